@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/mem.h"
+
+#define CHECKSUM_BLOCK_BYTES ((size_t)256 * 1024)
+
+int file_write_all(int fd, const void *bytes, size_t length, struct error *err)
+{
+	const char *p = bytes;
+
+	while (length > 0) {
+		ssize_t written = write(fd, p, length);
+
+		if (written < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(err, "write");
+		}
+		p += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+ssize_t file_read_at(int fd, void *bytes, size_t capacity, uint64_t offset, struct error *err)
+{
+	size_t length = 0;
+
+	while (length < capacity) {
+		ssize_t got = pread(fd, (char *)bytes + length, capacity - length,
+				    (off_t)(offset + length));
+
+		if (got < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(err, "read");
+		}
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	return (ssize_t)length;
+}
+
+int file_checksum(int fd, uint32_t *ret_crc32c, struct error *err)
+{
+	cleanup_free char *block = mem_alloc(CHECKSUM_BLOCK_BYTES);
+	uint64_t offset = 0;
+	uint32_t crc = 0;
+
+	for (;;) {
+		ssize_t got = file_read_at(fd, block, CHECKSUM_BLOCK_BYTES, offset, err);
+
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		crc = crc32c_update(crc, block, (size_t)got);
+		offset += (uint64_t)got;
+	}
+	*ret_crc32c = crc;
+	return 0;
+}
+
+int file_sync_folder(int folder_fd, struct error *err)
+{
+	if (fsync(folder_fd) < 0 && errno != EINVAL && errno != ENOTSUP)
+		return error_errno(err, "sync folder");
+	return 0;
+}
+
+int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
+		 struct error *err)
+{
+	char temporary[NAME_MAX + 1];
+	cleanup_close int fd = -1;
+
+	if (snprintf(temporary, sizeof temporary, ".%s.new", name) >= (int)sizeof temporary)
+		return error_set(err, ERROR_FATAL, "write %s: name too long", name);
+	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return error_errno(err, "create %s", temporary);
+	if (file_write_all(fd, bytes, length, err) < 0)
+		goto failed;
+	if (fsync(fd) < 0) {
+		error_errno(err, "sync");
+		goto failed;
+	}
+	if (renameat(folder_fd, temporary, folder_fd, name) < 0) {
+		error_errno(err, "rename");
+		goto failed;
+	}
+	return file_sync_folder(folder_fd, err);
+failed:
+	(void)unlinkat(folder_fd, temporary, 0);
+	return error_wrap(err, "%s", name);
+}
+
+int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_text,
+		   size_t *ret_length, struct error *err)
+{
+	cleanup_close int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_free char *text = NULL;
+	struct stat st;
+	ssize_t length;
+
+	if (fd < 0)
+		return error_errno(err, "%s", path);
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_FATAL, "%s: not a regular file", path);
+	text = mem_alloc(limit + 1);
+	length = file_read_at(fd, text, limit + 1, 0, err);
+	if (length < 0)
+		return error_wrap(err, "%s", path);
+	if ((size_t)length > limit)
+		return error_set(err, ERROR_FATAL, "%s: larger than %zu bytes", path, limit);
+	text[length] = '\0';
+	*ret_text = take_ptr(text);
+	*ret_length = (size_t)length;
+	return 0;
+}
+
+/* rename() that refuses an existing target; the fall-backs are for file systems that lack the flag. */
+static int rename_to_new(int folder_fd, const char *temporary, const char *name)
+{
+	if (renameat2(folder_fd, temporary, folder_fd, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (linkat(folder_fd, temporary, folder_fd, name, 0) == 0) {
+		(void)unlinkat(folder_fd, temporary, 0);
+		return 0;
+	}
+	if (errno != EPERM && errno != EOPNOTSUPP)
+		return -1;
+	/* No hard links either: the names never repeat, so nobody else can be making this one. */
+	if (faccessat(folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(folder_fd, temporary, folder_fd, name);
+}
+
+int file_publish(int folder_fd, const char *temporary, const char *name, struct error *err)
+{
+	if (rename_to_new(folder_fd, temporary, name) < 0) {
+		int saved_errno = errno;
+
+		error_errno(err, "publish %s", name);
+		errno = saved_errno;
+		return -1;
+	}
+	return file_sync_folder(folder_fd, err);
+}
+
+int file_make_folders(const char *path, mode_t mode, struct error *err)
+{
+	cleanup_free char *part = mem_strdup(path);
+	struct stat st;
+
+	for (char *p = part + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return error_errno(err, "create folder %s", part);
+		*p = '/';
+	}
+	if (mkdir(part, mode) < 0 && errno != EEXIST)
+		return error_errno(err, "create folder %s", part);
+	if (stat(part, &st) < 0)
+		return error_errno(err, "%s", part);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(err, ERROR_FATAL, "%s: not a folder", part);
+	return 0;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <ctype.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION /* the fields say what, the sentence says where */
+#include <systemd/sd-journal.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define LINE_MAX_BYTES  4096
+#define FACTS_MAX       24
+#define FIELD_MAX_BYTES 1280
+
+/* The only writable globals of the program. */
+static atomic_int current_level = LOG_LEVEL_INFO;
+static atomic_int current_format = LOG_FORMAT_AUTO;
+
+static const char *const level_words[] = {
+	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
+};
+
+/* The words of Cloud Logging, which other collectors know as well. */
+static const char *const json_severities[] = {
+	[LOG_LEVEL_ERROR] = "ERROR", [LOG_LEVEL_WARNING] = "WARNING", [LOG_LEVEL_NOTICE] = "NOTICE",
+	[LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_DEBUG] = "DEBUG",
+};
+
+/* systemd sets JOURNAL_STREAM to device:inode of the stream it connected (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char actual[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(actual, sizeof actual, "%ju:%ju", (uintmax_t)st.st_dev,
+		       (uintmax_t)st.st_ino);
+	return strcmp(stream, actual) == 0;
+}
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	if (format == LOG_FORMAT_AUTO)
+		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
+	atomic_store(&current_level, (int)level);
+	atomic_store(&current_format, (int)format);
+}
+
+bool log_is_enabled(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
+static void write_line(struct text *line)
+{
+	ssize_t written;
+
+	text_end_line(line);
+	written = write(STDERR_FILENO, line->bytes, line->length);
+	(void)written; /* nowhere left to complain */
+}
+
+/* A value with a space, a quote or nothing in it is quoted, so that key=value stays splittable. */
+static bool needs_quotes(const char *value)
+{
+	if (!*value)
+		return true;
+	for (const char *p = value; *p; p++)
+		if (isspace((unsigned char)*p) || *p == '"' || *p == '=')
+			return true;
+	return false;
+}
+
+static void append_facts(struct text *line, const struct log_fact *facts, size_t fact_count)
+{
+	for (size_t i = 0; i < fact_count; i++) {
+		const struct log_fact *fact = &facts[i];
+
+		if (!fact->key)
+			continue;
+		if (fact->is_number)
+			text_append(line, " %s=%ju", fact->key, (uintmax_t)fact->number);
+		else if (!needs_quotes(fact->text ? fact->text : ""))
+			text_append(line, " %s=%s", fact->key, fact->text);
+		else {
+			text_append(line, " %s=", fact->key);
+			text_append_json(line, fact->text ? fact->text : "");
+		}
+	}
+}
+
+static void write_text(enum log_level level, const char *sentence, const struct log_fact *facts,
+		       size_t fact_count)
+{
+	char bytes[LINE_MAX_BYTES];
+	struct text line = text_over(bytes, sizeof bytes);
+
+	text_append(&line, "%s: %s", level_words[level], sentence);
+	append_facts(&line, facts, fact_count);
+	write_line(&line);
+}
+
+static void write_json(enum log_level level, const char *sentence, const struct log_fact *facts,
+		       size_t fact_count)
+{
+	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
+	struct text line = text_over(bytes, sizeof bytes);
+
+	text_format_rfc3339(clock_real_ns(), when);
+	text_append(&line, "{\"time\":\"%s\",\"severity\":\"%s\",\"message\":", when,
+		    json_severities[level]);
+	text_append_json(&line, sentence);
+	for (size_t i = 0; i < fact_count; i++) {
+		size_t before = line.length;
+
+		if (!facts[i].key)
+			continue;
+		text_append(&line, ",\"%s\":", facts[i].key);
+		if (facts[i].is_number)
+			text_append(&line, "%ju", (uintmax_t)facts[i].number);
+		else
+			text_append_json(&line, facts[i].text ? facts[i].text : "");
+		if (line.length + 2 >=
+		    line.capacity) { /* a cut fact would not be JSON: leave it out */
+			line.length = before;
+			break;
+		}
+	}
+	text_append(&line, "}");
+	write_line(&line);
+}
+
+/* Facts become fields KNT_KEY=value; the message carries them too, for a plain journalctl. */
+static void write_journal(enum log_level level, const char *sentence, const struct log_fact *facts,
+			  size_t fact_count)
+{
+	char message[LINE_MAX_BYTES], priority[32], fields[FACTS_MAX][FIELD_MAX_BYTES];
+	struct iovec iov[FACTS_MAX + 2];
+	struct text line = text_over(message, sizeof message);
+	int count = 0;
+
+	text_append(&line, "MESSAGE=%s", sentence);
+	append_facts(&line, facts, fact_count);
+	iov[count++] = (struct iovec){ message, line.length };
+	(void)snprintf(priority, sizeof priority, "PRIORITY=%d", (int)level);
+	iov[count++] = (struct iovec){ priority, strlen(priority) };
+
+	for (size_t i = 0; i < fact_count && count < FACTS_MAX + 2; i++) {
+		struct text field = text_over(fields[count - 2], FIELD_MAX_BYTES);
+
+		if (!facts[i].key)
+			continue;
+		text_append(&field, "KNT_");
+		for (const char *p = facts[i].key; *p; p++)
+			text_append(&field, "%c", toupper((unsigned char)*p));
+		if (facts[i].is_number)
+			text_append(&field, "=%ju", (uintmax_t)facts[i].number);
+		else
+			text_append(&field, "=%s", facts[i].text ? facts[i].text : "");
+		iov[count++] = (struct iovec){ field.bytes, field.length };
+	}
+	if (sd_journal_sendv(iov, count) <
+	    0) /* the journal restarts now and then: do not lose the line */
+		write_text(level, sentence, facts, fact_count);
+}
+
+void log_write(enum log_level level, const char *sentence, const struct log_fact *facts,
+	       size_t fact_count)
+{
+	if (!log_is_enabled(level))
+		return;
+	switch ((enum log_format)atomic_load_explicit(&current_format, memory_order_relaxed)) {
+	case LOG_FORMAT_JOURNAL:
+		write_journal(level, sentence, facts, fact_count);
+		break;
+	case LOG_FORMAT_JSON:
+		write_json(level, sentence, facts, fact_count);
+		break;
+	case LOG_FORMAT_AUTO:
+	case LOG_FORMAT_TEXT:
+		write_text(level, sentence, facts, fact_count);
+		break;
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Ownership that follows scope: a local declared with a cleanup_* attribute releases what it holds when
+ * it goes out of scope; take_ptr() and take_fd() hand it over. The mem_* allocators are for small things
+ * and end the process with a message when memory is gone: all state is on disk and safe against a crash.
+ */
+
+#include <dirent.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
+/* Zeroed; aborts on overflow of count * size. */
+void *mem_calloc(size_t count, size_t size)
+	__attribute__((malloc, returns_nonnull, warn_unused_result));
+void *mem_realloc(void *ptr, size_t count, size_t size)
+	__attribute__((returns_nonnull, warn_unused_result));
+char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull, warn_unused_result));
+char *mem_strndup(const char *text, size_t length)
+	__attribute__((malloc, returns_nonnull, warn_unused_result));
+char *mem_printf(const char *format, ...)
+	__attribute__((malloc, returns_nonnull, warn_unused_result, format(printf, 1, 2)));
+
+static inline void mem_free_cleanup(void *ptr)
+{
+	free(*(void **)ptr);
+}
+
+static inline void mem_close_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+static inline void mem_fclose_cleanup(FILE **file)
+{
+	if (*file)
+		(void)fclose(*file);
+}
+
+static inline void mem_closedir_cleanup(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+
+#define cleanup(function) __attribute__((cleanup(function)))
+#define cleanup_free      cleanup(mem_free_cleanup)
+#define cleanup_close     cleanup(mem_close_cleanup)
+#define cleanup_fclose    cleanup(mem_fclose_cleanup)
+#define cleanup_closedir  cleanup(mem_closedir_cleanup)
+
+/* Hand over: the value, with NULL (-1) left behind. */
+#define take_ptr(ptr)                          \
+	({                                     \
+		__auto_type taken_ptr = (ptr); \
+		(ptr) = NULL;                  \
+		taken_ptr;                     \
+	})
+
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}

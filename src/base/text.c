@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+struct text text_over(char *bytes, size_t capacity)
+{
+	bytes[0] = '\0';
+	return (struct text){ .bytes = bytes, .capacity = capacity };
+}
+
+void text_append(struct text *text, const char *format, ...)
+{
+	size_t room = text->capacity - text->length;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text->bytes + text->length, room, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	if ((size_t)length >= room) {
+		text->length = text->capacity - 1;
+		text->is_cut = true;
+	} else {
+		text->length += (size_t)length;
+	}
+}
+
+void text_append_json(struct text *text, const char *value)
+{
+	text_append(text, "\"");
+	for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			text_append(text, "\\%c", *p);
+		else if (*p < ' ' || *p == 0x7f)
+			text_append(text, "\\u%04x", *p);
+		else
+			text_append(text, "%c", *p);
+	}
+	text_append(text, "\"");
+}
+
+void text_end_line(struct text *text)
+{
+	if (text->length + 1 >= text->capacity)
+		text->length = text->capacity - 2;
+	text->bytes[text->length++] = '\n';
+	text->bytes[text->length] = '\0';
+}
+
+/* Whole seconds in UTC, without the zone: "2026-11-23T08:30:00". */
+static void format_seconds(uint64_t real_ns, char *out, size_t capacity)
+{
+	time_t seconds = (time_t)(real_ns / CLOCK_NS_PER_S);
+	struct tm tm;
+
+	(void)gmtime_r(&seconds, &tm);
+	(void)strftime(out, capacity, "%Y-%m-%dT%H:%M:%S", &tm);
+}
+
+void text_format_rfc3339(uint64_t real_ns, char *out)
+{
+	unsigned milliseconds = (unsigned)(real_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS);
+	char whole[TEXT_TIME_MAX - 8];
+
+	format_seconds(real_ns, whole, sizeof whole);
+	(void)snprintf(out, TEXT_TIME_MAX, "%s.%03uZ", whole, milliseconds);
+}
+
+void text_format_compact(uint64_t real_ns, char *out)
+{
+	char full[TEXT_TIME_MAX];
+
+	text_format_rfc3339(real_ns, full);
+	for (const char *p = full; *p; p++)
+		if (*p != '-' && *p != ':')
+			*out++ = *p;
+	*out = '\0';
+}
+
+void text_format_time(uint64_t real_ns, char *out)
+{
+	unsigned fraction = (unsigned)(real_ns % CLOCK_NS_PER_S);
+	int digits = 9;
+	char whole[TEXT_TIME_MAX - 11];
+
+	format_seconds(real_ns, whole, sizeof whole);
+	if (fraction == 0) {
+		(void)snprintf(out, TEXT_TIME_MAX, "%sZ", whole);
+		return;
+	}
+	for (; fraction % 10 == 0; digits--)
+		fraction /= 10;
+	(void)snprintf(out, TEXT_TIME_MAX, "%s.%0*uZ", whole, digits, fraction);
+}
+
+int text_parse_time(const char *text, uint64_t *ret_real_ns)
+{
+	struct tm tm = { 0 };
+	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	uint64_t fraction = 0, unit = CLOCK_NS_PER_S;
+	time_t seconds;
+
+	if (!p)
+		return -1;
+	if (*p == '.') {
+		for (p++; isdigit((unsigned char)*p) && unit > 1; p++) {
+			unit /= 10;
+			fraction += (uint64_t)(*p - '0') * unit;
+		}
+	}
+	seconds = timegm(&tm);
+	if (strcmp(p, "Z") != 0 || seconds < 0)
+		return -1;
+	*ret_real_ns = (uint64_t)seconds * CLOCK_NS_PER_S + fraction;
+	return 0;
+}
+
+/* Digits from *text, which is moved behind them. */
+static int parse_digits(const char **text, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *p = *text;
+
+	if (!isdigit((unsigned char)*p))
+		return -1;
+	for (; isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
+			return -1;
+	*text = p;
+	*ret_number = number;
+	return 0;
+}
+
+int text_parse_number(const char *text, uint64_t *ret_number)
+{
+	uint64_t number;
+
+	if (parse_digits(&text, &number) < 0 || *text)
+		return -1;
+	*ret_number = number;
+	return 0;
+}
+
+int text_parse_hex(const char *text, uint64_t *ret_number)
+{
+	size_t length = strlen(text);
+	uint64_t number = 0;
+
+	if (length == 0 || length > 16)
+		return -1;
+	for (const char *p = text; *p; p++) {
+		static const char digits[] = "0123456789abcdef";
+		const char *digit = strchr(digits, tolower((unsigned char)*p));
+
+		if (!digit)
+			return -1;
+		number = number << 4 | (uint64_t)(digit - digits);
+	}
+	*ret_number = number;
+	return 0;
+}
+
+int text_parse_size(const char *text, uint64_t plain_unit, uint64_t *ret_bytes)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t unit;
+	} suffixes[] = {
+		{ "B", 1 },          { "k", 1000 },   { "K", 1000 },      { "M", 1000000 },
+		{ "G", 1000000000 }, { "KiB", 1024 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 },
+	};
+	uint64_t number, unit = 0;
+
+	if (parse_digits(&text, &number) < 0)
+		return -1;
+	if (!*text)
+		unit = plain_unit;
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+		if (strcmp(text, suffixes[i].suffix) == 0)
+			unit = suffixes[i].unit;
+	if (unit == 0 || __builtin_mul_overflow(number, unit, &number))
+		return -1;
+	*ret_bytes = number;
+	return 0;
+}
+
+void text_format_size(uint64_t bytes, char *out)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	for (; value >= 999.5 && unit + 1 < sizeof units / sizeof *units; unit++)
+		value /= 1000;
+	(void)snprintf(out, TEXT_SIZE_MAX, unit == 0 || value >= 99.5 ? "%.0f %s" : "%.1f %s",
+		       value, units[unit]);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct start {
+	void (*run)(void *context);
+	void *context;
+};
+
+static void *run_thread(void *argument)
+{
+	struct start start = *(struct start *)argument;
+
+	free(argument);
+	start.run(start.context);
+	return NULL;
+}
+
+int thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context,
+		 struct error *err)
+{
+	struct start *start = mem_alloc(sizeof *start);
+	char short_name[16];
+
+	*start = (struct start){ run, context };
+	errno = pthread_create(&thread->id, NULL, run_thread, start);
+	if (errno) {
+		free(start);
+		return error_errno(err, "start thread %s", name);
+	}
+	thread->is_running = true;
+	(void)snprintf(short_name, sizeof short_name, "%s", name);
+	(void)pthread_setname_np(thread->id, short_name);
+	return 0;
+}
+
+void thread_join(struct thread *thread)
+{
+	if (!thread->is_running)
+		return;
+	(void)pthread_join(thread->id, NULL);
+	thread->is_running = false;
+}
+
+void thread_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(cond, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+}
+
+bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns)
+{
+	struct timespec deadline = {
+		.tv_sec = (time_t)(deadline_ns / CLOCK_NS_PER_S),
+		.tv_nsec = (long)(deadline_ns % CLOCK_NS_PER_S),
+	};
+
+	return pthread_cond_timedwait(cond, lock, &deadline) != ETIMEDOUT;
+}
