@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spool/name.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* One character per position: d is a digit, anything else itself. */
+static const char start_shape[] = "dddddddd"
+				  "T"
+				  "dddddd"
+				  "."
+				  "ddd"
+				  "Z";
+#define START_LENGTH (sizeof start_shape - 1)
+
+void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
+		 const char *extension, char out[SEGMENT_NAME_MAX + 1])
+{
+	struct text name = text_over(out, SEGMENT_NAME_MAX + 1);
+	char start[TEXT_TIME_MAX];
+
+	text_format_compact(start_ns, start);
+	text_append(&name, "%s_%s_", node, start);
+	for (const char *p = interface; *p; p++)
+		text_append(&name, "%c",
+			    isalnum((unsigned char)*p) || strchr("._-", *p) ? *p : '-');
+	text_append(&name, "_%08ju%s", (uintmax_t)sequence, extension);
+}
+
+static bool has_start_shape(const char *text)
+{
+	for (size_t i = 0; i < START_LENGTH; i++)
+		if (start_shape[i] == 'd' ? !isdigit((unsigned char)text[i])
+					  : text[i] != start_shape[i])
+			return false;
+	return true;
+}
+
+bool name_parse(const char *name, struct name_parts *ret_parts)
+{
+	struct name_parts parts = { 0 };
+	const char *before_sequence = NULL, *digits;
+
+	for (const char *p = strchr(name, '_'); p; p = strchr(p + 1, '_'))
+		if (p > name && has_start_shape(p + 1) && p[1 + START_LENGTH] == '_') {
+			parts.node_length = (size_t)(p - name);
+			parts.start = p + 1;
+			break;
+		}
+	if (!parts.start)
+		return false;
+	parts.interface = parts.start + START_LENGTH + 1;
+	/* The interface may hold '_' and '.'; the sequence is the last '_' that digits and '.' follow. */
+	for (const char *p = strchr(parts.interface, '_'); p; p = strchr(p + 1, '_'))
+		before_sequence = p;
+	if (!before_sequence || before_sequence == parts.interface)
+		return false;
+	parts.interface_length = (size_t)(before_sequence - parts.interface);
+	for (digits = before_sequence + 1; isdigit((unsigned char)*digits); digits++)
+		if (__builtin_mul_overflow(parts.sequence, 10, &parts.sequence) ||
+		    __builtin_add_overflow(parts.sequence, (uint64_t)(*digits - '0'),
+					   &parts.sequence))
+			return false;
+	if (digits == before_sequence + 1 || *digits != '.')
+		return false;
+	*ret_parts = parts;
+	return true;
+}
+
+int name_compare(const char *a, const char *b)
+{
+	struct name_parts left, right;
+	bool a_is_name = name_parse(a, &left), b_is_name = name_parse(b, &right);
+	int order;
+
+	if (!a_is_name || !b_is_name)
+		return a_is_name != b_is_name ? a_is_name - b_is_name : strcmp(a, b);
+	order = strncmp(left.start, right.start, START_LENGTH);
+	if (order == 0)
+		order = (left.sequence > right.sequence) - (left.sequence < right.sequence);
+	return order != 0 ? order : strcmp(a, b);
+}
+
+void name_object(const char *prefix, const char *node, const char *name, struct text *out)
+{
+	text_append(out, "%s%s%s/%s", prefix, *prefix ? "/" : "", node, name);
+}

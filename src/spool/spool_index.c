@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of whole segments: a cache of what is in the folders, and what has to go when it is too much. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/name.h"
+#include "spool/spool_private.h"
+
+/* Insert in name order; new segments are the newest, so this nearly always appends. */
+void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
+			uint64_t bytes)
+{
+	size_t place = spool->count;
+
+	while (place > 0 && name_compare(spool->entries[place - 1].name, name) > 0)
+		place--;
+	if (spool->count == spool->capacity) {
+		spool->capacity = spool->capacity ? spool->capacity * 2 : 64;
+		spool->entries = mem_realloc(spool->entries, spool->capacity,
+					     sizeof *spool->entries);
+	}
+	memmove(&spool->entries[place + 1], &spool->entries[place],
+		(spool->count - place) * sizeof *spool->entries);
+	spool->entries[place] =
+		(struct spool_entry){ .name = mem_strdup(name), .state = state, .bytes = bytes };
+	spool->count++;
+}
+
+struct spool_entry *spool_index_find(struct spool *spool, const char *name)
+{
+	for (size_t i = 0; i < spool->count; i++)
+		if (strcmp(spool->entries[i].name, name) == 0)
+			return &spool->entries[i];
+	return NULL;
+}
+
+void spool_index_delete(struct spool *spool, struct spool_entry *entry)
+{
+	size_t place = (size_t)(entry - spool->entries);
+
+	free(entry->name);
+	memmove(entry, entry + 1, (--spool->count - place) * sizeof *entry);
+}
+
+void spool_index_clear(struct spool *spool)
+{
+	while (spool->count > 0)
+		free(spool->entries[--spool->count].name);
+}
+
+/* List one of the folders of whole segments. */
+static int list_folder(struct spool *spool, enum spool_state state, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
+	struct dirent *item;
+
+	if (!dir)
+		return -1;
+	while ((item = readdir(dir))) {
+		struct stat st;
+
+		if (item->d_name[0] == '.' ||
+		    fstatat(spool->folder_fd[state], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		spool_index_insert(spool, item->d_name, state, (uint64_t)st.st_size);
+	}
+	return 0;
+}
+
+int spool_rescan(struct spool *spool, struct error *err)
+{
+	int result = 0;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_index_clear(spool);
+	for (enum spool_state state = SPOOL_READY; state <= SPOOL_REJECTED && result == 0; state++)
+		result = list_folder(spool, state, err);
+	(void)pthread_cond_broadcast(&spool->changed);
+	(void)pthread_mutex_unlock(&spool->lock);
+	return result;
+}
+
+/* Delete one segment for want of room. Those in rejected/ were counted when they came there. */
+static int delete_for_room(struct spool *spool, struct spool_entry *entry, struct error *err)
+{
+	struct segment segment = { 0 };
+	struct error reading;
+
+	if (spool_facts_read(spool, entry->name, &segment, &reading) < 0)
+		log_debug("segment has no facts", log_reason(&reading));
+	if (unlinkat(spool->folder_fd[entry->state], entry->name, 0) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", entry->name);
+	if (entry->state == SPOOL_READY)
+		counter_add(&spool->counters->drops[DROP_BUDGET], segment.packets);
+	log_warning("segment deleted, the spool is over its limits", log_text("name", entry->name),
+		    log_text("folder", spool_folder_names[entry->state]),
+		    log_number("packets", segment.packets), log_number("bytes", entry->bytes));
+	spool_facts_remove(spool, entry->name);
+	spool_index_delete(spool, entry);
+	return 0;
+}
+
+int spool_enforce(struct spool *spool, const struct budget *budget, struct error *err)
+{
+	static const enum spool_state deletion_order[] = { SPOOL_REJECTED, SPOOL_READY };
+	struct budget_state state = { 0 };
+	cleanup_free uint64_t *sizes = NULL;
+	size_t candidates = 0, excess;
+	struct statvfs fs;
+	bool is_short;
+	int result = 0;
+
+	if (fstatvfs(spool->root_fd, &fs) == 0) {
+		state.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize;
+		state.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+	}
+	(void)pthread_mutex_lock(&spool->lock);
+	sizes = mem_calloc(spool->count, sizeof *sizes);
+	for (size_t i = 0; i < spool->count; i++) {
+		state.segments++;
+		state.bytes += spool->entries[i].bytes;
+	}
+	for (size_t step = 0; step < 2; step++)
+		for (size_t i = 0; i < spool->count; i++)
+			if (spool->entries[i].state == deletion_order[step])
+				sizes[candidates++] = spool->entries[i].bytes;
+	excess = budget_excess(budget, state, sizes, candidates, &is_short);
+	for (size_t step = 0; step < 2; step++)
+		for (size_t i = 0; i < spool->count && excess > 0 && result == 0;) {
+			if (spool->entries[i].state != deletion_order[step]) {
+				i++;
+				continue;
+			}
+			excess--;
+			result = delete_for_room(spool, &spool->entries[i], err);
+		}
+	atomic_store(&spool->is_full, is_short);
+	(void)pthread_mutex_unlock(&spool->lock);
+	return result;
+}
+
+bool spool_is_full(const struct spool *spool)
+{
+	return atomic_load_explicit(&spool->is_full, memory_order_relaxed);
+}
+
+void spool_totals(struct spool *spool, struct spool_totals *ret_totals)
+{
+	struct spool_totals totals = { 0 };
+
+	(void)pthread_mutex_lock(&spool->lock);
+	for (size_t i = 0; i < spool->count; i++) {
+		const struct spool_entry *entry = &spool->entries[i];
+
+		totals.ready += entry->state == SPOOL_READY;
+		totals.sending += entry->state == SPOOL_SENDING;
+		totals.rejected += entry->state == SPOOL_REJECTED;
+		totals.bytes += entry->bytes;
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
+	*ret_totals = totals;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_facts.c and
+ * spool_folder.c (the disk).
+ */
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "spool/spool.h"
+
+/* A state is a folder. Whole segments are in READY to REJECTED; FACTS holds what is known of them. */
+enum spool_state {
+	SPOOL_CAPTURING,
+	SPOOL_READY,
+	SPOOL_SENDING,
+	SPOOL_REJECTED,
+	SPOOL_FACTS,
+	SPOOL_STATE_COUNT,
+};
+
+extern const char *const spool_folder_names[SPOOL_STATE_COUNT];
+
+struct spool_entry {
+	char *name;
+	enum spool_state state;
+	uint64_t bytes;
+};
+
+struct spool {
+	int root_fd, folder_fd[SPOOL_STATE_COUNT];
+	int lock_fd; /* a bound socket: there is one process per spool */
+	struct counters *counters;
+	atomic_bool is_full;
+
+	pthread_mutex_t lock; /* for all that follows */
+	pthread_cond_t changed;
+	struct spool_entry *entries; /* whole segments, in name order */
+	size_t count, capacity;
+	uint64_t sequence;
+	unsigned wakes; /* how often spool_wake() was called */
+};
+
+/* Make and open the folders, and keep other processes out. */
+int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
+	__attribute__((warn_unused_result));
+void spool_folder_close(struct spool *spool);
+/* A stream over one folder; the caller closes it. NULL on errors. */
+DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
+	__attribute__((warn_unused_result));
+/* Rename between folders and make both durable. */
+int spool_folder_move(const struct spool *spool, enum spool_state from, enum spool_state to,
+		      const char *name, struct error *err) __attribute__((warn_unused_result));
+
+/* The list; the caller holds the lock. */
+void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
+			uint64_t bytes);
+struct spool_entry *spool_index_find(struct spool *spool, const char *name);
+void spool_index_delete(struct spool *spool, struct spool_entry *entry);
+void spool_index_clear(struct spool *spool);
+
+/* Facts, written durably. */
+int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,
+		      struct error *err) __attribute__((warn_unused_result));
+/* -1 with err if there are none, or none that can be used. */
+int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
+		     struct error *err) __attribute__((warn_unused_result));
+void spool_facts_remove(struct spool *spool, const char *name);
+/* What the name alone tells; the rest is 0. */
+void spool_facts_guess(const char *name, struct segment *ret_segment);
