@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The packet loop of one interface: packets from the kernel's ring into chunks, chunks into the recorder's
+ * queue, and the decision where a segment ends. One thread each; it never allocates, locks, logs or does
+ * I/O per packet, and waits for nothing but the ring and a free chunk. An interface that goes away is
+ * waited for; what the kernel could not hold is counted.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/connections.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/queue.h"
+#include "conf/conf.h"
+#include "packet/chunk.h"
+#include "packet/format.h"
+
+struct capture;
+
+/* What all captures share; has to outlive them. */
+struct capture_context {
+	const struct format *format;
+	struct chunk_pool *pool;
+	struct connections *connections;
+	struct counters *counters;
+};
+
+/*
+ * Open the interface and install the filter: from now on the kernel fills the ring. Bad options:
+ * ERROR_CONFIG or ERROR_USAGE; an interface that is down: ERROR_FATAL. Keeps a reference to conf.
+ */
+int capture_open(const struct capture_context *context, const struct conf *conf,
+		 const char *interface, struct capture **ret_capture, struct error *err)
+	__attribute__((warn_unused_result));
+struct capture *capture_close(struct capture *capture);
+
+/*
+ * Start the thread: records packets from the time from_ns on (real time; 0: all) into the queue, and
+ * closes the queue when it ends.
+ */
+int capture_start(struct capture *capture, struct queue *queue, uint64_t from_ns, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Other limits (segment.size, segment.age, capture.flush_interval), for the current segment too. */
+void capture_set_limits(struct capture *capture, const struct conf *conf);
+/* End the current segment now; the next begins with the next packet. reason is a constant. */
+void capture_end_segment(struct capture *capture, const char *reason);
+
+/*
+ * Stop: record what the ring holds of the time before until_ns (real time; UINT64_MAX: all of it), end
+ * the segment for this reason, end the thread. Asynchronous; capture_join() waits, about 0.4 s.
+ */
+void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
+void capture_join(struct capture *capture);
+
+const char *capture_interface(const struct capture *capture);
+/* False while its interface is away. */
+bool capture_is_live(const struct capture *capture);
+/* Monotonic time at which the thread last went round its loop: how the watchdog sees progress. */
+uint64_t capture_last_beat_ms(const struct capture *capture);
+
+/* Could the interface be captured with these options? Opens it and closes it again. */
+int capture_check(const struct conf *conf, const char *interface, struct error *err)
+	__attribute__((warn_unused_result));

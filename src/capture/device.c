@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/device.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/filter.h"
+
+#define SNAPLEN_MAX 262144 /* what 0 means, as with tcpdump */
+
+/* LINKTYPE_ values differ from DLT_ ones only for these (pcap-linktype(7)). */
+static uint32_t link_type_of(int dlt)
+{
+	static const struct {
+		int dlt;
+		uint32_t link_type;
+	} different[] = {
+		{ DLT_ATM_RFC1483, 100 }, { DLT_RAW, 101 },      { DLT_SLIP_BSDOS, 102 },
+		{ DLT_PPP_BSDOS, 103 },   { DLT_ATM_CLIP, 106 },
+	};
+
+	for (size_t i = 0; i < sizeof different / sizeof *different; i++)
+		if (different[i].dlt == dlt)
+			return different[i].link_type;
+	return (uint32_t)dlt;
+}
+
+static int set_options(pcap_t *pcap, const struct conf *conf, struct error *err)
+{
+	uint64_t snaplen = conf->capture_snaplen ? conf->capture_snaplen : SNAPLEN_MAX;
+	bool is_nano = conf->capture_precision == CONF_PRECISION_NANO;
+
+	/* None of these fails on a handle that is not activated yet, but for the precision. */
+	(void)pcap_set_snaplen(pcap, (int)snaplen);
+	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
+	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
+	(void)pcap_set_promisc(pcap, conf->capture_promiscuous);
+	if (pcap_set_tstamp_precision(pcap, is_nano ? PCAP_TSTAMP_PRECISION_NANO
+						    : PCAP_TSTAMP_PRECISION_MICRO) < 0)
+		return conf_error(conf, CONF_capture_precision, err,
+				  "not supported by this interface");
+	return 0;
+}
+
+static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *err)
+{
+	static const pcap_direction_t directions[] = {
+		[CONF_DIRECTION_BOTH] = PCAP_D_INOUT,
+		[CONF_DIRECTION_IN] = PCAP_D_IN,
+		[CONF_DIRECTION_OUT] = PCAP_D_OUT,
+	};
+
+	if (conf->capture_direction != CONF_DIRECTION_BOTH &&
+	    pcap_setdirection(pcap, directions[conf->capture_direction]) < 0)
+		return conf_error(conf, CONF_capture_direction, err,
+				  "not supported by this interface: %s", pcap_geterr(pcap));
+	return 0;
+}
+
+static int activate(pcap_t *pcap, const char *interface, struct error *err)
+{
+	int status = pcap_activate(pcap);
+
+	if (status >= 0) /* warnings (no promiscuous mode, say) leave a working capture */
+		return 0;
+	if (status == PCAP_ERROR_PERM_DENIED)
+		return error_set(err, ERROR_CONFIG,
+				 "capture on %s: not permitted; it needs CAP_NET_RAW (or root)",
+				 interface);
+	return error_set(err, ERROR_FATAL, "capture on %s: %s%s%s", interface,
+			 pcap_statustostr(status), *pcap_geterr(pcap) ? ": " : "",
+			 pcap_geterr(pcap));
+}
+
+static void describe(pcap_t *pcap, const struct conf *conf, const char *interface,
+		     struct chunk_source *source)
+{
+	int dlt = pcap_datalink(pcap);
+	const char *name = pcap_datalink_val_to_name(dlt);
+
+	*source = (struct chunk_source){
+		.link_type = link_type_of(dlt),
+		.snaplen = (uint32_t)pcap_snapshot(pcap),
+		.is_nano = conf->capture_precision == CONF_PRECISION_NANO,
+	};
+	(void)snprintf(source->interface, sizeof source->interface, "%s", interface);
+	(void)snprintf(source->link_type_name, sizeof source->link_type_name, "%s",
+		       name ? name : "unknown");
+	(void)snprintf(source->filter, sizeof source->filter, "%s", conf->capture_filter);
+}
+
+static int set_up(struct device *device, const struct conf *conf, const char *interface,
+		  struct error *err)
+{
+	char message[PCAP_ERRBUF_SIZE];
+
+	if (set_options(device->pcap, conf, err) < 0 || activate(device->pcap, interface, err) < 0)
+		return -1;
+	/* The second cooked format tells the interface of each packet; the first is the default. */
+	if (pcap_datalink(device->pcap) == DLT_LINUX_SLL)
+		(void)pcap_set_datalink(device->pcap, DLT_LINUX_SLL2);
+	if (set_direction(device->pcap, conf, err) < 0 ||
+	    filter_install(device->pcap, conf, err) < 0)
+		return -1;
+	if (pcap_setnonblock(device->pcap, 1, message) < 0)
+		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
+	device->fd = pcap_get_selectable_fd(device->pcap);
+	if (device->fd < 0)
+		return error_set(err, ERROR_FATAL, "capture on %s: cannot be waited for",
+				 interface);
+	return 0;
+}
+
+int device_open(const struct conf *conf, const char *interface, struct device *ret_device,
+		struct chunk_source *ret_source, struct error *err)
+{
+	char message[PCAP_ERRBUF_SIZE] = "";
+	struct device device = { .pcap = pcap_create(interface, message), .fd = -1 };
+
+	if (!device.pcap)
+		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
+	if (set_up(&device, conf, interface, err) < 0) {
+		device_close(&device);
+		return -1;
+	}
+	describe(device.pcap, conf, interface, ret_source);
+	*ret_device = device;
+	return 0;
+}
+
+void device_close(struct device *device)
+{
+	if (device->pcap)
+		pcap_close(device->pcap);
+	*device = (struct device){ .fd = -1 };
+}
+
+/* libpcap's counters have 32 bits and may wrap: only differences count. */
+void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface)
+{
+	struct pcap_stat stats;
+
+	*ret_kernel = *ret_interface = 0;
+	if (!device->pcap || pcap_stats(device->pcap, &stats) < 0)
+		return;
+	*ret_kernel = (unsigned)(stats.ps_drop - (unsigned)device->drops_kernel);
+	*ret_interface = (unsigned)(stats.ps_ifdrop - (unsigned)device->drops_interface);
+	device->drops_kernel = stats.ps_drop;
+	device->drops_interface = stats.ps_ifdrop;
+}

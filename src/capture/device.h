@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One opened capture device: libpcap with our options. Used by the thread that opened it or that it was
+ * handed to; all calls but device_open() are cheap.
+ */
+
+#include <pcap/pcap.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "conf/conf.h"
+#include "packet/chunk.h"
+
+/*
+ * A packet may wait this long in a block of the ring that is not full (TPACKET_V3's retire time-out);
+ * 250 ms costs no more than a second does.
+ */
+#define DEVICE_TIMEOUT_MS 250
+
+struct device {
+	pcap_t *pcap;
+	int fd;                                 /* readable when a block of the ring is ready */
+	uint64_t drops_kernel, drops_interface; /* at the last device_new_drops() */
+};
+
+/* Open, activate, install the filter; fills what is known of the source. */
+int device_open(const struct conf *conf, const char *interface, struct device *ret_device,
+		struct chunk_source *ret_source, struct error *err)
+	__attribute__((warn_unused_result));
+void device_close(struct device *device);
+
+/* What was lost since the last call. */
+void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/own_traffic.h"
+
+#include <string.h>
+
+#include <pcap/dlt.h>
+
+/* Ethertypes and protocol numbers (IEEE, IANA), and where they stand in each header. */
+enum {
+	ETHERTYPE_OFFSET = 12,
+	ETHERTYPE_IPV4 = 0x0800,
+	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_VLAN = 0x8100,
+	ETHERTYPE_QINQ = 0x88a8,
+	VLAN_TAG_BYTES = 4,
+	VLAN_TAGS_MAX = 2,
+	SLL_HEADER_BYTES = 16,
+	SLL_PROTOCOL_OFFSET = 14,
+	SLL2_HEADER_BYTES = 20,
+	SLL2_PROTOCOL_OFFSET = 0,
+	IPV4_HEADER_MIN = 20,
+	IPV6_HEADER_BYTES = 40,
+	PROTOCOL_TCP = 6,
+	/* A clock that is being slewed, or a time stamp taken a little early, is still ours. */
+	CLOCK_SLACK_NS = 1000000,
+};
+
+void own_traffic_init(struct own_traffic *own, struct connections *table, int link_type)
+{
+	own->table = table;
+	own->link_type = link_type;
+	own_traffic_refresh(own);
+}
+
+void own_traffic_refresh(struct own_traffic *own)
+{
+	own->count = connections_copy(own->table, own->list, &own->generation);
+}
+
+static uint16_t read_u16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* Where the IP header begins, or 0 if there is none that we can find. */
+static uint32_t find_ip(int link_type, const uint8_t *packet, uint32_t captured,
+			uint16_t *ret_ethertype)
+{
+	uint32_t offset;
+
+	switch (link_type) {
+	case DLT_EN10MB:
+		offset = ETHERTYPE_OFFSET;
+		for (int tags = 0; offset + 2 <= captured; tags++, offset += VLAN_TAG_BYTES) {
+			*ret_ethertype = read_u16(packet + offset);
+			if ((*ret_ethertype != ETHERTYPE_VLAN &&
+			     *ret_ethertype != ETHERTYPE_QINQ) ||
+			    tags == VLAN_TAGS_MAX)
+				return offset + 2;
+		}
+		return 0;
+	case DLT_LINUX_SLL:
+		if (captured < SLL_HEADER_BYTES)
+			return 0;
+		*ret_ethertype = read_u16(packet + SLL_PROTOCOL_OFFSET);
+		return SLL_HEADER_BYTES;
+	case DLT_LINUX_SLL2:
+		if (captured < SLL2_HEADER_BYTES)
+			return 0;
+		*ret_ethertype = read_u16(packet + SLL2_PROTOCOL_OFFSET);
+		return SLL2_HEADER_BYTES;
+	default:
+		return 0;
+	}
+}
+
+struct endpoints {
+	const uint8_t *source, *destination;
+	size_t address_bytes;
+	in_port_t source_port, destination_port; /* network order, as in the table */
+	sa_family_t family;
+};
+
+/* The two ends of a TCP packet; false if it is none, or is cut before its ports. */
+static bool find_endpoints(const uint8_t *ip, uint32_t length, uint16_t ethertype,
+			   struct endpoints *out)
+{
+	uint32_t header;
+
+	if (ethertype == ETHERTYPE_IPV4) {
+		if (length < IPV4_HEADER_MIN || ip[9] != PROTOCOL_TCP ||
+		    (read_u16(ip + 6) & 0x1fff) != 0) /* a later fragment has no ports */
+			return false;
+		header = (ip[0] & 0x0fu) * 4u;
+		*out = (struct endpoints){ ip + 12, ip + 16, 4, 0, 0, AF_INET };
+	} else if (ethertype == ETHERTYPE_IPV6) {
+		if (length < IPV6_HEADER_BYTES || ip[6] != PROTOCOL_TCP)
+			return false;
+		header = IPV6_HEADER_BYTES;
+		*out = (struct endpoints){ ip + 8, ip + 24, 16, 0, 0, AF_INET6 };
+	} else {
+		return false;
+	}
+	if (header < IPV4_HEADER_MIN || length < header + 4)
+		return false;
+	memcpy(&out->source_port, ip + header, 2);
+	memcpy(&out->destination_port, ip + header + 2, 2);
+	return true;
+}
+
+bool own_traffic_search(const struct own_traffic *own, const uint8_t *packet, uint32_t captured,
+			uint64_t packet_ns)
+{
+	struct endpoints ends;
+	uint16_t ethertype = 0;
+	uint32_t offset = find_ip(own->link_type, packet, captured, &ethertype);
+
+	if (offset == 0 || offset > captured ||
+	    !find_endpoints(packet + offset, captured - offset, ethertype, &ends))
+		return false;
+	for (size_t i = 0; i < own->count; i++) {
+		const struct connection *c = &own->list[i];
+		bool is_out = c->local_port == ends.source_port &&
+			      c->remote_port == ends.destination_port &&
+			      memcmp(c->local, ends.source, ends.address_bytes) == 0 &&
+			      memcmp(c->remote, ends.destination, ends.address_bytes) == 0;
+		bool is_in = c->remote_port == ends.source_port &&
+			     c->local_port == ends.destination_port &&
+			     memcmp(c->remote, ends.source, ends.address_bytes) == 0 &&
+			     memcmp(c->local, ends.destination, ends.address_bytes) == 0;
+
+		if (c->family == ends.family && (is_out || is_in) &&
+		    packet_ns + CLOCK_SLACK_NS >= c->opened_ns &&
+		    (c->closed_ns == UINT64_MAX ||
+		     packet_ns <= c->closed_ns + CONNECTIONS_LINGER_NS))
+			return true;
+	}
+	return false;
+}

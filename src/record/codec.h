@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Compressors, as a table. Each call makes one independent member (gzip) or frame (zstd) of one chunk, so
+ * that a file cut anywhere is readable to its last whole member. Used by the recorder's thread; pure
+ * but for the state that it is handed.
+ * To add one: a file codec_NAME.c, a row in codec.c, a test.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "conf/conf.h"
+
+/* Below every level: packed without compressing, for a recorder that cannot keep up. */
+#define CODEC_LEVEL_STORED INT32_MIN
+
+struct codec_state;
+
+struct codec {
+	const char *name;      /* as in segment.compression */
+	const char *extension; /* ".gz"; "" for none */
+	int level_min, level_max, level_default;
+
+	struct codec_state *(*state_new)(void);
+	void (*state_free)(struct codec_state *state);
+	/* The most that this many bytes can become. */
+	size_t (*bound)(size_t length);
+	/* Make one member; out has room for bound(length). Returns its length; cannot fail. */
+	size_t (*compress)(struct codec_state *state, int level, const uint8_t *bytes,
+			   size_t length, uint8_t *out, size_t capacity);
+	/*
+	 * Recovery: unpack the first member. Returns how many bytes of it there are and puts how many
+	 * came out into ret_length; 0 if there is no whole member whose content fits and is right.
+	 */
+	size_t (*decompress)(struct codec_state *state, const uint8_t *bytes, size_t length,
+			     uint8_t *out, size_t capacity, size_t *ret_length);
+};
+
+extern const struct codec codec_gzip, codec_zstd, codec_none;
+
+/* What segment.compression says. ERROR_CONFIG or ERROR_USAGE through conf_error(). */
+int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *ret_level,
+		 struct error *err) __attribute__((warn_unused_result));
+/* The codec whose extension a file name ends with; codec_none where there is none. */
+const struct codec *codec_of_name(const char *name);
+
+/* The next cheaper level, down to CODEC_LEVEL_STORED; and back up, to at most `highest`. */
+int codec_level_down(const struct codec *codec, int level);
+int codec_level_up(const struct codec *codec, int level, int highest);

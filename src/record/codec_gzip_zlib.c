@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gzip by zlib, where ISA-L is missing. The levels are ISA-L's: 0 to 3 are zlib's 1 to 4. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <zlib.h>
+
+#include "base/mem.h"
+#include "record/codec.h"
+
+#define GZIP_WINDOW (15 + 16) /* the largest window, with a gzip header (zlib.h) */
+
+struct codec_state {
+	z_stream inflate;
+	bool has_inflate;
+};
+
+static struct codec_state *state_new(void)
+{
+	return mem_calloc(1, sizeof(struct codec_state));
+}
+
+static void state_free(struct codec_state *state)
+{
+	if (state && state->has_inflate)
+		(void)inflateEnd(&state->inflate);
+	free(state);
+}
+
+static size_t bound(size_t length)
+{
+	return compressBound((uLong)length) + 32; /* compressBound() counts zlib's shorter header */
+}
+
+static size_t compress_member(struct codec_state *state, int level, const uint8_t *bytes,
+			      size_t length, uint8_t *out, size_t capacity)
+{
+	int zlib_level = level == CODEC_LEVEL_STORED ? Z_NO_COMPRESSION : level + 1;
+	z_stream stream = { 0 };
+	int result;
+
+	(void)state;
+	assert(capacity >= bound(length));
+	if (deflateInit2(&stream, zlib_level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) !=
+	    Z_OK)
+		abort(); /* no memory, as mem_alloc() does */
+	stream.next_in = (Bytef *)(uintptr_t)bytes;
+	stream.avail_in = (uInt)length;
+	stream.next_out = out;
+	stream.avail_out = (uInt)capacity;
+	result = deflate(&stream, Z_FINISH);
+	assert(result == Z_STREAM_END);
+	(void)result;
+	(void)deflateEnd(&stream);
+	return stream.total_out;
+}
+
+static size_t decompress_member(struct codec_state *state, const uint8_t *bytes, size_t length,
+				uint8_t *out, size_t capacity, size_t *ret_length)
+{
+	z_stream *stream = &state->inflate;
+
+	if (!state->has_inflate && inflateInit2(stream, GZIP_WINDOW) != Z_OK)
+		abort();
+	state->has_inflate = true;
+	(void)inflateReset(stream);
+	stream->next_in = (Bytef *)(uintptr_t)bytes;
+	stream->avail_in = length < UINT32_MAX ? (uInt)length : UINT32_MAX;
+	stream->next_out = out;
+	stream->avail_out = (uInt)capacity;
+	if (inflate(stream, Z_FINISH) != Z_STREAM_END)
+		return 0;
+	*ret_length = stream->total_out;
+	return stream->total_in;
+}
+
+const struct codec codec_gzip = {
+	.name = "gzip",
+	.extension = ".gz",
+	.level_min = 0,
+	.level_max = 3,
+	.level_default = 2,
+	.state_new = state_new,
+	.state_free = state_free,
+	.bound = bound,
+	.compress = compress_member,
+	.decompress = decompress_member,
+};

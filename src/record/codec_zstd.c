@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+
+#include <zstd.h>
+
+#include "base/mem.h"
+#include "record/codec.h"
+
+/* The fastest level does next to nothing: what "stored" is in zstd. */
+#define LEVEL_STORED (-131072)
+
+struct codec_state {
+	ZSTD_CCtx *compressor;
+	ZSTD_DCtx *decompressor; /* made when it is needed: recovery only */
+};
+
+static struct codec_state *state_new(void)
+{
+	struct codec_state *state = mem_calloc(1, sizeof *state);
+
+	state->compressor = ZSTD_createCCtx();
+	if (!state->compressor)
+		abort(); /* no memory, as mem_alloc() does */
+	(void)ZSTD_CCtx_setParameter(state->compressor, ZSTD_c_checksumFlag, 1);
+	return state;
+}
+
+static void state_free(struct codec_state *state)
+{
+	if (!state)
+		return;
+	(void)ZSTD_freeCCtx(state->compressor);
+	(void)ZSTD_freeDCtx(state->decompressor);
+	free(state);
+}
+
+static size_t compress_frame(struct codec_state *state, int level, const uint8_t *bytes,
+			     size_t length, uint8_t *out, size_t capacity)
+{
+	size_t result;
+
+	(void)ZSTD_CCtx_setParameter(state->compressor, ZSTD_c_compressionLevel,
+				     level == CODEC_LEVEL_STORED ? LEVEL_STORED : level);
+	result = ZSTD_compress2(state->compressor, out, capacity, bytes, length);
+	if (ZSTD_isError(result))
+		abort(); /* with room for the bound, only memory can be missing */
+	return result;
+}
+
+static size_t decompress_frame(struct codec_state *state, const uint8_t *bytes, size_t length,
+			       uint8_t *out, size_t capacity, size_t *ret_length)
+{
+	size_t frame = ZSTD_findFrameCompressedSize(bytes, length), result;
+
+	if (ZSTD_isError(frame))
+		return 0;
+	if (!state->decompressor)
+		state->decompressor = ZSTD_createDCtx();
+	if (!state->decompressor)
+		abort();
+	result = ZSTD_decompressDCtx(state->decompressor, out, capacity, bytes, frame);
+	if (ZSTD_isError(result))
+		return 0;
+	*ret_length = result;
+	return frame;
+}
+
+const struct codec codec_zstd = {
+	.name = "zstd",
+	.extension = ".zst",
+	.level_min = 1,
+	.level_max = 19,
+	.level_default = 1,
+	.state_new = state_new,
+	.state_free = state_free,
+	.bound = ZSTD_compressBound,
+	.compress = compress_frame,
+	.decompress = decompress_frame,
+};

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/recorder.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "spool/name.h"
+
+#define POP_MS 1000 /* at most, so that the watchdog sees a beat */
+
+/* Less of the pool free: compress less; more: compress as configured again. */
+#define POOL_LOW_PERCENT  25
+#define POOL_HIGH_PERCENT 75
+
+struct recorder {
+	struct recorder_context context;
+	char interface[64];
+	struct thread thread;
+	struct queue queue;
+	atomic_uint_fast64_t beat_ms;
+
+	pthread_mutex_t lock; /* for the next two */
+	const struct codec *next_codec;
+	int next_level;
+
+	/* The thread's own. */
+	const struct codec *codec; /* of the open segment, with its state */
+	struct codec_state *codec_state;
+	int level_configured, level;
+	uint8_t *out;
+	size_t out_bytes;
+	int fd; /* of the open segment; -1: none is open */
+	char name[SEGMENT_NAME_MAX + 1];
+	struct segment segment; /* while none is open: what was lost since the last one */
+	uint64_t begun_start_ns;
+	bool is_failing; /* the disk; said once until it works again */
+};
+
+static void beat(struct recorder *recorder)
+{
+	atomic_store_explicit(&recorder->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+static void take_codec(struct recorder *recorder)
+{
+	const struct codec *codec;
+	int level;
+
+	(void)pthread_mutex_lock(&recorder->lock);
+	codec = recorder->next_codec;
+	level = recorder->next_level;
+	(void)pthread_mutex_unlock(&recorder->lock);
+	if (codec != recorder->codec) {
+		if (recorder->codec)
+			recorder->codec->state_free(recorder->codec_state);
+		recorder->codec_state = codec->state_new();
+		recorder->out_bytes = codec->bound(CHUNK_BYTES);
+		recorder->out = mem_realloc(recorder->out, recorder->out_bytes, 1);
+	}
+	if (codec != recorder->codec || level != recorder->level_configured)
+		recorder->level_configured = recorder->level = level;
+	recorder->codec = codec;
+}
+
+/* The pool tells whether we keep up: one step a chunk, in either direction. */
+static void adapt_level(struct recorder *recorder)
+{
+	unsigned free_percent = chunk_pool_free_percent(recorder->context.pool);
+	int before = recorder->level;
+
+	if (free_percent < POOL_LOW_PERCENT)
+		recorder->level = codec_level_down(recorder->codec, recorder->level);
+	else if (free_percent > POOL_HIGH_PERCENT && recorder->level != recorder->level_configured)
+		recorder->level = codec_level_up(recorder->codec, recorder->level,
+						 recorder->level_configured);
+	if (before == recorder->level_configured && recorder->level != before)
+		log_info("recorder is behind, compressing less",
+			 log_text("interface", recorder->interface));
+}
+
+/* Compress and append one member. On failure the file is cut back to its last whole member. */
+static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
+			 struct error *err)
+{
+	struct segment *segment = &recorder->segment;
+	size_t member = recorder->codec->compress(recorder->codec_state, recorder->level, bytes,
+						  length, recorder->out, recorder->out_bytes);
+
+	if (file_write_all(recorder->fd, recorder->out, member, err) < 0) {
+		if (ftruncate(recorder->fd, (off_t)segment->bytes) < 0 ||
+		    lseek(recorder->fd, (off_t)segment->bytes, SEEK_SET) < 0)
+			return error_errno(err, "cut %s back", recorder->name);
+		return -1;
+	}
+	/* Start writing now: the fsync at the end is short, and dirty pages stay few. */
+	(void)sync_file_range(recorder->fd, (off64_t)segment->bytes, (off64_t)member,
+			      SYNC_FILE_RANGE_WRITE);
+	segment->bytes += member;
+	segment->pcap_bytes += length;
+	segment->crc32c = crc32c_update(segment->crc32c, recorder->out, member);
+	return 0;
+}
+
+static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
+{
+	const struct format *format = recorder->context.format;
+	struct segment segment = { .start_ns = chunk->start_ns, .snaplen = chunk->source.snaplen };
+	const struct segment *before = &recorder->segment;
+	uint8_t header[64];
+	char extension[32];
+
+	assert(format->header_bytes_max <= sizeof header);
+	take_codec(recorder);
+	/* The rest of a segment whose file failed begins with its own first packet. */
+	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
+		segment.start_ns = chunk->first_ns;
+	(void)snprintf(segment.node, sizeof segment.node, "%s", recorder->context.node);
+	(void)snprintf(segment.interface, sizeof segment.interface, "%s", chunk->source.interface);
+	(void)snprintf(segment.link_type, sizeof segment.link_type, "%s",
+		       chunk->source.link_type_name);
+	(void)snprintf(segment.filter, sizeof segment.filter, "%s", chunk->source.filter);
+	(void)snprintf(extension, sizeof extension, "%s%s", format->extension,
+		       recorder->codec->extension);
+	if (spool_next_sequence(recorder->context.spool, &segment.sequence, err) < 0)
+		return -1;
+	name_format(segment.node, segment.interface, segment.start_ns, segment.sequence, extension,
+		    recorder->name);
+	recorder->fd = spool_create(recorder->context.spool, recorder->name, &segment, err);
+	if (recorder->fd < 0)
+		return -1;
+	/* What was lost while no file could be open is told by the next one. */
+	memcpy(segment.drops, before->drops, sizeof segment.drops);
+	segment.packets_own = before->packets_own;
+	recorder->segment = segment;
+	recorder->begun_start_ns = chunk->start_ns;
+	if (append_member(recorder, header, format->encode_header(&chunk->source, header), err) <
+	    0) {
+		mem_close_cleanup(&recorder->fd);
+		recorder->fd = -1;
+		spool_discard(recorder->context.spool, recorder->name);
+		return -1;
+	}
+	return 0;
+}
+
+/* Make the file durable and hand it over; if that fails, the next start recovers it. */
+static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
+{
+	struct segment finished = recorder->segment, *segment = &finished;
+	uint64_t drops = 0;
+	struct error err;
+	int result = 0;
+
+	recorder->segment = (struct segment){ 0 };
+	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
+	segment->end_ns = end_ns;
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		drops += segment->drops[i];
+	if (fsync(recorder->fd) < 0)
+		result = error_errno(&err, "sync");
+	mem_close_cleanup(&recorder->fd);
+	recorder->fd = -1;
+	if (result == 0)
+		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
+	if (result < 0) {
+		log_error("segment could not be finished, the next start recovers it",
+			  log_text("name", recorder->name), log_reason(&err));
+		return;
+	}
+	counter_add(&recorder->context.counters->segments, 1);
+	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
+		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
+		 log_number("drops", drops));
+}
+
+static void count_dropped(struct recorder *recorder, const struct chunk *chunk,
+			  enum drop_reason reason)
+{
+	counter_add(&recorder->context.counters->drops[reason], chunk->packets);
+	recorder->segment.drops[reason] += chunk->packets;
+}
+
+static void add_to_facts(struct segment *segment, const struct chunk *chunk)
+{
+	if (segment->packets == 0)
+		segment->first_ns = chunk->first_ns;
+	if (chunk->packets > 0)
+		segment->last_ns = chunk->last_ns;
+	segment->packets += chunk->packets;
+}
+
+/* The disk failed us. What is whole in the file is worth keeping; a new file may fare better. */
+static void on_disk_failure(struct recorder *recorder, const struct chunk *chunk,
+			    const struct error *err)
+{
+	if (!recorder->is_failing)
+		log_error("segment cannot be written, packets are dropped until it can",
+			  log_text("interface", recorder->interface), log_reason(err));
+	recorder->is_failing = true;
+	count_dropped(recorder, chunk, DROP_DISK);
+	if (recorder->fd >= 0)
+		finish_segment(recorder, "disk", chunk->last_ns);
+}
+
+static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
+{
+	struct error err;
+
+	if (spool_is_full(recorder->context.spool)) {
+		if (chunk->packets > 0)
+			count_dropped(recorder, chunk, DROP_BUDGET);
+	} else if (recorder->fd < 0 && begin_segment(recorder, chunk, &err) < 0) {
+		on_disk_failure(recorder, chunk, &err);
+	} else if (chunk->length > 0) {
+		adapt_level(recorder);
+		if (append_member(recorder, chunk->bytes, chunk->length, &err) < 0) {
+			on_disk_failure(recorder, chunk, &err);
+		} else {
+			add_to_facts(&recorder->segment, chunk);
+			counter_add(&recorder->context.counters->packets, chunk->packets);
+			if (recorder->is_failing)
+				log_notice("segments can be written again",
+					   log_text("interface", recorder->interface));
+			recorder->is_failing = false;
+		}
+	}
+	recorder->segment.packets_own += chunk->packets_own;
+	recorder->segment.drops[DROP_KERNEL] += chunk->drops_kernel;
+	recorder->segment.drops[DROP_INTERFACE] += chunk->drops_interface;
+	if (chunk->end_reason && recorder->fd >= 0)
+		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
+}
+
+static void run(void *context)
+{
+	struct recorder *recorder = context;
+
+	while (!queue_is_finished(&recorder->queue)) {
+		struct chunk *chunk = queue_pop(&recorder->queue, POP_MS);
+
+		beat(recorder);
+		if (!chunk)
+			continue;
+		record_chunk(recorder, chunk);
+		chunk_pool_put(recorder->context.pool, chunk);
+	}
+	/* Capture ends its last segment; this is for a segment that it could not end. */
+	if (recorder->fd >= 0)
+		finish_segment(recorder, "stop", clock_real_ns());
+}
+
+struct recorder *recorder_new(const struct recorder_context *context, const char *interface)
+{
+	struct recorder *recorder = mem_calloc(1, sizeof *recorder);
+
+	recorder->context = *context;
+	recorder->fd = -1;
+	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
+	(void)pthread_mutex_init(&recorder->lock, NULL);
+	queue_init(&recorder->queue, context->pool->count); /* every chunk there is fits */
+	return recorder;
+}
+
+struct recorder *recorder_free(struct recorder *recorder)
+{
+	if (!recorder)
+		return NULL;
+	assert(!recorder->thread.is_running);
+	if (recorder->codec)
+		recorder->codec->state_free(recorder->codec_state);
+	queue_done(&recorder->queue);
+	(void)pthread_mutex_destroy(&recorder->lock);
+	free(recorder->out);
+	free(recorder);
+	return NULL;
+}
+
+struct queue *recorder_queue(struct recorder *recorder)
+{
+	return &recorder->queue;
+}
+
+void recorder_set_codec(struct recorder *recorder, const struct codec *codec, int level)
+{
+	(void)pthread_mutex_lock(&recorder->lock);
+	recorder->next_codec = codec;
+	recorder->next_level = level;
+	(void)pthread_mutex_unlock(&recorder->lock);
+}
+
+int recorder_start(struct recorder *recorder, struct error *err)
+{
+	char name[32];
+
+	beat(recorder);
+	(void)snprintf(name, sizeof name, "rec-%.11s", recorder->interface);
+	return thread_start(&recorder->thread, name, run, recorder, err);
+}
+
+void recorder_join(struct recorder *recorder)
+{
+	thread_join(&recorder->thread);
+}
+
+uint64_t recorder_last_beat_ms(const struct recorder *recorder)
+{
+	return atomic_load_explicit(&recorder->beat_ms, memory_order_relaxed);
+}

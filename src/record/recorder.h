@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The record stage of one interface: chunks from the queue, each compressed once and appended to the open
+ * segment; a finished segment is published into the spool. One thread each. A disk that is full or broken
+ * costs packets, which are counted, and nothing else; a recorder that falls behind compresses less.
+ */
+
+#include <stdint.h>
+
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/queue.h"
+#include "packet/chunk.h"
+#include "packet/format.h"
+#include "record/codec.h"
+#include "spool/spool.h"
+
+struct recorder;
+
+/* What all recorders share; has to outlive them. */
+struct recorder_context {
+	const char *node;
+	const struct format *format;
+	struct chunk_pool *pool;
+	struct spool *spool;
+	struct counters *counters;
+};
+
+struct recorder *recorder_new(const struct recorder_context *context, const char *interface);
+struct recorder *recorder_free(struct recorder *recorder);
+
+/* The queue that the capture of this interface fills and closes. */
+struct queue *recorder_queue(struct recorder *recorder);
+/* From the next segment on. */
+void recorder_set_codec(struct recorder *recorder, const struct codec *codec, int level);
+
+int recorder_start(struct recorder *recorder, struct error *err)
+	__attribute__((warn_unused_result));
+/* Wait until the queue is closed and everything in it is on disk. */
+void recorder_join(struct recorder *recorder);
+/* Monotonic time of its last progress: how the watchdog sees it. */
+uint64_t recorder_last_beat_ms(const struct recorder *recorder);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/recover.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "packet/chunk.h"
+#include "packet/format.h"
+#include "record/codec.h"
+
+struct walk {
+	int fd;
+	const struct codec *codec;
+	const struct format *format;
+	struct codec_state *state;
+	uint8_t *packed, *plain;
+	size_t packed_bytes;
+	bool is_nano;
+};
+
+static void walk_done(struct walk *walk)
+{
+	walk->codec->state_free(walk->state);
+	free(walk->packed);
+	free(walk->plain);
+}
+
+/*
+ * The whole records of the member at this offset: added to the segment's facts. Returns how long the
+ * member is, 0 if there is no whole one, -1 on read errors.
+ */
+static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *segment,
+			   struct error *err)
+{
+	ssize_t got = file_read_at(walk->fd, walk->packed, walk->packed_bytes, offset, err);
+	size_t plain_bytes = 0, header = 0, used, whole;
+	struct format_summary summary;
+
+	if (got <= 0)
+		return got;
+	used = walk->codec->decompress(walk->state, walk->packed, (size_t)got, walk->plain,
+				       CHUNK_BYTES, &plain_bytes);
+	if (used == 0)
+		return 0;
+	if (offset == 0) {
+		header = walk->format->decode_header(walk->plain, plain_bytes, &walk->is_nano);
+		if (header == 0)
+			return 0;
+	}
+	whole = header + walk->format->summarize(walk->plain + header, plain_bytes - header,
+						 walk->is_nano, &summary);
+	if (walk->codec == &codec_none)
+		used = whole; /* no members: the records themselves are the places to cut at */
+	else if (whole != plain_bytes)
+		return 0;
+	if (summary.packets > 0) {
+		if (segment->packets == 0)
+			segment->first_ns = summary.first_ns;
+		segment->last_ns = summary.last_ns;
+	}
+	segment->packets += summary.packets;
+	segment->pcap_bytes += whole;
+	segment->bytes += used;
+	return (ssize_t)used;
+}
+
+/* Count what is whole in a file; segment->bytes is where to cut it. */
+static int walk_file(int fd, const char *name, struct segment *segment, struct error *err)
+{
+	cleanup(walk_done) struct walk walk = { .fd = fd, .codec = codec_of_name(name) };
+	ssize_t member;
+
+	walk.state = walk.codec->state_new();
+	walk.plain = mem_alloc(CHUNK_BYTES);
+	walk.packed_bytes = walk.codec->bound(CHUNK_BYTES);
+	walk.packed = mem_alloc(walk.packed_bytes);
+	walk.format = format_of_name(name);
+	segment->packets = segment->pcap_bytes = segment->bytes = 0;
+	if (!walk.format)
+		return error_set(err, ERROR_FATAL, "not a capture file of ours");
+	do {
+		member = walk_member(&walk, segment->bytes, segment, err);
+	} while (member > 0);
+	return (int)member;
+}
+
+static int recover_one(struct spool *spool, const char *name, struct counters *counters,
+		       struct error *err)
+{
+	struct segment segment;
+	cleanup_close int fd = spool_open_unfinished(spool, name, &segment, err);
+	struct stat st;
+
+	if (fd < 0 || walk_file(fd, name, &segment, err) < 0)
+		return -1;
+	if (segment.packets == 0) {
+		log_notice("unfinished segment without packets removed", log_text("name", name));
+		spool_discard(spool, name);
+		return 0;
+	}
+	if (fstat(fd, &st) < 0 || ftruncate(fd, (off_t)segment.bytes) < 0)
+		return error_errno(err, "cut");
+	if (fsync(fd) < 0)
+		return error_errno(err, "sync");
+	if (file_checksum(fd, &segment.crc32c, err) < 0)
+		return -1;
+	(void)snprintf(segment.reason, sizeof segment.reason, "recovered");
+	segment.end_ns = segment.last_ns;
+	if (segment.start_ns == 0)
+		segment.start_ns = segment.first_ns;
+	if (spool_publish(spool, name, &segment, err) < 0)
+		return -1;
+	counter_add(&counters->segments, 1);
+	log_notice("unfinished segment recovered", log_text("name", name),
+		   log_number("packets", segment.packets), log_number("bytes", segment.bytes),
+		   log_number("bytes_cut", (uint64_t)st.st_size - segment.bytes));
+	return 0;
+}
+
+int recover_unfinished(struct spool *spool, struct counters *counters, struct error *err)
+{
+	char **names;
+	size_t count;
+
+	if (spool_list_unfinished(spool, &names, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct error failure;
+
+		if (recover_one(spool, names[i], counters, &failure) < 0)
+			log_error("unfinished segment cannot be recovered, it stays in capturing/",
+				  log_text("name", names[i]), log_reason(&failure));
+		free(names[i]);
+	}
+	free(names);
+	return 0;
+}
