@@ -42,36 +42,49 @@ static uint16_t read_u16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Where the IP header begins, or 0 if there is none that we can find. */
-static uint32_t find_ip(int link_type, const uint8_t *packet, uint32_t captured,
-			uint16_t *ret_ethertype)
+/* Where the IP header begins, and what it is; false if there is none that we can find. */
+static bool find_ip(int link_type, const uint8_t *packet, uint32_t captured, uint32_t *ret_offset,
+		    uint16_t *ret_ethertype)
 {
-	uint32_t offset;
+	uint32_t type_offset, header;
 
 	switch (link_type) {
 	case DLT_EN10MB:
-		offset = ETHERTYPE_OFFSET;
-		for (int tags = 0; offset + 2 <= captured; tags++, offset += VLAN_TAG_BYTES) {
-			*ret_ethertype = read_u16(packet + offset);
-			if ((*ret_ethertype != ETHERTYPE_VLAN &&
-			     *ret_ethertype != ETHERTYPE_QINQ) ||
-			    tags == VLAN_TAGS_MAX)
-				return offset + 2;
+		type_offset = ETHERTYPE_OFFSET;
+		for (int tags = 0; tags < VLAN_TAGS_MAX; tags++) {
+			uint16_t ethertype;
+
+			if (type_offset + 2 > captured)
+				return false;
+			ethertype = read_u16(packet + type_offset);
+			if (ethertype != ETHERTYPE_VLAN && ethertype != ETHERTYPE_QINQ)
+				break;
+			type_offset += VLAN_TAG_BYTES;
 		}
-		return 0;
+		header = type_offset + 2;
+		break;
 	case DLT_LINUX_SLL:
-		if (captured < SLL_HEADER_BYTES)
-			return 0;
-		*ret_ethertype = read_u16(packet + SLL_PROTOCOL_OFFSET);
-		return SLL_HEADER_BYTES;
+		type_offset = SLL_PROTOCOL_OFFSET;
+		header = SLL_HEADER_BYTES;
+		break;
 	case DLT_LINUX_SLL2:
-		if (captured < SLL2_HEADER_BYTES)
-			return 0;
-		*ret_ethertype = read_u16(packet + SLL2_PROTOCOL_OFFSET);
-		return SLL2_HEADER_BYTES;
+		type_offset = SLL2_PROTOCOL_OFFSET;
+		header = SLL2_HEADER_BYTES;
+		break;
+	case DLT_RAW: /* tunnels: the packet begins with the IP header, which tells its version */
+		if (captured == 0)
+			return false;
+		*ret_offset = 0;
+		*ret_ethertype = packet[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
+		return true;
 	default:
-		return 0;
+		return false;
 	}
+	if (header > captured)
+		return false;
+	*ret_offset = header;
+	*ret_ethertype = read_u16(packet + type_offset);
+	return true;
 }
 
 struct endpoints {
@@ -112,10 +125,10 @@ bool own_traffic_search(const struct own_traffic *own, const uint8_t *packet, ui
 			uint64_t packet_ns)
 {
 	struct endpoints ends;
-	uint16_t ethertype = 0;
-	uint32_t offset = find_ip(own->link_type, packet, captured, &ethertype);
+	uint16_t ethertype;
+	uint32_t offset;
 
-	if (offset == 0 || offset > captured ||
+	if (!find_ip(own->link_type, packet, captured, &offset, &ethertype) ||
 	    !find_endpoints(packet + offset, captured - offset, ethertype, &ends))
 		return false;
 	for (size_t i = 0; i < own->count; i++) {

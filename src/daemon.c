@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "daemon_notify.h"
+#include "daemon_private.h"
+#include "daemon_privileges.h"
+#include "record/recover.h"
+#include "upload/http.h"
+
+/*
+ * 24 MiB, if all recorders stall at once: every interface may hold one chunk (two sets of them during
+ * a reload), the rest is the queue between capture and recorder.
+ */
+#define POOL_CHUNKS 48
+
+/* Stop ------------------------------------------------------------------------------------------ */
+
+/* In flow order: no more packets, the last segments published, then uploads until the deadline. */
+static void begin_stop(struct daemon *daemon)
+{
+	uint64_t deadline_s = daemon->conf->daemon_shutdown_deadline;
+
+	daemon->phase = PHASE_STOPPING;
+	notify_stopping(deadline_s + 10);
+	daemon->lanes = lanes_stop(daemon->lanes, "stop", UINT64_MAX);
+	daemon->stop_at_ms = clock_monotonic_ms() + deadline_s * CLOCK_MS_PER_S;
+	uploader_drain(daemon->uploader);
+}
+
+void daemon_fail(struct daemon *daemon, const struct error *err)
+{
+	if (daemon->failure.kind == ERROR_NONE)
+		daemon->failure = *err;
+	daemon->stop_at_ms = 0; /* what failed is more urgent than the uploads */
+	if (daemon->phase != PHASE_STOPPING)
+		begin_stop(daemon);
+	(void)sd_event_exit(daemon->loop, 0);
+}
+
+void daemon_end_if_drained(struct daemon *daemon)
+{
+	if (daemon->phase == PHASE_STOPPING &&
+	    (uploader_is_drained(daemon->uploader) || clock_monotonic_ms() >= daemon->stop_at_ms))
+		(void)sd_event_exit(daemon->loop, 0);
+}
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			  void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source;
+	if (daemon->phase == PHASE_STOPPING) { /* a second time: at once */
+		daemon->stop_at_ms = 0;
+	} else {
+		log_notice("stopping", log_text("signal", sigabbrev_np((int)signal->ssi_signo)));
+		begin_stop(daemon);
+	}
+	daemon_end_if_drained(daemon);
+	return 0;
+}
+
+static int on_segment_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			     void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source;
+	(void)signal;
+	if (daemon->phase != PHASE_STOPPING)
+		lanes_end_segments(daemon->lanes, "signal");
+	return 0;
+}
+
+/* Start ----------------------------------------------------------------------------------------- */
+
+/* Before the first thread, so that all of them inherit it: main alone reads signals. */
+static int block_signals(struct error *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGPIPE); /* a closed standard error must not end the capture */
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+		return error_errno(err, "block signals");
+	return 0;
+}
+
+static int build_loop(struct daemon *daemon, struct error *err)
+{
+	int result = sd_event_new(&daemon->loop);
+
+	daemon->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (daemon->wake_fd < 0)
+		return error_errno(err, "eventfd");
+	if (result >= 0)
+		result = sd_event_add_signal(daemon->loop, NULL, SIGTERM, on_stop_signal, daemon);
+	if (result >= 0)
+		result = sd_event_add_signal(daemon->loop, NULL, SIGINT, on_stop_signal, daemon);
+	if (result >= 0)
+		result = sd_event_add_signal(daemon->loop, NULL, SIGHUP, daemon_on_reload, daemon);
+	if (result >= 0)
+		result = sd_event_add_signal(daemon->loop, NULL, SIGUSR1, on_segment_signal,
+					     daemon);
+	if (result >= 0)
+		result = sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN,
+					 daemon_on_uploader, daemon);
+	if (result >= 0)
+		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
+						    DAEMON_TIMER_SLACK_US, daemon_on_tick, daemon);
+	daemon->watchdog_us = notify_watchdog_us();
+	if (result >= 0 && daemon->watchdog_us > 0)
+		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
+						    DAEMON_TIMER_SLACK_US, daemon_on_watchdog,
+						    daemon);
+	return result < 0 ? error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result)) : 0;
+}
+
+/* Interfaces are opened before the spool is tidied up: the kernel's ring collects meanwhile. */
+static int start_stages(struct daemon *daemon, struct error *err)
+{
+	const struct conf *conf = daemon->conf;
+
+	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
+	daemon->connections = connections_new();
+	daemon->capture_context = (struct capture_context){
+		.format = &format_pcap,
+		.pool = &daemon->pool,
+		.connections = daemon->connections,
+		.counters = &daemon->counters,
+	};
+	if (lanes_check(conf, err) < 0)
+		return -1;
+	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
+		return -1;
+	daemon->recorder_context = (struct recorder_context){
+		.node = conf->node_name,
+		.format = &format_pcap,
+		.pool = &daemon->pool,
+		.spool = daemon->spool,
+		.counters = &daemon->counters,
+	};
+	if (uploader_new(conf, daemon->spool, daemon->connections, &daemon->counters,
+			 &daemon->uploader, err) < 0)
+		return -1;
+	if (lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &daemon->lanes,
+		       err) < 0)
+		return -1;
+	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
+	    lanes_start(daemon->lanes, 0, err) < 0)
+		return -1;
+	return uploader_start(daemon->uploader, daemon->wake_fd, err);
+}
+
+static void log_start(const struct daemon *daemon)
+{
+	char bytes[256];
+	struct text interfaces = text_over(bytes, sizeof bytes);
+
+	lanes_describe(daemon->lanes, &interfaces);
+	log_notice("recording", log_text("version", PACKAGE_VERSION),
+		   log_text("interface", interfaces.bytes),
+		   log_text("filter", daemon->conf->capture_filter),
+		   log_text("node", daemon->conf->node_name),
+		   log_text("destination", daemon->conf->upload_destination),
+		   log_text("spool", daemon->conf->spool_directory));
+}
+
+static void log_end(struct daemon *daemon)
+{
+	struct spool_totals totals;
+
+	spool_totals(daemon->spool, &totals);
+	log_notice("stopped", log_number("packets", counter_read(&daemon->counters.packets)),
+		   log_number("uploaded", counter_read(&daemon->counters.segments_uploaded)),
+		   log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
+}
+
+static void tear_down(struct daemon *daemon)
+{
+	daemon->lanes = lanes_stop(daemon->lanes, "stop", UINT64_MAX);
+	if (daemon->uploader)
+		uploader_stop(daemon->uploader);
+	daemon->uploader = uploader_free(daemon->uploader);
+	if (daemon->phase != PHASE_STARTING)
+		log_end(daemon);
+	daemon->spool = spool_close(daemon->spool);
+	daemon->connections = connections_free(daemon->connections);
+	chunk_pool_done(&daemon->pool);
+	daemon->loop = sd_event_unref(daemon->loop);
+	mem_close_cleanup(&daemon->wake_fd);
+	conf_free(daemon->conf);
+}
+
+int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error *err)
+{
+	struct daemon daemon = {
+		.cli = cli,
+		.conf = conf_ref(conf),
+		.wake_fd = -1,
+		.started_ms = clock_monotonic_ms(),
+	};
+	int result = -1;
+
+	if (block_signals(err) == 0 && http_global_init(err) == 0 &&
+	    privileges_drop(conf, err) == 0 && build_loop(&daemon, err) == 0 &&
+	    start_stages(&daemon, err) == 0) {
+		log_start(&daemon);
+		result = sd_event_loop(daemon.loop);
+		if (result < 0)
+			error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+		else if (daemon.failure.kind != ERROR_NONE) {
+			*err = daemon.failure;
+			result = -1;
+		}
+	}
+	tear_down(&daemon);
+	return result;
+}
+
+int daemon_check(const struct conf *conf, struct error *err)
+{
+	struct connections *connections = connections_new();
+	struct counters counters = { 0 };
+	struct uploader *uploader = NULL;
+	int result = -1;
+
+	if (http_global_init(err) == 0 && privileges_check(conf, err) == 0 &&
+	    lanes_check(conf, err) == 0 && spool_check(conf->spool_directory, err) == 0 &&
+	    uploader_new(conf, NULL, connections, &counters, &uploader, err) == 0)
+		result = uploader_check(uploader, err);
+	uploader_free(uploader);
+	connections_free(connections);
+	if (result == 0)
+		log_notice("configuration is valid, a start would succeed");
+	return result;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The whole: builds the stages, connects them, and runs the event loop of the main thread: signals,
+ * timers, notifications, reload, and the stop in flow order.
+ */
+
+#include "base/error.h"
+#include "conf/conf.h"
+
+/*
+ * Run until a signal says stop. The command line is read again at a reload. Takes a reference to conf.
+ * Returns 0 after a clean stop; -1 with err where start-up failed or the process can no longer do its job.
+ */
+int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* --check-config: everything that a start would check, in that order, without changing anything. */
+int daemon_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

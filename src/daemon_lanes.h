@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The lanes of a configuration: for each interface a capture, its queue and a recorder. A reload that
+ * changes the capture opens a new set beside the old one and hands over at one instant: every packet is
+ * in exactly one of them. Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "capture/capture.h"
+#include "conf/conf.h"
+#include "record/recorder.h"
+
+struct lanes;
+
+/* Resolve and open all interfaces of a configuration; nothing is recorded yet. */
+int lanes_open(const struct conf *conf, const struct capture_context *capture,
+	       const struct recorder_context *record, struct lanes **ret_lanes, struct error *err)
+	__attribute__((warn_unused_result));
+/* Record packets from this real time on. */
+int lanes_start(struct lanes *lanes, uint64_t from_ns, struct error *err)
+	__attribute__((warn_unused_result));
+/* Take over options that need no new capture, from the next segment on. */
+int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
+void lanes_end_segments(struct lanes *lanes, const char *reason);
+/*
+ * Stop at this real time (UINT64_MAX: with what the rings hold), publish the last segments, free. Blocks
+ * for about half a second.
+ */
+struct lanes *lanes_stop(struct lanes *lanes, const char *reason, uint64_t until_ns);
+
+/* "eth0,eth1", and whether all are there. */
+void lanes_describe(const struct lanes *lanes, struct text *out);
+bool lanes_are_live(const struct lanes *lanes);
+/* Has every thread made progress since this monotonic time? */
+bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms);
+
+/* --check-config: could they be opened? */
+int lanes_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

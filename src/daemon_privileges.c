@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon_privileges.h"
+
+#include <cap-ng.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "spool/spool.h"
+
+#define PACKAGED_ACCOUNT "kube-node-tracer"
+
+/* The account to become; uid 0 to stay root. */
+static int find_account(const struct conf *conf, uid_t *ret_uid, gid_t *ret_gid, struct error *err)
+{
+	bool is_auto = strcmp(conf->daemon_user, "auto") == 0;
+	const struct passwd *account = getpwnam(is_auto ? PACKAGED_ACCOUNT : conf->daemon_user);
+
+	if (!account && !is_auto)
+		return conf_error(conf, CONF_daemon_user, err,
+				  "no account '%s'; allowed: the name of an account, auto",
+				  conf->daemon_user);
+	*ret_uid = account ? account->pw_uid : 0;
+	*ret_gid = account ? account->pw_gid : 0;
+	return 0;
+}
+
+static int keep_net_raw(uid_t uid, gid_t gid, struct error *err)
+{
+	/* Where a container has taken CAP_SETPCAP, the bounding set is the container's affair. */
+	bool has_setpcap = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	bool has_net_raw = capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW);
+	int result;
+
+	capng_clear(has_setpcap ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+	if (has_net_raw &&
+	    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW) < 0)
+		return error_set(err, ERROR_FATAL, "keep CAP_NET_RAW: libcap-ng refused");
+	if (uid != 0)
+		result = capng_change_id((int)uid, (int)gid,
+					 CAPNG_INIT_SUPP_GRP |
+						 (has_setpcap ? CAPNG_CLEAR_BOUNDING : 0));
+	else
+		result = capng_apply(has_setpcap ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+	if (result < 0)
+		return error_set(err, ERROR_FATAL,
+				 "drop privileges: libcap-ng failed (%d); is there CAP_SETUID, or "
+				 "should daemon.user be root?",
+				 result);
+	return 0;
+}
+
+int privileges_drop(const struct conf *conf, struct error *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, "no new privileges");
+	if (geteuid() != 0)
+		return 0;
+	if (find_account(conf, &uid, &gid, err) < 0)
+		return -1;
+	if (uid != 0 && spool_give(conf->spool_directory, uid, gid, err) < 0)
+		return -1;
+	if (capng_get_caps_process() < 0)
+		return error_set(err, ERROR_FATAL, "read the process's capabilities");
+	if (keep_net_raw(uid, gid, err) < 0)
+		return -1;
+	log_debug("privileges dropped", log_number("uid", uid));
+	return 0;
+}
+
+int privileges_check(const struct conf *conf, struct error *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return geteuid() == 0 ? find_account(conf, &uid, &gid, err) : 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * From root to an account that can do nothing but capture. Main thread, before any other is started.
+ */
+
+#include "base/error.h"
+#include "conf/conf.h"
+
+/*
+ * Started as root: become daemon.user, who is given the spool, and keep CAP_NET_RAW alone, so that
+ * interfaces can be opened again later. Otherwise nothing changes. An unknown account: ERROR_CONFIG or
+ * ERROR_USAGE.
+ */
+int privileges_drop(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/* --check-config: is there such an account? */
+int privileges_check(const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/signalfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon_notify.h"
+#include "daemon_private.h"
+
+static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (conf_rows[i].reload == CONF_RELOAD_RESTART && conf_differs(old, conf, i)) {
+			log_warning("option needs a restart, the old value stays",
+				    log_text("option", conf_rows[i].key));
+			conf_keep(conf, old, i);
+		}
+}
+
+/* Everything that can fail is done first; then old and new change places. */
+static int reload(struct daemon *daemon, struct error *err)
+{
+	cleanup_conf struct conf *conf = NULL;
+	const struct conf *old = daemon->conf;
+	struct uploader *uploader = NULL;
+	struct lanes *lanes = NULL;
+	uint64_t now_ns;
+
+	if (conf_load(daemon->cli, &conf, err) < 0)
+		return -1;
+	keep_what_needs_a_restart(old, conf);
+	if (lanes_check(conf, err) < 0)
+		return -1;
+	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
+	    uploader_new(conf, daemon->spool, daemon->connections, &daemon->counters, &uploader,
+			 err) < 0)
+		return -1;
+	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
+	    lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &lanes, err) <
+		    0) {
+		uploader_free(uploader);
+		return -1;
+	}
+
+	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
+	if (lanes) {
+		/* Both are capturing: each packet goes to one of them by its time. */
+		now_ns = clock_real_ns();
+		if (lanes_start(lanes, now_ns, err) < 0) {
+			lanes_stop(lanes, "reload", 0);
+			uploader_free(uploader);
+			return -1;
+		}
+		lanes_stop(daemon->lanes, "reload", now_ns);
+		daemon->lanes = lanes;
+	} else {
+		if (lanes_configure(daemon->lanes, conf, err) < 0)
+			return -1;
+		lanes_end_segments(daemon->lanes, "reload");
+	}
+	if (uploader) {
+		uploader_stop(daemon->uploader);
+		uploader_free(daemon->uploader);
+		daemon->uploader = uploader;
+		if (uploader_start(uploader, daemon->wake_fd, err) < 0) {
+			daemon_fail(daemon, err);
+			return -1;
+		}
+	}
+	conf_free(old);
+	daemon->conf = take_ptr(conf);
+	return spool_rescan(daemon->spool, err);
+}
+
+int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
+{
+	struct daemon *daemon = context;
+	struct error err = { .kind = ERROR_NONE };
+
+	(void)source;
+	(void)signal;
+	if (daemon->phase == PHASE_STOPPING)
+		return 0;
+	notify_reloading();
+	if (reload(daemon, &err) < 0)
+		log_error("reload refused, the old configuration stays", log_reason(&err));
+	else
+		log_notice("configuration reloaded");
+	notify_ready();
+	return 0;
+}

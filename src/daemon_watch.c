@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon_notify.h"
+#include "daemon_private.h"
+
+#define TICK_US           UINT64_C(1000000)
+#define PROBE_PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer */
+#define STALE_MS_MIN      3000  /* a stage beats at least once a second */
+
+/* READY means: packets are being captured, and the sink has not said no. */
+static void become_ready(struct daemon *daemon)
+{
+	struct error err = { .kind = ERROR_NONE };
+	enum uploader_probe probe = uploader_probe(daemon->uploader, &err);
+
+	if (daemon->phase != PHASE_STARTING)
+		return;
+	if (probe == UPLOADER_PROBE_REFUSED) {
+		daemon_fail(daemon, &err);
+		return;
+	}
+	if (!lanes_are_live(daemon->lanes))
+		return;
+	if (probe == UPLOADER_PROBE_PENDING &&
+	    clock_monotonic_ms() - daemon->started_ms < PROBE_PATIENCE_MS)
+		return;
+	if (probe == UPLOADER_PROBE_NO_ANSWER)
+		log_warning("no answer from the destination, recording all the same",
+			    log_reason(&err));
+	daemon->phase = PHASE_RUNNING;
+	notify_ready();
+}
+
+static void report_status(struct daemon *daemon)
+{
+	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], trouble[256];
+	struct text line = text_over(bytes, sizeof bytes);
+	struct spool_totals totals;
+	uint64_t drops = 0;
+
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		drops += counter_read(&daemon->counters.drops[i]);
+	spool_totals(daemon->spool, &totals);
+	text_format_size(totals.bytes, size);
+	uploader_trouble(daemon->uploader, trouble, sizeof trouble);
+	if (daemon->lanes) {
+		text_append(&line, "recording ");
+		lanes_describe(daemon->lanes, &line);
+	} else {
+		text_append(&line, "stopping, uploading what waits");
+	}
+	text_append(&line, ": %ju packets, %ju dropped; %ju segments uploaded, %ju waiting (%s)",
+		    (uintmax_t)counter_read(&daemon->counters.packets), (uintmax_t)drops,
+		    (uintmax_t)counter_read(&daemon->counters.segments_uploaded),
+		    (uintmax_t)(totals.ready + totals.sending), size);
+	if (totals.rejected > 0)
+		text_append(&line, ", %ju rejected", (uintmax_t)totals.rejected);
+	if (*trouble)
+		text_append(&line, "; %s", trouble);
+	if (strcmp(bytes, daemon->status) != 0)
+		notify_status(bytes);
+	memcpy(daemon->status, bytes, sizeof bytes);
+}
+
+static int repeat_after(sd_event_source *source, uint64_t delay_us)
+{
+	int result = sd_event_source_set_time_relative(source, delay_us);
+
+	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
+{
+	struct daemon *daemon = context;
+	const struct conf *conf = daemon->conf;
+	struct budget budget = {
+		.max_segments = conf->spool_max_segments,
+		.max_bytes = conf->spool_max_size,
+		.min_free_percent = (unsigned)conf->spool_min_free,
+	};
+	struct error err;
+
+	(void)now_us;
+	if (spool_enforce(daemon->spool, &budget, &err) < 0)
+		log_error("cannot make room in the spool", log_reason(&err));
+	become_ready(daemon);
+	report_status(daemon);
+	daemon_end_if_drained(daemon);
+	return repeat_after(source, TICK_US);
+}
+
+/* A sign of life only while every stage makes progress: a timer alone would hide a hang. */
+int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
+{
+	struct daemon *daemon = context;
+	uint64_t stale_ms = daemon->watchdog_us / 2000, now_ms = clock_monotonic_ms();
+	bool is_stuck;
+
+	(void)now_us;
+	if (stale_ms < STALE_MS_MIN)
+		stale_ms = STALE_MS_MIN;
+	is_stuck = daemon->lanes && now_ms > stale_ms &&
+		   !lanes_beat_since(daemon->lanes, now_ms - stale_ms);
+	if (!is_stuck)
+		notify_alive();
+	else if (!daemon->is_stuck)
+		log_error("a stage makes no progress, the watchdog is not fed");
+	daemon->is_stuck = is_stuck;
+	return repeat_after(source, daemon->watchdog_us / 2);
+}
+
+int daemon_on_uploader(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct daemon *daemon = context;
+	eventfd_t ignored;
+
+	(void)source;
+	(void)events;
+	(void)eventfd_read(fd, &ignored);
+	become_ready(daemon);
+	daemon_end_if_drained(daemon);
+	return 0;
+}

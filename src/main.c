@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "daemon.h"
+
+static int print_version(void)
+{
+	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? -1 : 0;
+}
+
+static int do_action(const struct conf_cli *cli, struct error *err)
+{
+	cleanup_conf struct conf *conf = NULL;
+
+	switch (cli->action) {
+	case CONF_ACTION_HELP:
+		conf_docs_help(stdout);
+		return 0;
+	case CONF_ACTION_VERSION:
+		return print_version();
+	case CONF_ACTION_RUN:
+	case CONF_ACTION_CHECK:
+	case CONF_ACTION_PRINT:
+		break;
+	}
+	if (conf_load(cli, &conf, err) < 0)
+		return -1;
+	if (cli->action == CONF_ACTION_PRINT) {
+		conf_docs_print(stdout, conf);
+		return 0;
+	}
+	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
+	if (cli->action == CONF_ACTION_CHECK)
+		return daemon_check(conf, err);
+	return daemon_run(conf, cli, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct conf_cli cli = { 0 };
+	struct error err = { .kind = ERROR_NONE };
+	int status = 0;
+
+	if (conf_cli_parse(&cli, argc, argv, &err) < 0 || do_action(&cli, &err) < 0) {
+		log_error(err.message);
+		status = error_exit_status(&err);
+	}
+	conf_cli_done(&cli);
+	return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A spool in a folder of its own, for the tests of the spool and of the recovery. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/name.h"
+#include "spool/spool.h"
+
+struct fixture {
+	char directory[64];
+	struct counters counters;
+	struct spool *spool;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	strcpy(fixture->directory, "/tmp/knt-test-spool-XXXXXX");
+	*state = fixture;
+	if (!mkdtemp(fixture->directory))
+		return -1;
+	return spool_open(fixture->directory, &fixture->counters, &fixture->spool, &err);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
+
+	spool_close(fixture->spool);
+	free(fixture);
+	return system(command);
+}
+
+/* As after a restart. */
+static void open_again(struct fixture *fixture)
+{
+	struct error err;
+
+	fixture->spool = spool_close(fixture->spool);
+	assert_int_equal(spool_open(fixture->directory, &fixture->counters, &fixture->spool, &err),
+			 0);
+}
+
+static bool is_there(const struct fixture *fixture, const char *folder, const char *name)
+{
+	cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folder, name);
+
+	return access(path, F_OK) == 0;
+}
+
+/* Begin capturing/NAME with these bytes. */
+static void begin(struct fixture *fixture, const char *name, const void *bytes, size_t length)
+{
+	struct segment segment = { .node = "n", .interface = "eth0", .filter = "udp" };
+	struct error err;
+	int fd = spool_create(fixture->spool, name, &segment, &err);
+
+	assert_true(fd >= 0);
+	assert_int_equal(file_write_all(fd, bytes, length, &err), 0);
+	(void)close(fd);
+}

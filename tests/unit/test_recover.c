@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+
+#include "spool_fixture.h"
+
+#include "packet/format.h"
+#include "record/codec.h"
+#include "record/recover.h"
+
+#define MEMBERS            4
+#define PACKETS_PER_MEMBER 10
+#define PACKET_BYTES       60
+
+/* A segment's bytes as the recorder writes them, and where its members end. */
+struct file {
+	uint8_t bytes[65536];
+	size_t length, header_end, member_end[MEMBERS];
+};
+
+static void append(struct file *file, const struct codec *codec, const uint8_t *plain,
+		   size_t length)
+{
+	struct codec_state *codec_state = codec->state_new();
+
+	file->length += codec->compress(codec_state, codec->level_default, plain, length,
+					file->bytes + file->length, codec->bound(length));
+	codec->state_free(codec_state);
+}
+
+static void make_file(struct file *file, const struct codec *codec)
+{
+	struct chunk_source source = { .link_type = 1, .snaplen = 96 };
+	uint8_t plain[4096], packet[PACKET_BYTES];
+
+	file->length = 0;
+	append(file, codec, plain, format_pcap.encode_header(&source, plain));
+	file->header_end = file->length;
+	for (uint32_t m = 0; m < MEMBERS; m++) {
+		size_t length = 0;
+
+		for (uint32_t i = 0; i < PACKETS_PER_MEMBER; i++) {
+			memset(packet, (int)(m * 10 + i), sizeof packet);
+			length += format_pcap.encode_record(plain + length, 1700000000 + m, i,
+							    PACKET_BYTES, 1500, packet);
+		}
+		append(file, codec, plain, length);
+		file->member_end[m] = file->length;
+	}
+}
+
+static void recover_cut(struct fixture *fixture, const struct codec *codec, const struct file *file,
+			size_t cut)
+{
+	const size_t record = format_pcap.record_bytes(PACKET_BYTES);
+	size_t expected = 0, expected_bytes = file->header_end;
+	struct spool_claim claimed;
+	struct error err;
+	char name[SEGMENT_NAME_MAX + 1], extension[32];
+	int found;
+
+	(void)snprintf(extension, sizeof extension, ".pcap%s", codec->extension);
+	name_format("n", "eth0", 1700000000000000000, cut, extension, name);
+	begin(fixture, name, file->bytes, cut);
+	open_again(fixture);
+	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	assert_false(is_there(fixture, "capturing", name));
+
+	if (codec == &codec_none && cut >= file->header_end) {
+		expected = (cut - file->header_end) / record;
+		expected_bytes = file->header_end + expected * record;
+	}
+	for (size_t m = 0; m < MEMBERS && codec != &codec_none; m++)
+		if (cut >= file->member_end[m]) {
+			expected += PACKETS_PER_MEMBER;
+			expected_bytes = file->member_end[m];
+		}
+	found = spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err);
+	assert_int_equal(found, expected > 0);
+	if (expected == 0) {
+		assert_false(is_there(fixture, "facts", name));
+		return;
+	}
+	assert_string_equal(claimed.name, name);
+	assert_int_equal(claimed.segment.packets, expected);
+	assert_int_equal(claimed.segment.bytes, expected_bytes);
+	assert_int_equal(lseek(claimed.fd, 0, SEEK_END), expected_bytes);
+	assert_int_equal(claimed.segment.crc32c, crc32c_update(0, file->bytes, expected_bytes));
+	assert_string_equal(claimed.segment.reason, "recovered");
+	assert_string_equal(claimed.segment.filter, "udp");
+	assert_true(claimed.segment.first_ns == UINT64_C(1700000000000000000));
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+}
+
+/* At every place that a crash could cut: what is whole before it is kept, the rest is not. */
+static void test_cut_anywhere(void **state)
+{
+	static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_none };
+	struct fixture *fixture = *state;
+	struct file file;
+
+	for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
+		size_t step = codecs[c] == &codec_none ? 37 : 7;
+
+		make_file(&file, codecs[c]);
+		for (size_t cut = 0; cut < file.length; cut += step)
+			recover_cut(fixture, codecs[c], &file, cut);
+		for (size_t m = 0; m < MEMBERS; m++) {
+			recover_cut(fixture, codecs[c], &file, file.member_end[m] - 1);
+			recover_cut(fixture, codecs[c], &file, file.member_end[m]);
+		}
+	}
+}
+
+/* A power failure may leave zeros, or old blocks, where the last members should be. */
+static void test_damage_in_the_middle(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+	char name[SEGMENT_NAME_MAX + 1];
+
+	make_file(&file, &codec_gzip);
+	memset(file.bytes + file.member_end[1] + 20, 0, 30);
+	name_format("n", "eth0", 1700000000000000000, 1, ".pcap.gz", name);
+	begin(fixture, name, file.bytes, file.length);
+	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
+static void test_a_file_that_is_not_ours_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err;
+
+	begin(fixture, "notes.txt", "hello", 5);
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	assert_true(is_there(fixture, "capturing", "notes.txt"));
+}
+
+int main(void)
+{
+#define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		SPOOL_TEST(test_cut_anywhere),
+		SPOOL_TEST(test_damage_in_the_middle),
+		SPOOL_TEST(test_a_file_that_is_not_ours_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pure parts of the spool: names, facts, budget. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+#include "spool/budget.h"
+#include "spool/name.h"
+#include "spool/segment.h"
+
+#define WHEN UINT64_C(1763886600123000000) /* 2025-11-23T08:30:00.123Z */
+
+static void test_names_there_and_back(void **state)
+{
+	char name[SEGMENT_NAME_MAX + 1];
+	struct name_parts parts;
+
+	(void)state;
+	name_format("node-1.example", "eth0", WHEN, 42, ".pcap.gz", name);
+	assert_string_equal(name, "node-1.example_20251123T083000.123Z_eth0_00000042.pcap.gz");
+	assert_true(name_parse(name, &parts));
+	assert_int_equal(parts.node_length, strlen("node-1.example"));
+	assert_int_equal(parts.sequence, 42);
+	assert_int_equal(parts.interface_length, 4);
+	assert_memory_equal(parts.interface, "eth0", 4);
+	/* '_' may be in node and interface; what a file name should not hold becomes '-'. */
+	name_format("a_b", "br_lan.1:0 x", WHEN, 123456789012, ".pcap", name);
+	assert_string_equal(name, "a_b_20251123T083000.123Z_br_lan.1-0-x_123456789012.pcap");
+	assert_true(name_parse(name, &parts));
+	assert_int_equal(parts.node_length, 3);
+	assert_int_equal(parts.interface_length, strlen("br_lan.1-0-x"));
+	assert_true(parts.sequence == UINT64_C(123456789012));
+	assert_null(strchr(name, ':'));
+}
+
+static void test_what_is_no_name(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"node.pcap00.gz",
+		"_20251123T083000.123Z_eth0_00000042.pcap",
+		"n_20251123T083000Z_eth0_00000042.pcap",
+		"n_20251123T083000.123Z_eth0.pcap",
+		"n_20251123T083000.123Z__00000042.pcap",
+		"n_20251123T083000.123Z_eth0_.pcap",
+		"n_20251123T083000.123Z_eth0_42",
+		"n_20251123T083000.123Z_eth0_99999999999999999999999.pcap",
+		"n_20251123T083000.123Z_eth0_4x2.pcap",
+	};
+	struct name_parts parts;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+		assert_false(name_parse(bad[i], &parts));
+}
+
+static void test_names_sort_by_time_then_sequence(void **state)
+{
+	/* In order; the node and the interface do not matter. */
+	static const char *const names[] = {
+		"other-file",
+		"z_20251123T083000.123Z_eth9_00000007.pcap",
+		"b_20251123T083000.123Z_eth0_00000008.pcap",
+		"a_20251123T083000.124Z_eth0_00000001.pcap",
+		"a_20251123T083000.124Z_eth0_99999999.pcap",
+		"a_20251123T083000.124Z_eth0_100000000.pcap",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		for (size_t j = 0; j < ARRAY_LENGTH(names); j++)
+			assert_int_equal((name_compare(names[i], names[j]) > 0) -
+						 (name_compare(names[i], names[j]) < 0),
+					 (i > j) - (i < j));
+}
+
+static void test_object_names(void **state)
+{
+	char bytes[64];
+	struct text out = text_over(bytes, sizeof bytes);
+
+	(void)state;
+	name_object("", "n", "file", &out);
+	assert_string_equal(bytes, "n/file");
+	out = text_over(bytes, sizeof bytes);
+	name_object("a/b", "n", "file", &out);
+	assert_string_equal(bytes, "a/b/n/file");
+}
+
+static struct segment example(void)
+{
+	struct segment segment = {
+		.node = "n",
+		.interface = "eth0",
+		.link_type = "EN10MB",
+		.filter = "tcp port 443",
+		.reason = "size",
+		.sequence = 42,
+		.snaplen = 96,
+		.start_ns = WHEN,
+		.end_ns = WHEN + 5,
+		.first_ns = WHEN + 1,
+		.last_ns = WHEN + 2,
+		.packets = 1000,
+		.packets_own = 3,
+		.pcap_bytes = 112024,
+		.drops = { 7, 8, 9, 10 },
+		.bytes = 5000,
+		.crc32c = 0x00abcdef,
+	};
+
+	return segment;
+}
+
+static void test_facts_there_and_back(void **state)
+{
+	struct segment segment = example(), back;
+	char bytes[SEGMENT_FACTS_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+	struct error err;
+
+	(void)state;
+	segment_encode(&segment, &text);
+	assert_non_null(strstr(bytes, "packets=1000\n"));
+	assert_non_null(strstr(bytes, "start=2025-11-23T08:30:00.123Z\n"));
+	assert_non_null(strstr(bytes, "crc32c=00abcdef\n"));
+	assert_int_equal(segment_decode(bytes, &back, &err), 0);
+	assert_memory_equal(&segment, &back, sizeof segment);
+	/* What a newer version adds is skipped; what is missing is nothing. */
+	assert_int_equal(segment_decode("colour=blue\npackets=5\nend=\n", &back, &err), 0);
+	assert_int_equal(back.packets, 5);
+	assert_string_equal(back.node, "");
+}
+
+static void test_largest_facts_fit(void **state)
+{
+	struct segment segment, back;
+	char bytes[SEGMENT_FACTS_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+	struct error err;
+
+	(void)state;
+	memset(&segment, 0xff, sizeof segment);
+#define FILL(field)                                       \
+	memset(segment.field, 'x', sizeof segment.field); \
+	segment.field[sizeof segment.field - 1] = '\0'
+	FILL(node);
+	FILL(interface);
+	FILL(link_type);
+	FILL(filter);
+	FILL(reason);
+	segment.filter[10] = '\n';
+	segment_encode(&segment, &text);
+	assert_false(text.is_cut);
+	assert_int_equal(segment_decode(bytes, &back, &err), 0);
+	assert_true(back.packets == UINT64_MAX);
+	assert_true(back.end_ns == UINT64_MAX);
+	assert_int_equal(back.filter[10], ' ');
+}
+
+static void test_damaged_facts_are_refused(void **state)
+{
+	static const char *const bad[] = { "packets",      "packets=x\n",        "packets=-1\n",
+					   "start=now\n",  "crc32c=123456789\n", "crc32c=xyz\n",
+					   "packets=1\n\n" };
+	struct segment segment;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+		assert_int_equal(segment_decode(bad[i], &segment, &err), -1);
+}
+
+static void test_budget(void **state)
+{
+	static const uint64_t sizes[] = { 10, 20, 30 };
+	static const struct {
+		struct budget budget;
+		struct budget_state state;
+		size_t excess;
+		bool is_short;
+	} cases[] = {
+		{ { 100, 0, 0 }, { 3, 60, 1000, 500 }, 0, false },
+		{ { 2, 0, 0 }, { 3, 60, 1000, 500 }, 1, false },
+		{ { 1, 0, 0 }, { 5, 60, 1000, 500 }, 3, false }, /* the rest is being sent */
+		{ { 100, 55, 0 }, { 3, 60, 1000, 500 }, 1, false },
+		{ { 100, 60, 0 }, { 3, 60, 1000, 500 }, 0, false },
+		{ { 100, 29, 0 }, { 3, 60, 1000, 500 }, 3, false },
+		{ { 100, 0, 10 }, { 3, 60, 1000, 100 }, 0, false },
+		{ { 100, 0, 10 }, { 3, 60, 1000, 95 }, 1, false },
+		{ { 100, 0, 10 }, { 3, 60, 1000, 75 }, 2, false },
+		{ { 100, 0, 10 }, { 3, 60, 1000, 30 }, 3, true }, /* others fill the disk */
+		{ { 100, 0, 10 }, { 3, 60, 0, 0 }, 0, false },    /* unknown */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		bool is_short;
+
+		assert_int_equal(
+			budget_excess(&cases[i].budget, cases[i].state, sizes, 3, &is_short),
+			cases[i].excess);
+		assert_int_equal(is_short, cases[i].is_short);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_there_and_back),
+		cmocka_unit_test(test_what_is_no_name),
+		cmocka_unit_test(test_names_sort_by_time_then_sequence),
+		cmocka_unit_test(test_object_names),
+		cmocka_unit_test(test_facts_there_and_back),
+		cmocka_unit_test(test_largest_facts_fit),
+		cmocka_unit_test(test_damaged_facts_are_refused),
+		cmocka_unit_test(test_budget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
