@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The configuration: every option with its effective value and where that came from. Made whole
+ * from defaults, file, environment and command line, checked, and from then on immutable: a reload
+ * makes a new one and compares. Main thread only for making; anybody may read.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+/* Where options.def's types become C types. */
+#define CONF_C_TEXT    char *
+#define CONF_C_LIST    char *
+#define CONF_C_NUMBER  uint64_t
+#define CONF_C_SIZE    uint64_t
+#define CONF_C_SECONDS uint64_t
+#define CONF_C_SWITCH  bool
+#define CONF_C_CHOICE  unsigned
+
+/* CONF_capture_filter, …: the number of each option. */
+enum conf_option {
+#define OPTION(type, group, name, ...) CONF_##group##_##name,
+#include "conf/options.def"
+#undef OPTION
+	CONF_OPTION_COUNT,
+};
+
+enum conf_type {
+	CONF_TEXT,
+	CONF_LIST,
+	CONF_NUMBER,
+	CONF_SIZE,
+	CONF_SECONDS,
+	CONF_SWITCH,
+	CONF_CHOICE,
+};
+
+/* What a changed option needs to take effect. */
+enum conf_reload {
+	CONF_RELOAD_LIVE,
+	CONF_RELOAD_CAPTURE,
+	CONF_RELOAD_UPLOAD,
+	CONF_RELOAD_RESTART,
+	CONF_RELOAD_COUNT,
+};
+
+/* Positions of the words of CHOICE options, in the table's order. */
+enum conf_storage_class {
+	CONF_STORAGE_CLASS_DEFAULT,
+	CONF_STORAGE_CLASS_STANDARD,
+	CONF_STORAGE_CLASS_NEARLINE,
+	CONF_STORAGE_CLASS_COLDLINE,
+	CONF_STORAGE_CLASS_ARCHIVE,
+};
+enum conf_direction {
+	CONF_DIRECTION_BOTH,
+	CONF_DIRECTION_IN,
+	CONF_DIRECTION_OUT
+};
+enum conf_precision {
+	CONF_PRECISION_MICRO,
+	CONF_PRECISION_NANO
+};
+
+/* One row of options.def. */
+struct conf_row {
+	enum conf_type type;
+	enum conf_reload reload;
+	const char *group;
+	const char *name;
+	const char *key; /* "group.name"; conf_flag() makes the flag of it */
+	char letter;     /* 0: none */
+	const char *default_text;
+	uint64_t unit, min, max;
+	const char *argument;
+	const char *help;
+	size_t offset; /* of the field in struct conf */
+};
+extern const struct conf_row conf_rows[CONF_OPTION_COUNT];
+
+/* The long flag without its dashes: "group-name". Every row's fits (a test sees to it). */
+#define CONF_FLAG_MAX 64
+void conf_flag(const struct conf_row *row, char out[CONF_FLAG_MAX]);
+
+/* Who gave a value: later ones win. */
+enum conf_source {
+	CONF_SOURCE_DEFAULT, /* the table, or what is computed where the table has nothing */
+	CONF_SOURCE_FILE,
+	CONF_SOURCE_ENVIRONMENT,
+	CONF_SOURCE_COMMAND_LINE,
+};
+
+struct conf {
+	atomic_uint references; /* besides the first */
+#define OPTION(type, group, name, ...) CONF_C_##type group##_##name;
+#include "conf/options.def"
+#undef OPTION
+	/* Where each value came from: "default", "FILE:LINE", "$VARIABLE" or the flag as typed. */
+	char *origin[CONF_OPTION_COUNT];
+	enum conf_source source[CONF_OPTION_COUNT];
+	char *file; /* the configuration file that was read, or NULL */
+};
+
+/*
+ * What the command line asks for. `file` points into argv, which has to outlive it; the rest is
+ * owned, see conf_cli_done(). A reload applies the same command line again.
+ */
+enum conf_action {
+	CONF_ACTION_RUN,
+	CONF_ACTION_CHECK,   /* --check-config */
+	CONF_ACTION_PRINT,   /* --print-config */
+	CONF_ACTION_HELP,    /* -h, --help */
+	CONF_ACTION_VERSION, /* --version */
+};
+
+struct conf_cli {
+	enum conf_action action;
+	const char *file; /* --config FILE, or NULL: the packaged path, if it is there */
+	/* By option: the value, NULL if not given, and how: "-i", "--capture-interface", or
+	 * "filter" for the words at the end. */
+	char *value[CONF_OPTION_COUNT];
+	char *typed[CONF_OPTION_COUNT];
+};
+
+/*
+ * Read the command line; argv is put in getopt's order. Unknown flags, missing arguments, a filter
+ * given both ways: ERROR_USAGE, with nothing left to free. May be called again, by one thread.
+ */
+int conf_cli_parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
+	__attribute__((warn_unused_result));
+void conf_cli_done(struct conf_cli *cli);
+
+/*
+ * Make a configuration: defaults, then the file, then the environment, then the command line;
+ * types, ranges and names checked. Errors name their place: ERROR_CONFIG "FILE:LINE: key: what is
+ * wrong, what is allowed", ERROR_USAGE for a value on the command line. Without --config a missing
+ * file is no error. Afterwards node.name is a valid node name (1 to 128 letters, digits, '.', '_',
+ * '-', not beginning with '.'), upload.prefix can be part of an object name, capture.interface is 1
+ * to 16 different words of 1 to 15 characters, and spool.directory is not empty.
+ * upload.destination may be: the sink checks it.
+ */
+int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Stages share a configuration, some beyond a reload: each takes a reference and frees it. It goes
+ * with the last one. Any thread.
+ */
+const struct conf *conf_ref(const struct conf *conf) __attribute__((warn_unused_result));
+struct conf *conf_free(const struct conf *conf);
+
+static inline void conf_free_cleanup(struct conf **conf)
+{
+	conf_free(*conf);
+}
+#define cleanup_conf cleanup(conf_free_cleanup)
+
+/* True if the option's value differs between the two. */
+bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option);
+/* True if any option of this reload behaviour differs. */
+bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload reload);
+/* Take the old value, origin included, into a new configuration (options that need a restart). */
+void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option);
+
+/*
+ * Fill err about the value of an option, in front of it where that came from ("FILE:LINE: key",
+ * "-s", "$VARIABLE" or just the key): for checks that only the stages can make (a filter that does
+ * not compile, an interface that is not there). ERROR_USAGE if the value is from the command line,
+ * else ERROR_CONFIG. Returns -1.
+ */
+int conf_error(const struct conf *conf, enum conf_option option, struct error *err,
+	       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* conf_docs: the table as text for people. All write to out. */
+void conf_docs_help(FILE *out);                           /* --help; fits 80 columns */
+void conf_docs_print(FILE *out, const struct conf *conf); /* --print-config */
+void conf_docs_sample(FILE *out);                         /* etc/kube-node-tracer.conf */
+void conf_docs_man_options(FILE *out);                    /* mdoc list for kube-node-tracer(8) */
+void conf_docs_man_keys(FILE *out); /* mdoc list for kube-node-tracer.conf(5) */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes the committed documents that come from the table of options to standard output:
+ *
+ *     conf-docs sample      etc/kube-node-tracer.conf
+ *     conf-docs man FILE    the manual page FILE with its generated section made anew
+ *     conf-docs options     that section alone: of kube-node-tracer(8)
+ *     conf-docs keys        of kube-node-tracer.conf(5)
+ */
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "conf/conf.h"
+
+static const struct {
+	const char *name;
+	void (*write)(FILE *out);
+} sections[] = {
+	{ "options", conf_docs_man_options },
+	{ "keys", conf_docs_man_keys },
+	{ "sample", conf_docs_sample },
+};
+
+static int write_section(const char *name)
+{
+	for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+		if (strcmp(name, sections[i].name) == 0) {
+			sections[i].write(stdout);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* Copy a page; what is between its markers is replaced by the section that the first one names. */
+static int write_page(const char *path)
+{
+	static const char begin[] = ".\\\" begin generated ", end[] = ".\\\" end generated";
+	cleanup_fclose FILE *page = fopen(path, "re");
+	cleanup_free char *line = NULL;
+	bool is_generated = false;
+	unsigned count = 0;
+	size_t size = 0;
+
+	if (!page) {
+		fprintf(stderr, "conf-docs: %s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	while (getline(&line, &size, page) > 0) {
+		if (strncmp(line, end, strlen(end)) == 0)
+			is_generated = false;
+		if (!is_generated)
+			fputs(line, stdout);
+		if (strncmp(line, begin, strlen(begin)) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			if (write_section(line + strlen(begin)) < 0)
+				break;
+			is_generated = true;
+			count++;
+		}
+	}
+	if (count == 1 && !is_generated && feof(page))
+		return 0;
+	fprintf(stderr,
+		"conf-docs: %s: has to have one section between the markers '%sNAME' and '%s'\n",
+		path, begin, end);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	int result = -1;
+
+	if (argc == 3 && strcmp(argv[1], "man") == 0)
+		result = write_page(argv[2]);
+	else if (argc == 2)
+		result = write_section(argv[1]);
+	else
+		argc = 0;
+	if (argc == 0 || (argc == 2 && result < 0)) {
+		fprintf(stderr, "usage: conf-docs sample|options|keys|man FILE\n");
+		return EX_USAGE;
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "conf-docs: standard output: %s\n", strerror(errno));
+		return EX_IOERR;
+	}
+	return result < 0 ? EX_DATAERR : EX_OK;
+}

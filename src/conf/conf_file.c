@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <libconfig.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf/conf_private.h"
+
+#define FILE_MAX_BYTES (1 << 20)
+#define KEY_MAX        63 /* of a key that a suggestion is looked for */
+#define TYPOS_MAX      2  /* in what is suggested */
+
+/* errno, as something the user has to change. */
+static int cannot_read(const char *path, struct error *err)
+{
+	(void)error_errno(err, "configuration file %s", path);
+	err->kind = ERROR_CONFIG;
+	return -1;
+}
+
+/* The whole file, NUL-terminated. Returns 1, or 0 if it is missing and need not be there. */
+static int read_whole(const char *path, bool must_exist, char **ret_content, struct error *err)
+{
+	/* Non-blocking: a FIFO must be refused, not waited for. */
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	cleanup_free char *content = NULL;
+	size_t length = 0;
+	struct stat st;
+	ssize_t count;
+
+	if (fd < 0 && errno == ENOENT && !must_exist)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return cannot_read(path, err);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_CONFIG, "configuration file %s: not a regular file",
+				 path);
+	content = mem_alloc(FILE_MAX_BYTES + 1);
+	do {
+		count = read(fd, content + length, FILE_MAX_BYTES + 1 - length);
+		if (count < 0 && errno != EINTR)
+			return cannot_read(path, err);
+		length += count > 0 ? (size_t)count : 0;
+	} while (count != 0 && length <= FILE_MAX_BYTES);
+	if (length > FILE_MAX_BYTES)
+		return error_set(err, ERROR_CONFIG, "configuration file %s: larger than %d bytes",
+				 path, FILE_MAX_BYTES);
+	if (memchr(content, '\0', length))
+		return error_set(err, ERROR_CONFIG, "configuration file %s: not a text file", path);
+	content[length] = '\0';
+	*ret_content = take_ptr(content);
+	return 1;
+}
+
+/* Characters to insert, delete or change to make a into b (Levenshtein); both at most KEY_MAX. */
+static unsigned count_typos(const char *a, const char *b)
+{
+	unsigned row[KEY_MAX + 1];
+	size_t length = strlen(b);
+
+	for (size_t j = 0; j <= length; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 0; a[i]; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i + 1;
+		for (size_t j = 0; j < length; j++) {
+			unsigned best = diagonal + (a[i] != b[j]);
+
+			diagonal = row[j + 1];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (diagonal + 1 < best)
+				best = diagonal + 1;
+			row[j + 1] = best;
+		}
+	}
+	return row[length];
+}
+
+/* The known key, or group, nearest to what was written; NULL if none is near. */
+static const char *nearest(const char *written, bool is_group)
+{
+	unsigned fewest = TYPOS_MAX + 1;
+	const char *found = NULL;
+
+	if (strlen(written) > KEY_MAX)
+		return NULL;
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		const struct conf_row *row = &conf_rows[i];
+		const char *candidate = is_group ? row->group : row->key;
+		unsigned typos = count_typos(written, candidate);
+
+		/* An option outside its group is not a typo, but as easily told. */
+		if (!is_group && strcmp(written, row->name) == 0)
+			typos = 0;
+		if (typos < fewest) {
+			fewest = typos;
+			found = candidate;
+		}
+	}
+	return found;
+}
+
+/* "FILE:LINE" of a setting, also in an included file. The caller frees. */
+static char *place_of(const config_setting_t *setting, const char *path)
+{
+	const char *file = config_setting_source_file(setting);
+
+	return mem_printf("%s:%u", file ? file : path, config_setting_source_line(setting));
+}
+
+static int unknown(const config_setting_t *setting, const char *path, const char *what,
+		   const char *written, struct error *err)
+{
+	cleanup_free char *place = place_of(setting, path);
+	const char *suggestion = nearest(written, strcmp(what, "group") == 0);
+
+	if (!suggestion)
+		return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'", place, what, written);
+	return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'; did you mean '%s'?", place, what,
+			 written, suggestion);
+}
+
+/* A setting's value as the text that one parser judges; NULL if it is more than one value. */
+static char *scalar_text(const config_setting_t *setting)
+{
+	switch (config_setting_type(setting)) {
+	case CONFIG_TYPE_INT:
+		return mem_printf("%d", config_setting_get_int(setting));
+	case CONFIG_TYPE_INT64:
+		return mem_printf("%lld", config_setting_get_int64(setting));
+	case CONFIG_TYPE_FLOAT:
+		return mem_printf("%g", config_setting_get_float(setting));
+	case CONFIG_TYPE_BOOL:
+		return mem_strdup(config_setting_get_bool(setting) ? "true" : "false");
+	case CONFIG_TYPE_STRING:
+		return mem_strdup(config_setting_get_string(setting));
+	default:
+		return NULL;
+	}
+}
+
+/* An array or list of strings as words joined by commas; NULL if it is none. */
+static char *list_text(const config_setting_t *setting)
+{
+	cleanup_free char *joined = mem_strdup("");
+
+	if (!config_setting_is_array(setting) && !config_setting_is_list(setting))
+		return NULL;
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		const char *word = config_setting_get_string_elem(setting, i);
+		char *longer;
+
+		if (!word)
+			return NULL;
+		longer = mem_printf("%s%s%s", joined, i ? "," : "", word);
+		free(joined);
+		joined = longer;
+	}
+	return take_ptr(joined);
+}
+
+static int set_option(struct conf *conf, const config_setting_t *setting, enum conf_option option,
+		      const char *path, struct error *err)
+{
+	bool is_list = conf_rows[option].type == CONF_LIST;
+	cleanup_free char *text = scalar_text(setting), *place = place_of(setting, path);
+
+	if (!text && is_list)
+		text = list_text(setting);
+	if (!text)
+		return error_set(err, ERROR_CONFIG, "%s: %s: has to be one value%s", place,
+				 conf_rows[option].key, is_list ? " or a list of strings" : "");
+	return conf_set(conf, option, CONF_SOURCE_FILE, take_ptr(place), text, err);
+}
+
+static int set_group(struct conf *conf, const config_setting_t *group, const char *path,
+		     struct error *err)
+{
+	for (int i = 0; i < config_setting_length(group); i++) {
+		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+		cleanup_free char *key = mem_printf("%s.%s", config_setting_name(group),
+						    config_setting_name(setting));
+		unsigned option = 0;
+
+		while (option < CONF_OPTION_COUNT && strcmp(conf_rows[option].key, key) != 0)
+			option++;
+		if (option == CONF_OPTION_COUNT)
+			return unknown(setting, path, "key", key, err);
+		if (set_option(conf, setting, option, path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_group_known(const char *name)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (strcmp(conf_rows[i].group, name) == 0)
+			return true;
+	return false;
+}
+
+static int set_all(struct conf *conf, config_t *config, const char *path, const char *content,
+		   struct error *err)
+{
+	const config_setting_t *root;
+
+	if (!config_read_string(config, content)) {
+		const char *file = config_error_file(config);
+
+		return error_set(err, ERROR_CONFIG, "%s:%d: %s", file ? file : path,
+				 config_error_line(config), config_error_text(config));
+	}
+	root = config_root_setting(config);
+	for (int i = 0; i < config_setting_length(root); i++) {
+		const config_setting_t *group = config_setting_get_elem(root, (unsigned)i);
+		const char *name = config_setting_name(group);
+
+		if (is_group_known(name) && !config_setting_is_group(group)) {
+			cleanup_free char *place = place_of(group, path);
+
+			return error_set(err, ERROR_CONFIG,
+					 "%s: %s: has to be a group: %s: { ... }", place, name,
+					 name);
+		}
+		if (!is_group_known(name))
+			return unknown(group, path,
+				       config_setting_is_group(group) ? "group" : "key", name, err);
+		if (set_group(conf, group, path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
+{
+	cleanup_free char *content = NULL;
+	config_t config;
+	int result = read_whole(path, must_exist, &content, err);
+
+	if (result <= 0)
+		return result;
+	conf->file = mem_strdup(path);
+	config_init(&config);
+	result = set_all(conf, &config, path, content, err);
+	config_destroy(&config);
+	return result;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of conf/ share among themselves; everybody else includes conf/conf.h. */
+
+#include "base/text.h"
+#include "conf/conf.h"
+
+#define CONF_LIST_WORDS_MAX 16
+#define CONF_TEXT_MAX       65535 /* bytes of a value */
+
+/* The field of an option in its struct conf. */
+void *conf_field(struct conf *conf, enum conf_option option);
+const void *conf_field_const(const struct conf *conf, enum conf_option option);
+
+/*
+ * conf_value: one option's value from and to text, the same for file, environment and command line.
+ */
+
+/* Parse text into the row's field, freeing what was there; or -1, the field as before, and why. */
+int conf_value_parse(const struct conf_row *row, const char *text, void *field, struct text *reason)
+	__attribute__((warn_unused_result));
+/* The value as one would type it; parses back to the same. The caller frees. */
+char *conf_value_format(const struct conf_row *row, const void *field)
+	__attribute__((warn_unused_result));
+void conf_value_copy(const struct conf_row *row, void *to, const void *from);
+bool conf_value_equals(const struct conf_row *row, const void *a, const void *b);
+/* "0 to 262144", "both, in, out"; nothing for types that allow any text. */
+void conf_value_allowed(const struct conf_row *row, struct text *out);
+
+/*
+ * Set an option from text. origin is owned by conf from now on, also on failure: then err is as by
+ * conf_error().
+ */
+int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
+	     const char *text, struct error *err) __attribute__((warn_unused_result));
+
+/* conf_file: set what the file says. A missing file is an error only if it must exist. */
+int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* conf_cli: the flags that are no options of the table. */
+struct conf_cli_flag {
+	const char *flag; /* without its dashes */
+	char letter;      /* 0: none */
+	enum conf_action action;
+	const char *argument; /* NULL: none */
+	const char *help;
+};
+#define CONF_CLI_FLAG_COUNT 5
+extern const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT];
+
+/*
+ * conf_docs: text for people in lines.
+ */
+
+/* Words of text in lines of at most width columns, each behind prefix. */
+void conf_docs_wrap(FILE *out, const char *prefix, size_t width, const char *text);
+/* "Default: 96. Allowed: 0 to 262144."; nothing where the help sentence says it all. */
+void conf_docs_limits(const struct conf_row *row, struct text *out);

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of options, and values from file, environment and command line. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "conf_fixture.h"
+
+/* What errors have in common. */
+#define NODE_REFUSED                                                                        \
+	" cannot be in a file name; allowed: 1 to 128 letters, digits, '.', '_', '-', not " \
+	"beginning with '.'"
+#define INTERFACE_REFUSED \
+	" is not the name of an interface; allowed: words of 1 to 15 characters, joined by commas"
+#define COMPONENT_REFUSED " has an empty, '.' or '..' component, or a slash at an end"
+#define BYTE_REFUSED \
+	" cannot be in an object name; allowed: printable ASCII without # [ ] * ? : \" < > | \\"
+#define SUFFIXES ", or with a suffix: B, k, M, G, KiB, MiB, GiB"
+
+static void test_rows_are_sound(void **state)
+{
+	char flag[CONF_FLAG_MAX], other[CONF_FLAG_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		const struct conf_row *row = &conf_rows[i];
+
+		conf_flag(row, flag);
+		assert_true(strlen(row->key) < CONF_FLAG_MAX - 1);
+		assert_null(strchr(flag, '_'));
+		assert_int_equal(row->help[strlen(row->help) - 1], '.');
+		if (row->type == CONF_SIZE) {
+			assert_true(row->unit == 1024 || row->unit == 1000000);
+			assert_true(row->max <= UINT64_MAX / row->unit);
+		}
+		assert_true(row->min <= row->max);
+		for (unsigned j = 0; j < i; j++) {
+			conf_flag(&conf_rows[j], other);
+			assert_string_not_equal(flag, other);
+			assert_false(row->letter && row->letter == conf_rows[j].letter);
+			/* A group stands in one place: it becomes one group of the sample. */
+			if (strcmp(row->group, conf_rows[j].group) == 0)
+				assert_string_equal(row->group, conf_rows[i - 1].group);
+		}
+	}
+}
+
+static void test_defaults(void **state)
+{
+	cleanup_conf struct conf *conf = fixture_good(*state, "", "");
+	char host[256];
+
+	assert_string_equal(conf->capture_interface, "auto");
+	assert_int_equal(conf->capture_snaplen, 96);
+	assert_int_equal(conf->capture_buffer, 1000 * 1024);
+	assert_int_equal(conf->segment_size, 100 * 1000 * 1000);
+	assert_int_equal(conf->segment_age, 300);
+	assert_string_equal(conf->segment_compression, "true");
+	assert_int_equal(conf->spool_max_segments, 100);
+	assert_true(conf->capture_promiscuous);
+	assert_string_equal(conf->upload_destination, "");
+	assert_string_equal(conf->spool_directory, DEFAULT_SPOOL_DIRECTORY);
+	assert_string_equal(conf->origin[CONF_spool_directory], "default");
+	assert_int_equal(gethostname(host, sizeof host), 0);
+	assert_string_equal(conf->node_name, host);
+	assert_string_equal(conf->origin[CONF_node_name], "host name");
+}
+
+/* The original script's DaemonSet, and every other letter. */
+static void test_flags_of_the_original(void **state)
+{
+	cleanup_conf struct conf *daemonset = fixture_good(*state, "", "-N X -b Y -C 100 -W 100");
+	cleanup_conf struct conf *conf =
+		fixture_good(*state, "", "-i eth0 -f udp -s 0 -B 2048 -G 0 -c true -o d -C 1MiB");
+
+	assert_string_equal(daemonset->node_name, "X");
+	assert_string_equal(daemonset->upload_destination, "Y");
+	assert_int_equal(daemonset->segment_size, 100000000);
+	assert_int_equal(daemonset->spool_max_segments, 100);
+	assert_string_equal(daemonset->origin[CONF_spool_max_segments], "-W");
+	assert_string_equal(conf->capture_interface, "eth0");
+	assert_string_equal(conf->capture_filter, "udp");
+	assert_int_equal(conf->capture_snaplen, 0);
+	assert_int_equal(conf->capture_buffer, 2048 * 1024);
+	assert_int_equal(conf->segment_age, 0);
+	assert_string_equal(conf->segment_compression, "true");
+	assert_string_equal(conf->spool_directory, "d");
+	assert_int_equal(conf->segment_size, 1 << 20);
+}
+
+/* Words of CHOICE options stand at the positions that the enums name. */
+static void test_choices(void **state)
+{
+	cleanup_conf struct conf *a = fixture_good(
+		*state, "",
+		"--gcs-storage-class archive --capture-direction out --capture-precision nano");
+	cleanup_conf struct conf *b =
+		fixture_good(*state, "", "--gcs-storage-class=nearline --capture-direction=in");
+
+	assert_int_equal(a->gcs_storage_class, CONF_STORAGE_CLASS_ARCHIVE);
+	assert_int_equal(a->capture_direction, CONF_DIRECTION_OUT);
+	assert_int_equal(a->capture_precision, CONF_PRECISION_NANO);
+	assert_int_equal(b->gcs_storage_class, CONF_STORAGE_CLASS_NEARLINE);
+	assert_int_equal(b->capture_direction, CONF_DIRECTION_IN);
+	assert_int_equal(b->capture_precision, CONF_PRECISION_MICRO);
+}
+
+/* The same value by flag and by file; as the file has it, and as it is printed. */
+static void test_good_values(void **state)
+{
+	static const struct {
+		const char *flag, *file, *shown;
+	} cases[] = {
+		{ "-s 262144", "capture: { snaplen = 262144; };", "snaplen = 262144;" },
+		{ "-s 96", "capture: { snaplen = \"96\"; };", "snaplen = 96;" },
+		{ "-s 16", "capture: { snaplen = 0x10; };", "snaplen = 16;" },
+		{ "-s 5", "capture: { snaplen = 5L; };", "snaplen = 5;" },
+		{ "-B 1", "capture = { buffer = 1 }", "buffer = 1;" },
+		{ "-B 2097151", "capture: { buffer = 2097151; };", "buffer = 2097151;" },
+		{ "-B 8MiB", "capture: { buffer = \"8MiB\"; };", "buffer = 8192;" },
+		{ "-B 1025B", "capture: { buffer = \"1025B\"; };", "buffer = \"1025B\";" },
+		{ "-C 1G", "segment: { size = 1000; };", "size = 1000;" },
+		{ "-C 1GiB", "segment: { size = \"1048576KiB\"; };", "size = \"1073741824B\";" },
+		{ "--spool-max-size 1000000000", "spool: { max_size = 1000000000; };",
+		  "max_size = 1000000000;" },
+		{ "-G 86400", "segment: { age = 86400; };", "age = 86400;" },
+		{ "--capture-promiscuous no", "capture: { promiscuous = false; };",
+		  "promiscuous = false;" },
+		{ "--capture-promiscuous on", "capture: { promiscuous = \"yes\"; };",
+		  "promiscuous = true;" },
+		{ "-c false", "segment: { compression = false; };", "compression = \"false\";" },
+		{ "-N 7", "node: { name = 7; };", "name = \"7\";" },
+		{ "-i a,b", "capture: { interface = [ \"a\", \"b\" ]; };", "interface = \"a,b\";" },
+		{ "-i a -i b", "capture: { interface = ( \"a\", \"b\" ); };",
+		  "interface = \"a,b\";" },
+		{ "--log-level debug", "log: { level = \"debug\"; };", "level = \"debug\";" },
+		{ "-o a\\\"b", "spool: { directory = \"a\\\\\\\"b\"; };",
+		  "directory = \"a\\\\\\\"b\";" },
+		{ "--upload-prefix ...a/b.c/...", "upload: { prefix = \"...a/b.c/...\"; };",
+		  "prefix = \"...a/b.c/...\";" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		cleanup_conf struct conf *by_flag = fixture_good(*state, "", cases[i].flag);
+		cleanup_conf struct conf *by_file = fixture_good(*state, cases[i].file, "");
+		cleanup_free char *text = fixture_printed(by_file);
+
+		fixture_assert_same(by_flag, by_file);
+		if (!strstr(text, cases[i].shown))
+			fail_msg("no %s in %s", cases[i].shown, text);
+	}
+}
+
+static void test_bad_flag_values(void **state)
+{
+	static const struct {
+		const char *args, *message;
+	} cases[] = {
+		{ "-s abc", "-s: 'abc' is not a number; allowed: 0 to 262144" },
+		{ "-s 262145", "-s: '262145' is out of range; allowed: 0 to 262144" },
+		{ "-s -1", "-s: '-1' is not a number; allowed: 0 to 262144" },
+		{ "-s 18446744073709551617",
+		  "-s: '18446744073709551617' is not a number; allowed: 0 to 262144" },
+		{ "--upload-workers=0", "--upload-workers: '0' is out of range; allowed: 1 to 16" },
+		{ "-B 0", "-B: '0' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
+		{ "-B 1023B", "-B: '1023B' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
+		{ "-B 2GiB", "-B: '2GiB' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
+		{ "-C 5q", "-C: '5q' is not a size; allowed: 1 to 1000000 MB" SUFFIXES },
+		{ "-G 1.5", "-G: '1.5' is not a number; allowed: 0 to 86400" },
+		{ "--capture-promiscuous 2",
+		  "--capture-promiscuous: '2' is neither true nor false; allowed: true, false" },
+		{ "--capture-direction i",
+		  "--capture-direction: 'i' is not one of the words; allowed: both, in, out" },
+		{ "--capture-direction both|in",
+		  "--capture-direction: 'both|in' is not one of the words; allowed: both, in, out" },
+		{ "-o a\nb", "-o: has a control character at byte 2" },
+		{ "-i a,,b", "-i: ''" INTERFACE_REFUSED },
+		{ "-i 1234567890123456", "-i: '1234567890123456'" INTERFACE_REFUSED },
+		{ "-i a/b", "-i: 'a/b'" INTERFACE_REFUSED },
+		{ "-i a -i b,a", "-i: 'a' is there twice" },
+		{ "-i any -i a",
+		  "-i: 'any' is all interfaces: another one would be recorded twice" },
+		{ "-i 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "-i: more than 16 interfaces" },
+		{ "-N .a", "-N: '.a'" NODE_REFUSED },
+		{ "-N a:b", "-N: 'a:b'" NODE_REFUSED },
+		{ "--upload-prefix /a", "--upload-prefix: '/a'" COMPONENT_REFUSED },
+		{ "--upload-prefix a/", "--upload-prefix: 'a/'" COMPONENT_REFUSED },
+		{ "--upload-prefix .", "--upload-prefix: '.'" COMPONENT_REFUSED },
+		{ "--upload-prefix a/../b", "--upload-prefix: 'a/../b'" COMPONENT_REFUSED },
+		{ "--upload-prefix a?b", "--upload-prefix: byte 2" BYTE_REFUSED },
+		{ "--upload-prefix \xc3\xa9", "--upload-prefix: byte 1" BYTE_REFUSED },
+		/* What the command line itself can have wrong. */
+		{ "-x", "unknown flag '-x'; see --help" },
+		{ "-b", "flag '-b' needs an argument; see --help" },
+		{ "--log-level", "flag '--log-level' needs an argument; see --help" },
+		{ "--no-such=1", "unknown or ambiguous flag '--no-such=1'; see --help" },
+		{ "--capture", "unknown or ambiguous flag '--capture'; see --help" },
+		{ "--print-config=1", "flag '--print-config' takes no argument; see --help" },
+		{ "-f udp tcp", "the filter is given twice: by '-f' and by 'tcp' at the end" },
+		{ "--check-config --print-config",
+		  "--check-config and --print-config exclude each other" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		fixture_bad(*state, "", cases[i].args, ERROR_USAGE, cases[i].message);
+}
+
+static char *flag_with(const char *flag, char letter, size_t length)
+{
+	cleanup_free char *value = mem_calloc(1, length + 1);
+
+	memset(value, letter, length);
+	return mem_printf("%s %s", flag, value);
+}
+
+static void test_long_values(void **state)
+{
+	cleanup_free char *filter = flag_with("-f", 'a', 65535);
+	cleanup_free char *filter_over = flag_with("-f", 'a', 65536);
+	cleanup_free char *prefix = flag_with("--upload-prefix", 'p', 512);
+	cleanup_free char *prefix_over = flag_with("--upload-prefix", 'p', 513);
+	cleanup_free char *node = flag_with("-N", 'n', 128);
+	cleanup_free char *node_over = flag_with("-N", 'n', 129);
+	cleanup_free char *args = mem_printf("%s %s %s", filter, prefix, node);
+	cleanup_conf struct conf *conf = fixture_good(*state, "", args);
+	struct error err;
+
+	assert_int_equal(strlen(conf->capture_filter), 65535);
+	assert_int_equal(strlen(conf->upload_prefix), 512);
+	assert_int_equal(strlen(conf->node_name), 128);
+	fixture_bad(*state, "", filter_over, ERROR_USAGE, "-f: longer than 65535 bytes");
+	fixture_bad(*state, "", prefix_over, ERROR_USAGE, "--upload-prefix: longer than 512 bytes");
+	assert_int_equal(fixture_load(*state, "", node_over, &conf, &err), -1);
+}
+
+static void test_bad_files(void **state)
+{
+	static const struct {
+		const char *content, *message;
+	} cases[] = {
+		{ "capture:\n{\n\tsnaplen = \"abc\";\n};\n",
+		  "conf:3: capture.snaplen: 'abc' is not a number; allowed: 0 to 262144" },
+		{ "\ncapture: { snaplen = -1; };",
+		  "conf:2: capture.snaplen: '-1' is not a number; allowed: 0 to 262144" },
+		{ "capture: { snaplen = 1.5; };",
+		  "conf:1: capture.snaplen: '1.5' is not a number; allowed: 0 to 262144" },
+		{ "capture: { snaplen = true; };",
+		  "conf:1: capture.snaplen: 'true' is not a number; allowed: 0 to 262144" },
+		{ "capture: { snaplen = [ 1 ]; };",
+		  "conf:1: capture.snaplen: has to be one value" },
+		{ "capture: { snaplen: { a = 1; }; };",
+		  "conf:1: capture.snaplen: has to be one value" },
+		{ "capture: { interface = [ 1 ]; };",
+		  "conf:1: capture.interface: has to be one value or a list of strings" },
+		{ "capture: { interface = [ ]; };",
+		  "conf:1: capture.interface: ''" INTERFACE_REFUSED },
+		{ "capture:\n{\n\tsnaplan = 1;\n};\n",
+		  "conf:3: unknown key 'capture.snaplan'; did you mean 'capture.snaplen'?" },
+		{ "log: { lev = 1; };",
+		  "conf:1: unknown key 'log.lev'; did you mean 'log.level'?" },
+		{ "log: { le = 1; };", "conf:1: unknown key 'log.le'" },
+		{ "log: { levelxx = 1; };",
+		  "conf:1: unknown key 'log.levelxx'; did you mean 'log.level'?" },
+		{ "log: { levelxxx = 1; };", "conf:1: unknown key 'log.levelxxx'" },
+		{ "log: { snaplen = 1; };", "conf:1: unknown key 'log.snaplen'" },
+		{ "snaplen = 1;",
+		  "conf:1: unknown key 'snaplen'; did you mean 'capture.snaplen'?" },
+		{ "xyzzy = 1;", "conf:1: unknown key 'xyzzy'" },
+		{ "\n\nuplaod: { };", "conf:3: unknown group 'uplaod'; did you mean 'upload'?" },
+		{ "xyzzy: { };", "conf:1: unknown group 'xyzzy'" },
+		{ "upload = 1;", "conf:1: upload: has to be a group: upload: { ... }" },
+		{ "upload = ( );", "conf:1: upload: has to be a group: upload: { ... }" },
+		{ "log: { level = \"info\"; };\nlog: { };\n", "conf:2: duplicate setting name" },
+		{ "log: { level = \"info\";\n level = \"info\"; };",
+		  "conf:2: duplicate setting name" },
+		{ "log:\n{\n\tlevel = ;\n};\n", "conf:3: syntax error" },
+		{ "log: {", "conf:1: syntax error" },
+		{ "node: { name = \"a b\"; };", "conf:1: node.name: 'a b'" NODE_REFUSED },
+		{ "upload: { prefix = \"a//b\"; };",
+		  "conf:1: upload.prefix: 'a//b'" COMPONENT_REFUSED },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		fixture_bad(*state, cases[i].content, "", ERROR_CONFIG, cases[i].message);
+}
+
+/* An error in a file that is included names that file, and its line. */
+static void test_included_file(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *part = mem_printf("%s/part", fixture->dir);
+	cleanup_free char *whole = mem_printf("log:\n{\n@include \"%s\"\n};\n", part);
+	cleanup_conf struct conf *conf = NULL;
+	cleanup_free char *origin = mem_printf("%s:2", part);
+
+	fixture_write(part, "\nlevel = \"loud\";\n", strlen("\nlevel = \"loud\";\n"));
+	fixture_bad(fixture, whole, "", ERROR_CONFIG,
+		    "part:2: log.level: 'loud' is not one of the words; allowed: error, warning, "
+		    "notice, info, debug");
+	fixture_write(part, "\nlevel = \"info\";\n", strlen("\nlevel = \"info\";\n"));
+	conf = fixture_good(fixture, whole, "");
+	assert_string_equal(conf->origin[CONF_log_level], origin);
+	(void)unlink(part);
+}
+
+static void test_unreadable_files(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *big = mem_alloc((1 << 20) + 1);
+	cleanup_conf struct conf *conf = NULL;
+	struct conf_cli cli = { 0 };
+	struct error err;
+
+	assert_int_equal(fixture_load(fixture, NULL, "", &conf, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.message, "No such file or directory"));
+
+	memset(big, '\n', (1 << 20) + 1);
+	fixture_write(fixture->path, big, (1 << 20) + 1);
+	assert_int_equal(fixture_load(fixture, NULL, "", &conf, &err), -1);
+	assert_non_null(strstr(err.message, "larger than 1048576 bytes"));
+	fixture_write(fixture->path, big, 1 << 20);
+	assert_int_equal(fixture_load(fixture, NULL, "", &conf, &err), 0);
+	assert_string_equal(conf->file, fixture->path);
+	fixture_write(fixture->path, "log: { };\0x", 11);
+	assert_int_equal(fixture_load(fixture, NULL, "", &conf, &err), -1);
+	assert_non_null(strstr(err.message, "not a text file"));
+
+	/* A FIFO without a writer must not be waited for. */
+	(void)unlink(fixture->path);
+	assert_int_equal(mkfifo(fixture->path, 0600), 0);
+	assert_int_equal(fixture_load(fixture, NULL, "", &conf, &err), -1);
+	assert_non_null(strstr(err.message, "not a regular file"));
+
+	if (access(DEFAULT_CONFIG_FILE, F_OK) < 0) {
+		conf = conf_free(conf);
+		assert_int_equal(conf_load(&cli, &conf, &err), 0);
+		assert_null(conf->file);
+	}
+}
+
+static void test_precedence(void **state)
+{
+	static const char file[] = "node: { name = \"by-file\"; };\n"
+				   "gcs: { credentials = \"by-file\"; };\n"
+				   "spool: { directory = \"by-file\"; };\n";
+	struct fixture *fixture = *state;
+	cleanup_conf struct conf *conf = fixture_good(fixture, file, "");
+	cleanup_free char *origin = mem_printf("%s:1", fixture->path);
+
+	assert_string_equal(conf->node_name, "by-file");
+	assert_string_equal(conf->origin[CONF_node_name], origin);
+
+	setenv("NODE_NAME", "by-variable", 1);
+	setenv("GOOGLE_APPLICATION_CREDENTIALS", "key", 1);
+	setenv("STATE_DIRECTORY", "/state/one:/state/two", 1);
+	conf_free(conf);
+	conf = fixture_good(fixture, file, "");
+	assert_string_equal(conf->node_name, "by-variable");
+	assert_string_equal(conf->origin[CONF_node_name], "$NODE_NAME");
+	assert_string_equal(conf->gcs_credentials, "key");
+	/* systemd always sets this one: it must not undo what the user wrote. */
+	assert_string_equal(conf->spool_directory, "by-file");
+
+	conf_free(conf);
+	conf = fixture_good(fixture, "spool: { directory = \"\"; };", "-N by-flag");
+	assert_string_equal(conf->node_name, "by-flag");
+	assert_string_equal(conf->origin[CONF_node_name], "-N");
+	assert_string_equal(conf->spool_directory, "/state/one");
+	assert_string_equal(conf->origin[CONF_spool_directory], "$STATE_DIRECTORY");
+
+	setenv("NODE_NAME", "a b", 1);
+	fixture_bad(fixture, "", "", ERROR_CONFIG, "$NODE_NAME: 'a b'" NODE_REFUSED);
+	setenv("NODE_NAME", "", 1);
+	conf_free(conf);
+	conf = fixture_good(fixture, file, "");
+	assert_string_equal(conf->node_name, "by-file");
+}
+
+static void test_command_line(void **state)
+{
+	char line[] =
+		"x host a -i eth0 and --capture-interface=eth1 -s 1 -s 2 --config f --check-config -- port 80";
+	char help[] = "x -hx -x", version[] = "x --version --no-such";
+	char *argv[FIXTURE_ARGS_MAX + 1];
+	int argc = fixture_split(line, argv);
+	struct conf_cli cli;
+	struct error err;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) { /* again, with argv as getopt left it */
+		assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
+		assert_int_equal(cli.action, CONF_ACTION_CHECK);
+		assert_string_equal(cli.file, "f");
+		assert_string_equal(cli.value[CONF_capture_interface], "eth0,eth1");
+		assert_string_equal(cli.typed[CONF_capture_interface], "--capture-interface");
+		assert_string_equal(cli.value[CONF_capture_snaplen], "2");
+		assert_string_equal(cli.value[CONF_capture_filter], "host a and port 80");
+		assert_string_equal(cli.typed[CONF_capture_filter], "filter");
+		assert_null(cli.value[CONF_segment_size]);
+		conf_cli_done(&cli);
+	}
+	/* Help and version are given whatever follows, which is forgotten in the next round. */
+	argc = fixture_split(help, argv);
+	assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
+	assert_int_equal(cli.action, CONF_ACTION_HELP);
+	conf_cli_done(&cli);
+	argc = fixture_split(version, argv);
+	assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
+	assert_int_equal(cli.action, CONF_ACTION_VERSION);
+	conf_cli_done(&cli);
+}
+
+static void test_reload(void **state)
+{
+	cleanup_conf struct conf *old = fixture_good(*state, "", "-N a -s 96 -b b");
+	cleanup_conf struct conf *same = fixture_good(*state, "capture: { snaplen = 96; };",
+						      "-N a -b b");
+	cleanup_conf struct conf *new = fixture_good(*state, "log: { level = \"debug\"; };",
+						     "-N n -s 97 -b b");
+
+	for (unsigned reload = 0; reload < CONF_RELOAD_COUNT; reload++)
+		assert_false(conf_needs(old, same, reload));
+	assert_true(conf_needs(old, new, CONF_RELOAD_LIVE));
+	assert_true(conf_needs(old, new, CONF_RELOAD_CAPTURE));
+	assert_true(conf_needs(old, new, CONF_RELOAD_RESTART));
+	assert_false(conf_needs(old, new, CONF_RELOAD_UPLOAD));
+	assert_true(conf_differs(old, new, CONF_capture_snaplen));
+	assert_false(conf_differs(old, new, CONF_upload_destination));
+
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		conf_keep(new, old, i);
+	fixture_assert_same(old, new);
+	assert_string_equal(new->node_name, "a");
+	assert_string_equal(new->origin[CONF_log_level], "default");
+	assert_string_equal(new->origin[CONF_capture_snaplen], "-s");
+}
+
+static void test_references(void **state)
+{
+	struct conf *conf = fixture_good(*state, "", "-N a");
+	const struct conf *shared = conf_ref(conf);
+
+	assert_ptr_equal(shared, conf);
+	assert_null(conf_free(conf));
+	assert_string_equal(shared->node_name, "a"); /* a sanitizer sees if it is gone */
+	assert_null(conf_free(shared));
+	assert_null(conf_free(NULL));
+}
+
+static void test_errors_of_the_stages(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_conf struct conf *conf =
+		fixture_good(fixture, "capture: { interface = \"eth9\"; };", "port x");
+	cleanup_free char *expected = mem_printf("%s:1: capture.interface: no interface eth9",
+						 fixture->path);
+	struct error err;
+
+	assert_int_equal(conf_error(conf, CONF_capture_filter, &err, "unknown port %s", "x"), -1);
+	assert_string_equal(err.message, "filter: unknown port x");
+	assert_int_equal(err.kind, ERROR_USAGE);
+	assert_int_equal(conf_error(conf, CONF_capture_interface, &err, "no interface eth9"), -1);
+	assert_string_equal(err.message, expected);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(conf_error(conf, CONF_upload_destination, &err, "is required"), -1);
+	assert_string_equal(err.message, "upload.destination: is required");
+	assert_int_equal(err.kind, ERROR_CONFIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_rows_are_sound),
+		FIXTURE_TEST(test_defaults),
+		FIXTURE_TEST(test_flags_of_the_original),
+		FIXTURE_TEST(test_choices),
+		FIXTURE_TEST(test_good_values),
+		FIXTURE_TEST(test_bad_flag_values),
+		FIXTURE_TEST(test_long_values),
+		FIXTURE_TEST(test_bad_files),
+		FIXTURE_TEST(test_included_file),
+		FIXTURE_TEST(test_unreadable_files),
+		FIXTURE_TEST(test_precedence),
+		FIXTURE_TEST(test_command_line),
+		FIXTURE_TEST(test_reload),
+		FIXTURE_TEST(test_references),
+		FIXTURE_TEST(test_errors_of_the_stages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

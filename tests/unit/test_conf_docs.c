@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the table of options becomes for people. Reads top_srcdir for the committed documents. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "conf_fixture.h"
+
+/* What write() writes. */
+static char *written(void (*write)(FILE *out))
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	write(out);
+	(void)fclose(out);
+	return text;
+}
+
+static void test_print_is_a_configuration(void **state)
+{
+	cleanup_conf struct conf *conf =
+		fixture_good(*state, "capture: { filter = \"a \\\"b\\\\\\n\\tc\"; };",
+			     "-b gs://b/p -N n -B 1025B -C 3MiB -i a,b -c "
+			     "zstd:3 --capture-promiscuous off --log-format "
+			     "json --daemon-user root -o /s");
+	cleanup_free char *text = fixture_printed(conf);
+	cleanup_conf struct conf *again = fixture_good(*state, text, "");
+
+	assert_string_equal(conf->capture_filter, "a \"b\\\n\tc");
+	fixture_assert_same(conf, again);
+	assert_non_null(strstr(text, "\tbuffer = \"1025B\";  # -B\n"));
+	assert_non_null(strstr(text, "\tage = 300;  # default\n"));
+}
+
+static void test_print_hides_passwords(void **state)
+{
+	static const struct {
+		const char *proxy, *shown;
+	} cases[] = {
+		{ "http://user:secret@host:1/", "proxy = \"http://user:***@host:1/\";" },
+		{ "user:s@cret@host", "proxy = \"user:***@host\";" },
+		{ "http://host:3128", "proxy = \"http://host:3128\";" },
+		{ "http://user@host:3128/a:b@c", "proxy = \"http://user@host:3128/a:b@c\";" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		cleanup_free char *args = mem_printf("--upload-proxy %s", cases[i].proxy);
+		cleanup_conf struct conf *conf = fixture_good(*state, "", args);
+		cleanup_free char *text = fixture_printed(conf);
+
+		if (!strstr(text, cases[i].shown))
+			fail_msg("no %s in %s", cases[i].shown, text);
+	}
+}
+
+/* The sample parses as it is, and with every option uncommented: to the defaults. */
+static void test_sample(void **state)
+{
+	cleanup_free char *sample = written(conf_docs_sample), *active = mem_strdup(sample);
+	cleanup_conf struct conf *defaults = fixture_good(*state, "", "");
+	cleanup_conf struct conf *as_is = fixture_good(*state, sample, "");
+	cleanup_conf struct conf *all = NULL;
+	unsigned count = 0;
+
+	for (char *p = active; (p = strstr(p, "\n\t#")); p++) {
+		if (p[3] != ' ') {
+			p[2] = ' ';
+			count++;
+		}
+	}
+	assert_int_equal(count, CONF_OPTION_COUNT);
+	fixture_assert_same(defaults, as_is);
+	all = fixture_good(*state, active, "");
+	assert_string_equal(all->upload_destination, "my-bucket");
+	conf_keep(all, defaults, CONF_upload_destination);
+	fixture_assert_same(defaults, all);
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		bool is_computed = i == CONF_node_name || i == CONF_spool_directory ||
+				   i == CONF_upload_destination;
+
+		assert_int_equal(all->source[i],
+				 is_computed ? CONF_SOURCE_DEFAULT : CONF_SOURCE_FILE);
+	}
+}
+
+static void test_help(void **state)
+{
+	cleanup_free char *help = written(conf_docs_help);
+	char flag[CONF_FLAG_MAX];
+
+	(void)state;
+	for (const char *line = help; *line; line += strcspn(line, "\n") + 1)
+		if (strcspn(line, "\n") > 80)
+			fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		conf_flag(&conf_rows[i], flag);
+		assert_non_null(strstr(help, flag));
+	}
+	assert_non_null(strstr(help, "  -s, --capture-snaplen BYTES\n"));
+	assert_non_null(strstr(help, "Default: 96.\n          Allowed: 0 to 262144.\n"));
+}
+
+/* Committed documents are what the table says. */
+static void test_documents_are_in_step(void **state)
+{
+	static const struct {
+		const char *path;
+		void (*write)(FILE *out);
+	} documents[] = {
+		{ "etc/kube-node-tracer.conf", conf_docs_sample },
+		{ "man/kube-node-tracer.8", conf_docs_man_options },
+		{ "man/kube-node-tracer.conf.5", conf_docs_man_keys },
+	};
+	const char *top = getenv("top_srcdir");
+
+	(void)state;
+	if (!top) {
+		print_message("top_srcdir is not set: run by make check\n");
+		skip();
+	}
+	for (size_t i = 0; i < COUNT_OF(documents); i++) {
+		cleanup_free char *path = mem_printf("%s/%s", top, documents[i].path);
+		cleanup_free char *section = written(documents[i].write), *content = NULL;
+		cleanup_fclose FILE *file = fopen(path, "re");
+		size_t size = 0;
+
+		assert_non_null(file);
+		assert_true(getdelim(&content, &size, '\0', file) > 0);
+		if (!strstr(content, section))
+			fail_msg("%s is stale: make it anew with conf-docs", documents[i].path);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_print_is_a_configuration),
+		FIXTURE_TEST(test_print_hides_passwords),
+		FIXTURE_TEST(test_sample),
+		FIXTURE_TEST(test_help),
+		FIXTURE_TEST(test_documents_are_in_step),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
