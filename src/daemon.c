@@ -131,23 +131,32 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	return result < 0 ? error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result)) : 0;
 }
 
-/* Interfaces are opened before the spool is tidied up: the kernel's ring collects meanwhile. */
-static int start_stages(struct daemon *daemon, struct error *err)
+/* What can be found wrong without touching the disk, and with the rights that we came with. */
+static int prepare(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
 	daemon->connections = connections_new();
+	if (privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
+		return -1;
+	/* A key that only root may read is read here. */
+	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
+}
+
+/* Interfaces are opened before the spool is tidied up: the kernel's ring collects meanwhile. */
+static int start_stages(struct daemon *daemon, struct error *err)
+{
+	const struct conf *conf = daemon->conf;
+
+	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
+		return -1;
 	daemon->capture_context = (struct capture_context){
 		.format = &format_pcap,
 		.pool = &daemon->pool,
 		.connections = daemon->connections,
 		.counters = &daemon->counters,
 	};
-	if (lanes_check(conf, err) < 0)
-		return -1;
-	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
-		return -1;
 	daemon->recorder_context = (struct recorder_context){
 		.node = conf->node_name,
 		.format = &format_pcap,
@@ -155,16 +164,13 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.spool = daemon->spool,
 		.counters = &daemon->counters,
 	};
-	if (uploader_new(conf, daemon->spool, daemon->connections, &daemon->counters,
-			 &daemon->uploader, err) < 0)
-		return -1;
 	if (lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &daemon->lanes,
 		       err) < 0)
 		return -1;
 	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
 	    lanes_start(daemon->lanes, 0, err) < 0)
 		return -1;
-	return uploader_start(daemon->uploader, daemon->wake_fd, err);
+	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
 
 static void log_start(const struct daemon *daemon)
@@ -217,7 +223,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error
 	};
 	int result = -1;
 
-	if (block_signals(err) == 0 && http_global_init(err) == 0 &&
+	if (block_signals(err) == 0 && http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
 	    privileges_drop(conf, err) == 0 && build_loop(&daemon, err) == 0 &&
 	    start_stages(&daemon, err) == 0) {
 		log_start(&daemon);
@@ -235,17 +241,13 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error
 
 int daemon_check(const struct conf *conf, struct error *err)
 {
-	struct connections *connections = connections_new();
-	struct counters counters = { 0 };
-	struct uploader *uploader = NULL;
+	struct daemon daemon = { .conf = conf_ref(conf), .wake_fd = -1 };
 	int result = -1;
 
-	if (http_global_init(err) == 0 && privileges_check(conf, err) == 0 &&
-	    lanes_check(conf, err) == 0 && spool_check(conf->spool_directory, err) == 0 &&
-	    uploader_new(conf, NULL, connections, &counters, &uploader, err) == 0)
-		result = uploader_check(uploader, err);
-	uploader_free(uploader);
-	connections_free(connections);
+	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
+	    spool_check(conf->spool_directory, err) == 0)
+		result = uploader_check(daemon.uploader, err);
+	tear_down(&daemon);
 	if (result == 0)
 		log_notice("configuration is valid, a start would succeed");
 	return result;

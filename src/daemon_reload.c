@@ -24,16 +24,17 @@ static int reload(struct daemon *daemon, struct error *err)
 	const struct conf *old = daemon->conf;
 	struct uploader *uploader = NULL;
 	struct lanes *lanes = NULL;
+	const struct codec *codec;
 	uint64_t now_ns;
+	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
 	keep_what_needs_a_restart(old, conf);
-	if (lanes_check(conf, err) < 0)
+	if (codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
-	    uploader_new(conf, daemon->spool, daemon->connections, &daemon->counters, &uploader,
-			 err) < 0)
+	    uploader_new(conf, daemon->connections, &daemon->counters, &uploader, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
 	    lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &lanes, err) <
@@ -62,7 +63,7 @@ static int reload(struct daemon *daemon, struct error *err)
 		uploader_stop(daemon->uploader);
 		uploader_free(daemon->uploader);
 		daemon->uploader = uploader;
-		if (uploader_start(uploader, daemon->wake_fd, err) < 0) {
+		if (uploader_start(uploader, daemon->spool, daemon->wake_fd, err) < 0) {
 			daemon_fail(daemon, err);
 			return -1;
 		}

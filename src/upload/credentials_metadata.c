@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The metadata server of a Google Cloud machine, or of GKE's Workload Identity. Reached over plain HTTP on
+ * the node itself; its reply has to carry the header that no captive portal knows.
+ */
+#include "upload/credentials_private.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+#define DEFAULT_HOST "metadata.google.internal"
+#define TOKEN_PATH   "/computeMetadata/v1/instance/service-accounts/default/token"
+
+struct metadata {
+	char *url;
+};
+
+static void metadata_close(void *state)
+{
+	struct metadata *metadata = state;
+
+	if (!metadata)
+		return;
+	free(metadata->url);
+	free(metadata);
+}
+
+static const char *environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] ? value : NULL;
+}
+
+static int metadata_open(const json_t *file, void **ret_state, char **ret_description,
+			 struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-:[]";
+	const char *host = environment("GCE_METADATA_HOST");
+	cleanup_free char *scope = http_escape(CREDENTIALS_SCOPE);
+	struct metadata *metadata;
+
+	(void)file;
+	host = host ? host : environment("GCE_METADATA_ROOT");
+	host = host ? host : DEFAULT_HOST;
+	if (host[strspn(host, allowed)])
+		return error_set(err, ERROR_CONFIG,
+				 "$GCE_METADATA_HOST: \"%.100s\" is not HOST or HOST:PORT", host);
+	metadata = mem_alloc(sizeof *metadata);
+	/* Workload Identity narrows the token to the scope; plain machines ignore it. */
+	metadata->url = mem_printf("http://%s" TOKEN_PATH "?scopes=%s", host, scope);
+	*ret_state = metadata;
+	*ret_description = mem_strdup("metadata server");
+	return 0;
+}
+
+/*
+ * 404 and all kinds of 5xx are also what a pod of GKE sees in its first seconds, so none of them is a
+ * definite no. A refusal by IAM is.
+ */
+static int refused(const struct http_reply *reply, struct error *err)
+{
+	if (reply->status == 404)
+		return error_set(
+			err, ERROR_TRANSIENT,
+			"the metadata server knows no service account (404); give the node or "
+			"the pod one, or a key by gcs.credentials");
+	if (reply->status == 403)
+		return error_set(err, ERROR_CONFIG,
+				 "the metadata server refuses a token (403): %.300s; with Workload "
+				 "Identity, grant the pod's account roles/iam.workloadIdentityUser",
+				 reply->body);
+	return error_set(err, ERROR_TRANSIENT, "the metadata server said %ld: %.200s",
+			 reply->status, reply->body);
+}
+
+static int metadata_fetch(void *state, struct http *http, struct credentials_token *ret_token,
+			  struct error *err)
+{
+	static const char *const headers[] = { "Metadata-Flavor: Google", NULL };
+	const struct metadata *metadata = state;
+	const struct http_request request = {
+		.method = "GET",
+		.url = metadata->url,
+		.headers = headers,
+		.fd = -1,
+		.is_local = true,
+	};
+	struct http_reply reply;
+
+	if (http_send(http, &request, &reply, err) < 0)
+		return error_wrap(err, "no answer from the metadata server (outside Google Cloud, "
+				       "name a key by gcs.credentials)");
+	if (strcasecmp(reply.metadata_flavor, "Google") != 0)
+		return error_set(err, ERROR_TRANSIENT,
+				 "what answers as the metadata server (status %ld) is not Google's",
+				 reply.status);
+	if (reply.status != 200)
+		return refused(&reply, err);
+	return credentials_parse_token(reply.body, ret_token, err);
+}
+
+const struct credentials_kind credentials_metadata = {
+	.open = metadata_open,
+	.fetch = metadata_fetch,
+	.close = metadata_close,
+};

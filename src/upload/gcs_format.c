@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/gcs_format.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "upload/http.h"
+
+#define GOOGLE_URL        "https://storage.googleapis.com"
+#define FIELDS            "fields=generation,size,crc32c"
+
+#define BUCKET_MIN        3
+#define BUCKET_MAX        63 /* also of each part between dots */
+#define BUCKET_MAX_DOTTED 222
+#define PREFIX_MAX        500 /* half of what the name of an object may have */
+
+static bool is_bucket_character(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+const char *gcs_bucket_problem(const char *bucket)
+{
+	size_t length = strlen(bucket);
+	size_t part = 0;
+
+	for (const char *p = bucket; *p; p++) {
+		if (!is_bucket_character(*p))
+			return "only lower-case letters, digits, '-', '_' and '.' are allowed";
+		part = *p == '.' ? 0 : part + 1;
+		if (part > BUCKET_MAX)
+			return "no part of it may be longer than 63 characters";
+		if (*p == '.' && p[1] == '.')
+			return "two dots in a row are not allowed";
+	}
+	if (length < BUCKET_MIN || length > (strchr(bucket, '.') ? BUCKET_MAX_DOTTED : BUCKET_MAX))
+		return "it has to have 3 to 63 characters (222 with dots)";
+	if (!isalnum((unsigned char)bucket[0]) || !isalnum((unsigned char)bucket[length - 1]))
+		return "it has to begin and end with a letter or digit";
+	if (strncmp(bucket, "goog", 4) == 0)
+		return "it must not begin with \"goog\"";
+	if (!bucket[strspn(bucket, "0123456789.")] && strchr(bucket, '.'))
+		return "it must not look like an IP address";
+	return NULL;
+}
+
+const char *gcs_prefix_problem(const char *prefix)
+{
+	size_t part = 0;
+
+	if (!prefix[0])
+		return NULL;
+	if (strlen(prefix) > PREFIX_MAX)
+		return "is longer than 500 bytes";
+	for (const char *p = prefix; *p; p++)
+		if (*p < ' ' || *p > '~' || *p == '\\')
+			return "may hold printable ASCII only, and no backslash";
+	for (const char *p = prefix;; p += part + 1) {
+		part = strcspn(p, "/");
+		if (part == 0)
+			return "must not begin or end with a slash, or have two in a row";
+		if (p[0] == '.' && (part == 1 || (part == 2 && p[1] == '.')))
+			return "must not have \".\" or \"..\" as a part";
+		if (!p[part])
+			return NULL;
+	}
+}
+
+char *gcs_base_url(const char *emulator_host)
+{
+	const char *scheme = "http://";
+	const char *host = emulator_host;
+	size_t length;
+
+	if (!emulator_host || !emulator_host[0])
+		return mem_strdup(GOOGLE_URL);
+	if (strncmp(host, "http://", 7) == 0) {
+		host += 7;
+	} else if (strncmp(host, "https://", 8) == 0) {
+		host += 8;
+		scheme = "https://";
+	}
+	length = strlen(host);
+	while (length > 0 && host[length - 1] == '/')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if (host[i] <= ' ' || host[i] > '~' || strchr("?#@\\", host[i]))
+			return NULL;
+	if (length == 0 || host[0] == '/' || strstr(host, "://"))
+		return NULL;
+	return mem_printf("%s%.*s", scheme, (int)length, host);
+}
+
+char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type)
+{
+	/* A generation of 0 is "there is none": it creates, it never overwrites. */
+	return mem_printf("%s/upload/storage/v1/b/%s/o?uploadType=%s&ifGenerationMatch=0&" FIELDS,
+			  base_url, bucket, upload_type);
+}
+
+char *gcs_object_url(const char *base_url, const char *bucket, const char *name, const char *query)
+{
+	cleanup_free char *escaped = http_escape(name);
+
+	return mem_printf("%s/storage/v1/b/%s/o/%s?%s", base_url, bucket, escaped,
+			  query ? query : FIELDS);
+}
+
+/* Text from outside (a filter) may hold bytes that are no UTF-8, which JSON cannot carry. */
+static json_t *to_json(const char *text)
+{
+	json_t *value = json_string(text);
+	char *copy;
+
+	if (value)
+		return value;
+	copy = mem_strdup(text);
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	value = json_string(copy);
+	free(copy);
+	return value;
+}
+
+static void set(json_t *object, const char *key, const char *value)
+{
+	if (json_object_set_new(object, key, to_json(value)) < 0)
+		abort(); /* no memory */
+}
+
+static void add_fact(void *metadata, const char *key, const char *value)
+{
+	set(metadata, key, value);
+}
+
+char *gcs_format_resource(const struct sink_object *object, const char *name,
+			  const char *storage_class)
+{
+	json_t *resource = json_object();
+	json_t *metadata = json_object();
+	char crc32c[GCS_CRC32C_LENGTH + 1];
+	char *text;
+
+	gcs_format_crc32c(object->crc32c, crc32c);
+	set(resource, "name", name);
+	set(resource, "contentType", object->content_type);
+	/* Without it, and with it only, what is downloaded is what was uploaded: .gz stays .gz. */
+	set(resource, "cacheControl", "no-transform");
+	set(resource, "crc32c", crc32c);
+	if (storage_class)
+		set(resource, "storageClass", storage_class);
+	segment_each_fact(object->segment, add_fact, metadata);
+	if (json_object_set_new(resource, "metadata", metadata) < 0)
+		abort(); /* no memory */
+	text = json_dumps(resource, JSON_COMPACT);
+	json_decref(resource);
+	if (!text)
+		abort(); /* no memory */
+	return text;
+}
+
+bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource)
+{
+	json_t *resource = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+	const char *bytes = json_string_value(json_object_get(resource, "size"));
+	const char *crc32c = json_string_value(json_object_get(resource, "crc32c"));
+	const char *generation = json_string_value(json_object_get(resource, "generation"));
+	struct gcs_resource parsed = { 0 };
+	bool is_whole;
+
+	is_whole = bytes && text_parse_number(bytes, &parsed.bytes) == 0 && crc32c &&
+		   gcs_parse_crc32c(crc32c, &parsed.crc32c);
+	/* It goes into a URL. */
+	if (generation && generation[0] && !generation[strspn(generation, "0123456789")] &&
+	    strlen(generation) <= GCS_GENERATION_MAX)
+		memcpy(parsed.generation, generation, strlen(generation) + 1);
+	json_decref(resource);
+	if (is_whole)
+		*ret_resource = parsed;
+	return is_whole;
+}
+
+bool gcs_parse_range(const char *range, uint64_t *ret_persisted)
+{
+	static const char begin[] = "bytes=0-";
+	uint64_t last;
+
+	if (strncmp(range, begin, strlen(begin)) != 0 ||
+	    text_parse_number(range + strlen(begin), &last) < 0 || last == UINT64_MAX)
+		return false;
+	*ret_persisted = last + 1;
+	return true;
+}
+
+void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1])
+{
+	const unsigned char bytes[4] = { (unsigned char)(crc32c >> 24),
+					 (unsigned char)(crc32c >> 16),
+					 (unsigned char)(crc32c >> 8), (unsigned char)crc32c };
+
+	(void)EVP_EncodeBlock((unsigned char *)out, bytes, sizeof bytes);
+}
+
+bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
+{
+	unsigned char bytes[6];
+
+	if (strlen(text) != GCS_CRC32C_LENGTH || strcmp(text + GCS_CRC32C_LENGTH - 2, "==") != 0 ||
+	    EVP_DecodeBlock(bytes, (const unsigned char *)text, GCS_CRC32C_LENGTH) != 6)
+		return false;
+	*ret_crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+		      (uint32_t)bytes[2] << 8 | bytes[3];
+	return true;
+}
+
+void gcs_make_uuid(char out[GCS_UUID_LENGTH + 1])
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
+		abort(); /* cannot happen for 16 bytes after boot */
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	(void)snprintf(out, GCS_UUID_LENGTH + 1,
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		       b[13], b[14], b[15]);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The texts of the GCS JSON API: bucket names, URLs, object resources, ranges. Pure.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "upload/sink.h"
+
+#define GCS_NAME_MAX       1024 /* bytes of an object name */
+#define GCS_GENERATION_MAX 20   /* digits */
+
+/* NULL if the name of a bucket is one, else what is wrong with it. */
+const char *gcs_bucket_problem(const char *bucket);
+/* The same for what may stand before object names; "" may. */
+const char *gcs_prefix_problem(const char *prefix);
+
+/*
+ * The server's URL without a path: Google's, or $STORAGE_EMULATOR_HOST (NULL: not set), where a missing
+ * scheme means http. NULL if that is no URL. The caller frees.
+ */
+char *gcs_base_url(const char *emulator_host);
+/* The caller frees these. upload_type is "multipart" or "resumable"; both create only. */
+char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type);
+/* query without its '?', or NULL. */
+char *gcs_object_url(const char *base_url, const char *bucket, const char *name, const char *query);
+
+/* The object resource to be sent; storage_class NULL: the bucket's. The caller frees. */
+char *gcs_format_resource(const struct sink_object *object, const char *name,
+			  const char *storage_class);
+
+/* What a reply tells of an object; only true if all of it is there. */
+struct gcs_resource {
+	char generation[GCS_GENERATION_MAX + 1]; /* "" when absent */
+	uint64_t bytes;
+	uint32_t crc32c;
+};
+bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource);
+
+/* "bytes=0-K": K + 1. False if it is not that. */
+bool gcs_parse_range(const char *range, uint64_t *ret_persisted);
+
+/* base64 of the four bytes, the highest first: "4waSgw==". */
+#define GCS_CRC32C_LENGTH 8
+void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1]);
+bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c);
+
+/* A random UUID: for boundaries, idempotency tokens and probes. */
+#define GCS_UUID_LENGTH 36
+void gcs_make_uuid(char out[GCS_UUID_LENGTH + 1]);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "upload/http_parts.h"
+#include "upload/sockets.h"
+
+#define CONNECTIONS_KEPT        4L      /* storage, token endpoint and room for one change each */
+#define UPLOAD_BUFFER_BYTES     131072L /* fewer system calls than with the 64 KiB that is usual */
+#define KEEPALIVE_S             60L
+#define LOCAL_TIMEOUT_MS        5000L /* a metadata server is on this node or next to it */
+#define RETRY_AFTER_MAX_SECONDS 86400
+
+/* Only what we ever use, so that no URL from outside can name a file or a mail server. */
+#if LIBCURL_VERSION_NUM >= 0x075500
+#define PROTOCOLS_OPTION CURLOPT_PROTOCOLS_STR
+#define PROTOCOLS_VALUE  "http,https"
+#else
+#define PROTOCOLS_OPTION CURLOPT_PROTOCOLS
+#define PROTOCOLS_VALUE  ((long)(CURLPROTO_HTTP | CURLPROTO_HTTPS))
+#endif
+
+struct http {
+	CURL *easy;
+	const struct conf *conf;
+	struct sockets *sockets;
+	const atomic_bool *cancel;
+	char body[HTTP_BODY_MAX + 1];
+	size_t body_bytes;
+	struct http_headers headers;
+	/* Of the exchange that is going on. */
+	const struct http_request *request;
+	uint64_t position;    /* in the request's body */
+	struct error problem; /* what a callback found; ERROR_NONE: nothing */
+	char reason[CURL_ERROR_SIZE];
+};
+
+int http_global_init(struct error *err)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return error_set(err, ERROR_FATAL, "cannot initialize libcurl");
+	if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL))
+		return error_set(err, ERROR_FATAL, "this libcurl is built without TLS");
+	return 0;
+}
+
+static int check_conf(const struct conf *conf, struct error *err)
+{
+	CURLU *url;
+	CURLUcode code;
+
+	if (conf->upload_ca_file[0] && access(conf->upload_ca_file, R_OK) < 0)
+		return conf_error(conf, CONF_upload_ca_file, err, "%s: %s", conf->upload_ca_file,
+				  strerror(errno));
+	if (!conf->upload_proxy[0])
+		return 0;
+	url = curl_url();
+	code = url ? curl_url_set(url, CURLUPART_URL, conf->upload_proxy, CURLU_GUESS_SCHEME)
+		   : CURLUE_OUT_OF_MEMORY;
+	curl_url_cleanup(url);
+	/* The value itself stays unsaid: it may hold a password. */
+	if (code != CURLUE_OK)
+		return conf_error(conf, CONF_upload_proxy, err,
+				  "is not a URL, allowed is http://HOST:PORT");
+	return 0;
+}
+
+int http_open(const struct conf *conf, struct connections *connections, const atomic_bool *cancel,
+	      struct http **ret_http, struct error *err)
+{
+	struct http *http;
+	CURL *easy;
+
+	if (check_conf(conf, err) < 0)
+		return -1;
+	easy = curl_easy_init();
+	if (!easy)
+		return error_set(err, ERROR_FATAL, "cannot make a libcurl handle");
+	http = mem_calloc(1, sizeof *http);
+	http->easy = easy;
+	http->conf = conf;
+	http->sockets = sockets_new(connections);
+	http->cancel = cancel;
+	*ret_http = http;
+	return 0;
+}
+
+struct http *http_close(struct http *http)
+{
+	if (!http)
+		return NULL;
+	/* This closes the kept connections, through the callback below. */
+	curl_easy_cleanup(http->easy);
+	sockets_free(http->sockets);
+	/* The last reply may have been a token. */
+	explicit_bzero(http->body, sizeof http->body);
+	free(http);
+	return NULL;
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *remote)
+{
+	struct http *http = context;
+	int fd;
+
+	(void)purpose;
+	fd = sockets_open(http->sockets, remote->socktype, remote->protocol, &remote->addr,
+			  remote->addrlen, &http->problem);
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	/* One of the host's addresses will do: an IPv6 one without a route is no news any more. */
+	http->problem.kind = ERROR_NONE;
+	return fd;
+}
+
+static int close_socket(void *context, curl_socket_t fd)
+{
+	struct http *http = context;
+
+	sockets_close(http->sockets, fd);
+	return 0;
+}
+
+static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+		       curl_off_t up)
+{
+	const struct http *http = context;
+
+	(void)down_total, (void)down, (void)up_total, (void)up;
+	return atomic_load(http->cancel);
+}
+
+static size_t on_read(char *out, size_t size, size_t count, void *context)
+{
+	struct http *http = context;
+	ssize_t got = http_body_read(http->request, http->position, out, size * count);
+
+	if (got < 0) {
+		error_errno(&http->problem, "cannot read the segment");
+		return CURL_READFUNC_ABORT;
+	}
+	http->position += (uint64_t)got;
+	return (size_t)got;
+}
+
+/* A connection that had been kept and turns out dead: libcurl sends the request once more. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+	struct http *http = context;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > http_body_bytes(http->request))
+		return CURL_SEEKFUNC_FAIL;
+	http->position = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static size_t on_write(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http *http = context;
+	size_t length = size * count;
+
+	if (length > HTTP_BODY_MAX - http->body_bytes) {
+		error_set(&http->problem, ERROR_TRANSIENT, "the reply is longer than %d bytes",
+			  HTTP_BODY_MAX);
+		return 0;
+	}
+	memcpy(http->body + http->body_bytes, bytes, length);
+	http->body_bytes += length;
+	return length;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+	struct http *http = context;
+
+	http_headers_take(&http->headers, line, size * count);
+	return size * count;
+}
+
+/* Every option of one exchange. Returns the first code that is not CURLE_OK. */
+static CURLcode set_options(struct http *http, const struct http_request *request,
+			    struct curl_slist *headers)
+{
+	const struct conf *conf = http->conf;
+	CURL *easy = http->easy;
+	CURLcode code = CURLE_OK;
+
+#define SET(option, value) (code = code ? code : curl_easy_setopt(easy, option, value))
+	curl_easy_reset(easy); /* options only: connections, sessions and names stay */
+	SET(CURLOPT_URL, request->url);
+	SET(PROTOCOLS_OPTION, PROTOCOLS_VALUE);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
+	SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
+	SET(CURLOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+	SET(CURLOPT_ERRORBUFFER, http->reason);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+
+	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);
+	if (request->is_local) {
+		SET(CURLOPT_NOPROXY, "*");
+		SET(CURLOPT_CONNECTTIMEOUT_MS, LOCAL_TIMEOUT_MS);
+		SET(CURLOPT_TIMEOUT_MS, LOCAL_TIMEOUT_MS);
+	} else {
+		SET(CURLOPT_CONNECTTIMEOUT, (long)conf->upload_connect_timeout);
+		SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+		if (conf->upload_proxy[0])
+			SET(CURLOPT_PROXY, conf->upload_proxy);
+	}
+	if (conf->upload_ca_file[0]) {
+		SET(CURLOPT_CAINFO, conf->upload_ca_file);
+		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_PROXY_CAINFO, conf->upload_ca_file);
+		SET(CURLOPT_PROXY_CAPATH, NULL);
+	}
+
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, http);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	SET(CURLOPT_CLOSESOCKETDATA, http);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	SET(CURLOPT_XFERINFODATA, http);
+	SET(CURLOPT_NOPROGRESS, 0L);
+	SET(CURLOPT_WRITEFUNCTION, on_write);
+	SET(CURLOPT_WRITEDATA, http);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, http);
+
+	SET(CURLOPT_HTTPHEADER, headers);
+	if (strcmp(request->method, "GET") != 0) {
+		/* "Upload" is libcurl's word for a body that is read piece by piece, also an empty one. */
+		SET(CURLOPT_UPLOAD, 1L);
+		SET(CURLOPT_CUSTOMREQUEST, request->method);
+		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)http_body_bytes(request));
+		SET(CURLOPT_READFUNCTION, on_read);
+		SET(CURLOPT_READDATA, http);
+		SET(CURLOPT_SEEKFUNCTION, on_seek);
+		SET(CURLOPT_SEEKDATA, http);
+	}
+#undef SET
+	return code;
+}
+
+/* The host of a URL for messages. The rest of it may be a secret. */
+static char *host_of(const char *url)
+{
+	CURLU *parts = curl_url();
+	char *host = NULL;
+	char *name;
+
+	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
+		(void)curl_url_get(parts, CURLUPART_HOST, &host, 0);
+	name = mem_strdup(host ? host : "the server");
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return name;
+}
+
+static int no_reply(const struct http *http, CURLcode code, struct error *err)
+{
+	cleanup_free char *host = host_of(http->request->url);
+	const char *reason = http->reason[0] ? http->reason : curl_easy_strerror(code);
+
+	if (atomic_load(http->cancel))
+		return error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return error_set(
+			err, ERROR_CONFIG,
+			"%s: its TLS certificate does not verify (%s); if a proxy or a private "
+			"endpoint has its own authority, name that in upload.ca_file",
+			host, reason);
+	case CURLE_SSL_CACERT_BADFILE:
+		return error_set(
+			err, ERROR_CONFIG,
+			"%s: the file of trusted certificate authorities cannot be used (%s); "
+			"see upload.ca_file",
+			host, reason);
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		/* libcurl's own words would repeat the proxy's URL, password and all. */
+		return error_set(err, ERROR_TRANSIENT, "%s: cannot find the proxy", host);
+	default:
+		if (http->problem.kind != ERROR_NONE)
+			reason = http->problem.message;
+		return error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
+	}
+}
+
+static void fill_reply(struct http *http, struct http_reply *ret_reply)
+{
+	curl_off_t sent = 0, retry_after = 0;
+	long status = 0;
+
+	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	(void)curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	if (retry_after > RETRY_AFTER_MAX_SECONDS)
+		retry_after = RETRY_AFTER_MAX_SECONDS;
+	http->body[http->body_bytes] = '\0';
+	*ret_reply = (struct http_reply){
+		.status = status,
+		.body = http->body,
+		.body_bytes = http->body_bytes,
+		.location = http->headers.values[HTTP_LOCATION],
+		.range = http->headers.values[HTTP_RANGE],
+		.metadata_flavor = http->headers.values[HTTP_METADATA_FLAVOR],
+		.www_authenticate = http->headers.values[HTTP_WWW_AUTHENTICATE],
+		.retry_after_ms = (uint64_t)retry_after * 1000,
+		.sent_bytes = (uint64_t)sent,
+	};
+}
+
+static struct curl_slist *append(struct curl_slist *list, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(list, header);
+
+	if (!longer)
+		abort(); /* no memory: as mem_alloc() */
+	return longer;
+}
+
+int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
+	      struct error *err)
+{
+	/* Without this libcurl waits a second for a "100 Continue" that hardly anybody sends. */
+	struct curl_slist *headers = append(NULL, "Expect:");
+	CURLcode code;
+
+	for (const char *const *header = request->headers; header && *header; header++)
+		headers = append(headers, *header);
+	http->request = request;
+	http->position = 0;
+	http->body_bytes = 0;
+	http->reason[0] = '\0';
+	http->problem.kind = ERROR_NONE;
+	memset(&http->headers, 0, sizeof http->headers);
+
+	code = set_options(http, request, headers);
+	if (code == CURLE_OK)
+		code = curl_easy_perform(http->easy);
+	curl_slist_free_all(headers);
+	if (code != CURLE_OK) {
+		no_reply(http, code, err);
+		http->request = NULL;
+		return -1;
+	}
+	fill_reply(http, ret_reply);
+	http->request = NULL;
+	return 0;
+}
+
+char *http_escape(const char *text)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0);
+	char *copy;
+
+	if (!escaped)
+		abort(); /* no memory: as mem_alloc() */
+	copy = mem_strdup(escaped);
+	curl_free(escaped);
+	return copy;
+}

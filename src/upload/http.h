@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * HTTP(S) requests over libcurl, the only place that knows libcurl. TLS is always verified, redirects are
+ * never followed, replies are bounded. One struct http per worker thread, reused so that connections are.
+ * Every socket is entered in the own-connections table before it connects. A request blocks for at most
+ * the connect time-out plus however long it keeps moving; cancel ends it within a second.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/connections.h"
+#include "base/error.h"
+#include "conf/conf.h"
+
+struct http;
+
+#define HTTP_BODY_MAX   65536 /* of a reply; the rest is an error */
+#define HTTP_HEADER_MAX 4096  /* of a reply's header line that we keep */
+
+/* Call once, before the first thread. ERROR_FATAL: this libcurl cannot do HTTPS. */
+int http_global_init(struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * conf, connections and cancel are borrowed until http_close(). An unusable CA file or proxy is refused as
+ * conf_error() does.
+ */
+int http_open(const struct conf *conf, struct connections *connections, const atomic_bool *cancel,
+	      struct http **ret_http, struct error *err) __attribute__((warn_unused_result));
+struct http *http_close(struct http *http);
+
+struct http_request {
+	const char *method; /* "POST" */
+	const char *url;
+	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
+	/* The body: head, then file_bytes of fd from file_offset, then tail; any of them empty. */
+	const char *head, *tail;
+	size_t head_bytes, tail_bytes;
+	int fd;
+	uint64_t file_offset, file_bytes;
+	bool is_local;       /* a metadata server: no proxy, short time-outs */
+	unsigned timeout_ms; /* of the whole exchange; 0: only the connect and stall time-outs */
+};
+
+/* A reply; owned by the struct http, valid until its next request. */
+struct http_reply {
+	long status;
+	const char *body; /* NUL-terminated */
+	size_t body_bytes;
+	/* Headers; "" when absent or longer than HTTP_HEADER_MAX. */
+	const char *location, *range, *metadata_flavor, *www_authenticate;
+	uint64_t retry_after_ms; /* Retry-After; 0 when absent */
+	uint64_t sent_bytes;     /* of the body, whether or not they arrived */
+};
+
+/*
+ * One exchange. Any reply with a status is a success here. No reply: ERROR_TRANSIENT; a certificate that
+ * does not verify or an unusable CA file: ERROR_CONFIG. Messages name the host, never the rest of the URL.
+ */
+int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
+	      struct error *err) __attribute__((warn_unused_result));
+
+/* Percent-encode all but A-Z a-z 0-9 - . _ ~, also '/'. The caller frees. */
+char *http_escape(const char *text) __attribute__((warn_unused_result));

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/http_parts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+static const char *const header_names[HTTP_HEADER_COUNT] = {
+	"location",
+	"range",
+	"metadata-flavor",
+	"www-authenticate",
+};
+
+uint64_t http_body_bytes(const struct http_request *request)
+{
+	return request->head_bytes + request->file_bytes + request->tail_bytes;
+}
+
+static ssize_t read_file_piece(const struct http_request *request, uint64_t offset, char *out,
+			       size_t capacity)
+{
+	uint64_t length = request->file_bytes - offset;
+	ssize_t got;
+
+	if (length > capacity)
+		length = capacity;
+	do {
+		got = pread(request->fd, out, length, (off_t)(request->file_offset + offset));
+	} while (got < 0 && errno == EINTR);
+	if (got == 0) {
+		errno = ENODATA;
+		return -1;
+	}
+	return got;
+}
+
+ssize_t http_body_read(const struct http_request *request, uint64_t position, char *out,
+		       size_t capacity)
+{
+	const uint64_t tail_begin = request->head_bytes + request->file_bytes;
+	const char *from;
+	uint64_t length;
+
+	if (position >= request->head_bytes && position < tail_begin)
+		return read_file_piece(request, position - request->head_bytes, out, capacity);
+	if (position < request->head_bytes) {
+		from = request->head + position;
+		length = request->head_bytes - position;
+	} else {
+		from = request->tail + (position - tail_begin);
+		length = tail_begin + request->tail_bytes - position;
+	}
+	if (length > capacity)
+		length = capacity;
+	if (length > 0)
+		memcpy(out, from, length);
+	return (ssize_t)length;
+}
+
+void http_headers_take(struct http_headers *headers, const char *line, size_t length)
+{
+	const char *colon = memchr(line, ':', length);
+	const char *end = line + length;
+	const char *value;
+
+	/* Another reply begins: what came with an interim one (100) does not count. */
+	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+		memset(headers, 0, sizeof *headers);
+		return;
+	}
+	if (!colon)
+		return;
+	for (value = colon + 1; value < end && (*value == ' ' || *value == '\t'); value++)
+		;
+	while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+		end--;
+	if ((size_t)(end - value) > HTTP_HEADER_MAX)
+		value = end;
+	for (int i = 0; i < HTTP_HEADER_COUNT; i++) {
+		size_t name_length = strlen(header_names[i]);
+
+		if (name_length != (size_t)(colon - line) ||
+		    strncasecmp(line, header_names[i], name_length) != 0)
+			continue;
+		memcpy(headers->values[i], value, (size_t)(end - value));
+		headers->values[i][end - value] = '\0';
+	}
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files lie there as objects would,
+ * DIR/[PREFIX/]NODE/NAME. The path is taken as it stands: "%20" is no blank.
+ */
+#include "upload/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#define BLOCK_BYTES 262144
+#define FOLDER_MODE 0755
+#define FILE_MODE   0640 /* captures are nobody else's business */
+
+struct sink {
+	struct sink_base base;
+	char *folder; /* absolute, without a slash at the end; "" is the root */
+};
+
+struct sink_worker {
+	struct sink *sink;
+	char *last_folder; /* made and synced; NULL: none yet */
+	char block[BLOCK_BYTES];
+};
+
+static int file_open(const struct sink_context *context, const char *rest_of_url,
+		     struct sink **ret_sink, struct error *err)
+{
+	size_t length = strlen(rest_of_url);
+	struct sink *sink;
+
+	if (rest_of_url[0] != '/')
+		return conf_error(
+			context->conf, CONF_upload_destination, err,
+			"\"file://%s\" is not an absolute path; allowed is file:///DIR, with "
+			"three slashes",
+			rest_of_url);
+	while (length > 0 && rest_of_url[length - 1] == '/')
+		length--;
+	sink = mem_calloc(1, sizeof *sink);
+	sink->base.ops = &sink_file;
+	sink->base.context = *context;
+	sink->folder = mem_strndup(rest_of_url, length);
+	*ret_sink = sink;
+	return 0;
+}
+
+static void file_close(struct sink *sink)
+{
+	free(sink->folder);
+	free(sink);
+}
+
+static int file_worker_open(struct sink *sink, struct sink_worker **ret_worker, struct error *err)
+{
+	struct sink_worker *worker = mem_calloc(1, sizeof *worker);
+
+	(void)err;
+	worker->sink = sink;
+	*ret_worker = worker;
+	return 0;
+}
+
+static void file_worker_close(struct sink_worker *worker)
+{
+	free(worker->last_folder);
+	free(worker);
+}
+
+/* Cut a path to its parent; false when it was the root. */
+static bool to_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash || !path[1])
+		return false;
+	slash[slash == path] = '\0';
+	return true;
+}
+
+/* Is the folder there, or could it be made, and may we write to it? */
+static int file_probe(struct sink_worker *worker, struct error *err)
+{
+	const struct sink *sink = worker->sink;
+	const struct conf *conf = sink->base.context.conf;
+	cleanup_free char *path = mem_strdup(sink->folder[0] ? sink->folder : "/");
+	struct stat st;
+
+	while (stat(path, &st) < 0) {
+		if (errno == ENOENT && to_parent(path))
+			continue;
+		if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
+			return conf_error(conf, CONF_upload_destination, err, "%s: %s", path,
+					  strerror(errno));
+		error_errno(err, "destination %s", path);
+		err->kind = ERROR_TRANSIENT;
+		return -1;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder", path);
+	if (access(path, W_OK | X_OK) < 0)
+		return conf_error(conf, CONF_upload_destination, err,
+				  "cannot write to the folder %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Make the folder of an object, and the names of all that is above it, durable. */
+static int make_folder(struct sink_worker *worker, const char *path, struct error *err)
+{
+	cleanup_free char *above = mem_strdup(path);
+
+	if (worker->last_folder && strcmp(worker->last_folder, path) == 0 &&
+	    access(path, F_OK) == 0)
+		return 0;
+	if (file_make_folders(path, FOLDER_MODE, err) < 0)
+		return -1;
+	/* Which of them are new is not known: sync up to the first that we may not open. */
+	while (to_parent(above)) {
+		cleanup_close int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		if (file_sync_folder(fd, err) < 0)
+			return error_wrap(err, "%s", above);
+	}
+	free(worker->last_folder);
+	worker->last_folder = mem_strdup(path);
+	return 0;
+}
+
+/*
+ * Read a file block by block into the worker's block; copy it to out unless that is -1. Size and CRC32C in
+ * ret_bytes and ret_crc32c.
+ */
+static int read_through(struct sink_worker *worker, int in, int out, uint64_t *ret_bytes,
+			uint32_t *ret_crc32c, struct error *err)
+{
+	const atomic_bool *cancel = worker->sink->base.context.cancel;
+	uint64_t bytes = 0;
+	uint32_t crc32c = 0;
+	ssize_t length;
+
+	for (;;) {
+		if (atomic_load(cancel))
+			return error_set(err, ERROR_TRANSIENT, "stopped");
+		length = file_read_at(in, worker->block, sizeof worker->block, bytes, err);
+		if (length < 0)
+			return -1;
+		if (length == 0)
+			break;
+		crc32c = crc32c_update(crc32c, worker->block, (size_t)length);
+		if (out >= 0 && file_write_all(out, worker->block, (size_t)length, err) < 0)
+			return -1;
+		bytes += (uint64_t)length;
+	}
+	*ret_bytes = bytes;
+	*ret_crc32c = crc32c;
+	return 0;
+}
+
+/* There is something of that name: success if it is ours. */
+static int compare(struct sink_worker *worker, int folder_fd, const char *name,
+		   const struct sink_object *object, struct error *err)
+{
+	cleanup_close int fd = openat(folder_fd, name,
+				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	uint64_t bytes;
+	uint32_t crc32c;
+	struct stat st;
+
+	if (fd < 0 && errno != ELOOP)
+		return error_errno(err, "cannot look at %s", name);
+	if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)))
+		return error_set(err, ERROR_REJECTED, "%s is there and not a file", name);
+	if (read_through(worker, fd, -1, &bytes, &crc32c, err) < 0)
+		return error_wrap(err, "cannot look at %s", name);
+	if (bytes != object->bytes || crc32c != object->crc32c)
+		return error_set(err, ERROR_REJECTED,
+				 "%s is there with other content; nothing is overwritten", name);
+	return 0;
+}
+
+/* The bytes into a new file, synced, and checked against what is known of the segment. */
+static int write_copy(struct sink_worker *worker, int folder_fd, const char *temporary,
+		      const struct sink_object *object, struct error *err)
+{
+	cleanup_close int fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				      FILE_MODE);
+	uint64_t bytes;
+	uint32_t crc32c;
+	struct stat st;
+
+	if (fd < 0)
+		return error_errno(err, "create %s", temporary);
+	if (read_through(worker, object->fd, fd, &bytes, &crc32c, err) < 0)
+		return -1;
+	if (bytes != object->bytes || crc32c != object->crc32c)
+		return error_set(
+			err, ERROR_REJECTED,
+			"the segment was damaged in the spool: its CRC32C is %08x, not %08x",
+			crc32c, object->crc32c);
+	if (fsync(fd) < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "sync");
+	if ((uint64_t)st.st_size != object->bytes)
+		return error_set(err, ERROR_TRANSIENT, "%s has %jd bytes in place of %ju",
+				 temporary, (intmax_t)st.st_size, (uintmax_t)object->bytes);
+	return 0;
+}
+
+static int store(struct sink_worker *worker, int folder_fd, const char *name,
+		 const struct sink_object *object, bool *ret_was_there, struct error *err)
+{
+	/* Cut, so that a name as long as can be still has room for the rest. */
+	cleanup_free char *temporary = mem_printf(".%.240s.partial", name);
+	int result;
+
+	/* An earlier attempt may have left it, in this process or one before. */
+	if (unlinkat(folder_fd, temporary, 0) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", temporary);
+	*ret_was_there = faccessat(folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (*ret_was_there)
+		return compare(worker, folder_fd, name, object, err);
+
+	result = write_copy(worker, folder_fd, temporary, object, err);
+	if (result == 0) {
+		result = file_publish(folder_fd, temporary, name, err);
+		*ret_was_there = result < 0 && errno == EEXIST;
+	}
+	if (result < 0)
+		(void)unlinkat(folder_fd, temporary, 0);
+	return *ret_was_there ? compare(worker, folder_fd, name, object, err) : result;
+}
+
+static int file_send(struct sink_worker *worker, const struct sink_object *object,
+		     struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
+		     struct error *err)
+{
+	cleanup_free char *path = mem_printf("%s/%s", worker->sink->folder, object->name);
+	cleanup_free char *folder = mem_strdup(path);
+	const char *name = strrchr(path, '/') + 1;
+	cleanup_close int folder_fd = -1;
+
+	*ret_retry_after_ms = 0;
+	(void)to_parent(folder);
+	if (make_folder(worker, folder, err) < 0)
+		goto failed;
+	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder_fd < 0) {
+		error_errno(err, "open");
+		goto failed;
+	}
+	if (store(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0)
+		goto failed;
+	ret_receipt->requests = 0;
+	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
+	return 0;
+failed:
+	/* Disk full, share gone, permission taken away: none of it is the segment's fault. */
+	if (err->kind != ERROR_REJECTED)
+		err->kind = ERROR_TRANSIENT;
+	return error_wrap(err, "%s", folder);
+}
+
+const struct sink_ops sink_file = {
+	.name = "file",
+	.scheme = "file://",
+	.open = file_open,
+	.close = file_close,
+	.worker_open = file_worker_open,
+	.worker_close = file_worker_close,
+	.probe = file_probe,
+	.send = file_send,
+};

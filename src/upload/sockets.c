@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/sockets.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* A worker keeps up to four connections and opens two at once for a host with IPv4 and IPv6. */
+#define SOCKETS_MAX 8
+
+struct sockets {
+	struct connections *connections;
+	struct {
+		int fd; /* -1: free */
+		int handle;
+	} entries[SOCKETS_MAX];
+};
+
+struct sockets *sockets_new(struct connections *connections)
+{
+	struct sockets *sockets = mem_calloc(1, sizeof *sockets);
+
+	sockets->connections = connections;
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		sockets->entries[i].fd = -1;
+	return sockets;
+}
+
+struct sockets *sockets_free(struct sockets *sockets)
+{
+	free(sockets);
+	return NULL;
+}
+
+/* The address that a connection to `remote` would come from: connecting a UDP socket sends nothing. */
+static int local_address(const struct sockaddr *remote, socklen_t remote_length,
+			 struct sockaddr_storage *ret_local, socklen_t *ret_length,
+			 struct error *err)
+{
+	cleanup_close int fd = socket(remote->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*ret_length = sizeof *ret_local;
+	if (fd < 0 || connect(fd, remote, remote_length) < 0 ||
+	    getsockname(fd, (struct sockaddr *)ret_local, ret_length) < 0)
+		return error_errno(err, "no local address");
+	if (remote->sa_family == AF_INET)
+		((struct sockaddr_in *)ret_local)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)ret_local)->sin6_port = 0;
+	return 0;
+}
+
+int sockets_open(struct sockets *sockets, int type, int protocol, const struct sockaddr *remote,
+		 socklen_t remote_length, struct error *err)
+{
+	struct sockaddr_storage local;
+	cleanup_close int fd = -1;
+	socklen_t local_length;
+	int free_entry = -1;
+	int handle;
+
+	for (int i = 0; i < SOCKETS_MAX && free_entry < 0; i++)
+		if (sockets->entries[i].fd < 0)
+			free_entry = i;
+	if (free_entry < 0)
+		return error_set(err, ERROR_TRANSIENT, "more than %d connections", SOCKETS_MAX);
+	if (remote->sa_family != AF_INET && remote->sa_family != AF_INET6)
+		return error_set(err, ERROR_TRANSIENT, "neither IPv4 nor IPv6");
+
+	if (local_address(remote, remote_length, &local, &local_length, err) < 0)
+		goto failed;
+	fd = socket(remote->sa_family, type | SOCK_CLOEXEC, protocol);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&local, local_length) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&local, &local_length) < 0) {
+		error_errno(err, "cannot make a socket");
+		goto failed;
+	}
+	handle = connections_add(sockets->connections, (struct sockaddr *)&local, remote);
+	if (handle < 0)
+		return error_set(err, ERROR_TRANSIENT, "more than %d connections of our own",
+				 CONNECTIONS_MAX);
+	sockets->entries[free_entry].fd = fd;
+	sockets->entries[free_entry].handle = handle;
+	return take_fd(&fd);
+failed:
+	err->kind = ERROR_TRANSIENT;
+	return -1;
+}
+
+void sockets_close(struct sockets *sockets, int fd)
+{
+	(void)close(fd);
+	for (int i = 0; i < SOCKETS_MAX; i++) {
+		if (sockets->entries[i].fd != fd)
+			continue;
+		sockets->entries[i].fd = -1;
+		connections_close(sockets->connections, sockets->entries[i].handle);
+	}
+}

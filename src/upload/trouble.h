@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Whether uploads work, over all workers together: one line in the log when an outage begins, one now and
+ * then, one when it is over. Pure: the caller locks, tells the time, and logs.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct trouble {
+	size_t workers;     /* whose last attempt failed */
+	unsigned failures;  /* since it began; all workers' */
+	uint64_t since_ms;  /* when it began */
+	uint64_t worked_ms; /* when an upload went through last; 0: never */
+	struct error last;
+};
+
+/* One worker's part in it. */
+struct trouble_worker {
+	bool is_failing;
+	uint64_t failed_ms;
+};
+
+/* An attempt failed. True if that is worth a line: the first one, and every tenth. */
+bool trouble_failed(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms,
+		    const struct error *err);
+/* An upload went through. True if the trouble is over with it. */
+bool trouble_worked(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms);
+/* The worker has nothing to send. True if the trouble is over with it. */
+bool trouble_idle(struct trouble *trouble, struct trouble_worker *worker);
+
+/* "uploads failing since 12 min: …"; empty when there is no trouble. Copies at most size bytes. */
+void trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out, size_t size);

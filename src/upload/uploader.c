@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/uploader.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "spool/name.h"
+#include "upload/backoff.h"
+#include "upload/sink.h"
+#include "upload/trouble.h"
+
+/* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
+#define CLAIM_MS 1000
+
+struct uploader_worker {
+	struct uploader *uploader;
+	struct thread thread;
+	struct sink_worker *sink_worker;
+	struct backoff backoff;
+	struct trouble_worker trouble; /* with the uploader's lock */
+};
+
+struct uploader {
+	const struct conf *conf;
+	struct spool *spool;
+	struct counters *counters;
+	struct sink *sink;
+	const struct sink_ops *ops;
+	atomic_bool cancel; /* sinks look at it */
+	int wake_fd;
+	struct uploader_worker *workers;
+	size_t worker_count;
+
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t changed;
+	bool is_stopping, is_draining;
+	size_t running; /* workers that have not ended */
+	enum uploader_probe probe;
+	struct error probe_error;
+	struct trouble trouble;
+};
+
+int uploader_new(const struct conf *conf, struct connections *connections,
+		 struct counters *counters, struct uploader **ret_uploader, struct error *err)
+{
+	struct uploader *uploader = mem_calloc(1, sizeof *uploader);
+	const struct sink_context context = {
+		.conf = conf,
+		.connections = connections,
+		.cancel = &uploader->cancel,
+	};
+
+	uploader->conf = conf_ref(conf);
+	uploader->counters = counters;
+	uploader->wake_fd = -1;
+	(void)pthread_mutex_init(&uploader->lock, NULL);
+	thread_cond_init(&uploader->changed);
+	uploader->worker_count = conf->upload_workers;
+	uploader->workers = mem_calloc(uploader->worker_count, sizeof *uploader->workers);
+	if (sink_open(&context, &uploader->sink, err) < 0)
+		goto failed;
+	uploader->ops = sink_ops(uploader->sink);
+	for (size_t i = 0; i < uploader->worker_count; i++) {
+		struct uploader_worker *worker = &uploader->workers[i];
+
+		worker->uploader = uploader;
+		if (uploader->ops->worker_open(uploader->sink, &worker->sink_worker, err) < 0)
+			goto failed;
+	}
+	*ret_uploader = uploader;
+	return 0;
+failed:
+	uploader_free(uploader);
+	return -1;
+}
+
+struct uploader *uploader_free(struct uploader *uploader)
+{
+	if (!uploader)
+		return NULL;
+	uploader_stop(uploader);
+	for (size_t i = 0; i < uploader->worker_count; i++)
+		if (uploader->workers[i].sink_worker)
+			uploader->ops->worker_close(uploader->workers[i].sink_worker);
+	free(uploader->workers);
+	sink_close(uploader->sink);
+	conf_free(uploader->conf);
+	(void)pthread_cond_destroy(&uploader->changed);
+	(void)pthread_mutex_destroy(&uploader->lock);
+	free(uploader);
+	return NULL;
+}
+
+/* With the lock held. */
+static void wake_main(const struct uploader *uploader)
+{
+	const uint64_t one = 1;
+
+	if (uploader->wake_fd >= 0 && write(uploader->wake_fd, &one, sizeof one) < 0)
+		log_warning("cannot wake the main thread");
+}
+
+static bool is_stopping(struct uploader *uploader, bool *ret_is_draining)
+{
+	bool stopping;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	stopping = uploader->is_stopping;
+	*ret_is_draining = uploader->is_draining;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return stopping;
+}
+
+/* Wait out the pause before the next attempt. A stop ends it, and so does the beginning of draining. */
+static void wait_backoff(struct uploader_worker *worker, uint64_t retry_after_ms, bool was_draining)
+{
+	struct uploader *uploader = worker->uploader;
+	uint32_t random = 0;
+	uint64_t deadline_ns;
+
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = (uint32_t)clock_monotonic_ns();
+	deadline_ns = clock_monotonic_ns() +
+		      backoff_next_ms(&worker->backoff, retry_after_ms, random) * CLOCK_NS_PER_MS;
+	(void)pthread_mutex_lock(&uploader->lock);
+	while (!uploader->is_stopping && uploader->is_draining == was_draining)
+		if (!thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
+			break;
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+/* An attempt failed for now. */
+static void note_failure(struct uploader_worker *worker, const char *name, const struct error *err)
+{
+	struct uploader *uploader = worker->uploader;
+	unsigned failures;
+	bool is_news;
+
+	counter_add(&uploader->counters->upload_failures, 1);
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_news = trouble_failed(&uploader->trouble, &worker->trouble, clock_monotonic_ms(), err);
+	failures = uploader->trouble.failures;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (is_news)
+		log_warning("upload failed, will be tried again", log_text("name", name),
+			    log_number("failures", failures), log_reason(err));
+}
+
+/* An attempt went through, or there is nothing to send. */
+static void note_well(struct uploader_worker *worker, bool has_uploaded)
+{
+	struct uploader *uploader = worker->uploader;
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t since_ms;
+	unsigned failures;
+	bool is_over;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_over = has_uploaded ? trouble_worked(&uploader->trouble, &worker->trouble, now_ms)
+			       : trouble_idle(&uploader->trouble, &worker->trouble);
+	since_ms = uploader->trouble.since_ms;
+	failures = uploader->trouble.failures;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (is_over)
+		log_notice("uploads work again", log_number("failures", failures),
+			   log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
+}
+
+/* Start-up probe, on the first worker. */
+static void probe(struct uploader_worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	enum uploader_probe outcome = UPLOADER_PROBE_OK;
+	struct error err = { .kind = ERROR_NONE };
+
+	if (uploader->ops->probe(worker->sink_worker, &err) < 0)
+		outcome = err.kind == ERROR_CONFIG || err.kind == ERROR_USAGE
+				  ? UPLOADER_PROBE_REFUSED
+				  : UPLOADER_PROBE_NO_ANSWER;
+	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->probe = outcome;
+	uploader->probe_error = err;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	wake_main(uploader);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+/* The others wait for it: one failure at start-up says as much as several. */
+static void wait_for_probe(struct uploader *uploader)
+{
+	(void)pthread_mutex_lock(&uploader->lock);
+	while (uploader->probe == UPLOADER_PROBE_PENDING && !uploader->is_stopping)
+		(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+static void log_uploaded(const struct spool_claim *claim, const struct sink_receipt *receipt,
+			 uint64_t ms)
+{
+	log_info("segment uploaded", log_text("name", claim->name),
+		 log_number("bytes", claim->segment.bytes), log_number("ms", ms),
+		 { .key = receipt->requests > 0 ? "requests" : NULL,
+		   .number = receipt->requests,
+		   .is_number = true },
+		 { .key = receipt->was_there ? "was_there" : NULL, .text = "yes" },
+		 log_text("location", receipt->location));
+}
+
+/* One attempt for a claimed segment; err and *ret_retry_after_ms as sink_ops.send. */
+static int send_segment(struct uploader_worker *worker, const struct spool_claim *claim,
+			struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
+			struct error *err)
+{
+	struct uploader *uploader = worker->uploader;
+	char object_name[SEGMENT_NAME_MAX + 1024];
+	struct text text = text_over(object_name, sizeof object_name);
+	cleanup_free char *node = NULL;
+	struct name_parts parts;
+	struct sink_object object = {
+		.name = object_name,
+		.fd = claim->fd,
+		.bytes = claim->segment.bytes,
+		.crc32c = claim->segment.crc32c,
+		.content_type = sink_content_type(claim->name),
+		.segment = &claim->segment,
+	};
+	struct stat st;
+
+	*ret_retry_after_ms = 0;
+	if (fstat(claim->fd, &st) == 0 && (uint64_t)st.st_size != object.bytes)
+		return error_set(err, ERROR_REJECTED,
+				 "the segment was damaged in the spool: %jd bytes, not %" PRIu64,
+				 (intmax_t)st.st_size, object.bytes);
+	/* A segment of an earlier run goes where that run would have put it. */
+	node = name_parse(claim->name, &parts) ? mem_strndup(claim->name, parts.node_length)
+					       : mem_strdup(uploader->conf->node_name);
+	name_object(uploader->conf->upload_prefix, node, claim->name, &text);
+	return uploader->ops->send(worker->sink_worker, &object, ret_receipt, ret_retry_after_ms,
+				   err);
+}
+
+/* Send a claimed segment and do with it what follows from the result. */
+static void handle(struct uploader_worker *worker, struct spool_claim *claim, bool is_draining)
+{
+	struct uploader *uploader = worker->uploader;
+	uint64_t begin_ms = clock_monotonic_ms();
+	struct sink_receipt receipt = { .requests = 0 };
+	enum error_kind kind = ERROR_NONE;
+	uint64_t retry_after_ms;
+	struct error err, spool_error;
+	int result;
+
+	if (send_segment(worker, claim, &receipt, &retry_after_ms, &err) < 0)
+		kind = err.kind;
+	if (kind == ERROR_NONE) {
+		counter_add(&uploader->counters->segments_uploaded, 1);
+		counter_add(&uploader->counters->bytes_uploaded, claim->segment.bytes);
+		log_uploaded(claim, &receipt, clock_monotonic_ms() - begin_ms);
+		backoff_reset(&worker->backoff);
+		note_well(worker, true);
+		result = spool_remove(uploader->spool, claim, &spool_error);
+	} else if (kind == ERROR_REJECTED) {
+		counter_add(&uploader->counters->upload_failures, 1);
+		log_error("segment will never be accepted, set aside in rejected/",
+			  log_text("name", claim->name), log_reason(&err));
+		result = spool_reject(uploader->spool, claim, &spool_error);
+	} else {
+		result = spool_release(uploader->spool, claim, &spool_error);
+	}
+	if (result < 0)
+		log_error("segment does not leave sending/", log_text("name", claim->name),
+			  log_reason(&spool_error));
+	/* Broken off by ourselves is no failure. */
+	if (kind == ERROR_NONE || kind == ERROR_REJECTED || atomic_load(&uploader->cancel))
+		return;
+	note_failure(worker, claim->name, &err);
+	wait_backoff(worker, retry_after_ms, is_draining);
+}
+
+static void run(void *context)
+{
+	struct uploader_worker *worker = context;
+	struct uploader *uploader = worker->uploader;
+	bool is_draining;
+
+	if (worker == uploader->workers)
+		probe(worker);
+	else
+		wait_for_probe(uploader);
+	while (!is_stopping(uploader, &is_draining)) {
+		enum spool_order order = is_draining ? SPOOL_NEWEST_FIRST : SPOOL_OLDEST_FIRST;
+		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
+		struct spool_claim claim;
+		struct error err;
+		int claimed = spool_claim(uploader->spool, order, timeout_ms, &claim, &err);
+
+		if (claimed > 0) {
+			handle(worker, &claim, is_draining);
+		} else if (claimed < 0) {
+			note_failure(worker, "", &err);
+			wait_backoff(worker, 0, is_draining);
+		} else {
+			note_well(worker, false);
+			if (is_draining)
+				break;
+		}
+	}
+	(void)pthread_mutex_lock(&uploader->lock);
+	if (--uploader->running == 0 && uploader->is_draining)
+		wake_main(uploader);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
+{
+	uploader->spool = spool;
+	uploader->wake_fd = wake_fd;
+	uploader->running = uploader->worker_count;
+	for (size_t i = 0; i < uploader->worker_count; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "upload-%zu", i + 1);
+		if (thread_start(&uploader->workers[i].thread, name, run, &uploader->workers[i],
+				 err) < 0) {
+			uploader_stop(uploader);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int uploader_check(struct uploader *uploader, struct error *err)
+{
+	return uploader->ops->probe(uploader->workers[0].sink_worker, err);
+}
+
+enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err)
+{
+	enum uploader_probe outcome;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	outcome = uploader->probe;
+	if (outcome != UPLOADER_PROBE_PENDING && outcome != UPLOADER_PROBE_OK)
+		*err = uploader->probe_error;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return outcome;
+}
+
+void uploader_drain(struct uploader *uploader)
+{
+	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->is_draining = true;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	spool_wake(uploader->spool);
+}
+
+bool uploader_is_drained(const struct uploader *uploader)
+{
+	/* Locking changes nothing that the caller could see. */
+	struct uploader *locked = (struct uploader *)uploader;
+	bool is_drained;
+
+	(void)pthread_mutex_lock(&locked->lock);
+	is_drained = uploader->is_draining && uploader->running == 0;
+	(void)pthread_mutex_unlock(&locked->lock);
+	return is_drained;
+}
+
+void uploader_stop(struct uploader *uploader)
+{
+	atomic_store(&uploader->cancel, true);
+	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->is_stopping = true;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (uploader->spool) /* else it was never started */
+		spool_wake(uploader->spool);
+	for (size_t i = 0; i < uploader->worker_count; i++)
+		thread_join(&uploader->workers[i].thread);
+}
+
+void uploader_trouble(struct uploader *uploader, char *out, size_t size)
+{
+	(void)pthread_mutex_lock(&uploader->lock);
+	trouble_describe(&uploader->trouble, clock_monotonic_ms(), out, size);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
