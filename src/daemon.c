@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +85,7 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 /* Start ----------------------------------------------------------------------------------------- */
 
 /* Before the first thread, so that all of them inherit it: main alone reads signals. */
-static int block_signals(struct error *err)
+static int set_signals(struct error *err)
 {
 	sigset_t set;
 
@@ -95,9 +94,11 @@ static int block_signals(struct error *err)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGUSR1);
-	(void)sigaddset(&set, SIGPIPE); /* a closed standard error must not end the capture */
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return error_errno(err, "block signals");
+	/* A reader that closed its end, a file size limit: errors of the call, not of the process. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		return error_errno(err, "ignore signals");
 	return 0;
 }
 
@@ -223,7 +224,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error
 	};
 	int result = -1;
 
-	if (block_signals(err) == 0 && http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
+	if (set_signals(err) == 0 && http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
 	    privileges_drop(conf, err) == 0 && build_loop(&daemon, err) == 0 &&
 	    start_stages(&daemon, err) == 0) {
 		log_start(&daemon);

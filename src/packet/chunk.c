@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/thread.h"
 
 void chunk_pool_init(struct chunk_pool *pool, size_t count)
 {

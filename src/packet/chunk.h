@@ -6,10 +6,11 @@
  * fixed size for all interfaces, which bounds the memory; whoever holds a chunk owns it.
  */
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/thread.h"
 
 /*
  * Between 512 KiB and 2 MiB the CPU per packet is the same; beyond, it leaves the L2 cache. Holds any one

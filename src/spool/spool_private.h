@@ -6,9 +6,9 @@
  */
 
 #include <dirent.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/thread.h"
 #include "spool/spool.h"
 
 /* A state is a folder. Whole segments are in READY to REJECTED; FACTS holds what is known of them. */

@@ -35,14 +35,14 @@ static void test_age_is_aligned_to_utc(void **state)
 
 	(void)state;
 	assert_int_equal(rotate_before_packet(&rotate, NOON + 300 * S - 1), ROTATE_NOT_DUE);
-	assert_int_equal(rotate_before_packet(&rotate, NOON + 300 * S), ROTATE_AGE);
+	assert_int_equal(rotate_before_packet(&rotate, NOON + 300 * S), ROTATE_TIME);
 	assert_true(rotate_next_start(&rotate, NOON + 300 * S + 5) == NOON + 300 * S);
 	/* On a boundary, it is the next one that counts. */
 	rotate = begin(1000, 300, NOON);
 	assert_int_equal(rotate_before_packet(&rotate, NOON + 299 * S), ROTATE_NOT_DUE);
 	/* Both due: the time names the reason. */
 	rotate.bytes = 5000;
-	assert_int_equal(rotate_before_packet(&rotate, NOON + 300 * S), ROTATE_AGE);
+	assert_int_equal(rotate_before_packet(&rotate, NOON + 300 * S), ROTATE_TIME);
 }
 
 static void test_no_age_limit(void **state)
@@ -92,7 +92,29 @@ static void test_new_limits_hold_for_the_current_segment(void **state)
 	(void)state;
 	rotate_set_limits(&rotate, (struct rotate_limits){ 10, 60 * S });
 	assert_int_equal(rotate_before_packet(&rotate, NOON + 59 * S), ROTATE_SIZE);
-	assert_int_equal(rotate_before_packet(&rotate, NOON + 60 * S), ROTATE_AGE);
+	assert_int_equal(rotate_before_packet(&rotate, NOON + 60 * S), ROTATE_TIME);
+}
+
+static void test_cut_at_a_time(void **state)
+{
+	struct rotate rotate = begin(1000, 0, NOON);
+
+	(void)state;
+	assert_string_equal(rotate.boundary_reason, "age");
+	rotate_cut(&rotate, NOON + 7 * S, "signal");
+	/* What was received before is still of this segment, what comes later is not. */
+	assert_int_equal(rotate_before_packet(&rotate, NOON + 7 * S - 1), ROTATE_NOT_DUE);
+	assert_int_equal(rotate_before_packet(&rotate, NOON + 7 * S), ROTATE_TIME);
+	assert_string_equal(rotate.boundary_reason, "signal");
+	assert_true(rotate_wait_ns(&rotate, NOON + 7 * S, LATENT) == LATENT);
+	assert_false(rotate_is_over(&rotate, NOON + 7 * S, 1007 * S, LATENT));
+	assert_true(rotate_is_over(&rotate, NOON + 7 * S + LATENT, 1008 * S, LATENT));
+	assert_true(rotate_next_start(&rotate, NOON + 8 * S) == NOON + 7 * S);
+	/* A later cut does not put it off, and the next segment knows nothing of it. */
+	rotate_cut(&rotate, NOON + 9 * S, "reload");
+	assert_true(rotate.boundary_ns == NOON + 7 * S);
+	rotate_begin(&rotate, NOON + 7 * S, 1007 * S, 24);
+	assert_true(rotate.boundary_ns == UINT64_MAX);
 }
 
 int main(void)
@@ -104,6 +126,7 @@ int main(void)
 		cmocka_unit_test(test_timer_waits_for_packets_still_in_the_ring),
 		cmocka_unit_test(test_clock_set_back_does_not_keep_a_segment_open),
 		cmocka_unit_test(test_clock_set_forward),
+		cmocka_unit_test(test_cut_at_a_time),
 		cmocka_unit_test(test_new_limits_hold_for_the_current_segment),
 	};
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "capture/capture_private.h"
+
+/* Then look at the clock and at what main asks for, however fast packets come. */
+#define DISPATCH_PACKETS 4096
+/* Everything that was received by some time has been seen this much later. */
+#define LATENCY_NS ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
+#define POLL_MS    1000 /* at most, so that the watchdog sees a beat */
+#define REOPEN_MS  1000 /* how often an interface that is away is tried */
+
+void capture_beat(struct capture *capture)
+{
+	atomic_store_explicit(&capture->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+/* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
+static void take_chunk(struct capture *capture)
+{
+	do {
+		capture_beat(capture);
+		capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS);
+	} while (!capture->chunk);
+	capture->chunk->source = capture->source;
+	capture->chunk->start_ns = capture->rotate.start_ns;
+	capture->chunk->opened_ms = clock_monotonic_ms();
+}
+
+static void count_drops(struct capture *capture)
+{
+	uint64_t kernel, interface;
+
+	device_new_drops(&capture->device, &kernel, &interface);
+	capture->drops_kernel += kernel;
+	capture->drops_interface += interface;
+}
+
+static void send_chunk(struct capture *capture)
+{
+	struct chunk *chunk = take_ptr(capture->chunk);
+
+	count_drops(capture);
+	chunk->drops_kernel = capture->drops_kernel;
+	chunk->drops_interface = capture->drops_interface;
+	chunk->packets_own = capture->packets_own;
+	capture->drops_kernel = capture->drops_interface = 0;
+	capture->packets_own = 0;
+	counter_add(&capture->context.counters->drops[DROP_KERNEL], chunk->drops_kernel);
+	counter_add(&capture->context.counters->drops[DROP_INTERFACE], chunk->drops_interface);
+	counter_add(&capture->context.counters->packets_own, chunk->packets_own);
+	capture->is_begun = true;
+	queue_push(capture->queue, chunk);
+}
+
+static void begin_segment(struct capture *capture, uint64_t start_ns)
+{
+	rotate_begin(&capture->rotate, start_ns, clock_monotonic_ns(),
+		     capture->context.format->header_bytes_max);
+	capture->is_begun = false;
+}
+
+/* The segment ends here, with what it has; the next begins at next_ns. */
+static void end_segment(struct capture *capture, const char *reason, uint64_t end_ns,
+			uint64_t next_ns)
+{
+	if (!capture->chunk)
+		take_chunk(capture);
+	capture->chunk->end_reason = reason;
+	capture->chunk->end_ns = end_ns;
+	send_chunk(capture);
+	begin_segment(capture, next_ns);
+}
+
+static bool is_empty(struct capture *capture)
+{
+	count_drops(capture);
+	return !capture->is_begun && !capture->chunk && capture->packets_own == 0 &&
+	       capture->drops_kernel == 0 && capture->drops_interface == 0;
+}
+
+/* As end_segment(), but a segment that nothing came for is not worth a file. */
+static void end_segment_unless_empty(struct capture *capture, const char *reason, uint64_t end_ns,
+				     uint64_t next_ns)
+{
+	if (is_empty(capture))
+		begin_segment(capture, next_ns);
+	else
+		end_segment(capture, reason, end_ns, next_ns);
+}
+
+/* Its time is over, seen at now_ns. An interval without a packet is told by an empty file. */
+static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
+{
+	const struct rotate *rotate = &capture->rotate;
+	uint64_t end_ns = rotate->boundary_ns < now_ns ? rotate->boundary_ns : now_ns;
+	uint64_t next_ns = rotate_next_start(rotate, now_ns);
+
+	if (strcmp(rotate->boundary_reason, "age") == 0)
+		end_segment(capture, "age", end_ns, next_ns);
+	else
+		end_segment_unless_empty(capture, rotate->boundary_reason, end_ns, next_ns);
+}
+
+static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
+{
+	struct capture *capture = (struct capture *)(void *)user;
+	const struct format *format = capture->context.format;
+	uint64_t packet_ns = (uint64_t)header->ts.tv_sec * CLOCK_NS_PER_S +
+			     (uint64_t)header->ts.tv_usec * (capture->is_nano ? 1 : 1000);
+	size_t bytes = format->record_bytes(header->caplen);
+	struct chunk *chunk;
+
+	/* While two captures of an interface overlap (reload), each packet belongs to one of them. */
+	if (packet_ns < capture->from_ns ||
+	    packet_ns >= atomic_load_explicit(&capture->until_ns, memory_order_relaxed))
+		return;
+	if (own_traffic_matches(&capture->own, packet, header->caplen, packet_ns)) {
+		capture->packets_own++;
+		return;
+	}
+	switch (rotate_before_packet(&capture->rotate, packet_ns)) {
+	case ROTATE_NOT_DUE:
+		break;
+	case ROTATE_SIZE:
+		end_segment(capture, "size", packet_ns, packet_ns);
+		break;
+	case ROTATE_TIME:
+		end_segment_on_time(capture, packet_ns);
+		break;
+	}
+	if (capture->chunk && capture->chunk->length + bytes > CHUNK_BYTES)
+		send_chunk(capture);
+	/* The name says when the segment begins: not after its first packet. */
+	if (!capture->is_begun && packet_ns < capture->rotate.start_ns)
+		capture->rotate.start_ns = packet_ns;
+	if (!capture->chunk)
+		take_chunk(capture);
+	chunk = capture->chunk;
+	if (chunk->packets++ == 0)
+		chunk->first_ns = packet_ns;
+	chunk->last_ns = packet_ns;
+	chunk->length += format->encode_record(
+		chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
+		(uint32_t)header->ts.tv_usec, header->caplen, header->len, packet);
+	capture->rotate.bytes += bytes;
+}
+
+void capture_adopt_source(struct capture *capture)
+{
+	capture->is_nano = capture->source.is_nano;
+	own_traffic_init(&capture->own, capture->context.connections,
+			 pcap_datalink(capture->device.pcap));
+	atomic_store(&capture->is_live, true);
+}
+
+/* The interface went away: what was recorded of it is a segment, then try until it is back. */
+static void wait_for_interface(struct capture *capture)
+{
+	uint64_t now_ns = clock_real_ns();
+	struct error err;
+
+	log_warning("interface went away, waiting for it",
+		    log_text("interface", capture->interface),
+		    log_text("reason", pcap_geterr(capture->device.pcap)));
+	atomic_store(&capture->is_live, false);
+	end_segment_unless_empty(capture, "interface", now_ns, now_ns);
+	device_close(&capture->device);
+	while (!atomic_load(&capture->stop_reason)) {
+		struct pollfd wake = { .fd = capture->wake_fd, .events = POLLIN };
+		eventfd_t ignored;
+
+		capture_beat(capture);
+		if (device_open(capture->conf, capture->interface, &capture->device,
+				&capture->source, &err) == 0) {
+			capture_adopt_source(capture);
+			begin_segment(capture, clock_real_ns());
+			log_notice("interface is back", log_text("interface", capture->interface));
+			return;
+		}
+		if (poll(&wake, 1, REOPEN_MS) > 0)
+			(void)eventfd_read(capture->wake_fd, &ignored);
+	}
+}
+
+static void read_limits(struct capture *capture)
+{
+	struct rotate_limits limits = {
+		.bytes = atomic_load(&capture->limit_bytes),
+		.interval_ns = atomic_load(&capture->limit_interval_ns),
+	};
+
+	if (limits.bytes != capture->rotate.limits.bytes ||
+	    limits.interval_ns != capture->rotate.limits.interval_ns)
+		rotate_set_limits(&capture->rotate, limits);
+}
+
+/* How long there is nothing to do but wait for packets. */
+static int wait_ms(const struct capture *capture)
+{
+	uint64_t wait = rotate_wait_ns(&capture->rotate, clock_real_ns(), LATENCY_NS);
+	uint64_t now_ms = clock_monotonic_ms();
+
+	wait = wait / CLOCK_NS_PER_MS + (wait > 0);
+	if (capture->chunk) {
+		uint64_t flush_ms = capture->chunk->opened_ms + capture->flush_interval_ms;
+		uint64_t until_flush = flush_ms > now_ms ? flush_ms - now_ms : 0;
+
+		wait = until_flush < wait ? until_flush : wait;
+	}
+	return wait < POLL_MS ? (int)wait : POLL_MS;
+}
+
+/* What is due with or without a packet. */
+static void do_what_is_due(struct capture *capture)
+{
+	uint64_t real_ns = clock_real_ns();
+	const char *reason = atomic_exchange(&capture->end_reason, NULL);
+
+	read_limits(capture);
+	/* What is in the ring by now belongs to the segment that ends. */
+	if (reason)
+		rotate_cut(&capture->rotate, real_ns, reason);
+	if (rotate_is_over(&capture->rotate, real_ns, clock_monotonic_ns(), LATENCY_NS))
+		end_segment_on_time(capture, real_ns);
+	if (capture->chunk && clock_monotonic_ms() - capture->chunk->opened_ms >=
+				      atomic_load(&capture->flush_interval_ms))
+		send_chunk(capture);
+}
+
+void capture_run(void *context)
+{
+	struct capture *capture = context;
+	uint64_t stop_at_ns = UINT64_MAX; /* monotonic */
+	uint64_t now_ns;
+	int dispatched = 0;
+
+	read_limits(capture);
+	begin_segment(capture, clock_real_ns());
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = capture->device.fd, .events = POLLIN },
+			{ .fd = capture->wake_fd, .events = POLLIN },
+		};
+		bool is_stopping = stop_at_ns != UINT64_MAX;
+		eventfd_t ignored;
+
+		capture_beat(capture);
+		if (dispatched < DISPATCH_PACKETS)
+			(void)poll(fds, 2, is_stopping ? 20 : wait_ms(capture));
+		if (fds[1].revents)
+			(void)eventfd_read(capture->wake_fd, &ignored);
+		if (!is_stopping && atomic_load(&capture->stop_reason))
+			stop_at_ns = clock_monotonic_ns() + LATENCY_NS;
+
+		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
+					   (u_char *)capture);
+		if (dispatched < 0)
+			wait_for_interface(capture);
+		if (!capture->device.pcap || clock_monotonic_ns() >= stop_at_ns)
+			break;
+		do_what_is_due(capture);
+	}
+	now_ns = clock_real_ns();
+	end_segment_unless_empty(capture, atomic_load(&capture->stop_reason), now_ns, now_ns);
+	queue_close(capture->queue);
+}

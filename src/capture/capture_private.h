@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* One capture, seen from main (capture.c) and from its own thread (capture_loop.c). */
+
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "capture/capture.h"
+#include "capture/device.h"
+#include "capture/own_traffic.h"
+#include "capture/rotate.h"
+
+struct capture {
+	struct capture_context context;
+	const struct conf *conf; /* for opening it again */
+	char interface[64];
+	struct thread thread;
+	struct queue *queue;
+	int wake_fd;
+
+	/* Main writes, the thread reads. */
+	_Atomic(const char *) end_reason; /* end the segment; NULL: nothing asked */
+	_Atomic(const char *) stop_reason;
+	atomic_uint_fast64_t until_ns;
+	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
+
+	/* The thread writes, main reads. */
+	atomic_uint_fast64_t beat_ms;
+	atomic_bool is_live;
+
+	/* The thread's own. */
+	struct device device;
+	struct chunk_source source;
+	struct own_traffic own;
+	struct rotate rotate;
+	struct chunk *chunk; /* being filled, or NULL */
+	uint64_t from_ns;
+	uint32_t packets_own; /* since the last chunk, like the drops */
+	uint64_t drops_kernel, drops_interface;
+	bool is_nano;
+	bool is_begun; /* the segment has sent a chunk */
+};
+
+/* The thread: until it is told to stop, or its interface stays away while it is. */
+void capture_run(void *capture);
+/* A device was opened: packets of this source come from now on. */
+void capture_adopt_source(struct capture *capture);
+/* A sign of life for the watchdog. */
+void capture_beat(struct capture *capture);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long to wait, and when an outage is worth a line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "upload/backoff.h"
+#include "upload/trouble.h"
+
+static void test_ceiling_doubles_up_to_64_s(void **state)
+{
+	static const uint64_t ceilings[] = { 1000, 2000, 4000, 8000, 16000, 32000, 64000, 64000 };
+	struct backoff backoff = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ceilings / sizeof ceilings[0]; i++)
+		assert_int_equal(backoff_next_ms(&backoff, 0, UINT32_MAX), ceilings[i]);
+	backoff.failures = UINT32_MAX;
+	assert_int_equal(backoff_next_ms(&backoff, 0, UINT32_MAX), 64000);
+}
+
+static void test_jitter_is_full_but_never_nothing(void **state)
+{
+	struct backoff backoff = { .failures = 6 };
+
+	(void)state;
+	assert_int_equal(backoff_next_ms(&backoff, 0, 0), 100);
+	assert_in_range(backoff_next_ms(&backoff, 0, UINT32_MAX / 2), 31900, 32100);
+}
+
+static void test_the_servers_wish_is_a_floor(void **state)
+{
+	struct backoff backoff = { 0 };
+
+	(void)state;
+	assert_int_equal(backoff_next_ms(&backoff, 5000, 0), 5100);
+	assert_int_equal(backoff_next_ms(&backoff, 3600000, 0), 600100);
+}
+
+static void test_reset(void **state)
+{
+	struct backoff backoff = { .failures = 9 };
+
+	(void)state;
+	backoff_reset(&backoff);
+	assert_int_equal(backoff_next_ms(&backoff, 0, UINT32_MAX), 1000);
+}
+
+static void test_trouble_is_told_once_and_now_and_then(void **state)
+{
+	struct trouble trouble = { 0 };
+	struct trouble_worker one = { 0 }, two = { 0 };
+	struct error err;
+	char line[128];
+
+	(void)state;
+	error_set(&err, ERROR_TRANSIENT, "no route");
+	trouble_describe(&trouble, 5000, line, sizeof line);
+	assert_string_equal(line, "");
+	assert_true(trouble_failed(&trouble, &one, 1000, &err));
+	assert_false(trouble_failed(&trouble, &two, 2000, &err));
+	for (int i = 3; i < 10; i++)
+		assert_false(trouble_failed(&trouble, &one, 3000, &err));
+	assert_true(trouble_failed(&trouble, &one, 4000, &err));
+	trouble_describe(&trouble, 31000, line, sizeof line);
+	assert_string_equal(line, "uploads failing since 30 s: no route");
+	trouble_describe(&trouble, 121000, line, sizeof line);
+	assert_string_equal(line, "uploads failing since 2 min: no route");
+
+	/* It is over when the last worker is through. */
+	assert_false(trouble_worked(&trouble, &one, 5000));
+	assert_true(trouble_worked(&trouble, &two, 6000));
+	assert_false(trouble_worked(&trouble, &two, 7000));
+	trouble_describe(&trouble, 8000, line, sizeof line);
+	assert_string_equal(line, "");
+	assert_true(trouble_failed(&trouble, &two, 9000, &err));
+}
+
+static void test_an_idle_worker_believes_only_a_later_upload(void **state)
+{
+	struct trouble trouble = { 0 };
+	struct trouble_worker one = { 0 }, two = { 0 };
+	struct error err;
+
+	(void)state;
+	error_set(&err, ERROR_TRANSIENT, "no route");
+	assert_false(trouble_idle(&trouble, &one));
+	assert_false(trouble_worked(&trouble, &two, 500));
+	assert_true(trouble_failed(&trouble, &one, 1000, &err));
+	assert_false(trouble_idle(&trouble, &one));
+	assert_int_equal(trouble.workers, 1);
+	assert_false(trouble_worked(&trouble, &two, 2000));
+	assert_true(trouble_idle(&trouble, &one));
+	assert_int_equal(trouble.workers, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ceiling_doubles_up_to_64_s),
+		cmocka_unit_test(test_jitter_is_full_but_never_nothing),
+		cmocka_unit_test(test_the_servers_wish_is_a_floor),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_trouble_is_told_once_and_now_and_then),
+		cmocka_unit_test(test_an_idle_worker_believes_only_a_later_upload),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where credentials are found, and how tokens are got from a scripted endpoint on the loopback. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <time.h>
+
+#include "http_fixture.h"
+#include "upload/credentials.h"
+
+#define TOKEN_REPLY(token, seconds)                                                      \
+	REPLY("200 OK", "Content-Type: application/json\r\nMetadata-Flavor: Google\r\n", \
+	      "{\"access_token\":\"" token "\",\"expires_in\":" seconds "}")
+#define USER(extra)                                                                     \
+	"{\"type\":\"authorized_user\",\"client_id\":\"id&1\",\"client_secret\":\"s\"," \
+	"\"refresh_token\":\"r/2\"" extra "}"
+
+static EVP_PKEY *key; /* made once: it takes a while */
+
+struct fixture {
+	struct conf conf;
+	struct connections *connections;
+	atomic_bool cancel;
+	struct http *http;
+	struct server server;
+	struct credentials *credentials;
+	struct error err;
+	char dir[32];
+	char path[64];
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+
+	http_fixture_environment();
+	http_fixture_conf(&fixture->conf);
+	fixture->connections = connections_new();
+	(void)snprintf(fixture->dir, sizeof fixture->dir, "/tmp/test_credentials.XXXXXX");
+	if (!mkdtemp(fixture->dir))
+		return -1;
+	(void)snprintf(fixture->path, sizeof fixture->path, "%s/key.json", fixture->dir);
+	*state = fixture;
+	return http_open(&fixture->conf, fixture->connections, &fixture->cancel, &fixture->http,
+			 &fixture->err);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	credentials_close(fixture->credentials);
+	http_close(fixture->http);
+	connections_free(fixture->connections);
+	(void)unlink(fixture->path);
+	(void)rmdir(fixture->dir);
+	free(fixture);
+	return 0;
+}
+
+static void write_file(const char *path, const char *content)
+{
+	cleanup_fclose FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(content, file) >= 0);
+}
+
+static void open_good(struct fixture *fixture, const char *description)
+{
+	fixture->credentials = credentials_close(fixture->credentials);
+	if (credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_string_equal(credentials_describe(fixture->credentials), description);
+}
+
+static void open_bad(struct fixture *fixture, const char *part)
+{
+	assert_int_equal(credentials_open(&fixture->conf, &fixture->credentials, &fixture->err),
+			 -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	if (!strstr(fixture->err.message, part))
+		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
+	assert_null(strstr(fixture->err.message, "hush"));
+}
+
+static void expect_header(struct fixture *fixture, const char *expected)
+{
+	char *header;
+
+	if (credentials_header(fixture->credentials, fixture->http, &header, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_string_equal(header, expected);
+	credentials_wipe(header);
+}
+
+static void expect_no_header(struct fixture *fixture, enum error_kind kind, const char *part)
+{
+	char *header;
+
+	assert_int_equal(
+		credentials_header(fixture->credentials, fixture->http, &header, &fixture->err),
+		-1);
+	assert_int_equal(fixture->err.kind, kind);
+	if (!strstr(fixture->err.message, part))
+		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
+}
+
+/* The file is a login whose token endpoint is the scripted server. */
+static void use_login(struct fixture *fixture, const char *const *replies, size_t count)
+{
+	cleanup_free char *content = NULL;
+
+	server_start(&fixture->server, replies, count);
+	content = mem_printf(USER(",\"token_uri\":\"http://127.0.0.1:%u/token\""),
+			     fixture->server.port);
+	write_file(fixture->path, content);
+	fixture->conf.gcs_credentials = fixture->path;
+	open_good(fixture, "authorized user");
+}
+
+static void use_metadata(struct fixture *fixture, const char *const *replies, size_t count)
+{
+	char host[32];
+
+	server_start(&fixture->server, replies, count);
+	(void)snprintf(host, sizeof host, "127.0.0.1:%u", fixture->server.port);
+	setenv("GCE_METADATA_HOST", host, 1);
+	open_good(fixture, "metadata server");
+}
+
+static char *pem_of_key(void)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes, *text;
+	long length;
+
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	length = BIO_get_mem_data(bio, &bytes);
+	text = mem_strndup(bytes, (size_t)length);
+	BIO_free(bio);
+	return text;
+}
+
+static void write_service_account(struct fixture *fixture, const char *token_url)
+{
+	cleanup_free char *pem = pem_of_key();
+	json_t *file = json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "service_account",
+				 "client_email", "up@p.iam.gserviceaccount.com", "private_key_id",
+				 "kid-1", "private_key", pem, "token_uri", token_url);
+
+	assert_int_equal(json_dump_file(file, fixture->path, 0), 0);
+	json_decref(file);
+	fixture->conf.gcs_credentials = fixture->path;
+}
+
+static void test_order_of_the_places(void **state)
+{
+	struct fixture *fixture = *state;
+	char well_known[128];
+
+	open_good(fixture, "metadata server");
+	setenv("NO_GCE_CHECK", "true", 1);
+	open_bad(fixture, "no Google credentials found");
+
+	setenv("CLOUDSDK_CONFIG", fixture->dir, 1);
+	open_bad(fixture, "no Google credentials found");
+	(void)snprintf(well_known, sizeof well_known, "%s/application_default_credentials.json",
+		       fixture->dir);
+	write_file(well_known, USER(""));
+	open_good(fixture, "authorized user");
+	write_file(well_known, "{}");
+	open_bad(fixture, "application_default_credentials.json: \"type\" is missing");
+
+	setenv("GOOGLE_APPLICATION_CREDENTIALS", fixture->path, 1);
+	open_bad(fixture, "$GOOGLE_APPLICATION_CREDENTIALS: ");
+	write_file(fixture->path, USER(""));
+	open_good(fixture, "authorized user");
+
+	fixture->conf.gcs_credentials = well_known;
+	open_bad(fixture, "gcs.credentials: /tmp/");
+	write_service_account(fixture, "https://oauth2.googleapis.com/token");
+	open_good(fixture, "service account up@p.iam.gserviceaccount.com");
+
+	setenv("STORAGE_EMULATOR_HOST", "http://localhost:1", 1);
+	open_good(fixture, "none (emulator)");
+	expect_header(fixture, "");
+	(void)unlink(well_known);
+}
+
+static void test_home_is_looked_at(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *config = mem_printf("%s/.config", fixture->dir);
+	cleanup_free char *gcloud = mem_printf("%s/gcloud", config);
+	cleanup_free char *path = mem_printf("%s/application_default_credentials.json", gcloud);
+
+	assert_int_equal(mkdir(config, 0700), 0);
+	assert_int_equal(mkdir(gcloud, 0700), 0);
+	write_file(path, USER(""));
+	setenv("HOME", fixture->dir, 1);
+	open_good(fixture, "authorized user");
+	(void)unlink(path);
+	(void)rmdir(gcloud);
+	(void)rmdir(config);
+}
+
+static void test_bad_files(void **state)
+{
+	static const struct {
+		const char *content, *part;
+	} cases[] = {
+		{ "", "key.json:1: not JSON" },
+		{ "{\n\"type\": \"service_account\",\n\"private_key\": \"hush\n\"}",
+		  "key.json:3: not JSON: unexpected newline" },
+		{ "[]", "key.json: \"type\" is missing" },
+		{ "{\"type\":7}", "\"type\" is missing" },
+		{ "{\"type\":\"external_account\"}",
+		  "credentials of type \"external_account\" are not supported; use a service_account" },
+		{ "{\"type\":\"impersonated_service_account\"}", "are not supported" },
+		{ "{\"type\":\"service_account\",\"universe_domain\":\"example.com\"}",
+		  "example.com is not supported" },
+		{ "{\"type\":\"service_account\"}", "\"client_email\" is missing" },
+		{ "{\"type\":\"service_account\",\"client_email\":\"a\"}",
+		  "\"private_key\" is missing" },
+		{ "{\"type\":\"service_account\",\"client_email\":\"a\",\"private_key\":\"hush\"}",
+		  "\"private_key\" is not a private key" },
+		{ USER(",\"token_uri\":\"http://example.com/token\""),
+		  "has to be an https:// URL" },
+		{ USER(",\"token_uri\":\"http://localhost:1@example.com/\""),
+		  "has to be an https" },
+		{ USER(",\"token_uri\":\"http://127.0.0.1.example.com/\""), "has to be an https" },
+		{ USER(",\"token_uri\":7"), "has to be an https" },
+		{ USER(",\"quota_project_id\":\"a\\r\\nb\""),
+		  "is not the name of a quota project" },
+		{ "{\"type\":\"authorized_user\",\"client_id\":\"a\",\"client_secret\":\"b\"}",
+		  "\"refresh_token\" is missing" },
+	};
+	struct fixture *fixture = *state;
+
+	fixture->conf.gcs_credentials = fixture->path;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		write_file(fixture->path, cases[i].content);
+		open_bad(fixture, cases[i].part);
+	}
+}
+
+static void test_files_that_are_none(void **state)
+{
+	static char huge[70000];
+	struct fixture *fixture = *state;
+
+	fixture->conf.gcs_credentials = fixture->dir;
+	open_bad(fixture, fixture->dir);
+	fixture->conf.gcs_credentials = fixture->path;
+	assert_int_equal(mkfifo(fixture->path, 0600), 0);
+	open_bad(fixture, "not a regular file");
+	(void)unlink(fixture->path);
+	memset(huge, ' ', sizeof huge - 1);
+	write_file(fixture->path, huge);
+	open_bad(fixture, "larger than 65536 bytes");
+}
+
+static unsigned char *from_base64url(const char *text, size_t length, size_t *ret_length)
+{
+	cleanup_free char *padded = mem_printf("%.*s%s", (int)length, text,
+					       &"==="[3 - (4 - length % 4) % 4]);
+	size_t padding = (4 - length % 4) % 4;
+	unsigned char *bytes = mem_alloc(length + 4);
+	int got;
+
+	for (char *p = padded; *p; p++)
+		*p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
+	got = EVP_DecodeBlock(bytes, (unsigned char *)padded, (int)strlen(padded));
+	assert_true(got > 0);
+	*ret_length = (size_t)got - padding;
+	bytes[*ret_length] = '\0';
+	return bytes;
+}
+
+/* The JSON object of one part of a JWT. */
+static json_t *decode_part(const char *text, size_t length)
+{
+	size_t bytes;
+	cleanup_free unsigned char *json = from_base64url(text, length, &bytes);
+	json_t *object = json_loadb((char *)json, bytes, 0, NULL);
+
+	assert_non_null(object);
+	return object;
+}
+
+static void expect_text(json_t *object, const char *name, const char *expected)
+{
+	assert_string_equal(json_string_value(json_object_get(object, name)), expected);
+}
+
+static void test_service_account_signs(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("ya29.token", "3599") };
+	static const char form[] =
+		"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+	struct fixture *fixture = *state;
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	cleanup_free unsigned char *signature = NULL;
+	const char *body, *claims, *end;
+	size_t signature_length;
+	json_t *object;
+	json_int_t issued;
+	char url[64];
+
+	server_start(&fixture->server, replies, COUNT_OF(replies));
+	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/token", fixture->server.port);
+	write_service_account(fixture, url);
+	open_good(fixture, "service account up@p.iam.gserviceaccount.com");
+	expect_header(fixture, "Authorization: Bearer ya29.token");
+
+	assert_told(&fixture->server, 0, "POST /token HTTP/1.1\r\n");
+	assert_told(&fixture->server, 0, "Content-Type: application/x-www-form-urlencoded\r\n");
+	body = server_body(&fixture->server, 0);
+	assert_memory_equal(body, form, strlen(form));
+	body += strlen(form);
+	assert_null(strpbrk(body, "=+/&"));
+	claims = strchr(body, '.') + 1;
+	end = strchr(claims, '.');
+
+	object = decode_part(body, (size_t)(claims - 1 - body));
+	expect_text(object, "alg", "RS256");
+	expect_text(object, "typ", "JWT");
+	expect_text(object, "kid", "kid-1");
+	json_decref(object);
+	object = decode_part(claims, (size_t)(end - claims));
+	expect_text(object, "iss", "up@p.iam.gserviceaccount.com");
+	expect_text(object, "scope", "https://www.googleapis.com/auth/devstorage.read_write");
+	expect_text(object, "aud", url);
+	issued = json_integer_value(json_object_get(object, "iat"));
+	assert_in_range(issued, time(NULL) - 20, time(NULL) - 9);
+	assert_int_equal(json_integer_value(json_object_get(object, "exp")), issued + 3600);
+	json_decref(object);
+
+	signature = from_base64url(end + 1, strlen(end + 1), &signature_length);
+	assert_int_equal(EVP_DigestVerifyInit_ex(context, NULL, "SHA256", NULL, NULL, key, NULL),
+			 1);
+	assert_int_equal(EVP_DigestVerify(context, signature, signature_length,
+					  (const unsigned char *)body, (size_t)(end - body)),
+			 1);
+	EVP_MD_CTX_free(context);
+	server_stop(&fixture->server);
+}
+
+static void test_authorized_user_form(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("ya29.user", "\"3599\"") };
+	struct fixture *fixture = *state;
+
+	use_login(fixture, replies, COUNT_OF(replies));
+	expect_header(fixture, "Authorization: Bearer ya29.user");
+	assert_string_equal(server_body(&fixture->server, 0),
+			    "grant_type=refresh_token&client_id=id%261&client_secret=s"
+			    "&refresh_token=r%2F2");
+	server_stop(&fixture->server);
+}
+
+static void test_token_is_kept_until_refused(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("one", "3599"),
+					       TOKEN_REPLY("two", "3599") };
+	struct fixture *fixture = *state;
+
+	use_login(fixture, replies, COUNT_OF(replies));
+	expect_header(fixture, "Authorization: Bearer one");
+	expect_header(fixture, "Authorization: Bearer one");
+	credentials_refused(fixture->credentials);
+	expect_header(fixture, "Authorization: Bearer two");
+	assert_int_equal(atomic_load(&fixture->server.count), 2);
+	server_stop(&fixture->server);
+}
+
+/* 2 s of life: the second half is for getting a new one, and the old one serves meanwhile. */
+static void test_old_token_serves_while_it_is_valid(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("one", "2"), REPLY("503 Busy", "", ""),
+					       REPLY("503 Busy", "", ""),
+					       TOKEN_REPLY("two", "3599") };
+	struct fixture *fixture = *state;
+
+	use_login(fixture, replies, COUNT_OF(replies));
+	expect_header(fixture, "Authorization: Bearer one");
+	(void)usleep(1100000);
+	expect_header(fixture, "Authorization: Bearer one");
+	/* Not asked again at once. */
+	expect_header(fixture, "Authorization: Bearer one");
+	assert_int_equal(atomic_load(&fixture->server.count), 2);
+	server_stop(&fixture->server);
+}
+
+static void test_expired_token_is_not_served(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("one", "0"), REPLY("503 Busy", "", ""),
+					       TOKEN_REPLY("two", "3599") };
+	struct fixture *fixture = *state;
+
+	use_login(fixture, replies, COUNT_OF(replies));
+	expect_header(fixture, "Authorization: Bearer one");
+	expect_no_header(fixture, ERROR_TRANSIENT, "said 503");
+	expect_header(fixture, "Authorization: Bearer two");
+	server_stop(&fixture->server);
+}
+
+static void test_refusals_of_the_token_endpoint(void **state)
+{
+	static const struct {
+		const char *reply;
+		enum error_kind kind;
+		const char *part;
+	} cases[] = {
+		{ REPLY("400 Bad Request", "",
+			"{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT\"}"),
+		  ERROR_CONFIG, "400 invalid_grant: Invalid JWT; the key was deleted" },
+		{ REPLY("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"), ERROR_CONFIG,
+		  "invalid_client; the credentials file is not" },
+		{ REPLY("400 Bad Request", "", "{\"error\":\"server_error\"}"), ERROR_TRANSIENT,
+		  "server_error" },
+		{ REPLY("429 Too Many", "", "x"), ERROR_TRANSIENT, "429" },
+		{ REPLY("500 Oh", "", "<html>"), ERROR_TRANSIENT, "500" },
+		{ REPLY("302 Found", "Location: http://portal/\r\n", ""), ERROR_TRANSIENT, "302" },
+		{ REPLY("200 OK", "", "<html>"), ERROR_TRANSIENT, "holds no access token" },
+		{ REPLY("200 OK", "", "{\"access_token\":\"a\\r\\nX: y\"}"), ERROR_TRANSIENT,
+		  "holds no access token" },
+		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "cannot get an access token: 127.0.0.1: " },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		use_login(fixture, &cases[i].reply, 1);
+		expect_no_header(fixture, cases[i].kind, cases[i].part);
+		server_stop(&fixture->server);
+	}
+}
+
+static void test_metadata_server(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("ya29.node", "3599") };
+	struct fixture *fixture = *state;
+
+	use_metadata(fixture, replies, COUNT_OF(replies));
+	/* Never through a proxy. */
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	expect_header(fixture, "Authorization: Bearer ya29.node");
+	assert_told(
+		&fixture->server, 0,
+		"GET /computeMetadata/v1/instance/service-accounts/default/token?scopes=https%3A%2F"
+		"%2Fwww.googleapis.com%2Fauth%2Fdevstorage.read_write HTTP/1.1\r\n");
+	assert_told(&fixture->server, 0, "Metadata-Flavor: Google\r\n");
+	server_stop(&fixture->server);
+}
+
+static void test_refusals_of_the_metadata_server(void **state)
+{
+	static const struct {
+		const char *reply;
+		enum error_kind kind;
+		const char *part;
+	} cases[] = {
+		{ REPLY("404 Not Found", "Metadata-Flavor: Google\r\n", ""), ERROR_TRANSIENT,
+		  "knows no service account" },
+		{ REPLY("403 Forbidden", "Metadata-Flavor: Google\r\n",
+			"Unable to generate access token"),
+		  ERROR_CONFIG, "(403): Unable to generate access token; with Workload Identity" },
+		{ REPLY("500 Oh", "Metadata-Flavor: Google\r\n", "later"), ERROR_TRANSIENT,
+		  "500: later" },
+		{ REPLY("200 OK", "", "{\"access_token\":\"portal\"}"), ERROR_TRANSIENT,
+		  "is not Google's" },
+		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "no answer from the metadata server" },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		use_metadata(fixture, &cases[i].reply, 1);
+		expect_no_header(fixture, cases[i].kind, cases[i].part);
+		server_stop(&fixture->server);
+	}
+	setenv("GCE_METADATA_HOST", "http://x/", 1);
+	open_bad(fixture, "is not HOST or HOST:PORT");
+}
+
+static void test_quota_project(void **state)
+{
+	struct fixture *fixture = *state;
+
+	open_good(fixture, "metadata server");
+	assert_string_equal(credentials_quota_project(fixture->credentials), "");
+	write_file(fixture->path, USER(",\"quota_project_id\":\"of-file\""));
+	fixture->conf.gcs_credentials = fixture->path;
+	open_good(fixture, "authorized user");
+	assert_string_equal(credentials_quota_project(fixture->credentials), "of-file");
+	setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "example.com:p-1", 1);
+	open_good(fixture, "authorized user");
+	assert_string_equal(credentials_quota_project(fixture->credentials), "example.com:p-1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_order_of_the_places),
+		TEST(test_home_is_looked_at),
+		TEST(test_bad_files),
+		TEST(test_files_that_are_none),
+		TEST(test_service_account_signs),
+		TEST(test_authorized_user_form),
+		TEST(test_token_is_kept_until_refused),
+		TEST(test_old_token_serves_while_it_is_valid),
+		TEST(test_expired_token_is_not_served),
+		TEST(test_refusals_of_the_token_endpoint),
+		TEST(test_metadata_server),
+		TEST(test_refusals_of_the_metadata_server),
+		TEST(test_quota_project),
+	};
+	struct error err;
+	int result;
+
+	if (http_global_init(&err) < 0)
+		return 1;
+	key = EVP_RSA_gen(2048);
+	result = cmocka_run_group_tests(tests, NULL, NULL);
+	EVP_PKEY_free(key);
+	return result;
+}

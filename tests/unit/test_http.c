@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests over libcurl against a scripted server on the loopback. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "http_fixture.h"
+#include "upload/http_parts.h"
+
+#define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+struct fixture {
+	struct conf conf;
+	struct connections *connections;
+	atomic_bool cancel;
+	struct http *http;
+	struct server server;
+	char url[64];
+	struct http_reply reply;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+
+	http_fixture_environment();
+	http_fixture_conf(&fixture->conf);
+	fixture->connections = connections_new();
+	*state = fixture;
+	return http_open(&fixture->conf, fixture->connections, &fixture->cancel, &fixture->http,
+			 &fixture->err);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	http_close(fixture->http);
+	connections_free(fixture->connections);
+	free(fixture);
+	return 0;
+}
+
+static void start(struct fixture *fixture, const char *const *replies, size_t count)
+{
+	server_start(&fixture->server, replies, count);
+	(void)snprintf(fixture->url, sizeof fixture->url, "http://127.0.0.1:%u/path?upload_id=hush",
+		       fixture->server.port);
+}
+
+static size_t open_connections(struct fixture *fixture, struct connection *ret_first)
+{
+	struct connection all[CONNECTIONS_MAX];
+	unsigned generation;
+	size_t count = connections_copy(fixture->connections, all, &generation), open = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].closed_ns != UINT64_MAX)
+			continue;
+		if (open++ == 0 && ret_first)
+			*ret_first = all[i];
+	}
+	return open;
+}
+
+static void test_body_comes_from_memory_and_file(void **state)
+{
+	static const char *const replies[] = {
+		"HTTP/1.1 308 Resume\r\nRange: bytes=0-41\r\nlocation:  http://x/y \r\n"
+		"Metadata-Flavor: Google\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nhello",
+	};
+	static const char *const headers[] = { "X-Test: yes", NULL };
+	struct fixture *fixture = *state;
+	cleanup_fclose FILE *file = tmpfile();
+	struct http_request request = { .method = "PUT",
+					.headers = headers,
+					.head = "<",
+					.head_bytes = 1,
+					.tail = ">",
+					.tail_bytes = 1,
+					.file_offset = 3,
+					.file_bytes = 4 };
+
+	assert_non_null(file);
+	assert_int_equal(fputs("0123456789", file), 1);
+	(void)fflush(file);
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	request.fd = fileno(file);
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 308);
+	assert_string_equal(fixture->reply.body, "hello");
+	assert_int_equal(fixture->reply.body_bytes, 5);
+	assert_string_equal(fixture->reply.range, "bytes=0-41");
+	assert_string_equal(fixture->reply.location, "http://x/y");
+	assert_string_equal(fixture->reply.metadata_flavor, "Google");
+	assert_string_equal(fixture->reply.www_authenticate, "");
+	assert_int_equal(fixture->reply.retry_after_ms, 7000);
+	assert_int_equal(fixture->reply.sent_bytes, 6);
+	assert_told(&fixture->server, 0, "PUT /path?upload_id=hush HTTP/1.1\r\n");
+	assert_told(&fixture->server, 0, "Content-Length: 6\r\n");
+	assert_told(&fixture->server, 0, "X-Test: yes\r\n");
+	assert_told(&fixture->server, 0, "User-Agent: " PACKAGE_NAME "/" PACKAGE_VERSION "\r\n");
+	assert_false(server_was_told(&fixture->server, 0, "Expect"));
+	assert_string_equal(server_body(&fixture->server, 0), "<3456>");
+	server_stop(&fixture->server);
+}
+
+static void test_empty_body_says_so(void **state)
+{
+	static const char *const replies[] = { OK_REPLY, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "DELETE", .fd = -1 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	request.method = "GET";
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_told(&fixture->server, 0, "DELETE /path");
+	assert_told(&fixture->server, 0, "Content-Length: 0\r\n");
+	assert_told(&fixture->server, 1, "GET /path");
+	assert_false(server_was_told(&fixture->server, 1, "Content-Length"));
+	assert_false(server_was_told(&fixture->server, 1, "chunked"));
+	server_stop(&fixture->server);
+}
+
+static void test_connections_are_kept_and_known(void **state)
+{
+	static const char *const replies[] = { OK_REPLY, OK_REPLY, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+	struct connection connection = { 0 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	for (size_t i = 0; i < COUNT_OF(replies); i++)
+		assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err),
+				 0);
+	assert_int_equal(atomic_load(&fixture->server.connections), 1);
+	assert_int_equal(open_connections(fixture, &connection), 1);
+	assert_int_equal(connection.family, AF_INET);
+	assert_int_equal(ntohs(connection.remote_port), fixture->server.port);
+	assert_memory_equal(connection.local, "\x7f\0\0\1", 4);
+	assert_int_not_equal(connection.local_port, 0);
+	fixture->http = http_close(fixture->http);
+	assert_int_equal(open_connections(fixture, NULL), 0);
+	server_stop(&fixture->server);
+}
+
+static void test_a_dead_kept_connection_is_replaced(void **state)
+{
+	static const char *const replies[] = { OK_REPLY, CLOSE_CONNECTION, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct http_request request = {
+		.method = "PUT", .head = "again", .head_bytes = 5, .fd = -1
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_string_equal(server_body(&fixture->server, 2), "again");
+	server_stop(&fixture->server);
+}
+
+static void test_redirects_are_not_followed(void **state)
+{
+	static const char *const replies[] = {
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+	};
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 302);
+	assert_int_equal(atomic_load(&fixture->server.count), 1);
+	server_stop(&fixture->server);
+}
+
+static void expect_failure(struct fixture *fixture, const struct http_request *request,
+			   enum error_kind kind, const char *part)
+{
+	assert_int_equal(http_send(fixture->http, request, &fixture->reply, &fixture->err), -1);
+	assert_int_equal(fixture->err.kind, kind);
+	if (!strstr(fixture->err.message, part))
+		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
+	assert_null(strstr(fixture->err.message, "hush"));
+}
+
+static void test_no_reply_is_transient(void **state)
+{
+	static const char *const replies[] = { CLOSE_CONNECTION };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+	in_port_t port;
+	char url[64];
+	int fd;
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "127.0.0.1: Empty reply");
+	server_stop(&fixture->server);
+
+	fd = server_bind(&port); /* bound, but nobody listens */
+	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+	request.url = url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "127.0.0.1: ");
+	assert_int_equal(open_connections(fixture, NULL), 0);
+	(void)close(fd);
+}
+
+static void test_other_protocols_are_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .url = "file:///etc/passwd", .fd = -1 };
+
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "rotocol");
+}
+
+static void test_long_reply_is_refused(void **state)
+{
+	cleanup_free char *reply = mem_printf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%*s",
+					      HTTP_BODY_MAX + 1, HTTP_BODY_MAX + 1, "x");
+	const char *const replies[] = { reply };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "longer than");
+	server_stop(&fixture->server);
+}
+
+static void test_file_that_is_too_short(void **state)
+{
+	static const char *const replies[] = { OK_REPLY };
+	struct fixture *fixture = *state;
+	cleanup_fclose FILE *file = tmpfile();
+	struct http_request request = { .method = "PUT", .file_bytes = 10 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	request.fd = fileno(file);
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "cannot read the segment");
+	server_stop(&fixture->server);
+}
+
+static void *cancel_soon(void *context)
+{
+	struct fixture *fixture = context;
+
+	while (atomic_load(&fixture->server.count) == 0)
+		(void)usleep(1000);
+	atomic_store(&fixture->cancel, true);
+	return NULL;
+}
+
+static void test_cancel_ends_it_within_two_seconds(void **state)
+{
+	static const char *const replies[] = { HANG };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+	uint64_t begin_ms = clock_monotonic_ms();
+	pthread_t thread;
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, fixture), 0);
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "stopped");
+	(void)pthread_join(thread, NULL);
+	assert_true(clock_monotonic_ms() - begin_ms < 2500);
+	server_stop(&fixture->server);
+}
+
+static void test_timeout_of_the_whole_exchange(void **state)
+{
+	static const char *const replies[] = { HANG };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1, .timeout_ms = 200 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "timed out");
+	server_stop(&fixture->server);
+}
+
+static void test_proxy_is_used_but_not_for_local(void **state)
+{
+	static const char *const replies[] = { OK_REPLY, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+	char proxy[64];
+	struct server elsewhere;
+
+	start(fixture, replies, COUNT_OF(replies));
+	server_start(&elsewhere, replies, COUNT_OF(replies));
+	(void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", elsewhere.port);
+	fixture->conf.upload_proxy = proxy;
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(atomic_load(&fixture->server.count), 0);
+	assert_told(&elsewhere, 0, "GET http://127.0.0.1");
+	request.is_local = true;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_told(&fixture->server, 0, "GET /path");
+	server_stop(&elsewhere);
+	server_stop(&fixture->server);
+}
+
+static void test_bad_options_are_refused_at_once(void **state)
+{
+	static char missing[] = "/nonexistent/ca.pem", proxy[] = "http://user:hush@[";
+	struct fixture *fixture = *state;
+	struct http *http = NULL;
+
+	fixture->conf.upload_ca_file = missing;
+	assert_int_equal(http_open(&fixture->conf, fixture->connections, &fixture->cancel, &http,
+				   &fixture->err),
+			 -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_string_equal(fixture->err.message,
+			    "upload.ca_file: /nonexistent/ca.pem: No such file or directory");
+	http_fixture_conf(&fixture->conf);
+	fixture->conf.upload_proxy = proxy;
+	assert_int_equal(http_open(&fixture->conf, fixture->connections, &fixture->cancel, &http,
+				   &fixture->err),
+			 -1);
+	assert_null(strstr(fixture->err.message, "hush"));
+}
+
+static void test_full_table_is_transient(void **state)
+{
+	static const char *const replies[] = { OK_REPLY };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(1) };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+
+	for (int i = 0; i < CONNECTIONS_MAX; i++) {
+		address.sin_port = htons((in_port_t)(i + 1));
+		assert_true(connections_add(fixture->connections, (struct sockaddr *)&address,
+					    (struct sockaddr *)&address) >= 0);
+	}
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "connections of our own");
+	server_stop(&fixture->server);
+}
+
+static void test_body_pieces(void **state)
+{
+	const struct http_request request = {
+		.head = "abc", .head_bytes = 3, .tail = "xyz", .tail_bytes = 3, .fd = -1
+	};
+	char out[8];
+
+	(void)state;
+	assert_int_equal(http_body_bytes(&request), 6);
+	assert_int_equal(http_body_read(&request, 1, out, sizeof out), 2);
+	assert_memory_equal(out, "bc", 2);
+	assert_int_equal(http_body_read(&request, 3, out, 2), 2);
+	assert_memory_equal(out, "xy", 2);
+	assert_int_equal(http_body_read(&request, 6, out, sizeof out), 0);
+}
+
+static void take(struct http_headers *headers, const char *line)
+{
+	http_headers_take(headers, line, strlen(line));
+}
+
+static void test_header_lines(void **state)
+{
+	static struct http_headers headers;
+	cleanup_free char *huge = mem_printf("Range: %0*d\r\n", HTTP_HEADER_MAX + 1, 0);
+
+	(void)state;
+	take(&headers, "RANGE:bytes=0-1\r\n");
+	assert_string_equal(headers.values[HTTP_RANGE], "bytes=0-1");
+	take(&headers, "Ranges: no\r\n");
+	take(&headers, "nonsense\r\n");
+	assert_string_equal(headers.values[HTTP_RANGE], "bytes=0-1");
+	take(&headers, huge);
+	assert_string_equal(headers.values[HTTP_RANGE], "");
+	take(&headers, "Location: http://a/\r\n");
+	take(&headers, "HTTP/1.1 200 OK\r\n");
+	assert_string_equal(headers.values[HTTP_LOCATION], "");
+}
+
+static void test_escape(void **state)
+{
+	cleanup_free char *escaped = http_escape("a/B-9._~ :%\xc3\xa4");
+
+	(void)state;
+	assert_string_equal(escaped, "a%2FB-9._~%20%3A%25%C3%A4");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_body_comes_from_memory_and_file),
+		TEST(test_empty_body_says_so),
+		TEST(test_connections_are_kept_and_known),
+		TEST(test_a_dead_kept_connection_is_replaced),
+		TEST(test_redirects_are_not_followed),
+		TEST(test_no_reply_is_transient),
+		TEST(test_other_protocols_are_refused),
+		TEST(test_long_reply_is_refused),
+		TEST(test_file_that_is_too_short),
+		TEST(test_cancel_ends_it_within_two_seconds),
+		TEST(test_timeout_of_the_whole_exchange),
+		TEST(test_proxy_is_used_but_not_for_local),
+		TEST(test_bad_options_are_refused_at_once),
+		TEST(test_full_table_is_transient),
+		cmocka_unit_test(test_body_pieces),
+		cmocka_unit_test(test_header_lines),
+		cmocka_unit_test(test_escape),
+	};
+	struct error err;
+
+	if (http_global_init(&err) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

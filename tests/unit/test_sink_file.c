@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sink that is a folder. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/checksum.h"
+#include "http_fixture.h"
+#include "upload/sink.h"
+
+#define BYTES  700000 /* more than two blocks */
+#define NAME   "node-1_20261123T083000.123Z_eth0_00000001.pcap.gz"
+#define OBJECT "top/node-1/" NAME
+
+struct fixture {
+	struct conf conf;
+	atomic_bool cancel;
+	struct sink *sink;
+	struct sink_worker *worker;
+	char dir[32];
+	char path[160], temporary[160]; /* of the object */
+	char source[64];
+	char *content;
+	struct segment segment;
+	struct sink_object object;
+	struct sink_receipt receipt;
+	uint64_t retry_after_ms;
+	struct error err;
+};
+
+static int open_sink(struct fixture *fixture, char *destination)
+{
+	const struct sink_context context = { .conf = &fixture->conf, .cancel = &fixture->cancel };
+
+	fixture->conf.upload_destination = destination;
+	return sink_open(&context, &fixture->sink, &fixture->err);
+}
+
+/* The sink for a destination; the one before is closed. */
+static void use(struct fixture *fixture, char *destination)
+{
+	if (fixture->worker)
+		sink_ops(fixture->sink)->worker_close(fixture->worker);
+	fixture->sink = sink_close(fixture->sink);
+	fixture->worker = NULL;
+	if (open_sink(fixture, destination) < 0 ||
+	    sink_ops(fixture->sink)->worker_open(fixture->sink, &fixture->worker, &fixture->err) <
+		    0)
+		fail_msg("%s", fixture->err.message);
+}
+
+static void write_file(const char *path, const char *content, size_t length)
+{
+	cleanup_fclose FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(content, 1, length, file), length);
+}
+
+static int setup(void **state)
+{
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+	char destination[64];
+
+	http_fixture_conf(&fixture->conf);
+	(void)snprintf(fixture->dir, sizeof fixture->dir, "/tmp/test_sink_file.XXXXXX");
+	if (!mkdtemp(fixture->dir))
+		return -1;
+	(void)snprintf(destination, sizeof destination, "file://%s/a/b", fixture->dir);
+	(void)snprintf(fixture->path, sizeof fixture->path, "%s/a/b/" OBJECT, fixture->dir);
+	(void)snprintf(fixture->temporary, sizeof fixture->temporary,
+		       "%s/a/b/top/node-1/." NAME ".partial", fixture->dir);
+	(void)snprintf(fixture->source, sizeof fixture->source, "%s/source", fixture->dir);
+	fixture->content = mem_alloc(BYTES);
+	for (size_t i = 0; i < BYTES; i++)
+		fixture->content[i] = (char)(i * 7 + i / 256);
+	write_file(fixture->source, fixture->content, BYTES);
+	fixture->object = (struct sink_object){
+		.name = OBJECT,
+		.fd = open(fixture->source, O_RDONLY | O_CLOEXEC),
+		.bytes = BYTES,
+		.crc32c = crc32c_update(0, fixture->content, BYTES),
+		.content_type = "application/gzip",
+		.segment = &fixture->segment,
+	};
+	use(fixture, destination);
+	*state = fixture;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	(void)st, (void)type, (void)where;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	sink_ops(fixture->sink)->worker_close(fixture->worker);
+	sink_close(fixture->sink);
+	(void)close(fixture->object.fd);
+	(void)nftw(fixture->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(fixture->content);
+	free(fixture);
+	return 0;
+}
+
+static int send_object(struct fixture *fixture)
+{
+	fixture->receipt = (struct sink_receipt){ .requests = 7 };
+	return sink_ops(fixture->sink)
+		->send(fixture->worker, &fixture->object, &fixture->receipt,
+		       &fixture->retry_after_ms, &fixture->err);
+}
+
+static void expect_sent(struct fixture *fixture, bool was_there)
+{
+	cleanup_free char *bytes = mem_alloc(BYTES + 1);
+	cleanup_fclose FILE *file = NULL;
+
+	if (send_object(fixture) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_int_equal(fixture->receipt.was_there, was_there);
+	assert_int_equal(fixture->receipt.requests, 0);
+	assert_string_equal(fixture->receipt.location, fixture->path);
+	file = fopen(fixture->path, "re");
+	assert_non_null(file);
+	assert_int_equal(fread(bytes, 1, BYTES + 1, file), BYTES);
+	assert_memory_equal(bytes, fixture->content, BYTES);
+	assert_int_equal(access(fixture->temporary, F_OK), -1);
+}
+
+static void expect_failed(struct fixture *fixture, enum error_kind kind, const char *part)
+{
+	assert_int_equal(send_object(fixture), -1);
+	if (!strstr(fixture->err.message, part))
+		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
+	assert_int_equal(fixture->err.kind, kind);
+	assert_int_equal(access(fixture->temporary, F_OK), -1);
+}
+
+/* Only the owner and the group may read; nothing of ours is left when the file cannot be made. */
+static void test_file_arrives_whole(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat st;
+
+	expect_sent(fixture, false);
+	assert_int_equal(stat(fixture->path, &st), 0);
+	assert_int_equal(st.st_mode & 0137, 0);
+}
+
+static void test_leftovers_of_an_attempt_are_replaced(void **state)
+{
+	struct fixture *fixture = *state;
+
+	expect_sent(fixture, false);
+	assert_int_equal(unlink(fixture->path), 0);
+	write_file(fixture->temporary, "half", 4);
+	expect_sent(fixture, false);
+	/* Also when the name is there already. */
+	write_file(fixture->temporary, "half", 4);
+	expect_sent(fixture, true);
+}
+
+static void test_nothing_is_overwritten(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat before, after;
+
+	expect_sent(fixture, false);
+	assert_int_equal(stat(fixture->path, &before), 0);
+	expect_sent(fixture, true);
+	assert_int_equal(stat(fixture->path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+
+	/* Same length, other bytes. */
+	fixture->content[BYTES - 1] ^= 1;
+	write_file(fixture->path, fixture->content, BYTES);
+	expect_failed(fixture, ERROR_REJECTED, "other content; nothing is overwritten");
+	write_file(fixture->path, "other", 5);
+	expect_failed(fixture, ERROR_REJECTED, "other content");
+	assert_int_equal(stat(fixture->path, &after), 0);
+	assert_int_equal(after.st_size, 5);
+
+	assert_int_equal(unlink(fixture->path), 0);
+	assert_int_equal(symlink(fixture->source, fixture->path), 0);
+	expect_failed(fixture, ERROR_REJECTED, "is there and not a file");
+	assert_int_equal(unlink(fixture->path), 0);
+	assert_int_equal(mkdir(fixture->path, 0700), 0);
+	expect_failed(fixture, ERROR_REJECTED, "is there and not a file");
+}
+
+static void test_damaged_spool_file_is_rejected(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->object.crc32c ^= 1;
+	expect_failed(fixture, ERROR_REJECTED, "damaged in the spool");
+	assert_int_equal(access(fixture->path, F_OK), -1);
+	fixture->object.crc32c ^= 1;
+	fixture->object.bytes--;
+	expect_failed(fixture, ERROR_REJECTED, "damaged in the spool");
+	assert_int_equal(access(fixture->path, F_OK), -1);
+}
+
+static void test_trouble_with_the_disk_is_transient(void **state)
+{
+	struct fixture *fixture = *state;
+	struct rlimit limit, small;
+	cleanup_free char *folder = mem_printf("%s/a", fixture->dir);
+
+	/* A file size limit is what a test can have of a full disk. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){ .rlim_cur = 100000, .rlim_max = limit.rlim_max };
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	expect_failed(fixture, ERROR_TRANSIENT, "File too large");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(access(fixture->path, F_OK), -1);
+
+	/* The share is not there: a file stands in its place. */
+	(void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	write_file(folder, "", 0);
+	expect_failed(fixture, ERROR_TRANSIENT, "Not a directory");
+	assert_int_equal(unlink(folder), 0);
+	expect_sent(fixture, false);
+}
+
+static void test_cancel(void **state)
+{
+	struct fixture *fixture = *state;
+
+	atomic_store(&fixture->cancel, true);
+	expect_failed(fixture, ERROR_TRANSIENT, "stopped");
+	assert_int_equal(access(fixture->path, F_OK), -1);
+}
+
+static int probe(struct fixture *fixture)
+{
+	return sink_ops(fixture->sink)->probe(fixture->worker, &fixture->err);
+}
+
+static void test_probe(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *below = mem_printf("file://%s/source/x", fixture->dir);
+	cleanup_free char *file = mem_printf("file://%s/source", fixture->dir);
+	static char root[] = "file:///", sys[] = "file:///proc/none/x";
+	cleanup_free char *folder = mem_printf("%s/a", fixture->dir);
+
+	assert_int_equal(probe(fixture), 0);
+	assert_int_equal(access(folder, F_OK), -1); /* leaves nothing behind */
+	use(fixture, file);
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(fixture->err.message, "is not a folder"));
+	use(fixture, below);
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	use(fixture, sys);
+	if (geteuid() != 0) {
+		assert_int_equal(probe(fixture), -1);
+		assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+		use(fixture, root);
+		assert_int_equal(probe(fixture), -1);
+		assert_non_null(strstr(fixture->err.message, "cannot write"));
+	}
+}
+
+static void test_paths_have_to_be_absolute(void **state)
+{
+	static char destination[] = "file://captures";
+	struct fixture *fixture = *state;
+	struct sink *sink = fixture->sink;
+
+	assert_int_equal(open_sink(fixture, destination), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_string_equal(
+		fixture->err.message,
+		"upload.destination: \"file://captures\" is not an absolute path; allowed "
+		"is file:///DIR, with three slashes");
+	fixture->sink = sink;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_file_arrives_whole),
+		TEST(test_leftovers_of_an_attempt_are_replaced),
+		TEST(test_nothing_is_overwritten),
+		TEST(test_damaged_spool_file_is_rejected),
+		TEST(test_trouble_with_the_disk_is_transient),
+		TEST(test_cancel),
+		TEST(test_probe),
+		TEST(test_paths_have_to_be_absolute),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

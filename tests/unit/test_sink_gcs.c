@@ -1,0 +1,896 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The GCS sink: its texts, its decisions, and its conversations with a scripted server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/checksum.h"
+#include "http_fixture.h"
+#include "upload/gcs_format.h"
+#include "upload/gcs_reply.h"
+#include "upload/sink.h"
+
+#define CHUNK               (UINT64_C(8) << 20)
+#define LARGE               (CHUNK + 100000)
+#define NAME                "node-1/a_1.pcap.gz"
+#define SCRIPT_MAX          16
+#define MESSAGE(m)          "{\"error\":{\"code\":0,\"message\":\"" m "\"}}"
+#define EMPTY_REPLY(status) REPLY(status, "Content-Length: 0\r\n", "")
+
+/* -- pure parts ------------------------------------------------------------------------------- */
+
+static void test_bucket_names(void **state)
+{
+	static const char *const good[] = {
+		"abc",
+		"my-bucket_1",
+		"a.b.c",
+		"0zz",
+		"1.2.3.4a",
+		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk", /* 63 */
+	};
+	static const struct {
+		const char *name, *part;
+	} bad[] = {
+		{ "", "3 to 63" },
+		{ "ab", "3 to 63" },
+		{ "Abc", "lower-case" },
+		{ "a b", "lower-case" },
+		{ "b\xc3\xbc"
+		  "cket",
+		  "lower-case" },
+		{ "-abc", "begin and end" },
+		{ "abc.", "begin and end" },
+		{ "a..b", "two dots" },
+		{ "google-x", "goog" },
+		{ "goog", "goog" },
+		{ "192.168.5.4", "IP address" },
+		{ "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl", "63" },
+		{ "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl.x", "63" },
+	};
+	char dotted[224];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++)
+		assert_null(gcs_bucket_problem(good[i]));
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		if (!gcs_bucket_problem(bad[i].name) ||
+		    !strstr(gcs_bucket_problem(bad[i].name), bad[i].part))
+			fail_msg("%s", bad[i].name);
+	for (size_t i = 0; i < sizeof dotted; i++)
+		dotted[i] = i % 10 == 5 ? '.' : 'a';
+	dotted[222] = '\0';
+	assert_null(gcs_bucket_problem(dotted));
+	dotted[222] = 'a';
+	dotted[223] = '\0';
+	assert_non_null(gcs_bucket_problem(dotted));
+}
+
+static void test_prefixes(void **state)
+{
+	static const char *const good[] = { "", "a", "a/b.c/..d" };
+	static const char *const bad[] = { "/a",    "a/",   "a//b", ".",       "a/..",
+					   "a/./b", "a\tb", "a\\b", "\xc3\xa4" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++)
+		assert_null(gcs_prefix_problem(good[i]));
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		if (!gcs_prefix_problem(bad[i]))
+			fail_msg("%s", bad[i]);
+}
+
+static void test_urls(void **state)
+{
+	static const struct {
+		const char *host, *url;
+	} hosts[] = {
+		{ NULL, "https://storage.googleapis.com" },
+		{ "", "https://storage.googleapis.com" },
+		{ "localhost:9000", "http://localhost:9000" },
+		{ "http://h:1/", "http://h:1" },
+		{ "https://h/base//", "https://h/base" },
+		{ "ftp://h", NULL },
+		{ "http://", NULL },
+		{ "http://u@h", NULL },
+		{ "h?x", NULL },
+		{ "h\r\nx", NULL },
+	};
+	cleanup_free char *upload = gcs_upload_url("http://h", "bucket", "multipart");
+	cleanup_free char *object = gcs_object_url("http://h", "bucket", "p q/n+1", NULL);
+	cleanup_free char *generation = gcs_object_url("http://h", "b", "n", "ifGenerationMatch=7");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+		cleanup_free char *url = gcs_base_url(hosts[i].host);
+
+		if (hosts[i].url)
+			assert_string_equal(url, hosts[i].url);
+		else
+			assert_null(url);
+	}
+	assert_string_equal(upload, "http://h/upload/storage/v1/b/bucket/o?uploadType=multipart"
+				    "&ifGenerationMatch=0&fields=generation,size,crc32c");
+	assert_string_equal(object, "http://h/storage/v1/b/bucket/o/p%20q%2Fn%2B1"
+				    "?fields=generation,size,crc32c");
+	assert_string_equal(generation, "http://h/storage/v1/b/b/o/n?ifGenerationMatch=7");
+}
+
+static void test_ranges(void **state)
+{
+	uint64_t persisted = 0;
+
+	(void)state;
+	assert_true(gcs_parse_range("bytes=0-0", &persisted));
+	assert_int_equal(persisted, 1);
+	assert_true(gcs_parse_range("bytes=0-8388607", &persisted));
+	assert_int_equal(persisted, CHUNK);
+	assert_false(gcs_parse_range("", &persisted));
+	assert_false(gcs_parse_range("bytes=1-2", &persisted));
+	assert_false(gcs_parse_range("bytes=0-", &persisted));
+	assert_false(gcs_parse_range("bytes=0-18446744073709551615", &persisted));
+	assert_false(gcs_parse_range("bytes=0-9,11-12", &persisted));
+}
+
+static void test_crc32c_texts(void **state)
+{
+	char text[GCS_CRC32C_LENGTH + 1];
+	uint32_t crc32c = 1;
+
+	(void)state;
+	gcs_format_crc32c(0xe3069283, text);
+	assert_string_equal(text, "4waSgw==");
+	assert_true(gcs_parse_crc32c("4waSgw==", &crc32c));
+	assert_int_equal(crc32c, 0xe3069283);
+	assert_true(gcs_parse_crc32c("AAAAAA==", &crc32c));
+	assert_int_equal(crc32c, 0);
+	assert_false(gcs_parse_crc32c("4waSgw=", &crc32c));
+	assert_false(gcs_parse_crc32c("4wa!gw==", &crc32c));
+	assert_false(gcs_parse_crc32c("4waSgwAA", &crc32c));
+}
+
+static void test_resources_are_read(void **state)
+{
+	struct gcs_resource resource = { 0 };
+
+	(void)state;
+	assert_true(gcs_parse_resource(
+		"{\"size\":\"9\",\"crc32c\":\"4waSgw==\",\"generation\":\"17\",\"name\":\"x\"}",
+		&resource));
+	assert_int_equal(resource.bytes, 9);
+	assert_int_equal(resource.crc32c, 0xe3069283);
+	assert_string_equal(resource.generation, "17");
+	assert_true(gcs_parse_resource(
+		"{\"size\":\"9\",\"crc32c\":\"4waSgw==\",\"generation\":\"1&x\"}", &resource));
+	assert_string_equal(resource.generation, "");
+	assert_false(gcs_parse_resource("", &resource));
+	assert_false(gcs_parse_resource("{\"size\":\"9\"}", &resource));
+	assert_false(gcs_parse_resource("{\"size\":9,\"crc32c\":\"4waSgw==\"}", &resource));
+	assert_false(gcs_parse_resource("{\"size\":\"-9\",\"crc32c\":\"4waSgw==\"}", &resource));
+}
+
+static void test_resources_are_written(void **state)
+{
+	struct segment segment = { .interface = "eth0", .packets = 5, .filter = "a\"\xff" };
+	const struct sink_object object = { .crc32c = 0xe3069283,
+					    .bytes = 9,
+					    .content_type = "application/gzip",
+					    .segment = &segment };
+	cleanup_free char *text = gcs_format_resource(&object, "n/x", "NEARLINE");
+	cleanup_free char *plain = gcs_format_resource(&object, "n/x", NULL);
+	json_t *root = json_loads(text, 0, NULL);
+	json_t *metadata = json_object_get(root, "metadata");
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(root, "name")), "n/x");
+	assert_string_equal(json_string_value(json_object_get(root, "contentType")),
+			    "application/gzip");
+	assert_string_equal(json_string_value(json_object_get(root, "cacheControl")),
+			    "no-transform");
+	assert_string_equal(json_string_value(json_object_get(root, "crc32c")), "4waSgw==");
+	assert_string_equal(json_string_value(json_object_get(root, "storageClass")), "NEARLINE");
+	assert_null(json_object_get(root, "contentEncoding"));
+	assert_string_equal(json_string_value(json_object_get(metadata, "interface")), "eth0");
+	assert_string_equal(json_string_value(json_object_get(metadata, "packets")), "5");
+	assert_string_equal(json_string_value(json_object_get(metadata, "filter")), "a\"?");
+	assert_null(strstr(plain, "storageClass"));
+	json_decref(root);
+}
+
+static void test_problems(void **state)
+{
+	static const struct {
+		const char *body, *header, *reason, *message;
+		bool is_scope;
+	} cases[] = {
+		{ "", "", "", "", false },
+		{ "{\"error\":{\"code\":403,\"message\":\"no\\nway\",\"errors\":[{\"reason\":\"forbidden\"}]}}",
+		  "", "forbidden", "no way", false },
+		{ MESSAGE("Provided scope(s) are not authorized"), "", "",
+		  "Provided scope(s) are not authorized", true },
+		{ "{\"error\":{\"message\":\"Insufficient Permission\",\"errors\":[{\"reason\":\"insufficientPermissions\"}]}}",
+		  "", "insufficientPermissions", "Insufficient Permission", true },
+		{ "{\"error\":{\"message\":\"x\",\"details\":[{},{\"reason\":\"ACCESS_TOKEN_SCOPE_INSUFFICIENT\"}]}}",
+		  "", "", "x", true },
+		{ "x", "Bearer realm=\"y\", error=\"insufficient_scope\"", "", "x", true },
+		{ "<html><title>Error 404</title>\n\n<p>The URL <code>/o?upload_id=SECRET&amp;x</code> is gone",
+		  "", "", "Error 404 The URL /o?upload_id=&amp;x is gone", false },
+		{ "upload_id=", "", "", "upload_id=", false },
+		{ "{\"error\":\"text\"}", "", "", "{\"error\":\"text\"}", false },
+	};
+	struct gcs_problem problem;
+	char huge[2000];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		gcs_parse_problem(cases[i].body, cases[i].header, &problem);
+		assert_string_equal(problem.reason, cases[i].reason);
+		assert_string_equal(problem.message, cases[i].message);
+		assert_int_equal(problem.is_scope, cases[i].is_scope);
+	}
+	memset(huge, 'x', sizeof huge - 1);
+	huge[sizeof huge - 1] = '\0';
+	gcs_parse_problem(huge, "", &problem);
+	assert_int_equal(strlen(problem.message), sizeof problem.message - 1);
+}
+
+static void test_decisions(void **state)
+{
+	static const struct {
+		enum gcs_phase phase;
+		long status;
+		const char *reason, *message;
+		enum gcs_outcome outcome;
+	} cases[] = {
+		{ GCS_MULTIPART, 200, "", "", GCS_DONE },
+		{ GCS_START, 201, "", "", GCS_DONE },
+		{ GCS_DELETE, 204, "", "", GCS_DONE },
+		{ GCS_DATA, 308, "", "", GCS_QUERY },
+		{ GCS_STATUS, 308, "", "", GCS_CONTINUE },
+		{ GCS_MULTIPART, 308, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 302, "", "", GCS_RETRY },
+		{ GCS_DATA, 400, "invalid", "Provided CRC32C \"x\" doesn't match", GCS_REFUSED },
+		{ GCS_MULTIPART, 400, "parseError", "", GCS_REFUSED },
+		{ GCS_STATUS, 400, "", "", GCS_NEW_SESSION },
+		{ GCS_MULTIPART, 400, "userProjectMissing", "", GCS_SETUP },
+		{ GCS_START, 400, "",
+		  "Bucket is requester pays bucket but no user project provided", GCS_SETUP },
+		{ GCS_START, 400, "cloudKmsKeyDisabled", "", GCS_SETUP },
+		{ GCS_START, 401, "authError", "", GCS_LOGIN },
+		{ GCS_MULTIPART, 403, "forbidden", "x does not have storage.objects.create access",
+		  GCS_SETUP },
+		{ GCS_MULTIPART, 403, "forbidden", "x does not have storage.objects.delete access",
+		  GCS_EXISTS },
+		{ GCS_START, 403, "forbidden", "x does not have storage.objects.delete access",
+		  GCS_SETUP },
+		{ GCS_DATA, 403, "rateLimitExceeded", "", GCS_RETRY },
+		{ GCS_DATA, 403, "userRateLimitExceeded", "", GCS_RETRY },
+		{ GCS_DATA, 403, "forbidden",
+		  "Object 'b/o' is subject to bucket's retention policy and cannot be deleted",
+		  GCS_REFUSED },
+		{ GCS_DATA, 403, "objectUnderActiveHold", "", GCS_REFUSED },
+		{ GCS_START, 404, "notFound", "", GCS_SETUP },
+		{ GCS_MULTIPART, 404, "notFound", "", GCS_SETUP },
+		{ GCS_DATA, 404, "", "", GCS_NEW_SESSION },
+		{ GCS_STATUS, 404, "", "", GCS_NEW_SESSION },
+		{ GCS_METADATA, 404, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 405, "", "", GCS_REFUSED },
+		{ GCS_MULTIPART, 407, "", "", GCS_SETUP },
+		{ GCS_MULTIPART, 408, "", "", GCS_RETRY },
+		{ GCS_DATA, 408, "", "", GCS_QUERY },
+		{ GCS_STATUS, 408, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 409, "", "", GCS_RETRY },
+		{ GCS_DATA, 410, "", "", GCS_NEW_SESSION },
+		{ GCS_STATUS, 410, "", "", GCS_NEW_SESSION },
+		{ GCS_MULTIPART, 411, "", "", GCS_REFUSED },
+		{ GCS_MULTIPART, 412, "conditionNotMet", "", GCS_EXISTS },
+		{ GCS_DATA, 412, "conditionNotMet", "", GCS_EXISTS },
+		{ GCS_START, 412, "orgPolicyConstraintFailed", "", GCS_SETUP },
+		{ GCS_DELETE, 412, "conditionNotMet", "", GCS_RETRY },
+		{ GCS_MULTIPART, 413, "uploadTooLarge", "", GCS_REFUSED },
+		{ GCS_DATA, 416, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 429, "rateLimitExceeded", "", GCS_RETRY },
+		{ GCS_DATA, 499, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 500, "", "", GCS_QUERY },
+		{ GCS_DATA, 503, "", "", GCS_QUERY },
+		{ GCS_STATUS, 503, "", "", GCS_RETRY },
+		{ GCS_START, 503, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 504, "", "", GCS_RETRY },
+		{ GCS_METADATA, 502, "", "", GCS_RETRY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct gcs_problem problem = { 0 };
+
+		(void)snprintf(problem.reason, sizeof problem.reason, "%s", cases[i].reason);
+		(void)snprintf(problem.message, sizeof problem.message, "%s", cases[i].message);
+		if (gcs_decide(cases[i].phase, cases[i].status, false, &problem) !=
+		    cases[i].outcome)
+			fail_msg("case %zu: phase %d, status %ld", i, cases[i].phase,
+				 cases[i].status);
+	}
+	assert_int_equal(gcs_decide(GCS_DATA, 308, true, &(struct gcs_problem){ 0 }), GCS_CONTINUE);
+}
+
+static void test_content_types(void **state)
+{
+	(void)state;
+	assert_string_equal(sink_content_type("a.pcap.gz"), "application/gzip");
+	assert_string_equal(sink_content_type("a.pcap.zst"), "application/zstd");
+	assert_string_equal(sink_content_type("a.pcap"), "application/vnd.tcpdump.pcap");
+	assert_string_equal(sink_content_type("pcap"), "application/octet-stream");
+}
+
+/* -- conversations ---------------------------------------------------------------------------- */
+
+struct fixture {
+	struct conf conf;
+	struct connections *connections;
+	atomic_bool cancel;
+	struct sink *sink;
+	struct sink_worker *worker;
+	struct server server;
+	const char *replies[SCRIPT_MAX];
+	size_t reply_count;
+	char *location;       /* reply to a session's start */
+	char *good, *damaged; /* replies with the object's resource */
+	FILE *file;
+	struct segment segment;
+	struct sink_object object;
+	struct sink_receipt receipt;
+	uint64_t retry_after_ms;
+	struct error err;
+};
+
+static char *resource_reply(uint64_t bytes, uint32_t crc32c)
+{
+	char text[GCS_CRC32C_LENGTH + 1];
+
+	gcs_format_crc32c(crc32c, text);
+	return mem_printf(
+		REPLY("200 OK", "", "{\"generation\":\"77\",\"size\":\"%ju\",\"crc32c\":\"%s\"}"),
+		(uintmax_t)bytes, text);
+}
+
+static void set_object(struct fixture *fixture, uint64_t bytes)
+{
+	static char zeros[4096];
+	uint32_t crc32c = 0;
+
+	assert_int_equal(ftruncate(fileno(fixture->file), (off_t)bytes), 0);
+	for (uint64_t done = 0; done < bytes;) {
+		size_t length = bytes - done < sizeof zeros ? bytes - done : sizeof zeros;
+
+		crc32c = crc32c_update(crc32c, zeros, length);
+		done += length;
+	}
+	fixture->object = (struct sink_object){ .name = NAME,
+						.fd = fileno(fixture->file),
+						.bytes = bytes,
+						.crc32c = crc32c,
+						.content_type = "application/gzip",
+						.segment = &fixture->segment };
+	free(fixture->good);
+	free(fixture->damaged);
+	fixture->good = resource_reply(bytes, crc32c);
+	fixture->damaged = resource_reply(bytes, crc32c + 1);
+}
+
+static int open_sink(struct fixture *fixture, char *destination)
+{
+	const struct sink_context context = { .conf = &fixture->conf,
+					      .connections = fixture->connections,
+					      .cancel = &fixture->cancel };
+
+	fixture->conf.upload_destination = destination;
+	return sink_open(&context, &fixture->sink, &fixture->err);
+}
+
+static int setup(void **state)
+{
+	static char destination[] = "gs://bucket/top";
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+	char host[32];
+
+	http_fixture_environment();
+	http_fixture_conf(&fixture->conf);
+	fixture->connections = connections_new();
+	fixture->file = tmpfile();
+	server_start(&fixture->server, fixture->replies, 0);
+	(void)snprintf(host, sizeof host, "127.0.0.1:%u", fixture->server.port);
+	setenv("STORAGE_EMULATOR_HOST", host, 1);
+	fixture->location = mem_printf(
+		REPLY("200 OK",
+		      "Content-Length: 0\r\nLocation: http://%s/session?upload_id=hush\r\n", ""),
+		host);
+	set_object(fixture, 1000);
+	*state = fixture;
+	if (!fixture->file || open_sink(fixture, destination) < 0)
+		return -1;
+	return sink_ops(fixture->sink)->worker_open(fixture->sink, &fixture->worker, &fixture->err);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	sink_ops(fixture->sink)->worker_close(fixture->worker);
+	sink_close(fixture->sink);
+	server_stop(&fixture->server);
+	connections_free(fixture->connections);
+	(void)fclose(fixture->file);
+	free(fixture->location);
+	free(fixture->good);
+	free(fixture->damaged);
+	free(fixture);
+	return 0;
+}
+
+/* The server answers these, in addition to what it was told before. */
+static void script(struct fixture *fixture, const char *const *replies, size_t count)
+{
+	assert_true(fixture->reply_count + count <= SCRIPT_MAX);
+	for (size_t i = 0; i < count; i++)
+		fixture->replies[fixture->reply_count++] = replies[i];
+	fixture->server.reply_count = fixture->reply_count;
+}
+#define SCRIPT(fixture, ...)                                  \
+	script(fixture, (const char *const[]){ __VA_ARGS__ }, \
+	       COUNT_OF(((const char *const[]){ __VA_ARGS__ })))
+
+static int send_object(struct fixture *fixture)
+{
+	int result;
+
+	fixture->receipt = (struct sink_receipt){ .requests = 0 };
+	result = sink_ops(fixture->sink)
+			 ->send(fixture->worker, &fixture->object, &fixture->receipt,
+				&fixture->retry_after_ms, &fixture->err);
+	/* Nothing was asked for that the script did not foresee, and nothing left out. */
+	assert_int_equal(atomic_load(&fixture->server.count), fixture->reply_count);
+	return result;
+}
+
+static void expect_sent(struct fixture *fixture, bool was_there)
+{
+	if (send_object(fixture) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_int_equal(fixture->receipt.was_there, was_there);
+	assert_string_equal(fixture->receipt.location, "gs://bucket/top/" NAME);
+}
+
+static void expect_failed(struct fixture *fixture, enum error_kind kind, const char *part)
+{
+	assert_int_equal(send_object(fixture), -1);
+	if (!strstr(fixture->err.message, part))
+		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
+	assert_int_equal(fixture->err.kind, kind);
+	assert_null(strstr(fixture->err.message, "hush"));
+}
+
+static void test_small_objects_take_one_request(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *head, *part;
+	char boundary[64] = "";
+	cleanup_free char *first = NULL;
+
+	SCRIPT(fixture, fixture->good);
+	expect_sent(fixture, false);
+	assert_int_equal(fixture->receipt.requests, 1);
+	assert_told(&fixture->server, 0,
+		    "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0");
+	assert_told(&fixture->server, 0, "x-goog-gcs-idempotency-token: ");
+	assert_false(server_was_told(&fixture->server, 0, "Authorization"));
+	assert_false(server_was_told(&fixture->server, 0, "Content-Encoding"));
+	head = strstr(fixture->server.requests[0].text, "multipart/related; boundary=");
+	assert_int_equal(sscanf(head, "multipart/related; boundary=%63s", boundary), 1);
+	first = mem_printf("--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{",
+			   boundary);
+	assert_memory_equal(server_body(&fixture->server, 0), first, strlen(first));
+	assert_told(&fixture->server, 0, "\"name\":\"top/" NAME "\"");
+	part = strstr(server_body(&fixture->server, 0), "application/gzip\r\n\r\n");
+	part += strlen("application/gzip\r\n\r\n") + 1000;
+	assert_memory_equal(part, "\r\n--", 4);
+	assert_memory_equal(part + 4, boundary, strlen(boundary));
+	assert_string_equal(part + 4 + strlen(boundary), "--\r\n");
+}
+
+static void test_the_proof_is_demanded(void **state)
+{
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, REPLY("200 OK", "", "{}"));
+	expect_failed(fixture, ERROR_TRANSIENT, "without proof");
+	SCRIPT(fixture, fixture->damaged, EMPTY_REPLY("204 No Content"));
+	expect_failed(fixture, ERROR_TRANSIENT, "arrived damaged and was deleted");
+	assert_told(&fixture->server, 2,
+		    "DELETE /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz"
+		    "?ifGenerationMatch=77 HTTP/1.1\r\n");
+	SCRIPT(fixture, fixture->damaged, EMPTY_REPLY("403 Forbidden"));
+	expect_failed(fixture, ERROR_REJECTED, "could not be deleted");
+}
+
+static void test_an_object_that_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->good);
+	expect_sent(fixture, true);
+	assert_told(&fixture->server, 1, "GET /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz?");
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->damaged);
+	expect_failed(fixture, ERROR_REJECTED, "other content; nothing is overwritten");
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("403 Forbidden"));
+	expect_sent(fixture, true);
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("404 Not Found"));
+	expect_failed(fixture, ERROR_TRANSIENT, "404");
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("503 Busy"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+}
+
+static void test_failures_and_their_kinds(void **state)
+{
+	static const struct {
+		const char *reply;
+		enum error_kind kind;
+		const char *part;
+	} cases[] = {
+		{ EMPTY_REPLY("503 Busy"), ERROR_TRANSIENT, "bucket bucket: the server said 503" },
+		{ EMPTY_REPLY("403 Forbidden"), ERROR_TRANSIENT,
+		  "credentials: none (emulator); grant roles/storage.objectCreator" },
+		{ REPLY("403 Forbidden", "", MESSAGE("Provided scope(s) are not authorized")),
+		  ERROR_TRANSIENT, "access scopes" },
+		{ EMPTY_REPLY("404 Not Found"), ERROR_TRANSIENT, "create the bucket" },
+		{ REPLY("400 Bad Request", "", MESSAGE("CRC32C doesn't match")), ERROR_REJECTED,
+		  "400: CRC32C doesn't match" },
+		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "127.0.0.1: " },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		SCRIPT(fixture, cases[i].reply);
+		expect_failed(fixture, cases[i].kind, cases[i].part);
+	}
+	SCRIPT(fixture, REPLY("429 Slow", "Retry-After: 9\r\n", ""));
+	expect_failed(fixture, ERROR_TRANSIENT, "429");
+	assert_int_equal(fixture->retry_after_ms, 9000);
+}
+
+static void test_refused_token_is_renewed_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, EMPTY_REPLY("401 Unauthorized"), fixture->good);
+	expect_sent(fixture, false);
+	assert_int_equal(fixture->receipt.requests, 2);
+	SCRIPT(fixture, EMPTY_REPLY("401 Unauthorized"), EMPTY_REPLY("401 Unauthorized"));
+	expect_failed(fixture, ERROR_TRANSIENT, "does not accept the credentials");
+}
+
+#define AT(last) \
+	REPLY("308 Resume Incomplete", "Content-Length: 0\r\nRange: bytes=0-" last "\r\n", "")
+#define NOWHERE EMPTY_REPLY("308 Resume Incomplete")
+#define ASKS    "Content-Range: bytes */8488608\r\n"
+#define FIRST   "Content-Range: bytes 0-8388607/8488608\r\n"
+#define LAST    "Content-Range: bytes 8388608-8488607/8488608\r\n"
+
+static void test_large_objects_go_in_chunks(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 0,
+		    "POST /upload/storage/v1/b/bucket/o?uploadType=resumable&ifGenerationMatch=0");
+	assert_told(&fixture->server, 0, "X-Upload-Content-Type: application/gzip\r\n");
+	assert_told(&fixture->server, 0, "X-Upload-Content-Length: 8488608\r\n");
+	assert_told(&fixture->server, 1, "PUT /session?upload_id=hush HTTP/1.1\r\n");
+	assert_told(&fixture->server, 1, FIRST);
+	assert_told(&fixture->server, 1, "Content-Length: 8388608\r\n");
+	assert_told(&fixture->server, 2, LAST);
+	assert_told(&fixture->server, 2, "Content-Length: 100000\r\n");
+}
+
+static void test_interruptions_with_progress_are_survived(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("262143"), /* kept less than was sent */
+	       EMPTY_REPLY("503 Busy"),                  /* asked how far it is */
+	       AT("524287"),                             /* further than before */
+	       CLOSE_CONNECTION,                         /* asked again */
+	       AT("8388607"),                            /* further again */
+	       NOWHERE,                                  /* after data: nobody knows */
+	       AT("8488607"),                            /* all of it, but no object yet */
+	       fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 2, "Content-Range: bytes 262144-8488607/8488608\r\n");
+	assert_told(&fixture->server, 3, ASKS);
+	assert_told(&fixture->server, 4, "Content-Range: bytes 524288-8488607/8488608\r\n");
+	assert_told(&fixture->server, 5, ASKS);
+	assert_told(&fixture->server, 6, LAST);
+	assert_told(&fixture->server, 7, ASKS);
+	assert_told(&fixture->server, 8, ASKS);
+}
+
+static void test_progress_forgives_what_was_before(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, EMPTY_REPLY("503 Busy"), AT("262143"), AT("262143"),
+	       AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+}
+
+static void test_the_next_attempt_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	SCRIPT(fixture, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 4, ASKS);
+	assert_told(&fixture->server, 5, LAST);
+}
+
+static void test_the_reply_to_the_last_chunk_is_lost(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION, fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 3, ASKS);
+}
+
+static void test_another_object_gets_its_own_session(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, REPLY("429 Slow", "Retry-After: 1\r\n", ""));
+	expect_failed(fixture, ERROR_TRANSIENT, "429");
+	fixture->object.name = "node-1/other";
+	SCRIPT(fixture, fixture->location, AT("8388607"), fixture->good);
+	assert_int_equal(send_object(fixture), 0);
+	assert_told(&fixture->server, 2, "POST /upload/");
+}
+
+static void test_without_progress_an_attempt_ends(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, NOWHERE, NOWHERE);
+	expect_failed(fixture, ERROR_TRANSIENT, "308");
+	SCRIPT(fixture, NOWHERE, EMPTY_REPLY("500 Oh"), EMPTY_REPLY("500 Oh"));
+	expect_failed(fixture, ERROR_TRANSIENT, "500");
+	/* A pause that the server asks for is made outside. */
+	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	assert_int_equal(fixture->retry_after_ms, 3000);
+}
+
+static void test_all_there_but_never_finished(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), AT("8488607"), AT("8488607"),
+	       AT("8488607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "does not get beyond byte 8488608");
+}
+
+static void test_lost_sessions_are_begun_anew_once(void **state)
+{
+	static const char *const gone[] = {
+		EMPTY_REPLY("404 Not Found"),
+		EMPTY_REPLY("410 Gone"),
+		EMPTY_REPLY("499 Cancelled"),
+	};
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	for (size_t i = 0; i < COUNT_OF(gone); i++) {
+		SCRIPT(fixture, fixture->location, gone[i], fixture->location, gone[i]);
+		expect_failed(fixture, ERROR_TRANSIENT, "forgets its upload sessions");
+	}
+	SCRIPT(fixture, fixture->location, gone[0], fixture->location, fixture->good);
+	expect_sent(fixture, false);
+}
+
+static void test_offsets_that_cannot_be(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	/* Backwards, then beyond what was sent. */
+	SCRIPT(fixture, fixture->location, AT("524287"), AT("262143"), fixture->location,
+	       AT("8488607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "forgets its upload sessions");
+	SCRIPT(fixture, fixture->location, REPLY("308 Resume", "Range: what\r\n", ""),
+	       fixture->location, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+}
+
+static void test_a_session_that_ends_in_412(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("412 No"), fixture->good);
+	expect_sent(fixture, true);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("412 No"), fixture->damaged);
+	expect_failed(fixture, ERROR_REJECTED, "other content");
+	SCRIPT(fixture, fixture->location, AT("8388607"),
+	       REPLY("400 Bad", "", MESSAGE("doesn't match calculated CRC32C")));
+	expect_failed(fixture, ERROR_REJECTED, "doesn't match");
+	/* What was refused has no session to go on with. */
+	SCRIPT(fixture, fixture->location, fixture->good);
+	expect_sent(fixture, false);
+}
+
+static void test_session_without_a_place(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, EMPTY_REPLY("200 OK"));
+	expect_failed(fixture, ERROR_TRANSIENT, "without saying where");
+}
+
+static void test_a_cancelled_attempt_ends(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	atomic_store(&fixture->cancel, true);
+	assert_int_equal(send_object(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+}
+
+static int probe(struct fixture *fixture)
+{
+	int result = sink_ops(fixture->sink)->probe(fixture->worker, &fixture->err);
+
+	assert_int_equal(atomic_load(&fixture->server.count), fixture->reply_count);
+	return result;
+}
+
+static void test_probe_leaves_nothing_behind(void **state)
+{
+	static const char *const cancelled[] = { EMPTY_REPLY("499 Cancelled"),
+						 EMPTY_REPLY("204 No Content"),
+						 EMPTY_REPLY("410 Gone"), CLOSE_CONNECTION };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cancelled); i++) {
+		SCRIPT(fixture, fixture->location, cancelled[i]);
+		assert_int_equal(probe(fixture), 0);
+	}
+	assert_told(&fixture->server, 0, "uploadType=resumable&ifGenerationMatch=0");
+	assert_told(&fixture->server, 0, "\"name\":\"top/node-1/.probe-");
+	/* A total of nothing would be an object that is finished. */
+	assert_false(server_was_told(&fixture->server, 0, "X-Upload-Content-Length"));
+	assert_told(&fixture->server, 1, "DELETE /session?upload_id=hush HTTP/1.1\r\n");
+	assert_told(&fixture->server, 1, "Content-Length: 0\r\n");
+}
+
+static void test_probe_tells_no_from_no_answer(void **state)
+{
+	static const struct {
+		const char *reply;
+		enum error_kind kind;
+	} cases[] = {
+		{ EMPTY_REPLY("404 Not Found"), ERROR_CONFIG },
+		{ EMPTY_REPLY("403 Forbidden"), ERROR_CONFIG },
+		{ EMPTY_REPLY("400 Bad Request"), ERROR_CONFIG },
+		{ EMPTY_REPLY("408 Timeout"), ERROR_TRANSIENT },
+		{ EMPTY_REPLY("429 Slow"), ERROR_TRANSIENT },
+		{ EMPTY_REPLY("503 Busy"), ERROR_TRANSIENT },
+		{ CLOSE_CONNECTION, ERROR_TRANSIENT },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		SCRIPT(fixture, cases[i].reply);
+		assert_int_equal(probe(fixture), -1);
+		assert_int_equal(fixture->err.kind, cases[i].kind);
+	}
+	SCRIPT(fixture, EMPTY_REPLY("401 No"), EMPTY_REPLY("401 No"));
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+}
+
+static void test_destinations(void **state)
+{
+	static const struct {
+		char text[40];
+		const char *part;
+	} cases[] = {
+		{ "", "is required" },
+		{ "s3://bucket", "is not a destination" },
+		{ "./captures", "is not a destination" },
+		{ "/captures", "is not a destination" },
+		{ "Bucket", "lower-case" },
+		{ "gs://", "3 to 63" },
+		{ "gs://ab/x", "3 to 63" },
+		{ "gs://bucket//x", "prefix" },
+		{ "gs://bucket/../x", "prefix" },
+		{ "file://captures", "three slashes" },
+	};
+	static char good[][24] = { "bucket", "gs://bucket", "gs://bucket/", "gs://bucket/a/b/" };
+	struct fixture *fixture = *state;
+	struct sink *sink = fixture->sink;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		cleanup_free char *text = mem_strdup(cases[i].text);
+
+		assert_int_equal(open_sink(fixture, text), -1);
+		assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+		if (!strstr(fixture->err.message, cases[i].part))
+			fail_msg("%s: %s", cases[i].text, fixture->err.message);
+	}
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		assert_int_equal(open_sink(fixture, good[i]), 0);
+		sink_close(fixture->sink);
+	}
+	setenv("STORAGE_EMULATOR_HOST", "ftp://x", 1);
+	assert_int_equal(open_sink(fixture, good[0]), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	fixture->sink = sink;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bucket_names),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_crc32c_texts),
+		cmocka_unit_test(test_resources_are_read),
+		cmocka_unit_test(test_resources_are_written),
+		cmocka_unit_test(test_problems),
+		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_content_types),
+		TEST(test_small_objects_take_one_request),
+		TEST(test_the_proof_is_demanded),
+		TEST(test_an_object_that_is_there),
+		TEST(test_failures_and_their_kinds),
+		TEST(test_refused_token_is_renewed_once),
+		TEST(test_large_objects_go_in_chunks),
+		TEST(test_interruptions_with_progress_are_survived),
+		TEST(test_progress_forgives_what_was_before),
+		TEST(test_the_next_attempt_goes_on),
+		TEST(test_the_reply_to_the_last_chunk_is_lost),
+		TEST(test_another_object_gets_its_own_session),
+		TEST(test_without_progress_an_attempt_ends),
+		TEST(test_all_there_but_never_finished),
+		TEST(test_lost_sessions_are_begun_anew_once),
+		TEST(test_offsets_that_cannot_be),
+		TEST(test_a_session_that_ends_in_412),
+		TEST(test_session_without_a_place),
+		TEST(test_a_cancelled_attempt_ends),
+		TEST(test_probe_leaves_nothing_behind),
+		TEST(test_probe_tells_no_from_no_answer),
+		TEST(test_destinations),
+	};
+	struct error err;
+
+	if (http_global_init(&err) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

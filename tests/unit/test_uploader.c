@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The upload stage between a real spool and a folder, or a scripted server. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "http_fixture.h"
+#include "spool/name.h"
+#include "upload/uploader.h"
+
+#define PATIENCE_MS 20000
+#define SECOND_NS   UINT64_C(1000000000)
+
+struct fixture {
+	struct conf conf;
+	struct connections *connections;
+	struct counters counters;
+	struct spool *spool;
+	struct uploader *uploader;
+	int wake_fd;
+	char dir[32];
+	char destination[64];
+	char folder[96]; /* where the segments arrive */
+	uint64_t sequence;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+	char spool[64];
+
+	http_fixture_environment();
+	http_fixture_conf(&fixture->conf);
+	fixture->connections = connections_new();
+	fixture->wake_fd = eventfd(0, EFD_CLOEXEC);
+	(void)snprintf(fixture->dir, sizeof fixture->dir, "/tmp/test_uploader.XXXXXX");
+	if (!mkdtemp(fixture->dir))
+		return -1;
+	(void)snprintf(spool, sizeof spool, "%s/spool", fixture->dir);
+	(void)snprintf(fixture->destination, sizeof fixture->destination, "file://%s/out",
+		       fixture->dir);
+	(void)snprintf(fixture->folder, sizeof fixture->folder, "%s/out/node-1", fixture->dir);
+	fixture->conf.upload_destination = fixture->destination;
+	*state = fixture;
+	return spool_open(spool, &fixture->counters, &fixture->spool, &fixture->err);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	(void)st, (void)type, (void)where;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	uploader_free(fixture->uploader);
+	spool_close(fixture->spool);
+	connections_free(fixture->connections);
+	(void)close(fixture->wake_fd);
+	(void)nftw(fixture->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(fixture);
+	return 0;
+}
+
+/* Publish a segment; its name in name. */
+static void publish(struct fixture *fixture, const char *content, char name[SEGMENT_NAME_MAX + 1])
+{
+	struct segment segment = { .node = "node-1", .interface = "eth0", .packets = 3 };
+	int fd;
+
+	segment.bytes = strlen(content);
+	segment.crc32c = crc32c_update(0, content, strlen(content));
+	segment.start_ns = ++fixture->sequence * SECOND_NS;
+	name_format("node-1", "eth0", segment.start_ns, fixture->sequence, ".pcap.gz", name);
+	fd = spool_create(fixture->spool, name, &segment, &fixture->err);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	(void)close(fd);
+	assert_int_equal(spool_publish(fixture->spool, name, &segment, &fixture->err), 0);
+}
+
+static void start(struct fixture *fixture)
+{
+	if (uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
+			 &fixture->uploader, &fixture->err) < 0 ||
+	    uploader_start(fixture->uploader, fixture->spool, fixture->wake_fd, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.message);
+}
+
+#define WAIT_FOR(condition)                                           \
+	do {                                                          \
+		uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS; \
+                                                                      \
+		while (!(condition) && clock_monotonic_ms() < end_ms) \
+			(void)usleep(1000);                           \
+		assert_true(condition);                               \
+	} while (0)
+
+static uint64_t waiting(struct fixture *fixture)
+{
+	struct spool_totals totals;
+
+	spool_totals(fixture->spool, &totals);
+	return totals.ready + totals.sending;
+}
+
+static bool has_arrived(struct fixture *fixture, const char *name)
+{
+	cleanup_free char *path = mem_printf("%s/%s", fixture->folder, name);
+
+	return access(path, F_OK) == 0;
+}
+
+static void expect_wake(struct fixture *fixture)
+{
+	struct pollfd pollfd = { .fd = fixture->wake_fd, .events = POLLIN };
+	uint64_t count;
+
+	assert_int_equal(poll(&pollfd, 1, PATIENCE_MS), 1);
+	assert_int_equal(read(fixture->wake_fd, &count, sizeof count), sizeof count);
+}
+
+static void test_segments_go_out_and_leave_the_spool(void **state)
+{
+	struct fixture *fixture = *state;
+	char names[20][SEGMENT_NAME_MAX + 1], line[64];
+
+	for (size_t i = 0; i < 10; i++)
+		publish(fixture, "abc", names[i]);
+	start(fixture);
+	expect_wake(fixture);
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	for (size_t i = 10; i < 20; i++)
+		publish(fixture, "defg", names[i]);
+	WAIT_FOR(waiting(fixture) == 0);
+	for (size_t i = 0; i < 20; i++)
+		assert_true(has_arrived(fixture, names[i]));
+	assert_int_equal(counter_read(&fixture->counters.segments_uploaded), 20);
+	assert_int_equal(counter_read(&fixture->counters.bytes_uploaded), 70);
+	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
+	uploader_trouble(fixture->uploader, line, sizeof line);
+	assert_string_equal(line, "");
+	assert_false(uploader_is_drained(fixture->uploader));
+}
+
+static void test_draining_ends_when_nothing_is_left(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+
+	start(fixture);
+	expect_wake(fixture);
+	publish(fixture, "last", name);
+	uploader_drain(fixture->uploader);
+	expect_wake(fixture);
+	assert_true(uploader_is_drained(fixture->uploader));
+	assert_true(has_arrived(fixture, name));
+	assert_int_equal(waiting(fixture), 0);
+}
+
+static void test_rejected_segment_is_set_aside(void **state)
+{
+	struct fixture *fixture = *state;
+	char bad[SEGMENT_NAME_MAX + 1], good[SEGMENT_NAME_MAX + 1];
+	cleanup_free char *taken = NULL;
+	struct spool_totals totals;
+
+	publish(fixture, "abc", bad);
+	publish(fixture, "abc", good);
+	taken = mem_printf("%s/%s", fixture->folder, bad);
+	assert_int_equal(file_make_folders(taken, 0700, &fixture->err), 0);
+	start(fixture);
+	WAIT_FOR(waiting(fixture) == 0);
+	spool_totals(fixture->spool, &totals);
+	assert_int_equal(totals.rejected, 1);
+	assert_true(has_arrived(fixture, good));
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 3);
+}
+
+static void test_outage_costs_nothing_but_time(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1], line[200];
+	cleanup_free char *out = mem_printf("%s/out", fixture->dir);
+	int fd;
+
+	start(fixture);
+	expect_wake(fixture);
+	/* A file where the folder should be. */
+	fd = open(out, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	publish(fixture, "abc", name);
+	WAIT_FOR(counter_read(&fixture->counters.upload_failures) > 0);
+	uploader_trouble(fixture->uploader, line, sizeof line);
+	assert_non_null(strstr(line, "uploads failing since 0 s: "));
+	assert_int_equal(unlink(out), 0);
+	WAIT_FOR(waiting(fixture) == 0);
+	assert_true(has_arrived(fixture, name));
+	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] == '\0'));
+}
+
+static void use_bucket(struct fixture *fixture, struct server *server, const char *const *replies,
+		       size_t count)
+{
+	static char bucket[] = "bucket";
+	char host[32];
+
+	server_start(server, replies, count);
+	(void)snprintf(host, sizeof host, "127.0.0.1:%u", server->port);
+	setenv("STORAGE_EMULATOR_HOST", host, 1);
+	fixture->conf.upload_destination = bucket;
+}
+
+static void test_damaged_segment_is_rejected_unsent(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", "") };
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	cleanup_free char *path = NULL;
+	struct spool_totals totals;
+	struct server server;
+
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	publish(fixture, "abc", name);
+	path = mem_printf("%s/spool/ready/%s", fixture->dir, name);
+	assert_int_equal(truncate(path, 1), 0);
+	start(fixture);
+	WAIT_FOR(waiting(fixture) == 0);
+	spool_totals(fixture->spool, &totals);
+	assert_int_equal(totals.rejected, 1);
+	assert_int_equal(atomic_load(&server.count), 1); /* the probe */
+	uploader_stop(fixture->uploader);
+	server_stop(&server);
+}
+
+static void test_refused_probe_is_told(void **state)
+{
+	static const char *const replies[] = { REPLY("404 Not Found", "", "") };
+	struct fixture *fixture = *state;
+	struct server server;
+
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	start(fixture);
+	expect_wake(fixture);
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_REFUSED);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(fixture->err.message, "create the bucket"));
+	uploader_stop(fixture->uploader);
+	server_stop(&server);
+}
+
+static void test_stop_breaks_off_a_transfer(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", ""), HANG };
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct server server;
+	struct spool_totals totals;
+	uint64_t begin_ms;
+
+	fixture->conf.upload_workers = 1;
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	start(fixture);
+	expect_wake(fixture);
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err),
+			 UPLOADER_PROBE_NO_ANSWER);
+	publish(fixture, "abc", name);
+	WAIT_FOR(atomic_load(&server.count) == 2);
+	begin_ms = clock_monotonic_ms();
+	uploader_stop(fixture->uploader);
+	assert_true(clock_monotonic_ms() - begin_ms < 2500);
+	spool_totals(fixture->spool, &totals);
+	assert_int_equal(totals.ready, 1);
+	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
+	server_stop(&server);
+}
+
+static void test_stop_ends_a_pause(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", ""),
+					       REPLY("429 Slow", "Retry-After: 300\r\n", "") };
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct server server;
+	uint64_t begin_ms;
+
+	fixture->conf.upload_workers = 1;
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	start(fixture);
+	publish(fixture, "abc", name);
+	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 1);
+	begin_ms = clock_monotonic_ms();
+	uploader_stop(fixture->uploader);
+	assert_true(clock_monotonic_ms() - begin_ms < 1000);
+	assert_int_equal(waiting(fixture), 1);
+	server_stop(&server);
+}
+
+/* The beginning of draining ends a pause; what is newest then goes first. */
+static void test_draining_is_newest_first(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", ""),
+					       REPLY("429 Slow", "Retry-After: 300\r\n", ""),
+					       REPLY("400 Bad", "", ""), REPLY("400 Bad", "", ""),
+					       REPLY("400 Bad", "", "") };
+	struct fixture *fixture = *state;
+	char names[3][SEGMENT_NAME_MAX + 1];
+	struct server server;
+
+	fixture->conf.upload_workers = 1;
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	publish(fixture, "abc", names[0]);
+	start(fixture);
+	expect_wake(fixture);
+	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 1);
+	publish(fixture, "abc", names[1]);
+	publish(fixture, "abc", names[2]);
+	uploader_drain(fixture->uploader);
+	expect_wake(fixture);
+	assert_true(uploader_is_drained(fixture->uploader));
+	assert_told(&server, 1, names[0]);
+	assert_told(&server, 2, names[2]);
+	assert_told(&server, 3, names[1]);
+	assert_told(&server, 4, names[0]);
+	server_stop(&server);
+}
+
+static void test_check_only_probes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
+				      &fixture->uploader, &fixture->err),
+			 0);
+	assert_int_equal(uploader_check(fixture->uploader, &fixture->err), 0);
+	assert_int_equal(access(fixture->folder, F_OK), -1);
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_PENDING);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_segments_go_out_and_leave_the_spool),
+		TEST(test_draining_ends_when_nothing_is_left),
+		TEST(test_rejected_segment_is_set_aside),
+		TEST(test_outage_costs_nothing_but_time),
+		TEST(test_damaged_segment_is_rejected_unsent),
+		TEST(test_refused_probe_is_told),
+		TEST(test_stop_breaks_off_a_transfer),
+		TEST(test_stop_ends_a_pause),
+		TEST(test_draining_is_newest_first),
+		TEST(test_check_only_probes),
+	};
+	struct error err;
+
+	if (http_global_init(&err) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
