@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of the real program: started with a NOTIFY_SOCKET of the test's own, so that readiness
+is what the program says and never a guess; its log is kept; it is ended by its process id."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from tap import Failure, wait_until
+
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: \w+Sanitizer")
+KEPT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
+        "LLVM_PROFILE_FILE")
+
+
+def program():
+    """The program under test, from the build folder that make names."""
+    given = os.environ.get("KNT_PROGRAM")
+    if given:
+        return os.path.abspath(given)
+    build = os.environ.get("top_builddir")
+    if not build:
+        build = os.path.join(os.path.dirname(__file__), "..", "..", "build")
+    return os.path.abspath(os.path.join(build, "kube-node-tracer"))
+
+
+class Notify:
+    """The service manager's end of sd_notify: (time, {field: value}) in the order they came."""
+
+    def __init__(self, directory):
+        self.path = tempfile.mktemp(prefix="notify-", dir=directory)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o777)
+        self.messages = []
+        self.changed = threading.Condition()
+        self.thread = threading.Thread(target=self.receive, daemon=True)
+        self.thread.start()
+
+    def receive(self):
+        while True:
+            try:
+                text = self.socket.recv(65536).decode()
+            except OSError:
+                return
+            if text == "END":
+                return
+            fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+            with self.changed:
+                self.messages.append((time.monotonic(), fields))
+                self.changed.notify_all()
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(b"END", self.path)
+        self.thread.join(5)
+        self.socket.close()
+        os.unlink(self.path)
+
+    def values(self, field):
+        with self.changed:
+            return [fields[field] for _, fields in self.messages if field in fields]
+
+    def times(self, field, value="1"):
+        with self.changed:
+            return [when for when, fields in self.messages if fields.get(field) == value]
+
+
+class Daemon:
+    """arguments: of the program. wrapper: a command that runs it. user: as whom (root only)."""
+
+    def __init__(self, directory, arguments, environment=None, wrapper=(), with_notify=True):
+        self.directory = directory
+        self.arguments = [str(each) for each in arguments]
+        self.wrapper = list(wrapper)
+        self.notify = Notify(directory) if with_notify else None
+        self.log_path = tempfile.mktemp(prefix="log-", dir=directory)
+        self.environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        self.environment["HOME"] = directory
+        if self.notify:
+            self.environment["NOTIFY_SOCKET"] = self.notify.path
+        self.environment.update(environment or {})
+        self.process = None
+
+    def start(self, output=None):
+        """output: in place of the log."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.wrapper, program(), *self.arguments], env=self.environment,
+                cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output or log,
+                stderr=output or log)
+        return self
+
+    def start_ready(self, timeout=20):
+        return self.start().wait_ready(timeout=timeout)
+
+    @property
+    def pid(self):
+        """Of the program itself, below its wrapper."""
+        pid = self.process.pid
+        if not self.wrapper:
+            return pid
+        name = os.path.basename(program())
+        for _ in range(4):
+            with open("/proc/%d/comm" % pid, encoding="utf-8") as comm:
+                if comm.read().strip() == name[:15]:
+                    return pid
+            with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as children:
+                pid = int((children.read().split() or [pid])[0])
+        return pid
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def wait_ready(self, count=1, timeout=20):
+        """Until READY=1 came `count` times."""
+        self.wait_for(lambda: len(self.notify.times("READY")) >= count, timeout, "READY=1")
+        return self
+
+    def wait_for(self, is_reached, timeout, what):
+        def look():
+            if is_reached():
+                return True
+            if not self.is_running():
+                raise Failure("the program ended with %s, before: %s" % (self.process.returncode,
+                                                                         what))
+            return False
+        return wait_until(look, timeout, what)
+
+    def wait_log(self, pattern, timeout=15, count=1):
+        """Until the log has `count` matches of a regular expression."""
+        self.wait_for(lambda: len(re.findall(pattern, self.log())) >= count, timeout,
+                      "log line " + pattern)
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, timeout=30):
+        """The exit status; minus the number of a signal that ended it."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Failure("the program did not end within %g s" % timeout) from None
+
+    def stop(self, timeout=30, number=signal.SIGTERM):
+        self.send_signal(number)
+        return self.wait(timeout)
+
+    def end_segment(self):
+        """End the open segments now."""
+        self.send_signal(signal.SIGUSR1)
+
+    def reload(self, timeout=15):
+        """SIGHUP, and wait until it is done (whether or not the new configuration was taken)."""
+        ready = len(self.notify.times("READY"))
+        self.send_signal(signal.SIGHUP)
+        self.wait_ready(ready + 1, timeout)
+
+    def kill(self):
+        if self.is_running():
+            try:
+                self.send_signal(signal.SIGKILL)
+            except (OSError, ValueError):
+                self.process.kill()
+            self.process.wait(10)
+
+    def close(self):
+        """At the end of every test, whatever became of it."""
+        if self.process:
+            self.kill()
+        if self.notify:
+            self.notify.close()
+
+    def complaints(self):
+        """What sanitizers said."""
+        return [line for line in self.log().splitlines() if SANITIZER.search(line)]

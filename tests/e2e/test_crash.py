@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 at any moment: what was published arrives, once; what was open arrives up to its last
+whole member; nothing older than the flush interval is lost; names never repeat."""
+
+import os
+import random
+import time
+
+from harness import SMALL, main
+from tap import check, equal, wait_until
+
+# A chunk leaves the capture thread when it is a second old, and still has to reach the disk.
+AT_RISK = 1.5
+
+
+def check_lost_only_young(lab, objects, marks, kills):
+    """Every number sent more than AT_RISK before a kill, or after the next start, is there once."""
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(len(numbers), len(set(numbers)), "packets that arrived, less those that came twice")
+    check(numbers == sorted(numbers), "the packets are not in order")
+    have = set(numbers)
+    for number, sent_at in marks:
+        at_risk = any(killed - AT_RISK <= sent_at <= ready + 0.2 for killed, ready in kills)
+        check(at_risk or number in have, "packet %d, sent %s before the kill, is lost" % (
+            number, ["%.2f s" % (killed - sent_at) for killed, _ in kills]))
+    names = [each.file_name for each in objects]
+    equal(len(set(names)), len(names), "different names")
+    sequences = [each.metadata["sequence"] for each in objects]
+    equal(len(set(sequences)), len(sequences), "different sequence numbers")
+
+
+def test_kill_under_traffic(lab):
+    lab.link()
+    lab.bucket()
+    kills = [[0, 0]]  # the first run was not there before it was ready
+    arguments = ["-G", "3", "-C", "1", "-B", "32768"]
+    with lab.traffic(rate=15000) as traffic:
+        for _ in range(5):
+            daemon = lab.daemon(*arguments).start_ready()
+            kills[-1][1] = time.time()
+            time.sleep(random.uniform(0.2, 3.5))
+            killed = time.time()
+            daemon.kill()
+            kills.append([killed, killed])
+        last = lab.daemon(*arguments).start_ready()
+        kills[-1][1] = time.time()
+        time.sleep(0.5)
+    equal(last.stop(), 0, "exit status")
+    lab.check_spool_empty()
+    objects = lab.objects()
+    check_lost_only_young(lab, objects, traffic["marks"], kills)
+    check(any(each.metadata["reason"] == "recovered" for each in objects), "nothing was recovered")
+
+
+def test_kill_while_uploading_with_lost_replies(lab):
+    """The bucket stores, the answer is lost, the program dies: no duplicate, no conflict."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("multipart", close="after", times=0)
+    daemon = lab.daemon(*SMALL).start_ready()
+    lab.send_megabytes(5)
+    lab.gcs.wait_for(lambda: lab.gcs.names(), 10, "an object")
+    daemon.kill()
+    stored = len(lab.gcs.names())
+    check(stored, "nothing was stored before the kill")
+    lab.gcs.clear_faults()
+    daemon = lab.daemon("-G", "0").start_ready()
+    wait_until(lambda: not lab.spool_files("ready", "sending", "rejected"), 20, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    check_lost_only_young(lab, objects, [], [])
+    check(any(each["status"] == 412 for each in lab.gcs.requests), "no name was there already")
+    lab.check_spool_empty()
+
+
+def test_published_segments_survive(lab):
+    """With no bucket to reach, everything published before a kill is delivered by the next run."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    sent = 0
+    for _ in range(3):
+        daemon = lab.daemon(*SMALL).start_ready()
+        sent += lab.send_megabytes(4, first=sent)
+        time.sleep(AT_RISK)
+        daemon.kill()
+    equal(len(lab.spool_files("ready", "sending")), 3 * 4 + 2, "segments that wait")
+    lab.gcs.start()
+    daemon = lab.daemon("-G", "0").start_ready()
+    wait_until(lambda: not lab.spool_files("ready", "sending"), 20, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), sent)
+    lab.check_spool_empty()
+
+
+def leave_open_segment(lab, count, *arguments):
+    """Kill a run that has one open segment, with all packets on disk. Returns its path."""
+    daemon = lab.daemon("-G", "0", "-B", "8192", *arguments).start_ready()
+    lab.send(count, rate=30000, fill="random", sizes=[96])
+    wait = time.time() + AT_RISK
+    wait_until(lambda: time.time() > wait, 5, "the flush interval")
+    daemon.kill()
+    files = lab.spool_files("capturing")
+    equal(len(files), 1, "open segments")
+    return os.path.join(lab.spool, files[0])
+
+
+def check_recovered(lab, path, count, *arguments):
+    """Starts again: of the file that was cut, a run of packets from the first one is delivered."""
+    before = set(lab.gcs.names())
+    daemon = lab.daemon("-G", "0", *arguments).start_ready()
+    wait_until(lambda: not os.path.exists(path), 10, "recovery")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_spool_empty()
+    recovered = [each for each in lab.objects() if each.name not in before
+                 and each.metadata["reason"] == "recovered"]
+    numbers = [number for each in recovered for number in each.capture.numbers(1)]
+    equal(numbers, list(range(len(numbers))), "numbers from the first one on")
+    for each in recovered:
+        equal(each.number("packets"), len(numbers), "packets in the metadata")
+        equal(each.number("pcap-bytes"), each.capture.bytes, "pcap-bytes in the metadata")
+    check(len(numbers) <= count, "more than was sent")
+    return len(numbers)
+
+
+def test_open_segment_is_recovered_whole(lab):
+    lab.link()
+    lab.bucket()
+    path = leave_open_segment(lab, 20000)
+    equal(check_recovered(lab, path, 20000), 20000, "recovered packets")
+
+
+def check_cut(lab, cuts, *arguments):
+    """Files cut at a random byte, or with rubbish at the end."""
+    lab.link()
+    lab.bucket()
+    path = leave_open_segment(lab, 30000, *arguments)
+    with open(path, "rb") as file:
+        whole = file.read()
+    counts = []
+    for cut in cuts:
+        length = int(len(whole) * cut)
+        with open(path, "wb") as file:
+            file.write(whole[:length] + (os.urandom(5000) if cut == 1 else b""))
+        counts.append((length, check_recovered(lab, path, 30000, *arguments)))
+        lab.gcs.objects.clear()
+    counts.sort()
+    equal([count for _, count in counts], sorted(count for _, count in counts),
+          "the longer the file, the more packets: %r" % counts)
+    return counts
+
+
+def test_cut_gzip_files_are_recovered(lab):
+    counts = check_cut(lab, [0, 0.0001, random.random(), random.random(), 0.999, 1])
+    equal(counts[0][1], 0, "packets of an empty file")
+    equal(counts[-1][1], 30000, "packets of a file with rubbish at the end")
+    check(counts[-2][1] > 0, "nothing was recovered: %r" % counts)
+
+
+def test_cut_zstd_files_are_recovered(lab):
+    counts = check_cut(lab, [random.random(), 0.999, 1], "-c", "zstd")
+    equal(counts[-1][1], 30000, "packets of a file with rubbish at the end")
+
+
+def test_cut_plain_files_are_recovered(lab):
+    counts = check_cut(lab, [0.00001, random.random(), 0.999], "-c", "none")
+    check(counts[-1][1] > 29000, "packets of a file that lacks a thousandth: %r" % counts)
+
+
+def test_sequence_survives_an_empty_spool(lab):
+    """Sequence numbers go on although the runs before left no segment behind."""
+    lab.link()
+    lab.bucket()
+    for _ in range(3):
+        daemon = lab.daemon("-G", "0").start_ready()
+        lab.send(10)
+        equal(daemon.stop(), 0, "exit status")
+    sequences = [each.number("sequence") for each in lab.objects()]
+    equal(len(set(sequences)), 3, "different sequence numbers in %r" % sequences)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trouble with the bucket: nothing is lost, nothing is sent twice, and it heals by itself."""
+
+import re
+import time
+
+from harness import SMALL, main
+from tap import check, contains, equal, wait_until
+
+MISMATCH = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "4waSgw==".'
+LARGE = ["-s", "0", "-c", "none", "-G", "0", "-C", "12", "-B", "65536"]
+
+
+def finish(lab, daemon, sent, timeout=40):
+    """Wait until all published segments are delivered, stop, and count."""
+    daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), timeout, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, sent)
+    equal(lab.check_accounted(objects, sent), 0, "drops")
+    lab.check_spool_empty()
+    return objects
+
+
+def check_fault(lab, kind, pattern, **fault):
+    """A fault of the bucket while segments are uploaded; the log says so, and all arrive."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*SMALL).start_ready()
+    lab.gcs.fault(kind, **fault)
+    sent = lab.send_megabytes(7)
+    daemon.wait_log(pattern)
+    finish(lab, daemon, sent)
+    check(any(each["fault"] for each in lab.gcs.requests), "the fault was not used")
+
+
+def test_503(lab):
+    check_fault(lab, "multipart", "(?i)warning.*503", status=503, times=3)
+
+
+def test_503_without_json(lab):
+    check_fault(lab, "multipart", "(?i)warning.*502", status=502, times=2,
+                text="<html>Bad Gateway</html>")
+
+
+def test_connection_lost_before(lab):
+    check_fault(lab, "multipart", "(?i)warning", close="before", times=2)
+
+
+def test_connection_lost_in_the_middle(lab):
+    check_fault(lab, "multipart", "(?i)warning", close="middle", times=2)
+
+
+def test_reply_lost(lab):
+    """The object is there, but nobody told us: it counts as delivered, and is not sent again."""
+    check_fault(lab, "multipart", "(?i)warning", close="after", times=2)
+    stored = [each["name"] for each in lab.gcs.requests
+              if each["kind"] == "multipart" and (each["status"] == 200)]
+    equal(len(stored), len(set(stored)), "objects stored once")
+
+
+def test_429_waits_as_told(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "--upload-workers", "1").start_ready()
+    lab.gcs.fault("multipart", status=429, retry_after=4, times=1)
+    lab.send(100)
+    daemon.end_segment()
+    lab.gcs.wait_for(lambda: lab.gcs.count("multipart", 200), 20, "the second attempt")
+    first, second = [each["time"] for each in lab.gcs.requests if each["kind"] == "multipart"]
+    check(second - first >= 3.9, "the second attempt came after %.1f s" % (second - first))
+    finish(lab, daemon, 100)
+
+
+def check_set_up_wrong(lab, status, reason, message):
+    """403 and 404 while running: the file is kept until somebody has repaired the bucket."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*SMALL).start_ready()
+    for kind in ("multipart", "start"):
+        lab.gcs.fault(kind, status=status, reason=reason, message=message, times=0)
+    sent = lab.send_megabytes(7)
+    daemon.wait_log(str(status))
+    lab.gcs.wait_for(lambda: lab.gcs.count("multipart", status) >= 3, 20, "attempts")
+    equal(lab.spool_files("rejected"), [], "rejected segments")
+    check(daemon.is_running(), "the program ended")
+    contains(daemon.log(), message, "log")
+    lab.gcs.clear_faults()
+    finish(lab, daemon, sent, 80)
+
+
+def test_403_while_running(lab):
+    check_set_up_wrong(lab, 403, "forbidden", "does not have storage.objects.create access")
+
+
+def test_404_while_running(lab):
+    check_set_up_wrong(lab, 404, "notFound", "The specified bucket does not exist.")
+
+
+def test_nobody_answers_at_start(lab):
+    """No answer is no reason not to capture."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*SMALL).start_ready()
+    sent = lab.send_megabytes(7)
+    daemon.wait_log("(?i)warning.*(refused|connect)")
+    daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 5, 10, "segments that wait")
+    lab.gcs.start()
+    finish(lab, daemon, sent, 80)
+
+
+def test_checksum_refused(lab):
+    """The bucket says that the bytes are not what we said: set aside, counted; the next one."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.gcs.fault("multipart", status=400, reason="invalid", message=MISMATCH, times=1)
+    lab.send(100)
+    daemon.end_segment()
+    wait_until(lambda: [each for each in lab.spool_files("rejected")], 15, "a rejected segment")
+    daemon.wait_log("(?i)error.*(rejected|refused)")
+    lab.send(50, first=100)
+    daemon.end_segment()
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 15, "the next segment")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), range(100, 150))
+    equal(len(lab.spool_files("rejected")), 1, "rejected segments")
+
+
+def test_wrong_checksum_in_the_answer(lab):
+    """The bucket says it has other bytes than ours: the file is not deleted as delivered."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.gcs.fault("multipart", corrupt=True, times=1)
+    lab.send(100)
+    daemon.end_segment()
+    daemon.wait_log("(?i)warning.*damaged")
+    lab.gcs.wait_for(lambda: lab.gcs.count("multipart", 200) >= 2, 15, "a second attempt")
+    finish(lab, daemon, 100)
+
+
+def test_resumable_in_chunks(lab):
+    """A large segment goes in chunks, survives cut chunks, 503s and lost replies without a gap."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*LARGE).start_ready()
+    lab.gcs.fault("chunk", accept_bytes=1 << 20)
+    lab.gcs.fault("chunk", status=503)
+    lab.gcs.fault("chunk", close="after", accept_bytes=1 << 20)
+    lab.gcs.fault("chunk", close="middle")
+    lab.gcs.fault("status", status=500)
+    lab.send(9000, sizes=[1514], fill="random", rate=20000)
+    objects = finish(lab, daemon, 9000, 60)
+    check(max(int(each.resource["size"]) for each in objects) > 11 << 20, "no large object")
+    check(lab.gcs.count("chunk") >= 5 and lab.gcs.count("status") >= 2, "chunks %d, queries %d" % (
+        lab.gcs.count("chunk"), lab.gcs.count("status")))
+
+
+def test_resumable_last_reply_lost(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*LARGE).start_ready()
+    lab.gcs.fault("chunk", close="after", times=4)
+    lab.send(8500, sizes=[1514], fill="random", rate=20000)
+    finish(lab, daemon, 8500, 60)
+    stored = [each["name"] for each in lab.gcs.requests if each["kind"] == "start"
+              and each["status"] == 200]
+    check(len(stored) >= 2, "the probe and an upload are sessions")
+
+
+def test_resumable_session_gone(lab):
+    """410: the service lost the session; a new one is made."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*LARGE).start_ready()
+    lab.gcs.fault("chunk", status=410, reason="gone", message="gone")
+    lab.gcs.fault("chunk", status=404, reason="notFound", message="No such upload")
+    lab.send(8500, sizes=[1514], fill="random", rate=20000)
+    finish(lab, daemon, 8500, 60)
+
+
+def test_waiting_segments_are_limited(lab):
+    """-W: the oldest goes first, counted and logged; the newest arrive when the bucket is back."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*SMALL, "-W", "3").start_ready()
+    sent = lab.send_megabytes(7)
+    daemon.wait_log("(?i)(budget|spool).*(delet|drop)|(delet|drop).*(budget|spool)")
+    wait_until(lambda: 0 < len(lab.spool_files("ready", "sending")) <= 3, 10, "three segments")
+    lab.gcs.start()
+    daemon.wait_for(lambda: len(lab.gcs.names()) >= 1, 80, "the first object")
+    daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), 80, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(numbers, list(range(numbers[0], sent)), "the newest, without a gap")
+    check(0 < len(numbers) < sent, "%d packets arrived" % len(numbers))
+    deleted = re.findall(r"segment deleted.* packets=(\d+)", daemon.log())
+    equal(len(numbers) + sum(map(int, deleted)), sent, "packets that arrived + packets deleted")
+    lab.check_spool_empty()
+
+
+def test_stalled_bucket_does_not_stop_capture(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "2").start_ready()
+    lab.gcs.fault("multipart", delay=3600, times=0)
+    sent = lab.send_megabytes(20)
+    daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 20, 10,
+                    "segments that wait")
+    start = time.monotonic()
+    equal(daemon.stop(), 0, "exit status")
+    check(time.monotonic() - start < 6, "the stop took %.1f s" % (time.monotonic() - start))
+    lab.gcs.stop()
+    lab.gcs.clear_faults()
+    lab.gcs.start()
+    daemon = lab.daemon("-G", "0").start_ready()
+    finish(lab, daemon, sent)
+
+
+if __name__ == "__main__":
+    main()

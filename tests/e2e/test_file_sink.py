@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder as destination: the layout, and the same guarantees as a bucket."""
+
+import os
+import re
+
+import packets
+from harness import SMALL, main
+from tap import check, contains, equal, wait_until
+
+
+def files_below(directory):
+    found = []
+    for where, _, names in os.walk(directory):
+        found += [os.path.relpath(os.path.join(where, name), directory) for name in names]
+    return sorted(found)
+
+
+def numbers_in(directory):
+    return [number for name in files_below(directory)
+            for number in packets.read(os.path.join(directory, name)).numbers(1)]
+
+
+def test_layout(lab):
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    os.mkdir(target)
+    daemon = lab.daemon("-b", "file://" + target, *SMALL).start_ready()
+    sent = lab.send_megabytes(7)
+    equal(daemon.stop(), 0, "exit status")
+    files = files_below(target)
+    for name in files:
+        check(re.fullmatch(r"node1/node1_\d{8}T\d{6}\.\d{3}Z_veth0_\d{8}\.pcap\.gz", name), name)
+    check(len(files) >= 5, "%d files" % len(files))
+    equal(numbers_in(target), list(range(sent)), "numbers")
+    lab.check_spool_empty()
+
+
+def test_prefix(lab):
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    daemon = lab.daemon("-b", "file://" + target, "--upload-prefix", "a/b", "-G", "0").start_ready()
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    equal([os.path.dirname(name) for name in files_below(target)], ["a/b/node1"], "folders")
+
+
+def test_never_overwrites(lab):
+    """A file of the same name with other bytes is kept, and so is ours."""
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    os.mkdir(target)
+    blocked = target + ".away"
+    daemon = lab.daemon("-b", "file://" + target, "-G", "0").start_ready()
+    os.rename(target, blocked)
+    with open(target, "w", encoding="ascii"):
+        pass  # a file where the folder was: nothing can be delivered
+    lab.send(100)
+    daemon.end_segment()
+    wait_until(lambda: lab.spool_files("ready", "sending"), 10, "a segment that waits")
+    daemon.wait_log("(?i)warning")
+    name = os.path.basename(lab.spool_files("ready", "sending")[0])
+    os.makedirs(os.path.join(blocked, "node1"), exist_ok=True)
+    with open(os.path.join(blocked, "node1", name), "w", encoding="ascii") as file:
+        file.write("somebody else's")
+    os.unlink(target)
+    os.rename(blocked, target)
+    wait_until(lambda: not lab.spool_files("ready", "sending"), 30, "the segment is dealt with")
+    equal(daemon.stop(), 0, "exit status")
+    with open(os.path.join(target, "node1", name), encoding="ascii") as file:
+        equal(file.read(), "somebody else's", "the other's file")
+    contains(" ".join(lab.spool_files("rejected")), name, "rejected/")
+
+
+def test_folder_comes_back(lab):
+    """As when a network file system was away: kept, and delivered later, under final names only."""
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    os.mkdir(target)
+    daemon = lab.daemon("-b", "file://" + target, *SMALL).start_ready()
+    os.rename(target, target + ".away")
+    with open(target, "w", encoding="ascii"):
+        pass
+    sent = lab.send_megabytes(7)
+    daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 5, 10, "segments that wait")
+    daemon.wait_log("(?i)warning")
+    os.unlink(target)
+    os.rename(target + ".away", target)
+    wait_until(lambda: not lab.spool_files("ready", "sending"), 60, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    equal(numbers_in(target), list(range(sent)), "numbers")
+    check(all(name.endswith(".pcap.gz") for name in files_below(target)),
+          "temporary names are left")
+
+
+if __name__ == "__main__":
+    main()

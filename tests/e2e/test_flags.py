@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command line and configuration as a user meets them: what works, and what is said about
+mistakes."""
+
+import os
+
+from harness import command, main
+from tap import check, contains, equal
+
+GOOD = """
+upload: { destination = "bucket"; };
+capture: { interface = "veth0"; filter = "udp port 2"; };
+"""
+
+
+def snapshot(lab):
+    """All names below the test's folder, less logs and sockets of the runs themselves."""
+    found = set()
+    for where, folders, names in os.walk(lab.directory):
+        found |= {os.path.join(where, name) for name in folders + names
+                  if not name.startswith(("log-", "notify-"))}
+    return found
+
+
+def refused(lab, status, parts, *arguments, config=None, environment=None):
+    """Both a start and --check-config end with this status and one line that has all the parts."""
+    path = lab.configure(config, "given.conf") if config is not None else None
+    for action in ([], ["--check-config"]):
+        lab.configure("# nothing\n", "empty.conf")
+        before = snapshot(lab)
+        got, output = lab.run(*arguments, *action, plain=True, config=path, environment=environment)
+        what = "%s %s" % (" ".join(arguments), action)
+        lines = output.strip().splitlines()
+        equal(got, status, "exit status of %s: %s" % (what, output))
+        equal(len(lines), 1, "lines that %s says: %s" % (what, output))
+        for part in parts:
+            contains(lines[0], part, what)
+        equal(snapshot(lab), before, "files after " + what)
+
+
+def test_original_daemonset_arguments(lab):
+    """-N X -b Y -C 100 -W 100, and no more: the interface is that of the default route."""
+    lab.link(0)
+    lab.link(1, address=True)
+    command("ip", "route", "add", "default", "via", "10.99.1.2")
+    lab.bucket()
+    daemon = lab.daemon("-N", "X", "-b", "bucket-y", "-C", "100", "-W", "100",
+                        plain=True).start_ready()
+    lab.send(500, stream=1, index=0)
+    lab.send(1000, stream=2, index=1)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    equal({each.metadata["interface"] for each in objects}, {"veth1"}, "interface")
+    equal({each.resource["bucket"] for each in objects}, {"bucket-y"}, "bucket")
+    lab.check_numbers(objects, 1000, stream=2)
+
+
+def test_auto_without_a_default_route(lab):
+    lab.link(0)
+    lab.bucket()
+    daemon = lab.daemon("-N", "x", "-b", "bucket", plain=True).start_ready()
+    lab.send(10)
+    equal(daemon.stop(), 0, "exit status")
+    equal({each.metadata["interface"] for each in lab.objects()}, {"veth0"}, "interface")
+
+
+def test_help_and_version(lab):
+    status, output = lab.run("--help", plain=True)
+    equal(status, 0, "exit status of --help")
+    for part in ("-b", "--upload-destination", "--capture-snaplen", "--check-config"):
+        contains(output, part, "--help")
+    check(max(map(len, output.splitlines())) <= 80, "--help is wider than 80 columns")
+    equal(lab.run("-h", plain=True), (status, output), "-h")
+    status, output = lab.run("--version", plain=True)
+    equal(status, 0, "exit status of --version")
+    contains(output, "kube-node-tracer ", "--version")
+
+
+def test_print_config(lab):
+    path = lab.configure(GOOD, "given.conf")
+    status, output = lab.run("-s", "128", "--print-config", plain=True, config=path,
+                             environment={"NODE_NAME": "from-environment"})
+    equal(status, 0, "exit status: " + output)
+    for value, origin in (("udp port 2", "given.conf:3"), ("from-environment", "$NODE_NAME"),
+                          ("128", "-s"), ("100", "default")):
+        check(any(value in line and origin in line for line in output.splitlines()),
+              "%s from %s in: %s" % (value, origin, output))
+    # What it prints is a configuration file that says the same.
+    again = lab.configure(output, "printed.conf")
+    status, _ = lab.run("--print-config", plain=True, config=again)
+    equal(status, 0, "exit status with the printed file")
+
+
+def test_check_config(lab):
+    lab.link()
+    lab.bucket()
+    path = lab.configure(GOOD, "given.conf")
+    lab.configure("# nothing\n", "empty.conf")
+    before = snapshot(lab)
+    status, output = lab.run("-N", "x", "--check-config", plain=True, config=path)
+    equal(status, 0, "exit status: " + output)
+    equal(snapshot(lab), before, "files")
+    equal(lab.gcs.names(), [], "objects")
+
+
+def test_mistakes_on_the_command_line(lab):
+    lab.link()
+    lab.bucket()
+    usual = ["-N", "x", "-b", "bucket", "-i", "veth0"]
+    for parts, arguments in (
+            (["--no-such-flag"], [*usual, "--no-such-flag"]),
+            (["-Z"], [*usual, "-Z"]),
+            (["-C"], [*usual, "-C"]),
+            (["-s", "262145"], [*usual, "-s", "262145"]),
+            (["-G", "soon"], [*usual, "-G", "soon"]),
+            (["-C", "0"], [*usual, "-C", "0"]),
+            (["-C", "1X"], [*usual, "-C", "1X"]),
+            (["-W", "-1"], [*usual, "-W", "-1"]),
+            (["-c", "rar"], [*usual, "-c", "rar"]),
+            (["-c", "zstd", "99"], [*usual, "-c", "zstd:99"]),
+            (["-b", "UPPER_case"], ["-N", "x", "-i", "veth0", "-b", "UPPER_case"]),
+            (["-b", "ftp://"], ["-N", "x", "-i", "veth0", "-b", "ftp://host/x"]),
+            (["-i", "nope0"], ["-N", "x", "-b", "bucket", "-i", "nope0"]),
+            (["-f", "udp prt 3"], [*usual, "-f", "udp prt 3"]),
+            (["twice"], [*usual, "-f", "udp", "tcp"]),
+            (["-N"], ["-b", "bucket", "-i", "veth0", "-N", "a/b"]),
+            (["--log-level", "loud"], [*usual, "--log-level", "loud"])):
+        refused(lab, 64, parts, *arguments)
+
+
+def test_mistakes_in_the_file(lab):
+    lab.link()
+    lab.bucket()
+    usual = ["-N", "x"]
+    for parts, text in (
+            (["given.conf:4", "capture.snaplem"],
+             "upload: { destination = \"bucket\"; };\ncapture:\n{\n  snaplem = 5;\n};\n"),
+            (["given.conf:1", "captur"], "captur: { snaplen = 5; };\n"),
+            (["given.conf:2", "capture.snaplen"], "capture: {\n snaplen = \"many\"; };\n"),
+            (["given.conf:1", "capture.snaplen", "262144"], "capture: { snaplen = 262145; };\n"),
+            (["given.conf:1", "capture.promiscuous"], "capture: { promiscuous = 3; };\n"),
+            (["given.conf:2"], "capture: { snaplen = 5; };\n}\n"),
+            (["given.conf:3", "filter", "udp prt 3"],
+             "upload: { destination = \"bucket\"; };\n\ncapture: { interface = \"veth0\"; "
+             "filter = \"udp prt 3\"; };\n"),
+            (["given.conf:2", "nope0"],
+             "upload: { destination = \"bucket\"; };\ncapture: { interface = \"nope0\"; };\n"),
+            (["given.conf:1", "Bucket"], "upload: { destination = \"Bucket\"; };\n"
+             "capture: { interface = \"veth0\"; };\n"),
+            (["given.conf:2", "ca_file"],
+             "capture: { interface = \"veth0\"; };\nupload: { destination = "
+             "\"bucket\"; ca_file = \"/nowhere/ca.pem\"; };\n")):
+        refused(lab, 78, parts, *usual, config=text)
+
+
+def test_missing_file(lab):
+    status, output = lab.run("-b", "bucket", plain=True, config=lab.directory + "/nowhere.conf")
+    check(status in (64, 78), "exit status %d" % status)
+    contains(output, "nowhere.conf", "message")
+
+
+def test_no_destination(lab):
+    lab.link()
+    status, output = lab.run("-N", "x", "-i", "veth0", plain=True)
+    check(status in (64, 78), "exit status %d" % status)
+    contains(output, "upload.destination", "message")
+    equal(len(output.strip().splitlines()), 1, "lines")
+
+
+def test_unwritable_spool(lab):
+    lab.link()
+    lab.bucket()
+    with open(os.path.join(lab.directory, "file"), "w", encoding="ascii"):
+        pass
+    read_only = os.path.join(lab.directory, "read-only")
+    os.mkdir(read_only)
+    command("mount", "-t", "tmpfs", "-o", "ro", "knt-e2e", read_only)
+    for directory in (lab.directory + "/file", lab.directory + "/file/spool", read_only + "/spool"):
+        refused(lab, 64, ["-o", lab.directory], "-N", "x", "-b", "bucket", "-i", "veth0", "-o",
+                directory)
+    command("umount", read_only)
+
+
+def test_bad_key_files(lab):
+    """Of the credentials; the program would talk to the real service with them."""
+    lab.link()
+    for name, text in (("empty", ""), ("not-json", "hello"), ("no-type", "{}"),
+                       ("odd-type", '{"type": "gdch_service_account"}'),
+                       ("no-key", '{"type": "service_account", "client_email": "a@b"}'),
+                       ("bad-key",
+                        '{"type": "service_account", "client_email": "a@b", "token_uri": '
+                        '"https://oauth2.googleapis.com/token", "private_key_id": "1", '
+                        '"private_key": "-----BEGIN PRIVATE KEY-----\\nAAAA\\n'
+                        '-----END PRIVATE KEY-----\\n"}')):
+        path = lab.configure(text, name + ".json")
+        usual = ["-N", "x", "-b", "bucket", "-i", "veth0"]
+        refused(lab, 64, [path], *usual, "--gcs-credentials", path)
+        refused(lab, 78, [path], *usual, environment={"GOOGLE_APPLICATION_CREDENTIALS": path})
+    refused(lab, 78, ["/nowhere.json"], "-N", "x", "-b", "bucket", "-i", "veth0",
+            environment={"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere.json"})
+
+
+def test_two_processes_on_one_spool(lab):
+    lab.link()
+    lab.bucket()
+    first = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    status, output = lab.run("-G", "0")
+    check(status not in (0, None), "the second one started")
+    contains(output, lab.spool, "message")
+    lab.send(100, first=100)
+    equal(first.stop(), 0, "exit status of the first")
+    lab.check_numbers(lab.objects(), 200)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program as a service: what it tells its manager, signals, reloads, privileges, interfaces
+that come and go."""
+
+import json
+import os
+import pwd
+import signal
+import time
+
+from harness import command, is_real_root, main
+from tap import Skip, check, contains, equal, wait_until
+
+CAP_NET_RAW = 1 << 13
+CONFIG = """
+capture: {{ filter = "{filter}"; snaplen = {snaplen}; buffer = 16384; }};
+segment: {{ age = {age}; }};
+"""
+
+
+def write_config(lab, filter="udp", snaplen=96, age=0):
+    return lab.configure(CONFIG.format(filter=filter, snaplen=snaplen, age=age), "service.conf")
+
+
+def index_of(interface):
+    return command("ip", "-o", "link", "show", interface).split(":", 1)[0]
+
+
+def is_capturing(interface):
+    """Does some packet socket run on the interface?"""
+    index = index_of(interface)
+    with open("/proc/self/net/packet", encoding="ascii") as file:
+        sockets = [line.split() for line in file.readlines()[1:]]
+    return any(each[4:6] == [index, "1"] for each in sockets)
+
+
+def wait_capturing(interface="veth0", timeout=15):
+    wait_until(lambda: is_capturing(interface), timeout, "capture on " + interface)
+
+
+def test_ready_means_capturing(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(1000)  # at once: not one may be missed
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 1000)
+    texts = daemon.notify.values("STATUS")
+    check(texts and all(" " in text for text in texts), "STATUS lines: %r" % texts)
+    check(daemon.notify.times("STOPPING"), "no STOPPING=1")
+    check(daemon.notify.times("READY")[0] < daemon.notify.times("STOPPING")[0], "order")
+
+
+def test_not_ready_without_an_interface(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-i", "nope0")
+    daemon.start().wait(15)
+    equal(daemon.notify.times("READY"), [], "READY=1")
+
+
+def test_watchdog(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", environment={"WATCHDOG_USEC": "800000"}).start_ready()
+    daemon.wait_for(lambda: len(daemon.notify.times("WATCHDOG")) >= 5, 5, "five pings")
+    pings = daemon.notify.times("WATCHDOG")
+    gaps = [after - before for before, after in zip(pings, pings[1:])]
+    check(max(gaps) < 0.8, "gaps between pings: %r" % gaps)
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_no_pings_unasked(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "1").start_ready()
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 2, 10, "two objects")
+    equal(daemon.notify.times("WATCHDOG"), [], "pings")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_interrupt_is_like_terminate(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    equal(daemon.stop(number=signal.SIGINT), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+def test_stop_while_the_bucket_does_not_answer(lab):
+    """Also the start-up probe hangs: a stop is prompt all the same."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("*", delay=3600, times=0)
+    daemon = lab.daemon("-G", "0", "--daemon-shutdown-deadline", "1").start()
+    wait_capturing()
+    lab.send(100)
+    start = time.monotonic()
+    equal(daemon.stop(), 0, "exit status")
+    check(time.monotonic() - start < 5, "the stop took %.1f s" % (time.monotonic() - start))
+    equal(len(lab.spool_files("ready")), 1, "segments that wait")
+
+
+# -- reload ----------------------------------------------------------------------------------------
+
+
+def test_reload_tells_the_manager(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(config=write_config(lab)).start_ready()
+    daemon.reload()
+    moments = [int(value) for value in daemon.notify.values("MONOTONIC_USEC")]
+    equal(len(moments), 1, "MONOTONIC_USEC")
+    check(0 <= time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6 - moments[0] < 1e7, "a moment ago")
+    reloading, ready = daemon.notify.times("RELOADING"), daemon.notify.times("READY")
+    check(len(reloading) == 1 and ready[0] < reloading[0] <= ready[1], "READY, RELOADING, READY")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_reload_takes_a_new_filter(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(config=write_config(lab, "udp dst port 1")).start_ready()
+    for stream in (1, 2):
+        lab.send(100, stream=stream)
+    write_config(lab, "udp dst port 2")
+    daemon.reload()
+    for stream in (1, 2):
+        lab.send(100, stream=stream, first=100)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, range(0, 100), stream=1)
+    lab.check_numbers(objects, range(100, 200), stream=2)
+    for each in objects:
+        numbered = {stream for stream, _ in each.capture.numbered()}
+        expected = {"udp dst port 1": {1}, "udp dst port 2": {2}}[each.metadata["filter"]]
+        check(numbered <= expected, "%s has streams %r" % (each.metadata["filter"], numbered))
+
+
+def test_reloads_without_change_lose_nothing(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(config=write_config(lab)).start_ready()
+    with lab.traffic(rate=20000) as traffic:
+        for _ in range(20):
+            daemon.reload()
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, traffic["sent"])
+    equal(lab.check_accounted(objects, traffic["sent"]), 0, "drops")
+
+
+def test_reloads_that_reopen_lose_nothing(lab):
+    """Another snaplen or filter opens the capture anew: no packet is lost or recorded twice."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(config=write_config(lab)).start_ready()
+    with lab.traffic(rate=20000) as traffic:
+        for number in range(8):
+            write_config(lab, snaplen=80 + number % 3,
+                         filter="udp dst port 1" if number % 2 else "")
+            daemon.reload()
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, traffic["sent"])
+    equal(lab.check_accounted(objects, traffic["sent"]), 0, "drops")
+    check(len({each.metadata["snaplen"] for each in objects}) >= 3, "snaplens")
+    for each in objects:
+        equal(str(each.capture.snaplen), each.metadata["snaplen"], "snaplen of " + each.name)
+
+
+def test_reload_of_a_bad_file_changes_nothing(lab):
+    lab.link()
+    lab.bucket()
+    path = write_config(lab, "udp dst port 1")
+    daemon = lab.daemon(config=path).start_ready()
+    for text in ("capture: { snaplem = 5; };\n", "capture: {",
+                 "capture: { filter = \"udp prt 2\"; };\n",
+                 "capture: { filter = \"udp dst port 2\"; };\nsegment: { age = -1; };\n"):
+        lab.configure(text, "service.conf")
+        had = daemon.log().lower().count("reload")
+        daemon.reload()
+        daemon.wait_for(lambda: daemon.log().lower().count("reload") > had, 5, "a message")
+    contains(daemon.log(), "service.conf:1", "log")
+    for stream in (1, 2):
+        lab.send(100, stream=stream)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, 100, stream=1)
+    lab.check_numbers(objects, 0, stream=2)
+
+
+def test_reload_takes_another_age_and_bucket(lab):
+    lab.link()
+    lab.bucket()
+    path = lab.configure("segment: { age = 0; };\nupload: { destination = \"first\"; };\n",
+                         "service.conf")
+    daemon = lab.daemon("-N", "node1", "-i", "veth0", plain=True, config=path).start_ready()
+    lab.send(100)
+    lab.configure("segment: { age = 1; };\nupload: { destination = \"second\"; };\n",
+                  "service.conf")
+    daemon.reload()
+    lab.send(100, first=100)
+    lab.gcs.wait_for(lambda: len(lab.gcs.names("second")) >= 2, 10, "objects in the second bucket")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 200)
+
+
+def test_reload_keeps_the_node_name(lab):
+    lab.link()
+    lab.bucket()
+    path = lab.configure("node: { name = \"one\"; };\n", "service.conf")
+    daemon = lab.daemon("-b", "bucket", "-i", "veth0", plain=True, config=path).start_ready()
+    lab.configure("node: { name = \"two\"; };\n", "service.conf")
+    daemon.reload()
+    daemon.wait_log("node.name")
+    lab.send(10)
+    equal(daemon.stop(), 0, "exit status")
+    equal({each.metadata["node"] for each in lab.objects()}, {"one"}, "node")
+
+
+# -- surroundings ----------------------------------------------------------------------------------
+
+
+def test_pid_1(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", wrapper=["unshare", "--pid", "--fork",
+                                            "--kill-child"]).start_ready()
+    with open("/proc/%d/status" % daemon.pid, encoding="ascii") as status:
+        check("NSpid:\t%d\t1\n" % daemon.pid in status.read(), "it is process 1")
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+def test_without_a_manager(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", with_notify=False).start()
+    wait_capturing()
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+def test_drops_privileges(lab):
+    if not is_real_root():
+        raise Skip("needs root, to become another user")
+    lab.link()
+    lab.bucket()
+    nobody = pwd.getpwnam("nobody")
+    os.mkdir(lab.spool)
+    os.chown(lab.spool, nobody.pw_uid, nobody.pw_gid)
+    daemon = lab.daemon("--daemon-user", "nobody", "-G", "0").start_ready()
+    for thread in os.listdir("/proc/%d/task" % daemon.pid):
+        with open("/proc/%d/task/%s/status" % (daemon.pid, thread), encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        equal(status["Uid"].split(), [str(nobody.pw_uid)] * 4, "user of thread " + status["Name"])
+        equal(status["Gid"].split(), [str(nobody.pw_gid)] * 4, "group of thread " + status["Name"])
+        check(set(status["Groups"].split()) <= {str(nobody.pw_gid)}, "groups " + status["Groups"])
+        for kind in ("CapEff", "CapPrm"):
+            equal(int(status[kind], 16), CAP_NET_RAW, kind + " of thread " + status["Name"])
+    lab.send(100)
+    lab.unlink("veth0")
+    lab.link()
+    wait_capturing()  # it may still open interfaces
+    lab.send(100, first=100)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 200)
+
+
+def test_keeps_one_capability_as_root(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("--daemon-user", "root", "-G", "0").start_ready()
+    with open("/proc/%d/status" % daemon.pid, encoding="ascii") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    equal(int(status["CapEff"], 16), CAP_NET_RAW, "CapEff")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_without_the_capability(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", wrapper=["setpriv", "--bounding-set", "-net_raw"]).start()
+    status = daemon.wait(15)
+    check(status not in (0, None) and status > 0, "exit status %r" % status)
+    contains(daemon.log(), "CAP_NET_RAW", "log")
+
+
+def test_interface_goes_and_comes_back(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    lab.unlink("veth0")
+    daemon.wait_log("(?i)warning.*veth0")
+    check(daemon.is_running(), "it ended")
+    lab.link()
+    wait_capturing()
+    lab.send(100, first=100)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    lab.check_numbers(objects, 200)
+    check("interface" in {each.metadata["reason"] for each in objects}, "a segment ended by that")
+
+
+def test_interface_goes_down_and_up(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    for number in (1, 2):
+        command("ip", "link", "set", "veth0", "down")
+        wait_until(lambda: not is_capturing("veth0"), 5, "the socket's notice")
+        command("ip", "link", "set", "veth0", "up")
+        lab.wait_link()
+        wait_capturing()
+        lab.send(100, first=100 * number)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 300)
+
+
+def test_json_log(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "1", "--log-format", "json", "--log-level", "debug").start_ready()
+    lab.send(100)
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 10, "an object")
+    equal(daemon.stop(), 0, "exit status")
+    lines = [json.loads(line) for line in daemon.log().splitlines()]
+    check(len(lines) >= 3 and all(isinstance(line, dict) for line in lines), "one object a line")
+
+
+def test_closed_output(lab):
+    """A terminal or log collector that is gone does not end a capture."""
+    lab.link()
+    lab.bucket()
+    reader, writer = os.pipe()
+    os.close(reader)
+    daemon = lab.daemon("-G", "1")
+    daemon.start(output=writer).wait_ready()
+    os.close(writer)
+    lab.send(100)
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 10, "an object")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A fake of Google Cloud Storage's JSON API, as far as an uploader sees it: multipart and resumable
+uploads, session status and cancelling, object metadata and bytes, testPermissions. It behaves as
+the service does and writes down everything that a good client would not send (`violations`).
+
+As a program: fake_gcs.py [--host H] [--port P] [--directory DIR] prints its URL and serves until it
+is killed; objects are files DIR/BUCKET/NAME. POST /_control sets faults (fake_http.py), GET shows
+the state.
+
+Faults of its own (kinds: multipart, start, chunk, status, cancel, metadata, media, delete,
+permissions):
+    accept_bytes  keep no more than this of the chunk, and answer 308
+    corrupt       answer with a resource whose crc32c is not that of the object"""
+
+import argparse
+import email.parser
+import email.policy
+import json
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+import crc32c
+from fake_http import FakeServer, Reply, error_reply
+
+GRANULARITY = 262144
+METADATA_MAX = 8192
+TYPES = {".pcap.gz": "application/gzip", ".pcap.zst": "application/zstd",
+         ".pcap": "application/vnd.tcpdump.pcap"}
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+
+def utc(seconds=None):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+
+
+class Session:
+    """One resumable upload."""
+
+    def __init__(self, bucket, resource, total, generation_match, is_probe):
+        self.bucket, self.resource, self.total = bucket, resource, total
+        self.generation_match = generation_match
+        self.is_probe = is_probe
+        self.content = bytearray()
+        self.told = 0         # how much of it the client knows to be kept
+        self.finished = None  # the object
+        self.is_cancelled = False
+
+
+class FakeGcs(FakeServer):
+    """tokens: an object with is_valid(token), or None for an emulator, where a token is a
+    violation. buckets: those that exist; None: all."""
+
+    def __init__(self, directory, tokens=None, buckets=None, **where):
+        super().__init__(**where)
+        self.directory = directory
+        self.tokens, self.buckets = tokens, buckets
+        self.objects = {}   # (bucket, name) -> resource
+        self.sessions = {}
+        self.generation = 1000
+        os.makedirs(directory, exist_ok=True)
+
+    def path(self, bucket, name):
+        """The file with an object's bytes."""
+        return os.path.join(self.directory, bucket, *name.split("/"))
+
+    def names(self, bucket=None):
+        with self.lock:
+            return sorted(name for where, name in self.objects if bucket in (None, where))
+
+    def state(self):
+        with self.lock:
+            return {**super().state(), "objects": list(self.objects.values())}
+
+    # -- what is asked -----------------------------------------------------------------------------
+
+    def classify(self, request):
+        path, method = request.raw_path, request.method
+        if re.fullmatch(r"/upload/storage/v1/b/[^/]+/o", path):
+            if "upload_id" in request.query:
+                if method == "DELETE":
+                    return "cancel"
+                asks = request.headers.get("Content-Range", "").startswith("bytes */")
+                return "status" if asks else "chunk"
+            kind = {"multipart": "multipart", "resumable": "start"}.get(
+                request.parameter("uploadType"))
+            if method == "POST" and kind:
+                return kind
+        if method == "GET" and re.fullmatch(r"/storage/v1/b/[^/]+/iam/testPermissions", path):
+            return "permissions"
+        if method == "DELETE" and re.fullmatch(r"/storage/v1/b/[^/]+/o/[^/]+", path):
+            return "delete"
+        if method == "GET" and re.fullmatch(r"/storage/v1/b/[^/]+/o/[^/]+", path):
+            return "media" if request.parameter("alt") == "media" else "metadata"
+        if method == "GET" and re.fullmatch(r"/storage/v1/b/[^/]+/o", path):
+            return "list"
+        return "?"
+
+    def answer(self, request):
+        if request.kind == "?":
+            self.violation("%s %s is no request we know" % (request.method, request.raw_path))
+            return error_reply(404, "notFound", "Not Found")
+        if request.headers.get("Content-Encoding"):
+            self.violation("Content-Encoding on a request: the service would unpack the body")
+        refusal = self.authorize(request)
+        if refusal:
+            return refusal
+        bucket = urllib.parse.unquote(re.search(r"/b/([^/]+)", request.raw_path).group(1))
+        if not BUCKET.fullmatch(bucket):
+            self.violation("malformed bucket name " + bucket)
+            return error_reply(400, "invalid", "Invalid bucket name: '%s'" % bucket)
+        if self.buckets is not None and bucket not in self.buckets:
+            return error_reply(404, "notFound", "The specified bucket does not exist.")
+        return getattr(self, "answer_" + request.kind)(request, bucket)
+
+    def authorize(self, request):
+        header = request.headers.get("Authorization")
+        if self.tokens is None:
+            if header is not None:
+                self.violation("Authorization sent to an emulator")
+            return None
+        if header is None and request.kind in ("chunk", "status", "cancel"):
+            return None  # the session's address is enough
+        if header is None or not header.startswith("Bearer "):
+            self.violation("%s without a bearer token" % request.kind)
+            return error_reply(401, "required", "Anonymous caller does not have access.")
+        if not self.tokens.is_valid(header[len("Bearer "):]):
+            return error_reply(401, "authError", "Invalid Credentials")
+        return None
+
+    # -- inserting ---------------------------------------------------------------------------------
+
+    def check_resource(self, request, resource):
+        """Everything about the metadata of a new object that is not as it should be."""
+        name = resource.get("name")
+        if not isinstance(name, str) or not 1 <= len(name.encode()) <= 1024:
+            return "no usable object name"
+        if any(part in ("", ".", "..") for part in name.split("/")) or re.search(
+                r"[\x00-\x1f\x7f#\[\]*?:\"<>|]", name):
+            return "bad object name " + repr(name)
+        if request.parameter("name", name) != name:
+            return "two different names for one object"
+        if request.parameter("ifGenerationMatch") != "0":
+            self.violation("insert without ifGenerationMatch=0: %s" % name)
+        if "contentEncoding" in resource or "contentEncoding" in request.query:
+            self.violation("contentEncoding would make readers unpack: %s" % name)
+        expected = next((TYPES[end] for end in TYPES if name.endswith(end)), None)
+        if resource.get("contentType") != expected:
+            self.violation("contentType %s of %s" % (resource.get("contentType"), name))
+        if not re.fullmatch(r"[A-Za-z0-9+/]{6}==", str(resource.get("crc32c"))):
+            self.violation("no crc32c for %s" % name)
+        metadata = resource.get("metadata")
+        if not isinstance(metadata, dict) or not metadata:
+            self.violation("no metadata for %s" % name)
+            metadata = {}
+        for key, value in metadata.items():
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) or not isinstance(value, str):
+                self.violation("metadata %s=%r of %s" % (key, value, name))
+        size = sum(len(key) + len(str(value).encode()) for key, value in metadata.items())
+        if size > METADATA_MAX:
+            return "more than 8 KiB of metadata"
+        return None
+
+    def refuse(self, reason):
+        self.violation(reason)
+        return error_reply(400, "invalid", reason)
+
+    def exists(self, bucket, name, generation_match):
+        if generation_match == "0" and (bucket, name) in self.objects:
+            return error_reply(412, "conditionNotMet",
+                               "At least one of the pre-conditions you specified did not hold.")
+        return None
+
+    def store(self, request, bucket, resource, content, generation_match):
+        """Check and keep a whole object. Returns (object or None, reply)."""
+        actual = crc32c.encode(content)
+        if resource.get("crc32c", actual) != actual:
+            self.violation("crc32c of %s does not fit its bytes" % resource["name"])
+            return None, error_reply(400, "invalid",
+                                     'Provided CRC32C "%s" doesn\'t match calculated '
+                                     'CRC32C "%s".' % (resource["crc32c"], actual))
+        with self.lock:
+            conflict = self.exists(bucket, resource["name"], generation_match)
+            if conflict:
+                return None, conflict
+            self.generation += 1
+            made = {"kind": "storage#object", "contentType": "application/octet-stream", **resource,
+                    "id": "%s/%s/%d" % (bucket, resource["name"], self.generation),
+                    "bucket": bucket, "generation": str(self.generation), "metageneration": "1",
+                    "size": str(len(content)), "crc32c": actual, "timeCreated": utc()}
+            path = self.path(bucket, resource["name"])
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content)
+            self.objects[bucket, resource["name"]] = made
+        return made, self.resource_reply(request, made)
+
+    @staticmethod
+    def resource_reply(request, made):
+        if request.fault.get("corrupt"):
+            made = {**made, "crc32c": crc32c.encode(made["name"].encode())}
+        fields = request.parameter("fields")
+        if fields:
+            made = {key: made[key] for key in fields.split(",") if key in made}
+        return Reply(200, made)
+
+    def answer_multipart(self, request, bucket):
+        kind = request.headers.get("Content-Type", "")
+        if not request.is_whole:
+            return error_reply(400, "invalid", "the body is cut")
+        if not re.fullmatch(r"multipart/related; *boundary=\"?[^\"; ]{16,70}\"?", kind):
+            return self.refuse("Content-Type of a multipart upload: " + kind)
+        boundary = re.search(r'boundary="?([^"]+)', kind).group(1).encode()
+        pieces = request.body.split(b"--" + boundary)
+        if len(pieces) != 4 or pieces[0] or pieces[3] not in (b"--", b"--\r\n"):
+            return self.refuse("a multipart upload has to have two parts")
+        parts = []
+        for piece in pieces[1:3]:
+            head, separator, body = piece.partition(b"\r\n\r\n")
+            if not separator or not piece.startswith(b"\r\n") or not body.endswith(b"\r\n"):
+                return self.refuse("malformed part of a multipart upload")
+            headers = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head[2:])
+            parts.append((headers, body[:-2]))
+        if not parts[0][0].get("Content-Type", "").startswith("application/json"):
+            return self.refuse("the first part has to be JSON")
+        resource = self.parse_resource(parts[0][1])
+        if resource is None:
+            return self.refuse("the first part is not JSON")
+        problem = self.check_resource(request, resource)
+        if problem:
+            return self.refuse(problem)
+        request.note["name"] = resource["name"]
+        if parts[1][0].get("Content-Type") != resource.get("contentType"):
+            self.violation("Content-Type of the second part is not contentType")
+        return self.store(request, bucket, resource, parts[1][1],
+                          request.parameter("ifGenerationMatch"))[1]
+
+    @staticmethod
+    def parse_resource(text):
+        try:
+            resource = json.loads(text)
+        except ValueError:
+            return None
+        return resource if isinstance(resource, dict) else None
+
+    def answer_start(self, request, bucket):
+        total = request.headers.get("X-Upload-Content-Length")
+        resource = self.parse_resource(request.body or b"{}")
+        if resource is None or (total is not None and not total.isdigit()):
+            return self.refuse("malformed start of a resumable upload")
+        resource.setdefault("name", request.parameter("name"))
+        # To ask whether the bucket would take an object, one opens a session and cancels it.
+        is_probe = "/.probe-" in "/%s" % resource["name"]
+        if not is_probe:
+            problem = self.check_resource(request, resource)
+            if problem:
+                return self.refuse(problem)
+            if request.headers.get("X-Upload-Content-Type") != resource.get("contentType"):
+                self.violation("X-Upload-Content-Type is not contentType")
+        request.note["name"] = resource["name"]
+        key = os.urandom(16).hex()
+        with self.lock:
+            self.sessions[key] = Session(bucket, resource, int(total) if total else None,
+                                         request.parameter("ifGenerationMatch"), is_probe)
+        where = "%s%s?%s" % (self.location_base(request), request.raw_path, urllib.parse.urlencode(
+            {"uploadType": "resumable", "upload_id": key}))
+        return Reply(200, b"", {"Location": where, "X-GUploader-UploadID": key,
+                                "X-Goog-Upload-Chunk-Granularity": GRANULARITY})
+
+    def location_base(self, request):
+        return "%s://%s" % ("https" if self.certificate else "http", request.headers["Host"])
+
+    # -- resumable sessions ------------------------------------------------------------------------
+
+    def session(self, request):
+        """(session, None), or (None, the reply for one that is not usable)."""
+        with self.lock:
+            session = self.sessions.get(request.parameter("upload_id"))
+        if session is None:
+            return None, error_reply(404, "notFound", "No such upload session")
+        request.note["name"] = session.resource["name"]
+        if session.is_cancelled:
+            return None, Reply(499)
+        if session.finished:
+            return None, self.resource_reply(request, session.finished)
+        return session, None
+
+    @staticmethod
+    def progress(request, session):
+        kept = len(session.content)
+        if request.is_whole and request.fault.get("close") != "after":
+            session.told = kept
+        return Reply(308, b"", {"Range": "bytes=0-%d" % (kept - 1)} if kept else {})
+
+    def finish(self, request, session):
+        session.finished, reply = self.store(request, session.bucket, session.resource,
+                                             bytes(session.content), session.generation_match)
+        return reply
+
+    def answer_cancel(self, request, bucket):
+        session, reply = self.session(request)
+        if session:
+            session.is_cancelled = True
+        return reply or Reply(499)
+
+    def answer_status(self, request, bucket):
+        session, reply = self.session(request)
+        if not session:
+            return reply
+        asked = request.headers.get("Content-Range")
+        if request.body or not re.fullmatch(r"bytes \*/(\*|\d+)", asked):
+            return self.refuse("malformed status query: " + asked)
+        if asked == "bytes */%d" % len(session.content):
+            return self.finish(request, session)
+        return self.progress(request, session)
+
+    def answer_chunk(self, request, bucket):
+        session, reply = self.session(request)
+        if not session:
+            return reply
+        if request.method != "PUT" or session.is_probe:
+            self.violation("%s to a session, probe: %r" % (request.method, session.is_probe))
+        length = int(request.headers["Content-Length"])
+        given = request.headers.get("Content-Range")
+        if given is None:
+            start, end, total = len(session.content), len(session.content) + length - 1, None
+            total = end + 1
+        else:
+            match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", given)
+            if not match or int(match[2]) < int(match[1]):
+                return self.refuse("Failed to parse Content-Range header: " + given)
+            start, end = int(match[1]), int(match[2])
+            total = None if match[3] == "*" else int(match[3])
+        if end - start + 1 != length or (total is not None and end >= total):
+            return self.refuse("Content-Range %s of %d bytes" % (given, length))
+        if total is not None and session.total is not None and total != session.total:
+            return self.refuse("the total %d is not the %d announced" % (total, session.total))
+        is_last = total is not None and end == total - 1
+        if not is_last and length % GRANULARITY:
+            return self.refuse("a chunk of %d bytes that is not the last" % length)
+        if start > len(session.content):
+            self.violation("chunk at %d, but only %d are kept" % (start, len(session.content)))
+            return Reply(503, "Invalid request. According to the Content-Range header, the upload "
+                         "offset is %d byte(s), which exceeds already uploaded size of %d byte(s)."
+                         % (start, len(session.content)), {}, "text/plain")
+        if start < session.told:
+            self.violation("chunk at %d, but %d are acknowledged" % (start, session.told))
+        return self.keep(request, session, start, is_last)
+
+    def keep(self, request, session, start, is_last):
+        content = request.body
+        is_cut = not request.is_whole
+        if is_cut or "accept_bytes" in request.fault:
+            limit = min(request.fault.get("accept_bytes", len(content)), len(content))
+            content = content[:limit - limit % GRANULARITY]
+            is_last = False
+        session.content += content[len(session.content) - start:]
+        return self.finish(request, session) if is_last else self.progress(request, session)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def answer_metadata(self, request, bucket):
+        name = urllib.parse.unquote(request.raw_path.rsplit("/", 1)[1])
+        with self.lock:
+            made = self.objects.get((bucket, name))
+        if not made:
+            return error_reply(404, "notFound", "No such object: %s/%s" % (bucket, name))
+        if request.kind == "media":
+            with open(self.path(bucket, name), "rb") as file:
+                return Reply(200, file.read(), {}, made["contentType"])
+        return self.resource_reply(request, made)
+
+    answer_media = answer_metadata
+
+    def answer_delete(self, request, bucket):
+        name = urllib.parse.unquote(request.raw_path.rsplit("/", 1)[1])
+        with self.lock:
+            made = self.objects.get((bucket, name))
+            if not made:
+                return error_reply(404, "notFound", "No such object: %s/%s" % (bucket, name))
+            if request.parameter("ifGenerationMatch") != made["generation"]:
+                self.violation("delete without the generation: " + name)
+                return error_reply(412, "conditionNotMet", "another generation")
+            del self.objects[bucket, name]
+            os.unlink(self.path(bucket, name))
+        return Reply(204)
+
+    def answer_list(self, request, bucket):
+        prefix = request.parameter("prefix", "")
+        with self.lock:
+            items = [made for (where, name), made in sorted(self.objects.items())
+                     if where == bucket and name.startswith(prefix)]
+        return Reply(200, {"kind": "storage#objects", "items": items})
+
+    def answer_permissions(self, request, bucket):
+        return Reply(200, {"kind": "storage#testIamPermissionsResponse",
+                           "permissions": request.query.get("permissions", [])})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--directory", help="where objects go (a temporary folder)")
+    arguments = parser.parse_args()
+    directory = arguments.directory or tempfile.mkdtemp(prefix="fake-gcs-")
+    server = FakeGcs(directory, host=arguments.host, port=arguments.port).start()
+    print(server.url, flush=True)
+    print("objects: " + directory, file=sys.stderr, flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

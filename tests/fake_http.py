@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fake servers have in common: a threaded HTTP/1.1 server that records what it is sent,
+writes down every breach of the rules, and misbehaves on demand.
+
+A fault is a dict; the first whose `kind` fits a request (a kind of the server, or "*") is used up:
+    times        how often it applies (1); 0: until it is cleared
+    after        let this many fitting requests pass first (0)
+    status       answer this status, without doing what was asked
+    retry_after  Retry-After header of that answer
+    reason, message, text   its body: as JSON in Google's shape, or plain `text`
+    close        "before": hang up without doing it; "middle": after half of the body;
+                 "after": do it, then hang up (the reply is lost)
+    delay        seconds to wait before anything else; ends early when the server stops
+Others are for the server at hand (see fake_gcs.py)."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PIECE = 1 << 20
+
+
+class Request:
+    """One request: what was asked, and the body as far as it came."""
+
+    def __init__(self, handler):
+        parts = urllib.parse.urlsplit(handler.path)
+        self.method = handler.command
+        self.raw_path = parts.path
+        self.query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
+        self.headers = handler.headers
+        self.client = handler.client_address[:2]
+        self.kind = "?"
+        self.fault = {}
+        self.body = b""
+        self.is_whole = True
+        self.note = {}  # more for the record, by the server at hand
+
+    def parameter(self, name, default=None):
+        return self.query.get(name, [default])[0]
+
+
+class Reply:
+    def __init__(self, status, body=b"", headers=None, content_type="application/json"):
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+        self.status = status
+        self.body = body if isinstance(body, bytes) else body.encode()
+        self.headers = dict(headers or {})
+        self.content_type = content_type
+
+
+def error_reply(status, reason, message, headers=None):
+    """An error as Google's JSON APIs write it."""
+    return Reply(status, {"error": {"code": status, "message": message, "errors": [
+        {"domain": "global", "reason": reason, "message": message}]}}, headers)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120
+
+    def setup(self):
+        if self.server.tls:
+            self.request.settimeout(10)
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def log_message(self, format, *args):
+        pass
+
+    def serve(self):
+        self.server.fake.handle(self)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = serve
+
+    def handle_expect_100(self):
+        self.server.fake.violation("Expect: 100-continue costs a round trip")
+        return super().handle_expect_100()
+
+    def hang_up(self):
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def send_reply(self, reply):
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, str(value))
+        if reply.body:
+            self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    tls = None
+    fake = None
+
+    def handle_error(self, request, client_address):
+        pass  # clients that hang up or refuse our certificate are the daily business of a test
+
+
+class FakeServer:
+    """Base of the fakes. Subclasses give classify(request) -> kind and answer(request) -> Reply."""
+
+    def __init__(self, host="127.0.0.1", port=0, certificate=None):
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.stopping = threading.Event()
+        self.violations = []
+        self.requests = []
+        self.faults = []
+        self.host, self.certificate = host, certificate
+        self.port = port
+        self.listener = self.thread = None
+
+    @property
+    def url(self):
+        return "%s://%s:%d" % ("https" if self.certificate else "http", self.host, self.port)
+
+    def start(self):
+        """Listen (on the same port again after a stop)."""
+        self.stopping.clear()
+        self.listener = Listener((self.host, self.port), Handler)
+        self.listener.fake = self
+        if self.certificate:
+            self.listener.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.listener.tls.load_cert_chain(*self.certificate)
+        self.port = self.listener.server_address[1]
+        self.thread = threading.Thread(target=self.listener.serve_forever, args=(0.05,),
+                                       daemon=True)
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        if self.listener:
+            self.listener.shutdown()
+            self.listener.server_close()
+            self.listener = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *unused):
+        self.stop()
+
+    def violation(self, text):
+        with self.lock:
+            self.violations.append(text)
+            self.changed.notify_all()
+
+    def fault(self, kind, **what):
+        with self.lock:
+            self.faults.append({"kind": kind, "times": 1, "after": 0, **what})
+
+    def clear_faults(self):
+        with self.lock:
+            self.faults.clear()
+
+    def count(self, kind, status=None):
+        """How many requests of a kind were answered (with this status)."""
+        with self.lock:
+            return sum(1 for each in self.requests
+                       if each["kind"] == kind and status in (None, each["status"]))
+
+    def wait_for(self, is_reached, timeout, what):
+        """Wait until is_reached() holds; it is looked at after every request."""
+        deadline = time.monotonic() + timeout
+        with self.lock:
+            while not is_reached():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError("not within %g s: %s" % (timeout, what))
+                self.changed.wait(min(left, 0.2))
+
+    # -- one request -------------------------------------------------------------------------------
+
+    def take_fault(self, kind):
+        with self.lock:
+            for each in self.faults:
+                if each["kind"] not in (kind, "*"):
+                    continue
+                if each["after"] > 0:
+                    each["after"] -= 1
+                    continue
+                if each["times"] == 1:
+                    self.faults.remove(each)
+                elif each["times"] > 1:
+                    each["times"] -= 1
+                return dict(each)
+        return {}
+
+    def read_body(self, handler, request, share=1.0):
+        """Read the body; half of it only for share=0.5. False: it has no length we can trust."""
+        length = request.headers.get("Content-Length")
+        if request.headers.get("Transfer-Encoding"):
+            self.violation("%s with Transfer-Encoding" % request.kind)
+            return False
+        if length is None:
+            if request.method in ("POST", "PUT", "DELETE"):
+                self.violation("%s %s without Content-Length" % (request.method, request.kind))
+                return request.method == "DELETE"
+            return True
+        if not length.isdigit():
+            self.violation("malformed Content-Length: " + length)
+            return False
+        pieces, left = [], int(int(length) * share)
+        request.is_whole = share == 1.0
+        while left:
+            try:
+                piece = handler.rfile.read1(min(left, PIECE))
+            except OSError:
+                piece = b""
+            if not piece:
+                request.is_whole = False
+                break
+            pieces.append(piece)
+            left -= len(piece)
+        request.body = b"".join(pieces)
+        return True
+
+    def handle(self, handler):
+        request = Request(handler)
+        if request.raw_path == "/_control":
+            self.read_body(handler, request)
+            handler.send_reply(self.control(request))
+            return
+        request.kind = self.classify(request)
+        request.fault = fault = self.take_fault(request.kind)
+        if fault.get("delay"):
+            self.stopping.wait(fault["delay"])
+        close = fault.get("close")
+        has_length = self.read_body(handler, request, 0.5 if close == "middle" else 1.0)
+        if close in ("before", "middle"):
+            reply = None
+        elif not has_length:
+            reply = error_reply(411, "required", "You must provide the Content-Length HTTP header.")
+            handler.close_connection = True
+        elif fault.get("status"):
+            reply = self.fault_reply(fault)
+        else:
+            reply = self.answer(request)
+        with self.lock:
+            self.requests.append({
+                "time": time.time(), "kind": request.kind, "method": request.method,
+                "path": request.raw_path, "status": reply.status if reply else 0,
+                "lost": close == "after", "bytes": len(request.body), "client": request.client,
+                "fault": bool(fault), **request.note})
+            self.changed.notify_all()
+        if reply is None or close == "after" or self.stopping.is_set() or not request.is_whole:
+            handler.hang_up()
+            return
+        handler.send_reply(reply)
+
+    @staticmethod
+    def fault_reply(fault):
+        headers = {}
+        if "retry_after" in fault:
+            headers["Retry-After"] = fault["retry_after"]
+        if "text" in fault:
+            return Reply(fault["status"], fault["text"], headers, "text/plain")
+        return error_reply(fault["status"], fault.get("reason", "backendError"),
+                           fault.get("message", "a fault that the test asked for"), headers)
+
+    def control(self, request):
+        """GET /_control: the state. POST /_control: {"faults": […]} or {"clear": true}."""
+        if request.method == "POST":
+            order = json.loads(request.body)
+            if order.get("clear"):
+                self.clear_faults()
+            for each in order.get("faults", []):
+                self.fault(**each)
+        return Reply(200, self.state())
+
+    def state(self):
+        with self.lock:
+            return {"violations": list(self.violations), "requests": list(self.requests),
+                    "faults": list(self.faults)}
+
+    def classify(self, request):
+        raise NotImplementedError
+
+    def answer(self, request):
+        raise NotImplementedError

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a storage server answers: resources, ranges, and errors that end in a log line. */
+#include "fuzz.h"
+#include "upload/gcs_format.h"
+#include "upload/gcs_reply.h"
+
+/* Whoever has a session's id can write its object: none in a message, which may be logged. */
+static void require_no_session_id(const char *message)
+{
+	static const char key[] = "upload_id=";
+
+	for (const char *p = message; (p = strstr(p, key)); p += strlen(key))
+		fuzz_require(!p[strlen(key)] || strchr(" &\"'", p[strlen(key)]));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	cleanup_free char *body = fuzz_text(bytes, size);
+	char encoded[GCS_CRC32C_LENGTH + 1];
+	struct gcs_resource resource = { 0 };
+	struct gcs_problem problem = { 0 };
+	uint64_t persisted;
+	uint32_t crc32c;
+
+	if (gcs_parse_resource(body, &resource))
+		fuzz_require(memchr(resource.generation, '\0', sizeof resource.generation));
+	(void)gcs_parse_range(body, &persisted);
+	if (gcs_parse_crc32c(body, &crc32c)) {
+		gcs_format_crc32c(crc32c, encoded);
+		fuzz_require(strncmp(encoded, body, 5) == 0);
+	}
+	gcs_parse_problem(body, body, &problem);
+	fuzz_require(memchr(problem.reason, '\0', sizeof problem.reason));
+	fuzz_require(memchr(problem.message, '\0', sizeof problem.message));
+	require_no_session_id(problem.message);
+	for (int phase = GCS_MULTIPART; phase <= GCS_DELETE; phase++)
+		for (long status = 200; status < 600; status++) {
+			fuzz_require(gcs_decide((enum gcs_phase)phase, status, false, &problem) <=
+				     GCS_REFUSED);
+			fuzz_require(gcs_remedy(status, &problem));
+		}
+	return 0;
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What we tell people is what the program does: manuals, sample file, --help, versions, examples, README."""
+
+import difflib
+import os
+import re
+import shlex
+
+import lint
+
+ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "NODE_NAME": "lint-node", "LC_ALL": "C"}
+ENVIRONMENT.update((key, value) for key, value in os.environ.items() if key.endswith("SAN_OPTIONS"))
+
+
+def program(*arguments):
+    return lint.run(lint.PROGRAM, *arguments, env=ENVIRONMENT)
+
+
+def as_packaged(text):
+    """With this build's folders replaced by those of the packages."""
+    for variable, packaged in (("sysconfdir", "/etc"), ("localstatedir", "/var")):
+        if os.environ.get(variable):
+            text = text.replace(os.environ[variable], packaged)
+    return text
+
+
+def differences(committed, arguments):
+    """What differs between a committed file and what the table makes of it now."""
+    result = lint.run(lint.BUILD / "conf-docs", *arguments)
+    if result.returncode:
+        return [f"conf-docs {arguments}: {result.stderr or result.returncode}"]
+    path = lint.SOURCE / committed
+    if not path.is_file():
+        return [f"{committed} is missing"]
+    now = as_packaged(result.stdout).splitlines()
+    then = path.read_text().splitlines()
+    changed = list(difflib.unified_diff(then, now, committed, "made from src/conf/options.def",
+                                        lineterm="", n=0))
+    return changed and [f"stale; make anew: build/conf-docs {shlex.join(map(str, arguments))}"] + changed
+
+
+def check_in_step(tap):
+    tap.point(differences("etc/kube-node-tracer.conf", ["sample"]), "the sample file is in step")
+    for page in ("man/kube-node-tracer.8", "man/kube-node-tracer.conf.5"):
+        tap.point(differences(page, ["man", lint.SOURCE / page]), f"{page} is in step")
+
+
+def check_help(tap):
+    long = program("--help")
+    complaints = [f"exit status {long.returncode}"] if long.returncode else []
+    complaints += [f"on standard error: {long.stderr}"] if long.stderr else []
+    complaints += [] if len(long.stdout.splitlines()) > 30 else ["too short to be a help"]
+    tap.point(complaints, "--help goes to standard output")
+    tap.point([line for line in long.stdout.splitlines() if len(line) > 80 or "\t" in line],
+              "--help fits 80 columns")
+    tap.point([] if program("-h").stdout == long.stdout else ["differs"], "-h is --help")
+    tap.point([option.flag for option in lint.options()
+               if not re.search(rf"{option.flag}\b", long.stdout)], "--help tells every option")
+    unknown = program("--no-such-flag")
+    complaints = [f"exit status {unknown.returncode}"] if unknown.returncode != 64 else []
+    complaints += ["nothing on standard error"] if "no-such-flag" not in unknown.stderr else []
+    complaints += ["wall of text"] if unknown.stderr.count("\n") > 2 or unknown.stdout else []
+    tap.point(complaints, "an unknown flag is one line on standard error and 64")
+
+
+def check_versions(tap):
+    text = (lint.SOURCE / "configure.ac").read_text()
+    version = re.search(r"AC_INIT\(\[kube-node-tracer\], \[([\w.~-]+)\]", text).group(1)
+    found = {"--version": program("--version").stdout}
+    for path, pattern in (("CHANGELOG.md", r"^## (\S+)"),
+                          ("debian/changelog", r"^kube-node-tracer \(([\w.~]+)"),
+                          ("rpm/kube-node-tracer.spec", r"^Version:\s*(\S+)")):
+        if (lint.SOURCE / path).is_file():
+            match = re.search(pattern, (lint.SOURCE / path).read_text(), re.MULTILINE)
+            found[path] = match.group(1) if match else "no version"
+    tap.point([f"configure.ac has {version}, {place} has {text.strip()!r}"
+               for place, text in found.items() if version not in text.split()], "versions agree")
+
+
+def accepts(name, *arguments):
+    result = program("--print-config", *arguments)
+    if result.returncode or not result.stdout:
+        return [f"{name}: exit status {result.returncode}: {result.stderr.strip()}"]
+    return []
+
+
+def check_examples(tap):
+    tap.point(accepts("sample", "--config", lint.SOURCE / "etc/kube-node-tracer.conf", "-b", "bucket"),
+              "the sample file is a configuration")
+    for path in sorted((lint.SOURCE / "examples").glob("*.conf")):
+        tap.point(accepts(path.name, "--config", path), f"examples/{path.name} is a configuration")
+    text = (lint.SOURCE / "examples/daemonset.yaml").read_text()
+    arguments = re.search(r"args: \[(.*?)\]", text, re.DOTALL).group(1)
+    arguments = [word.replace("$(NODE_NAME)", "node-1").replace("BUCKET", "my-bucket")
+                 for word in re.findall(r'"([^"]*)"', arguments)]
+    tap.point(accepts("daemonset.yaml", *arguments), "the arguments in examples/daemonset.yaml work")
+    tap.point(accepts("arguments", "-N", "X", "-b", "bucket", "-C", "100", "-W", "100"),
+              "the arguments of the original's DaemonSet work")
+
+
+def check_names_in_documents(tap):
+    """Flags and keys that the documents name exist."""
+    flags = {option.flag for option in lint.options()}
+    flags |= {"--help", "--version", "--config", "--check-config", "--print-config"}
+    flags |= {"--group-name", "--prefix"}  # the pattern of our own, and configure's
+    keys = {option.key for option in lint.options()}
+    groups = {option.group for option in lint.options()}
+    unknown_flags, unknown_keys = [], []
+    paths = [lint.SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "bootstrap")]
+    paths += [path for path in lint.our_files() if path.parent.name in ("systemd", "man", "examples")]
+    for path in paths:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            place = f"{lint.relative(path)}:{number}"
+            ours = re.search(r"(?:kube-node-tracer|bootstrap run)((?: +[^|#]*)?)$", line)
+            words = re.findall(r"`(--[a-z-]+)[^`]*`", line)
+            if ours and path.suffix == ".md":
+                words += re.findall(r"(?<=\s)(--[a-z][a-z-]*)", ours.group(1))
+            unknown_flags += [f"{place}: {word}" for word in words
+                              if word not in flags and not word.startswith(("--enable", "--with"))]
+            for match in re.finditer(r"(?<![\w./-])(%s)\.([a-z_]{2,})(?![\w(.-])" % "|".join(groups),
+                                     line):
+                if match.group() not in keys and match.group(2) not in ("conf", "sh", "py", "md"):
+                    unknown_keys.append(f"{place}: {match.group()}")
+    tap.point(unknown_flags, "flags in the documents exist")
+    tap.point(unknown_keys, "keys in the documents exist")
+
+
+def check_links(tap):
+    """Files that the Markdown documents point to are there."""
+    broken = []
+    for path in lint.our_files(".md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            if not (path.parent / target).exists():
+                broken.append(f"{lint.relative(path)}: {target}")
+    tap.point(broken, "links in the documents lead somewhere")
+
+
+def main():
+    tap = lint.Tap()
+    if not lint.PROGRAM.exists():
+        tap.point([f"{lint.PROGRAM} is missing"], "the program is built")
+        tap.done()
+    tap.point([] if len(lint.options()) > 20 else ["options.def is not understood"],
+              "the table of options is read")
+    check_in_step(tap)
+    check_help(tap)
+    check_versions(tap)
+    check_examples(tap)
+    check_names_in_documents(tap)
+    check_links(tap)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

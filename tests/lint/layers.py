@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The folders are the architecture: who may include whom, and which library belongs where."""
+
+import collections
+import re
+
+import lint
+
+# Includes point to a smaller number or stay in their own folder.
+LAYERS = {"main": 6, "daemon": 5, "capture": 4, "record": 4, "upload": 4, "status": 4,
+          "packet": 3, "spool": 3, "conf": 2, "base": 1}
+
+# Headers of others: the only files that may include them.
+LIBRARIES = [
+    (r"pthread\.h", r"base/"),
+    # gzip has a checksum of its own, another one than CRC32C.
+    (r"isa-l/crc\.h", r"base/checksum_isal\.c|record/codec_gzip_isal\.c"),
+    (r"systemd/sd-journal\.h", r"base/log\.c"),
+    (r"systemd/.*", r"daemon\w*\.[ch]"),
+    (r"cap-ng\.h", r"daemon\w*\.[ch]"),
+    (r"libconfig\.h|getopt\.h", r"conf/"),
+    (r"pcap.*", r"capture/"),
+    (r"isa-l.*|igzip_lib\.h|zlib\.h|zstd\.h", r"record/"),
+    (r"curl/.*", r"upload/http\w*\.[ch]"),
+    (r"openssl/.*|jansson\.h", r"upload/"),
+    (r"microhttpd\.h", r"status/"),
+]
+
+# The C library and the kernel's interface: for everybody.
+STANDARD = re.compile(
+    r"(assert|ctype|dirent|endian|errno|fcntl|grp|ifaddrs|inttypes|limits|locale|netdb|poll|pwd|sched|"
+    r"semaphore|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|"
+    r"strings|sysexits|termios|time|unistd)\.h"
+    r"|(arpa|asm|linux|net|netinet|netpacket|sys)/[\w/.-]+\.h")
+
+FORBIDDEN_NAMES = {"utils", "util", "misc", "common", "helpers", "stuff"}
+
+
+def component(path):
+    """The layer that a path below src/ belongs to."""
+    if "/" in path:
+        return path.split("/")[0]
+    return "main" if path == "main.c" else "daemon"
+
+
+def main():
+    tap = lint.Tap()
+    directions, libraries, unknown, missing = [], [], [], []
+    files = lint.sources()
+    for path in files:
+        name = str(path.relative_to(lint.SOURCE / "src"))
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+            if not match:
+                continue
+            place, header = f"src/{name}:{number}: {match.group(2)}", match.group(2)
+            if match.group(1) == '"':
+                if not (lint.SOURCE / "src" / header).is_file():
+                    missing.append(f"{place}: no such file below src/")
+                    continue
+                mine, theirs = component(name), component(header)
+                if mine != theirs and LAYERS[theirs] >= LAYERS[mine]:
+                    directions.append(f"{place}: {mine} must not include {theirs}")
+                continue
+            for pattern, allowed in LIBRARIES:
+                if re.fullmatch(pattern, header):
+                    if not re.match(allowed, name):
+                        libraries.append(f"{place}: only src/{allowed} may include it")
+                    break
+            else:
+                if not STANDARD.fullmatch(header):
+                    unknown.append(f"{place}: neither the C library's nor in tests/lint/layers.py")
+
+    tap.point([] if len(files) > 20 else [f"{len(files)} files"], "the sources are found")
+    tap.point(missing, "own includes are written as folder/file.h")
+    tap.point([name for name in {component(str(f.relative_to(lint.SOURCE / 'src'))) for f in files}
+               if name not in LAYERS], "every folder is a layer of the design")
+    tap.point(directions, "includes point down the layers, stages do not know one another")
+    tap.point(libraries, "every library is included in its own folder only")
+    tap.point(unknown, "no library that the design does not name")
+
+    names = collections.Counter(path.name for path in files if path.suffix in (".c", ".h"))
+    tap.point([f"{name}: {count} files" for name, count in names.items() if count > 1],
+              "basenames are unique")
+    tap.point([lint.relative(path) for path in files if path.stem in FORBIDDEN_NAMES],
+              "no file is a drawer for anything")
+    guards = [lint.relative(path) for path in lint.sources(".h")
+              if "#pragma once" not in path.read_text()]
+    tap.point(guards, "headers can be included twice")
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
