@@ -87,6 +87,7 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 /* Before the first thread, so that all of them inherit it: main alone reads signals. */
 static int set_signals(struct error *err)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t set;
 
 	(void)sigemptyset(&set);
@@ -97,7 +98,7 @@ static int set_signals(struct error *err)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return error_errno(err, "block signals");
 	/* A reader that closed its end, a file size limit: errors of the call, not of the process. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+	if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
 		return error_errno(err, "ignore signals");
 	return 0;
 }
@@ -136,11 +137,14 @@ static int build_loop(struct daemon *daemon, struct error *err)
 static int prepare(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
+	struct error reason;
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
 	daemon->connections = connections_new();
 	if (privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
 		return -1;
+	if (spool_check(conf->spool_directory, &reason) < 0)
+		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
 	/* A key that only root may read is read here. */
 	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
 }
@@ -245,8 +249,7 @@ int daemon_check(const struct conf *conf, struct error *err)
 	struct daemon daemon = { .conf = conf_ref(conf), .wake_fd = -1 };
 	int result = -1;
 
-	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
-	    spool_check(conf->spool_directory, err) == 0)
+	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0)
 		result = uploader_check(daemon.uploader, err);
 	tear_down(&daemon);
 	if (result == 0)

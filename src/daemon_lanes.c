@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon_lanes.h"
 
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "capture/interfaces.h"
@@ -48,6 +51,31 @@ int lanes_start(struct lanes *lanes, uint64_t from_ns, struct error *err)
 		    capture_start(lane->capture, recorder_queue(lane->recorder), from_ns, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static void share_time(const struct lanes *lanes, bool is_shared)
+{
+	for (size_t i = 0; i < lanes->count; i++)
+		capture_share_time(lanes->lane[i].capture, is_shared);
+}
+
+int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
+{
+	struct timespec delay = { .tv_nsec = CAPTURE_SHARE_TIME_MS * CLOCK_NS_PER_MS };
+	uint64_t now_ns;
+
+	/* Both are capturing already; they have to agree on which packet came before that instant. */
+	share_time(new, true);
+	(void)nanosleep(&delay, NULL);
+	now_ns = clock_real_ns();
+	if (lanes_start(new, now_ns, err) < 0) {
+		lanes_stop(new, "reload", 0);
+		return -1;
+	}
+	lanes_stop(*lanes, "reload", now_ns);
+	share_time(new, false);
+	*lanes = new;
 	return 0;
 }
 

@@ -23,6 +23,12 @@ int lanes_open(const struct conf *conf, const struct capture_context *capture,
 /* Record packets from this real time on. */
 int lanes_start(struct lanes *lanes, uint64_t from_ns, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Put a newly opened set in the place of *lanes, at one instant: each packet goes to one of them, by its
+ * time. On failure the old set goes on and the new one is freed. Blocks for about half a second.
+ */
+int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
+	__attribute__((warn_unused_result));
 /* Take over options that need no new capture, from the next segment on. */
 int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

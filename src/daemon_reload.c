@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/signalfd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon_notify.h"
@@ -25,7 +24,6 @@ static int reload(struct daemon *daemon, struct error *err)
 	struct uploader *uploader = NULL;
 	struct lanes *lanes = NULL;
 	const struct codec *codec;
-	uint64_t now_ns;
 	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
@@ -43,18 +41,12 @@ static int reload(struct daemon *daemon, struct error *err)
 		return -1;
 	}
 
+	if (lanes && lanes_hand_over(&daemon->lanes, lanes, err) < 0) {
+		uploader_free(uploader);
+		return -1;
+	}
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
-	if (lanes) {
-		/* Both are capturing: each packet goes to one of them by its time. */
-		now_ns = clock_real_ns();
-		if (lanes_start(lanes, now_ns, err) < 0) {
-			lanes_stop(lanes, "reload", 0);
-			uploader_free(uploader);
-			return -1;
-		}
-		lanes_stop(daemon->lanes, "reload", now_ns);
-		daemon->lanes = lanes;
-	} else {
+	if (!lanes) {
 		if (lanes_configure(daemon->lanes, conf, err) < 0)
 			return -1;
 		lanes_end_segments(daemon->lanes, "reload");

@@ -36,6 +36,15 @@ static const char *const json_severities[] = {
 	[LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_DEBUG] = "DEBUG",
 };
 
+/* What is found by its kind, also when the words change one day. */
+static const struct {
+	const char *sentence, *field;
+} events[] = {
+#define EVENT(sentence, id, explanation) { sentence, "MESSAGE_ID=" id },
+#include "base/events.def"
+#undef EVENT
+};
+
 /* systemd sets JOURNAL_STREAM to device:inode of the stream it connected (systemd.exec(5)). */
 static bool stderr_is_journal(void)
 {
@@ -147,7 +156,7 @@ static void write_journal(enum log_level level, const char *sentence, const stru
 			  size_t fact_count)
 {
 	char message[LINE_MAX_BYTES], priority[32], fields[FACTS_MAX][FIELD_MAX_BYTES];
-	struct iovec iov[FACTS_MAX + 2];
+	struct iovec iov[FACTS_MAX + 3];
 	struct text line = text_over(message, sizeof message);
 	int count = 0;
 
@@ -157,8 +166,16 @@ static void write_journal(enum log_level level, const char *sentence, const stru
 	(void)snprintf(priority, sizeof priority, "PRIORITY=%d", (int)level);
 	iov[count++] = (struct iovec){ priority, strlen(priority) };
 
-	for (size_t i = 0; i < fact_count && count < FACTS_MAX + 2; i++) {
-		struct text field = text_over(fields[count - 2], FIELD_MAX_BYTES);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+		if (strcmp(events[i].sentence, sentence) == 0) {
+			const char *field = events[i].field;
+
+			iov[count++] = (struct iovec){ (char *)field, strlen(field) };
+			break;
+		}
+	}
+	for (size_t i = 0; i < fact_count && i < FACTS_MAX; i++) {
+		struct text field = text_over(fields[i], FIELD_MAX_BYTES);
 
 		if (!facts[i].key)
 			continue;

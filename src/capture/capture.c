@@ -87,6 +87,11 @@ void capture_join(struct capture *capture)
 	thread_join(&capture->thread);
 }
 
+void capture_share_time(const struct capture *capture, bool is_shared)
+{
+	device_share_time(&capture->device, is_shared);
+}
+
 const char *capture_interface(const struct capture *capture)
 {
 	return capture->interface;

@@ -44,6 +44,13 @@ struct capture *capture_close(struct capture *capture);
 int capture_start(struct capture *capture, struct queue *queue, uint64_t from_ns, struct error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * For a hand-over between two captures of an interface: let both see the same time stamps. Takes effect
+ * CAPTURE_SHARE_TIME_MS later (the kernel patches itself), for all captures of the machine.
+ */
+void capture_share_time(const struct capture *capture, bool is_shared);
+#define CAPTURE_SHARE_TIME_MS 50
+
 /* Other limits (segment.size, segment.age, capture.flush_interval), for the current segment too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
 /* End the current segment now; the next begins with the next packet. reason is a constant. */

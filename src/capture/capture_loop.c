@@ -11,9 +11,10 @@
 /* Then look at the clock and at what main asks for, however fast packets come. */
 #define DISPATCH_PACKETS 4096
 /* Everything that was received by some time has been seen this much later. */
-#define LATENCY_NS ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
-#define POLL_MS    1000 /* at most, so that the watchdog sees a beat */
-#define REOPEN_MS  1000 /* how often an interface that is away is tried */
+#define LATENCY_NS    ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
+#define DRAIN_POLL_MS 20
+#define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
+#define REOPEN_MS     1000 /* how often an interface that is away is tried */
 
 void capture_beat(struct capture *capture)
 {
@@ -159,16 +160,31 @@ void capture_adopt_source(struct capture *capture)
 	atomic_store(&capture->is_live, true);
 }
 
+/* What was received before the interface went away comes out of the ring when its block is retired. */
+static void drain_ring(struct capture *capture)
+{
+	uint64_t end_ns = clock_monotonic_ns() + LATENCY_NS;
+
+	while (clock_monotonic_ns() < end_ns) {
+		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
+
+		(void)poll(&ring, 1, DRAIN_POLL_MS);
+		(void)pcap_dispatch(capture->device.pcap, -1, on_packet, (u_char *)capture);
+	}
+}
+
 /* The interface went away: what was recorded of it is a segment, then try until it is back. */
 static void wait_for_interface(struct capture *capture)
 {
-	uint64_t now_ns = clock_real_ns();
 	struct error err;
+	uint64_t now_ns;
 
 	log_warning("interface went away, waiting for it",
 		    log_text("interface", capture->interface),
 		    log_text("reason", pcap_geterr(capture->device.pcap)));
 	atomic_store(&capture->is_live, false);
+	drain_ring(capture);
+	now_ns = clock_real_ns();
 	end_segment_unless_empty(capture, "interface", now_ns, now_ns);
 	device_close(&capture->device);
 	while (!atomic_load(&capture->stop_reason)) {
@@ -252,7 +268,7 @@ void capture_run(void *context)
 
 		capture_beat(capture);
 		if (dispatched < DISPATCH_PACKETS)
-			(void)poll(fds, 2, is_stopping ? 20 : wait_ms(capture));
+			(void)poll(fds, 2, is_stopping ? DRAIN_POLL_MS : wait_ms(capture));
 		if (fds[1].revents)
 			(void)eventfd_read(capture->wake_fd, &ignored);
 		if (!is_stopping && atomic_load(&capture->stop_reason))

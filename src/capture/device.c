@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/device.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/log.h"
 #include "capture/filter.h"
 
 #define SNAPLEN_MAX 262144 /* what 0 means, as with tcpdump */
@@ -134,6 +136,16 @@ void device_close(struct device *device)
 	if (device->pcap)
 		pcap_close(device->pcap);
 	*device = (struct device){ .fd = -1 };
+}
+
+void device_share_time(const struct device *device, bool is_shared)
+{
+	int value = is_shared;
+
+	/* If it fails, a packet at the very instant of a hand-over may be recorded twice, or not. */
+	if (device->fd >= 0 &&
+	    setsockopt(device->fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value) < 0)
+		log_debug("time stamps are not shared", log_text("reason", strerrorname_np(errno)));
 }
 
 /* libpcap's counters have 32 bits and may wrap: only differences count. */

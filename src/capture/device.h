@@ -31,5 +31,12 @@ int device_open(const struct conf *conf, const char *interface, struct device *r
 	__attribute__((warn_unused_result));
 void device_close(struct device *device);
 
+/*
+ * While any socket of the machine wants it, the kernel stamps each packet once, and all captures see the
+ * same time; otherwise each capture reads the clock for itself, some microseconds apart (kernel:
+ * net_enable_timestamp() and tpacket_get_timestamp()).
+ */
+void device_share_time(const struct device *device, bool is_shared);
+
 /* What was lost since the last call. */
 void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);

@@ -182,4 +182,7 @@ void conf_docs_help(FILE *out);                           /* --help; fits 80 col
 void conf_docs_print(FILE *out, const struct conf *conf); /* --print-config */
 void conf_docs_sample(FILE *out);                         /* etc/kube-node-tracer.conf */
 void conf_docs_man_options(FILE *out);                    /* mdoc list for kube-node-tracer(8) */
-void conf_docs_man_keys(FILE *out); /* mdoc list for kube-node-tracer.conf(5) */
+void conf_docs_man_keys(FILE *out);        /* mdoc list for kube-node-tracer.conf(5) */
+void conf_docs_completion_bash(FILE *out); /* completions/kube-node-tracer */
+void conf_docs_completion_fish(FILE *out); /* completions/kube-node-tracer.fish */
+void conf_docs_completion_zsh(FILE *out);  /* completions/_kube-node-tracer */

@@ -1,25 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the committed documents that come from the table of options to standard output:
+ * Writes the committed documents that come from the tables of options and events to standard output:
  *
  *     conf-docs sample      etc/kube-node-tracer.conf
  *     conf-docs man FILE    the manual page FILE with its generated section made anew
  *     conf-docs options     that section alone: of kube-node-tracer(8)
  *     conf-docs keys        of kube-node-tracer.conf(5)
+ *     conf-docs bash        completions/kube-node-tracer
+ *     conf-docs fish        completions/kube-node-tracer.fish
+ *     conf-docs zsh         completions/_kube-node-tracer
+ *     conf-docs catalog     systemd/kube-node-tracer.catalog
  */
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "conf/conf.h"
+#include "conf/conf_private.h"
+
+#define CATALOG_WIDTH 80
+
+static const struct {
+	const char *sentence, *id, *explanation;
+} events[] = {
+#define EVENT(sentence, id, explanation) { sentence, id, explanation },
+#include "base/events.def"
+#undef EVENT
+};
+
+/* The journal's message catalogue, see systemd.journal-catalog in systemd's documentation. */
+static void write_catalog(FILE *out)
+{
+	fprintf(out, "# SPDX-License-Identifier: Apache-2.0\n"
+		     "# Made by conf-docs from src/base/events.def.\n");
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+		fprintf(out,
+			"\n-- %s\n"
+			"Subject: %s\n"
+			"Defined-By: kube-node-tracer\n"
+			"Support: " PACKAGE_BUGREPORT "\n"
+			"Documentation: man:kube-node-tracer(8)\n\n",
+			events[i].id, events[i].sentence);
+		conf_docs_wrap(out, "", CATALOG_WIDTH, events[i].explanation);
+	}
+}
 
 static const struct {
 	const char *name;
 	void (*write)(FILE *out);
 } sections[] = {
-	{ "options", conf_docs_man_options },
-	{ "keys", conf_docs_man_keys },
-	{ "sample", conf_docs_sample },
+	{ "options", conf_docs_man_options },  { "keys", conf_docs_man_keys },
+	{ "sample", conf_docs_sample },        { "bash", conf_docs_completion_bash },
+	{ "fish", conf_docs_completion_fish }, { "zsh", conf_docs_completion_zsh },
+	{ "catalog", write_catalog },
 };
 
 static int write_section(const char *name)
@@ -79,7 +111,8 @@ int main(int argc, char **argv)
 	else
 		argc = 0;
 	if (argc == 0 || (argc == 2 && result < 0)) {
-		fprintf(stderr, "usage: conf-docs sample|options|keys|man FILE\n");
+		fprintf(stderr,
+			"usage: conf-docs sample|options|keys|bash|fish|zsh|catalog|man FILE\n");
 		return EX_USAGE;
 	}
 	if (fflush(stdout) || ferror(stdout)) {

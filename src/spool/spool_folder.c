@@ -87,9 +87,11 @@ static int open_root(struct spool *spool, const char *directory, struct error *e
 
 int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
 {
-	if (open_root(spool, directory, err) < 0 || keep_others_out(spool, err) < 0)
+	int result = open_root(spool, directory, err);
+
+	if (result == 0 && keep_others_out(spool, err) < 0)
 		return -1;
-	if (open_folders(spool, err) < 0 || prove_writable(spool, err) < 0) {
+	if (result < 0 || open_folders(spool, err) < 0 || prove_writable(spool, err) < 0) {
 		err->kind = ERROR_CONFIG;
 		return -1;
 	}
