@@ -145,14 +145,18 @@ int spool_create(struct spool *spool, const char *name, const struct segment *se
 int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
 		  struct error *err)
 {
+	struct segment told = *segment;
 	int result;
 
-	/* The facts first: whoever sees the segment finds them. */
-	if (spool_facts_write(spool, name, segment, err) < 0)
-		return -1;
 	(void)pthread_mutex_lock(&spool->lock);
-	result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		told.drops[i] += spool->carried_drops[i];
+	/* The facts first: whoever sees the segment finds them. */
+	result = spool_facts_write(spool, name, &told, err);
+	if (result == 0)
+		result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
 	if (result == 0) {
+		memset(spool->carried_drops, 0, sizeof spool->carried_drops);
 		spool_index_insert(spool, name, SPOOL_READY, segment->bytes);
 		(void)pthread_cond_signal(&spool->changed);
 	}

@@ -98,8 +98,12 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 		log_debug("segment has no facts", log_reason(&reading));
 	if (unlinkat(spool->folder_fd[entry->state], entry->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
-	if (entry->state == SPOOL_READY)
+	if (entry->state == SPOOL_READY) {
 		counter_add(&spool->counters->drops[DROP_BUDGET], segment.packets);
+		spool->carried_drops[DROP_BUDGET] += segment.packets;
+		for (int i = 0; i < DROP_REASON_COUNT; i++)
+			spool->carried_drops[i] += segment.drops[i];
+	}
 	log_warning("segment deleted, the spool is over its limits", log_text("name", entry->name),
 		    log_text("folder", spool_folder_names[entry->state]),
 		    log_number("packets", segment.packets), log_number("bytes", entry->bytes));

@@ -40,6 +40,8 @@ struct spool {
 	struct spool_entry *entries; /* whole segments, in name order */
 	size_t count, capacity;
 	uint64_t sequence;
+	/* What segments told that were deleted for want of room, and their packets: the next one tells it. */
+	uint64_t carried_drops[DROP_REASON_COUNT];
 	unsigned wakes; /* how often spool_wake() was called */
 };
 

@@ -38,7 +38,7 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 
 	if (!destination[0])
 		return conf_error(conf, CONF_upload_destination, err,
-				  "is required: BUCKET, gs://BUCKET[/PREFIX] or file:///DIR");
+				  "is required (-b): BUCKET, gs://BUCKET[/PREFIX] or file:///DIR");
 	for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++) {
 		size_t length = strlen(sinks[i]->scheme);
 

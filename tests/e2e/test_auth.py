@@ -187,6 +187,14 @@ def test_token_is_renewed_before_it_ends(lab):
     check(2 <= server.count("token") <= 100, "token requests: %d" % server.count("token"))
 
 
+def test_token_is_renewed_early(lab):
+    """Well before its end, so that no upload starts with one that ends on the way."""
+    server = metadata_server(lab, lifetime=9)
+    daemon = google_daemon(lab, "-G", "1").start_ready()
+    server.wait_for(lambda: server.count("token") >= 2, 8, "a second token")
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_token_is_kept(lab):
     server = metadata_server(lab)
     daemon = google_daemon(lab, "-G", "1").start_ready()

@@ -209,6 +209,33 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 	assert_false(spool_is_full(fixture->spool));
 }
 
+/* The next segment tells what the deleted ones held and told, so that the objects add up. */
+static void test_deleted_packets_are_told_by_the_next_segment(void **state)
+{
+	struct fixture *fixture = *state;
+	struct budget budget = { .max_segments = 1 };
+	struct segment lossy = { .packets = 7, .bytes = 9, .drops = { [DROP_KERNEL] = 3 } };
+	struct spool_claim claimed;
+	struct error err;
+
+	begin(fixture, first, "123456789", 9);
+	assert_int_equal(spool_publish(fixture->spool, first, &lossy, &err), 0);
+	publish(fixture, second);
+	assert_int_equal(spool_enforce(fixture->spool, &budget, &err), 0);
+	publish(fixture, third);
+	/* The second is deleted as well; the third, which waits, has told the first one's. */
+	assert_int_equal(spool_enforce(fixture->spool, &budget, &err), 0);
+	publish(fixture, NAME("03", "00000004"));
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 10);
+	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 0);
+	(void)close(claimed.fd);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 7);
+	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 3);
+	(void)close(claimed.fd);
+}
+
 static void test_what_is_being_sent_is_never_deleted(void **state)
 {
 	struct fixture *fixture = *state;
@@ -264,6 +291,7 @@ int main(void)
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
+		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
