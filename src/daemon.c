@@ -32,8 +32,8 @@ static void begin_stop(struct daemon *daemon)
 
 	daemon->phase = PHASE_STOPPING;
 	notify_stopping(deadline_s + 10);
-	daemon->lanes = lanes_stop(daemon->lanes, "stop", UINT64_MAX);
 	daemon->stop_at_ms = clock_monotonic_ms() + deadline_s * CLOCK_MS_PER_S;
+	daemon->lanes = lanes_stop(daemon->lanes, "stop", clock_real_ns());
 	uploader_drain(daemon->uploader);
 }
 
@@ -143,13 +143,17 @@ static int prepare(struct daemon *daemon, struct error *err)
 	daemon->connections = connections_new();
 	if (privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
 		return -1;
-	if (spool_check(conf->spool_directory, &reason) < 0)
-		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
+	if (spool_check(conf->spool_directory, &reason) < 0) {
+		if (reason.kind == ERROR_CONFIG)
+			return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
+		*err = reason; /* a disk that is full or slow to appear: a restart may help */
+		return -1;
+	}
 	/* A key that only root may read is read here. */
 	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
 }
 
-/* Interfaces are opened before the spool is tidied up: the kernel's ring collects meanwhile. */
+/* Interfaces are opened before recovery begins: the kernel's ring collects meanwhile. */
 static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
@@ -173,7 +177,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		       err) < 0)
 		return -1;
 	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
-	    lanes_start(daemon->lanes, 0, err) < 0)
+	    lanes_start(daemon->lanes, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
@@ -194,9 +198,9 @@ static void log_start(const struct daemon *daemon)
 
 static void log_end(struct daemon *daemon)
 {
-	struct spool_totals totals;
+	struct spool_totals totals = { 0 };
 
-	spool_totals(daemon->spool, &totals);
+	(void)spool_totals(daemon->spool, &totals); /* no other thread is left */
 	log_notice("stopped", log_number("packets", counter_read(&daemon->counters.packets)),
 		   log_number("uploaded", counter_read(&daemon->counters.segments_uploaded)),
 		   log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
@@ -204,7 +208,7 @@ static void log_end(struct daemon *daemon)
 
 static void tear_down(struct daemon *daemon)
 {
-	daemon->lanes = lanes_stop(daemon->lanes, "stop", UINT64_MAX);
+	daemon->lanes = lanes_stop(daemon->lanes, "stop", clock_real_ns());
 	if (daemon->uploader)
 		uploader_stop(daemon->uploader);
 	daemon->uploader = uploader_free(daemon->uploader);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon_lanes.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -42,39 +40,42 @@ failed:
 	return -1;
 }
 
-int lanes_start(struct lanes *lanes, uint64_t from_ns, struct error *err)
+static int start(struct lanes *lanes, enum capture_from from, struct error *err)
 {
 	for (size_t i = 0; i < lanes->count; i++) {
 		struct lane *lane = &lanes->lane[i];
 
 		if (recorder_start(lane->recorder, err) < 0 ||
-		    capture_start(lane->capture, recorder_queue(lane->recorder), from_ns, err) < 0)
+		    capture_start(lane->capture, recorder_queue(lane->recorder), from, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static void share_time(const struct lanes *lanes, bool is_shared)
+int lanes_start(struct lanes *lanes, struct error *err)
 {
-	for (size_t i = 0; i < lanes->count; i++)
-		capture_share_time(lanes->lane[i].capture, is_shared);
+	return start(lanes, CAPTURE_FROM_START, err);
 }
 
+/*
+ * Both sets are running, the new one discarding, when an instant a little ahead is chosen; the old set
+ * learns it first, so that there is no time at which both record.
+ */
 int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
 {
-	struct timespec delay = { .tv_nsec = CAPTURE_SHARE_TIME_MS * CLOCK_NS_PER_MS };
-	uint64_t now_ns;
+	struct lanes *old = *lanes;
+	uint64_t instant_ns;
 
-	/* Both are capturing already; they have to agree on which packet came before that instant. */
-	share_time(new, true);
-	(void)nanosleep(&delay, NULL);
-	now_ns = clock_real_ns();
-	if (lanes_start(new, now_ns, err) < 0) {
+	if (start(new, CAPTURE_FROM_LATER, err) < 0) {
 		lanes_stop(new, "reload", 0);
 		return -1;
 	}
-	lanes_stop(*lanes, "reload", now_ns);
-	share_time(new, false);
+	instant_ns = clock_real_ns() + CAPTURE_AGREE_MS * CLOCK_NS_PER_MS;
+	for (size_t i = 0; i < old->count; i++)
+		capture_stop(old->lane[i].capture, "reload", instant_ns);
+	for (size_t i = 0; i < new->count; i++)
+		capture_begin(new->lane[i].capture, instant_ns);
+	lanes_stop(old, "reload", instant_ns);
 	*lanes = new;
 	return 0;
 }
@@ -136,12 +137,15 @@ bool lanes_are_live(const struct lanes *lanes)
 	return true;
 }
 
-bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms)
+bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms, bool is_memory_low)
 {
-	for (size_t i = 0; i < lanes->count; i++)
-		if (capture_last_beat_ms(lanes->lane[i].capture) < since_ms ||
-		    recorder_last_beat_ms(lanes->lane[i].recorder) < since_ms)
+	for (size_t i = 0; i < lanes->count; i++) {
+		const struct lane *lane = &lanes->lane[i];
+
+		if (capture_last_beat_ms(lane->capture) < since_ms ||
+		    (is_memory_low && recorder_last_beat_ms(lane->recorder) < since_ms))
 			return false;
+	}
 	return true;
 }
 

@@ -20,12 +20,12 @@ struct lanes;
 int lanes_open(const struct conf *conf, const struct capture_context *capture,
 	       const struct recorder_context *record, struct lanes **ret_lanes, struct error *err)
 	__attribute__((warn_unused_result));
-/* Record packets from this real time on. */
-int lanes_start(struct lanes *lanes, uint64_t from_ns, struct error *err)
-	__attribute__((warn_unused_result));
+/* Record all that comes, beginning with what is in the rings. */
+int lanes_start(struct lanes *lanes, struct error *err) __attribute__((warn_unused_result));
 /*
  * Put a newly opened set in the place of *lanes, at one instant: each packet goes to one of them, by its
- * time. On failure the old set goes on and the new one is freed. Blocks for about half a second.
+ * time. On failure the old set goes on and the new one is freed. Blocks until the old set's last segments
+ * are on disk.
  */
 int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
 	__attribute__((warn_unused_result));
@@ -34,16 +34,19 @@ int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *
 	__attribute__((warn_unused_result));
 void lanes_end_segments(struct lanes *lanes, const char *reason);
 /*
- * Stop at this real time (UINT64_MAX: with what the rings hold), publish the last segments, free. Blocks
- * for about half a second.
+ * Stop with the packets of this real time, publish the last segments, free. Blocks until they are on disk:
+ * about half a second beyond until_ns, unless rings are full or the disk is slow.
  */
 struct lanes *lanes_stop(struct lanes *lanes, const char *reason, uint64_t until_ns);
 
 /* "eth0,eth1", and whether all are there. */
 void lanes_describe(const struct lanes *lanes, struct text *out);
 bool lanes_are_live(const struct lanes *lanes);
-/* Has every thread made progress since this monotonic time? */
-bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms);
+/*
+ * Has every thread made progress since this monotonic time? A recorder that waits for the disk is excused
+ * while there is room in memory: a restart would only lose what is there.
+ */
+bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms, bool is_memory_low);
 
 /* --check-config: could they be opened? */
 int lanes_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

@@ -24,6 +24,7 @@ static int reload(struct daemon *daemon, struct error *err)
 	struct uploader *uploader = NULL;
 	struct lanes *lanes = NULL;
 	const struct codec *codec;
+	struct error listing;
 	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
@@ -62,7 +63,10 @@ static int reload(struct daemon *daemon, struct error *err)
 	}
 	conf_free(old);
 	daemon->conf = take_ptr(conf);
-	return spool_rescan(daemon->spool, err);
+	/* An operator may have put segments back. */
+	if (spool_rescan(daemon->spool, &listing) < 0)
+		log_error("spool cannot be listed", log_reason(&listing));
+	return 0;
 }
 
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
@@ -74,11 +78,14 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 	(void)signal;
 	if (daemon->phase == PHASE_STOPPING)
 		return 0;
-	notify_reloading();
+	if (daemon->phase == PHASE_RUNNING)
+		notify_reloading();
 	if (reload(daemon, &err) < 0)
 		log_error("reload refused, the old configuration stays", log_reason(&err));
 	else
 		log_notice("configuration reloaded");
-	notify_ready();
+	/* Before the start is over, READY would be said too early; it ends the reload as well. */
+	if (daemon->phase == PHASE_RUNNING)
+		notify_ready();
 	return 0;
 }

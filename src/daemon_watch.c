@@ -10,7 +10,8 @@
 
 #define TICK_US           UINT64_C(1000000)
 #define PROBE_PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer */
-#define STALE_MS_MIN      3000  /* a stage beats at least once a second */
+#define POOL_LOW_PERCENT  25
+#define STALE_MS_MIN      3000 /* a stage beats at least once a second */
 
 /* READY means: packets are being captured, and the sink has not said no. */
 static void become_ready(struct daemon *daemon)
@@ -40,12 +41,14 @@ static void report_status(struct daemon *daemon)
 {
 	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], trouble[256];
 	struct text line = text_over(bytes, sizeof bytes);
+	uint64_t packets = counter_read(&daemon->counters.packets),
+		 discarded = counter_read(&daemon->counters.packets_discarded), drops = 0;
 	struct spool_totals totals;
-	uint64_t drops = 0;
 
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		drops += counter_read(&daemon->counters.drops[i]);
-	spool_totals(daemon->spool, &totals);
+	if (!spool_totals(daemon->spool, &totals))
+		return; /* the spool is busy: the next tick tells it */
 	text_format_size(totals.bytes, size);
 	uploader_trouble(daemon->uploader, trouble, sizeof trouble);
 	if (daemon->lanes) {
@@ -55,7 +58,7 @@ static void report_status(struct daemon *daemon)
 		text_append(&line, "stopping, uploading what waits");
 	}
 	text_append(&line, ": %ju packets, %ju dropped; %ju segments uploaded, %ju waiting (%s)",
-		    (uintmax_t)counter_read(&daemon->counters.packets), (uintmax_t)drops,
+		    (uintmax_t)(packets > discarded ? packets - discarded : 0), (uintmax_t)drops,
 		    (uintmax_t)counter_read(&daemon->counters.segments_uploaded),
 		    (uintmax_t)(totals.ready + totals.sending), size);
 	if (totals.rejected > 0)
@@ -105,7 +108,8 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 	if (stale_ms < STALE_MS_MIN)
 		stale_ms = STALE_MS_MIN;
 	is_stuck = daemon->lanes && now_ms > stale_ms &&
-		   !lanes_beat_since(daemon->lanes, now_ms - stale_ms);
+		   !lanes_beat_since(daemon->lanes, now_ms - stale_ms,
+				     chunk_pool_free_percent(&daemon->pool) < POOL_LOW_PERCENT);
 	if (!is_stuck)
 		notify_alive();
 	else if (!daemon->is_stuck)

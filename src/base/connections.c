@@ -14,6 +14,7 @@ struct connections {
 	pthread_mutex_t lock;
 	atomic_uint generation;
 	struct connection entries[CONNECTIONS_MAX]; /* unused: family 0 */
+	uint64_t closed_ns[CONNECTIONS_MAX];        /* monotonic: the real clock may be set */
 };
 
 struct connections *connections_new(void)
@@ -67,7 +68,7 @@ static int find_slot(const struct connections *table)
 		if (entry->family == 0)
 			return i;
 		if (entry->closed_ns != UINT64_MAX &&
-		    (best < 0 || entry->closed_ns < table->entries[best].closed_ns))
+		    (best < 0 || table->closed_ns[i] < table->closed_ns[best]))
 			best = i;
 	}
 	return best;
@@ -76,7 +77,7 @@ static int find_slot(const struct connections *table)
 int connections_add(struct connections *table, const struct sockaddr *local,
 		    const struct sockaddr *remote)
 {
-	struct connection entry = { .opened_ns = clock_real_ns(), .closed_ns = UINT64_MAX };
+	struct connection entry = { .closed_ns = UINT64_MAX };
 	int slot = -1;
 
 	entry.family = unpack(local, entry.local, &entry.local_port);
@@ -98,6 +99,7 @@ void connections_close(struct connections *table, int handle)
 		return;
 	(void)pthread_mutex_lock(&table->lock);
 	table->entries[handle].closed_ns = clock_real_ns();
+	table->closed_ns[handle] = clock_monotonic_ns();
 	atomic_fetch_add_explicit(&table->generation, 1, memory_order_release);
 	(void)pthread_mutex_unlock(&table->lock);
 }
@@ -110,7 +112,7 @@ unsigned connections_generation(const struct connections *table)
 size_t connections_copy(struct connections *table, struct connection out[CONNECTIONS_MAX],
 			unsigned *ret_generation)
 {
-	uint64_t now_ns = clock_real_ns();
+	uint64_t now_ns = clock_monotonic_ns();
 	size_t count = 0;
 
 	(void)pthread_mutex_lock(&table->lock);
@@ -119,7 +121,7 @@ size_t connections_copy(struct connections *table, struct connection out[CONNECT
 		struct connection *entry = &table->entries[i];
 
 		if (entry->family != 0 && entry->closed_ns != UINT64_MAX &&
-		    now_ns > entry->closed_ns + FORGET_AFTER_NS)
+		    now_ns > table->closed_ns[i] + FORGET_AFTER_NS)
 			entry->family = 0;
 		if (entry->family != 0)
 			out[count++] = *entry;

@@ -19,7 +19,6 @@ struct connection {
 	uint8_t local[16], remote[16];
 	in_port_t local_port, remote_port;
 	sa_family_t family; /* AF_INET or AF_INET6 */
-	uint64_t opened_ns; /* real time */
 	uint64_t closed_ns; /* real time; UINT64_MAX while open */
 };
 

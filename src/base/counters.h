@@ -3,6 +3,11 @@
 /*
  * What the stages count and the main thread reports. Each counter only grows; stages add once per chunk
  * or segment, never per packet. Any thread may add or read: the values are atomic, not one snapshot.
+ *
+ * What was sent adds up: sent = packets - packets_discarded + the sum of drops (the packets of our own
+ * uploads, packets_own, are left out on both sides). A segment that is deleted for room or refused has
+ * its packets in `packets`, in `packets_discarded` and in `drops`. One of an earlier run is in the last
+ * two only, so the difference may be below 0.
  */
 
 #include <stdatomic.h>
@@ -22,8 +27,9 @@ enum drop_reason {
 extern const char *const drop_reason_names[DROP_REASON_COUNT];
 
 struct counters {
-	atomic_uint_fast64_t packets;     /* recorded */
-	atomic_uint_fast64_t packets_own; /* of our own uploads, left out */
+	atomic_uint_fast64_t packets;           /* recorded */
+	atomic_uint_fast64_t packets_discarded; /* recorded, then deleted for room or refused */
+	atomic_uint_fast64_t packets_own;       /* of our own uploads, left out */
 	atomic_uint_fast64_t drops[DROP_REASON_COUNT];
 	atomic_uint_fast64_t segments;          /* published into the spool */
 	atomic_uint_fast64_t segments_uploaded; /* proved by the sink */

@@ -20,6 +20,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	va_list args;
 
 	err->kind = kind;
+	err->errnum = 0;
 	va_start(args, format);
 	(void)vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);
@@ -29,12 +30,14 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 
 int error_errno(struct error *err, const char *format, ...)
 {
+	int errnum = errno;
 	char reason[128];
-	const char *text = strerror_r(errno, reason, sizeof reason);
+	const char *text = strerror_r(errnum, reason, sizeof reason);
 	va_list args;
 	int length;
 
 	err->kind = ERROR_FATAL;
+	err->errnum = errnum;
 	va_start(args, format);
 	length = vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);

@@ -17,6 +17,7 @@ enum error_kind {
 
 struct error {
 	enum error_kind kind;
+	int errnum;         /* the errno that was its cause; 0: none was */
 	char message[1024]; /* one line, cut when longer */
 };
 
@@ -26,10 +27,10 @@ struct error {
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same with ": strerror(errno)" at the end; the kind is ERROR_FATAL. */
+/* The same with ": strerror(errno)" at the end, and that errno kept; the kind is ERROR_FATAL. */
 int error_errno(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Put "context: " before what err says; the kind stays. */
+/* Put "context: " before what err says; kind and errno stay. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The sysexits.h status that a start-up which failed with this error ends with. */

@@ -34,16 +34,51 @@ void text_append(struct text *text, const char *format, ...)
 	}
 }
 
+/* Length of the UTF-8 sequence at p, 0 if it is none; RFC 3629, section 4. */
+static int utf8_length(const unsigned char *p)
+{
+	/* By first byte: the length, and what the second byte has to be. */
+	static const struct {
+		unsigned char first, last, second_min, second_max;
+		int length;
+	} forms[] = {
+		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		if (p[0] < forms[i].first || p[0] > forms[i].last)
+			continue;
+		if (forms[i].length > 1 &&
+		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
+			return 0;
+		for (int j = 2; j < forms[i].length; j++)
+			if ((p[j] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
 void text_append_json(struct text *text, const char *value)
 {
+	int length;
+
 	text_append(text, "\"");
-	for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-		if (*p == '"' || *p == '\\')
+	for (const unsigned char *p = (const unsigned char *)value; *p;
+	     p += length > 0 ? length : 1) {
+		length = utf8_length(p);
+		if (length == 0)
+			text_append(text, "\\ufffd");
+		else if (*p == '"' || *p == '\\')
 			text_append(text, "\\%c", *p);
 		else if (*p < ' ' || *p == 0x7f)
 			text_append(text, "\\u%04x", *p);
 		else
-			text_append(text, "%c", *p);
+			text_append(text, "%.*s", length, (const char *)p);
 	}
 	text_append(text, "\"");
 }

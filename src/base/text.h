@@ -19,7 +19,8 @@ struct text {
 
 struct text text_over(char *bytes, size_t capacity);
 void text_append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* As a JSON string with its quotes; what is not printable ASCII or UTF-8 is escaped. */
+/* As a JSON string with its quotes; control characters are escaped, and a byte that is not UTF-8 is
+ * told as U+FFFD, so that the result is always valid. */
 void text_append_json(struct text *text, const char *value);
 /* End with a newline, in place of the last character when there is no room. */
 void text_end_line(struct text *text);

@@ -45,15 +45,26 @@ struct capture *capture_close(struct capture *capture)
 	return NULL;
 }
 
-int capture_start(struct capture *capture, struct queue *queue, uint64_t from_ns, struct error *err)
+int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
+		  struct error *err)
 {
 	char name[32];
 
 	capture->queue = queue;
-	capture->from_ns = from_ns;
+	capture->is_counting = from == CAPTURE_FROM_START;
+	if (from == CAPTURE_FROM_LATER) {
+		atomic_store(&capture->from_ns, UINT64_MAX);
+		device_share_time(&capture->device, true);
+	}
 	capture_beat(capture);
 	(void)snprintf(name, sizeof name, "cap-%.11s", capture->interface);
 	return thread_start(&capture->thread, name, capture_run, capture, err);
+}
+
+void capture_begin(struct capture *capture, uint64_t from_ns)
+{
+	atomic_store(&capture->from_set_ms, clock_monotonic_ms());
+	atomic_store(&capture->from_ns, from_ns);
 }
 
 static void wake(struct capture *capture)
@@ -85,11 +96,6 @@ void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns
 void capture_join(struct capture *capture)
 {
 	thread_join(&capture->thread);
-}
-
-void capture_share_time(const struct capture *capture, bool is_shared)
-{
-	device_share_time(&capture->device, is_shared);
 }
 
 const char *capture_interface(const struct capture *capture)

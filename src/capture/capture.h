@@ -38,18 +38,22 @@ int capture_open(const struct capture_context *context, const struct conf *conf,
 struct capture *capture_close(struct capture *capture);
 
 /*
- * Start the thread: records packets from the time from_ns on (real time; 0: all) into the queue, and
- * closes the queue when it ends.
+ * Start the thread, which puts chunks into the queue, and closes it when it ends. With CAPTURE_FROM_START
+ * it records what is in the ring and all that follows; with CAPTURE_FROM_LATER it empties the ring and
+ * records nothing until capture_begin() tells from when on.
  */
-int capture_start(struct capture *capture, struct queue *queue, uint64_t from_ns, struct error *err)
-	__attribute__((warn_unused_result));
-
+enum capture_from {
+	CAPTURE_FROM_START,
+	CAPTURE_FROM_LATER
+};
+int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
+		  struct error *err) __attribute__((warn_unused_result));
 /*
- * For a hand-over between two captures of an interface: let both see the same time stamps. Takes effect
- * CAPTURE_SHARE_TIME_MS later (the kernel patches itself), for all captures of the machine.
+ * Record packets from this real time on. For a hand-over between two captures of an interface, an instant
+ * at least CAPTURE_AGREE_MS ahead: until then the kernel sees to it that both read the same time stamps.
  */
-void capture_share_time(const struct capture *capture, bool is_shared);
-#define CAPTURE_SHARE_TIME_MS 50
+void capture_begin(struct capture *capture, uint64_t from_ns);
+#define CAPTURE_AGREE_MS 50
 
 /* Other limits (segment.size, segment.age, capture.flush_interval), for the current segment too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
@@ -57,8 +61,9 @@ void capture_set_limits(struct capture *capture, const struct conf *conf);
 void capture_end_segment(struct capture *capture, const char *reason);
 
 /*
- * Stop: record what the ring holds of the time before until_ns (real time; UINT64_MAX: all of it), end
- * the segment for this reason, end the thread. Asynchronous; capture_join() waits, about 0.4 s.
+ * Stop: record what was received before until_ns (real time), end the segment for this reason, end the
+ * thread. Asynchronous; capture_join() waits: about 0.4 s beyond until_ns, longer if the ring is full,
+ * at most 10 s; what is left in it then is counted as dropped.
  */
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
 void capture_join(struct capture *capture);

@@ -13,8 +13,11 @@
 /* Everything that was received by some time has been seen this much later. */
 #define LATENCY_NS    ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
 #define DRAIN_POLL_MS 20
-#define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
-#define REOPEN_MS     1000 /* how often an interface that is away is tried */
+#define DRAIN_NS_MAX  (UINT64_C(10) * CLOCK_NS_PER_S) /* a ring of 2 GiB takes less */
+#define AGREE_MS_MAX \
+	1000           /* after this the instant of a hand-over is past, whatever the clock says */
+#define POLL_MS   1000 /* at most, so that the watchdog sees a beat */
+#define REOPEN_MS 1000 /* how often an interface that is away is tried */
 
 void capture_beat(struct capture *capture)
 {
@@ -38,6 +41,8 @@ static void count_drops(struct capture *capture)
 	uint64_t kernel, interface;
 
 	device_new_drops(&capture->device, &kernel, &interface);
+	if (!capture->is_counting)
+		return;
 	capture->drops_kernel += kernel;
 	capture->drops_interface += interface;
 }
@@ -114,13 +119,18 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	const struct format *format = capture->context.format;
 	uint64_t packet_ns = (uint64_t)header->ts.tv_sec * CLOCK_NS_PER_S +
 			     (uint64_t)header->ts.tv_usec * (capture->is_nano ? 1 : 1000);
-	size_t bytes = format->record_bytes(header->caplen);
+	uint32_t captured = header->caplen < capture->snaplen ? header->caplen : capture->snaplen;
+	size_t bytes = format->record_bytes(captured);
 	struct chunk *chunk;
 
+	capture->seen++;
 	/* While two captures of an interface overlap (reload), each packet belongs to one of them. */
-	if (packet_ns < capture->from_ns ||
-	    packet_ns >= atomic_load_explicit(&capture->until_ns, memory_order_relaxed))
+	if (packet_ns < atomic_load_explicit(&capture->from_ns, memory_order_relaxed))
 		return;
+	if (packet_ns >= atomic_load_explicit(&capture->until_ns, memory_order_relaxed)) {
+		capture->is_past_until = true;
+		return;
+	}
 	if (own_traffic_matches(&capture->own, packet, header->caplen, packet_ns)) {
 		capture->packets_own++;
 		return;
@@ -146,31 +156,70 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	if (chunk->packets++ == 0)
 		chunk->first_ns = packet_ns;
 	chunk->last_ns = packet_ns;
-	chunk->length += format->encode_record(
-		chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
-		(uint32_t)header->ts.tv_usec, header->caplen, header->len, packet);
+	chunk->length +=
+		format->encode_record(chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
+				      (uint32_t)header->ts.tv_usec, captured, header->len, packet);
 	capture->rotate.bytes += bytes;
 }
 
 void capture_adopt_source(struct capture *capture)
 {
 	capture->is_nano = capture->source.is_nano;
+	capture->snaplen = capture->source.snaplen;
+	capture->seen = 0;
 	own_traffic_init(&capture->own, capture->context.connections,
 			 pcap_datalink(capture->device.pcap));
 	atomic_store(&capture->is_live, true);
 }
 
-/* What was received before the interface went away comes out of the ring when its block is retired. */
-static void drain_ring(struct capture *capture)
+/* The time of this capture is over: what is dropped from now on is none of it. */
+static void stop_counting(struct capture *capture, uint64_t real_ns)
 {
-	uint64_t end_ns = clock_monotonic_ns() + LATENCY_NS;
+	if (!capture->is_counting || real_ns < atomic_load(&capture->until_ns))
+		return;
+	count_drops(capture);
+	capture->is_counting = false;
+}
 
-	while (clock_monotonic_ns() < end_ns) {
+/* Nothing was in the ring lately, and nothing that belongs to us can be any more. */
+static bool is_drained(const struct capture *capture, int dispatched, uint64_t end_ns)
+{
+	return clock_monotonic_ns() >= end_ns && (dispatched <= 0 || capture->is_past_until);
+}
+
+/* The ring did not run empty in time: what is left in it is lost, and told. */
+static void give_up_ring(struct capture *capture)
+{
+	uint64_t left = device_unseen(&capture->device, capture->seen);
+
+	count_drops(capture);
+	capture->drops_kernel += left;
+	log_warning("packets were left in the ring", log_text("interface", capture->interface),
+		    log_number("packets", left));
+}
+
+/*
+ * What was received comes out of the ring when its block is retired: at the end of the capture, and when
+ * the interface went away.
+ */
+static void drain_ring(struct capture *capture, uint64_t end_ns)
+{
+	uint64_t give_up_ns = end_ns + DRAIN_NS_MAX;
+	int dispatched;
+
+	do {
 		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
 
+		capture_beat(capture);
+		stop_counting(capture, clock_real_ns());
 		(void)poll(&ring, 1, DRAIN_POLL_MS);
-		(void)pcap_dispatch(capture->device.pcap, -1, on_packet, (u_char *)capture);
-	}
+		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
+					   (u_char *)capture);
+		if (clock_monotonic_ns() >= give_up_ns) {
+			give_up_ring(capture);
+			return;
+		}
+	} while (!is_drained(capture, dispatched, end_ns));
 }
 
 /* The interface went away: what was recorded of it is a segment, then try until it is back. */
@@ -183,7 +232,7 @@ static void wait_for_interface(struct capture *capture)
 		    log_text("interface", capture->interface),
 		    log_text("reason", pcap_geterr(capture->device.pcap)));
 	atomic_store(&capture->is_live, false);
-	drain_ring(capture);
+	drain_ring(capture, clock_monotonic_ns() + LATENCY_NS);
 	now_ns = clock_real_ns();
 	end_segment_unless_empty(capture, "interface", now_ns, now_ns);
 	device_close(&capture->device);
@@ -232,6 +281,33 @@ static int wait_ms(const struct capture *capture)
 	return wait < POLL_MS ? (int)wait : POLL_MS;
 }
 
+/*
+ * Before the instant of a hand-over, drops are the other capture's. When it is past (or the clock was set
+ * back, and it would be long in coming), the packets' times need no comparison any more.
+ */
+static void take_over(struct capture *capture, uint64_t real_ns)
+{
+	uint64_t from_ns = atomic_load(&capture->from_ns), kernel, interface;
+	bool is_set_back = real_ns + AGREE_MS_MAX * CLOCK_NS_PER_MS < from_ns;
+
+	if (from_ns == 0)
+		return;
+	if (!capture->is_counting && real_ns < from_ns)
+		device_new_drops(&capture->device, &kernel, &interface); /* to be forgotten */
+	if (from_ns == UINT64_MAX)
+		return;
+	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
+		capture->is_counting = true;
+		if (!capture->is_begun && !capture->chunk)
+			begin_segment(capture, is_set_back ? real_ns : from_ns);
+	}
+	if (is_set_back ||
+	    clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
+		atomic_store(&capture->from_ns, 0);
+		device_share_time(&capture->device, false);
+	}
+}
+
 /* What is due with or without a packet. */
 static void do_what_is_due(struct capture *capture)
 {
@@ -252,37 +328,35 @@ static void do_what_is_due(struct capture *capture)
 void capture_run(void *context)
 {
 	struct capture *capture = context;
-	uint64_t stop_at_ns = UINT64_MAX; /* monotonic */
-	uint64_t now_ns;
 	int dispatched = 0;
+	uint64_t until_ns, now_ns;
 
 	read_limits(capture);
 	begin_segment(capture, clock_real_ns());
-	for (;;) {
+	while (!atomic_load(&capture->stop_reason)) {
 		struct pollfd fds[] = {
 			{ .fd = capture->device.fd, .events = POLLIN },
 			{ .fd = capture->wake_fd, .events = POLLIN },
 		};
-		bool is_stopping = stop_at_ns != UINT64_MAX;
 		eventfd_t ignored;
 
 		capture_beat(capture);
-		if (dispatched < DISPATCH_PACKETS)
-			(void)poll(fds, 2, is_stopping ? DRAIN_POLL_MS : wait_ms(capture));
-		if (fds[1].revents)
+		if (dispatched < DISPATCH_PACKETS && poll(fds, 2, wait_ms(capture)) > 0 &&
+		    fds[1].revents)
 			(void)eventfd_read(capture->wake_fd, &ignored);
-		if (!is_stopping && atomic_load(&capture->stop_reason))
-			stop_at_ns = clock_monotonic_ns() + LATENCY_NS;
-
+		take_over(capture, clock_real_ns());
 		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
 					   (u_char *)capture);
 		if (dispatched < 0)
 			wait_for_interface(capture);
-		if (!capture->device.pcap || clock_monotonic_ns() >= stop_at_ns)
-			break;
-		do_what_is_due(capture);
+		else
+			do_what_is_due(capture);
 	}
 	now_ns = clock_real_ns();
-	end_segment_unless_empty(capture, atomic_load(&capture->stop_reason), now_ns, now_ns);
+	until_ns = atomic_load(&capture->until_ns);
+	if (capture->device.pcap)
+		drain_ring(capture, clock_monotonic_ns() + LATENCY_NS +
+					    (until_ns > now_ns ? until_ns - now_ns : 0));
+	end_segment_unless_empty(capture, atomic_load(&capture->stop_reason), until_ns, until_ns);
 	queue_close(capture->queue);
 }

@@ -21,7 +21,8 @@ struct capture {
 	/* Main writes, the thread reads. */
 	_Atomic(const char *) end_reason; /* end the segment; NULL: nothing asked */
 	_Atomic(const char *) stop_reason;
-	atomic_uint_fast64_t until_ns;
+	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
+	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
 
 	/* The thread writes, main reads. */
@@ -34,7 +35,10 @@ struct capture {
 	struct own_traffic own;
 	struct rotate rotate;
 	struct chunk *chunk; /* being filled, or NULL */
-	uint64_t from_ns;
+	uint32_t snaplen;    /* what is recorded of a packet: own_traffic needs to see more */
+	uint64_t seen;       /* packets that came out of the ring of this device */
+	bool is_past_until;  /* a packet of the time after until_ns was seen */
+	bool is_counting; /* drops are ours: not while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
 	uint64_t drops_kernel, drops_interface;
 	bool is_nano;

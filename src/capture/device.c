@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "capture/filter.h"
 
-#define SNAPLEN_MAX 262144 /* what 0 means, as with tcpdump */
+#define SNAPLEN_MAX  262144 /* what 0 means, as with tcpdump */
+#define SNAPLEN_SEEN 96     /* own traffic is told by its headers: VLAN tags, IPv6, ports */
 
 /* LINKTYPE_ values differ from DLT_ ones only for these (pcap-linktype(7)). */
 static uint32_t link_type_of(int dlt)
@@ -28,13 +29,18 @@ static uint32_t link_type_of(int dlt)
 	return (uint32_t)dlt;
 }
 
+static uint64_t snaplen_of(const struct conf *conf)
+{
+	return conf->capture_snaplen ? conf->capture_snaplen : SNAPLEN_MAX;
+}
+
 static int set_options(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
-	uint64_t snaplen = conf->capture_snaplen ? conf->capture_snaplen : SNAPLEN_MAX;
+	uint64_t snaplen = snaplen_of(conf);
 	bool is_nano = conf->capture_precision == CONF_PRECISION_NANO;
 
 	/* None of these fails on a handle that is not activated yet, but for the precision. */
-	(void)pcap_set_snaplen(pcap, (int)snaplen);
+	(void)pcap_set_snaplen(pcap, (int)(snaplen > SNAPLEN_SEEN ? snaplen : SNAPLEN_SEEN));
 	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
 	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
 	(void)pcap_set_promisc(pcap, conf->capture_promiscuous);
@@ -83,7 +89,7 @@ static void describe(pcap_t *pcap, const struct conf *conf, const char *interfac
 
 	*source = (struct chunk_source){
 		.link_type = link_type_of(dlt),
-		.snaplen = (uint32_t)pcap_snapshot(pcap),
+		.snaplen = (uint32_t)snaplen_of(conf),
 		.is_nano = conf->capture_precision == CONF_PRECISION_NANO,
 	};
 	(void)snprintf(source->interface, sizeof source->interface, "%s", interface);
@@ -146,6 +152,16 @@ void device_share_time(const struct device *device, bool is_shared)
 	if (device->fd >= 0 &&
 	    setsockopt(device->fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value) < 0)
 		log_debug("time stamps are not shared", log_text("reason", strerrorname_np(errno)));
+}
+
+uint64_t device_unseen(const struct device *device, uint64_t seen)
+{
+	struct pcap_stat stats;
+
+	/* ps_recv includes what was dropped (pcap_stats(3PCAP), "Linux"). */
+	if (pcap_stats(device->pcap, &stats) < 0)
+		return 0;
+	return (unsigned)(stats.ps_recv - stats.ps_drop - (unsigned)seen);
 }
 
 /* libpcap's counters have 32 bits and may wrap: only differences count. */

@@ -38,5 +38,8 @@ void device_close(struct device *device);
  */
 void device_share_time(const struct device *device, bool is_shared);
 
+/* How many packets are still in the ring, given how many came out of it. */
+uint64_t device_unseen(const struct device *device, uint64_t seen);
+
 /* What was lost since the last call. */
 void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);

@@ -21,8 +21,6 @@ enum {
 	IPV4_HEADER_MIN = 20,
 	IPV6_HEADER_BYTES = 40,
 	PROTOCOL_TCP = 6,
-	/* A clock that is being slewed, or a time stamp taken a little early, is still ours. */
-	CLOCK_SLACK_NS = 1000000,
 };
 
 void own_traffic_init(struct own_traffic *own, struct connections *table, int link_type)
@@ -143,7 +141,6 @@ bool own_traffic_search(const struct own_traffic *own, const uint8_t *packet, ui
 			     memcmp(c->local, ends.destination, ends.address_bytes) == 0;
 
 		if (c->family == ends.family && (is_out || is_in) &&
-		    packet_ns + CLOCK_SLACK_NS >= c->opened_ns &&
 		    (c->closed_ns == UINT64_MAX ||
 		     packet_ns <= c->closed_ns + CONNECTIONS_LINGER_NS))
 			return true;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "conf/conf_private.h"
 
@@ -245,6 +246,23 @@ static int check_prefix(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+/* Any other scheme makes libcurl repeat the whole value, so it is refused here, where it stays unsaid. */
+static int check_proxy(const struct conf *conf, struct error *err)
+{
+	static const char *const schemes[] = { "http", "https", "socks5", "socks5h" };
+	const char *proxy = conf->upload_proxy, *end = strstr(proxy, "://");
+
+	if (!end)
+		return 0;
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (strlen(schemes[i]) == (size_t)(end - proxy) &&
+		    strncasecmp(proxy, schemes[i], (size_t)(end - proxy)) == 0)
+			return 0;
+	return conf_error(conf, CONF_upload_proxy, err,
+			  "not the URL of a proxy; allowed: http://HOST:PORT, or https, socks5 or "
+			  "socks5h in place of http");
+}
+
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
 {
 	cleanup_conf struct conf *conf = mem_calloc(1, sizeof *conf);
@@ -258,7 +276,7 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 	    set_from_command_line(conf, cli, err) < 0 || set_what_is_missing(conf, err) < 0)
 		return -1;
 	if (check_node_name(conf, err) < 0 || check_interfaces(conf, err) < 0 ||
-	    check_prefix(conf, err) < 0)
+	    check_prefix(conf, err) < 0 || check_proxy(conf, err) < 0)
 		return -1;
 	*ret_conf = take_ptr(conf);
 	return 0;

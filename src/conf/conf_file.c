@@ -103,12 +103,10 @@ static const char *nearest(const char *written, bool is_group)
 	return found;
 }
 
-/* "FILE:LINE" of a setting, also in an included file. The caller frees. */
+/* "FILE:LINE" of a setting. The caller frees. */
 static char *place_of(const config_setting_t *setting, const char *path)
 {
-	const char *file = config_setting_source_file(setting);
-
-	return mem_printf("%s:%u", file ? file : path, config_setting_source_line(setting));
+	return mem_printf("%s:%u", path, config_setting_source_line(setting));
 }
 
 static int unknown(const config_setting_t *setting, const char *path, const char *what,
@@ -203,16 +201,38 @@ static bool is_group_known(const char *name)
 	return false;
 }
 
+/*
+ * libconfig would read other files in the middle of this one, and end the process where it cannot (a
+ * folder, say): one file has to be enough.
+ */
+static int refuse_includes(const char *path, const char *content, struct error *err)
+{
+	static const char word[] = "@include";
+	unsigned number = 1;
+
+	for (const char *line = content; line; number++) {
+		const char *end = strchr(line, '\n');
+
+		line += strspn(line, " \t");
+		if (strncmp(line, word, sizeof word - 1) == 0)
+			return error_set(err, ERROR_CONFIG,
+					 "%s:%u: @include is not supported; write all in this file",
+					 path, number);
+		line = end ? end + 1 : NULL;
+	}
+	return 0;
+}
+
 static int set_all(struct conf *conf, config_t *config, const char *path, const char *content,
 		   struct error *err)
 {
 	const config_setting_t *root;
 
+	if (refuse_includes(path, content, err) < 0)
+		return -1;
 	if (!config_read_string(config, content)) {
-		const char *file = config_error_file(config);
-
-		return error_set(err, ERROR_CONFIG, "%s:%d: %s", file ? file : path,
-				 config_error_line(config), config_error_text(config));
+		return error_set(err, ERROR_CONFIG, "%s:%d: %s", path, config_error_line(config),
+				 config_error_text(config));
 	}
 	root = config_root_setting(config);
 	for (int i = 0; i < config_setting_length(root); i++) {

@@ -68,6 +68,8 @@ static size_t decode_header(const uint8_t *bytes, size_t length, bool *ret_is_na
 static size_t summarize(const uint8_t *bytes, size_t length, bool is_nano,
 			struct format_summary *ret_summary)
 {
+	static const struct record_header
+		zeros; /* what a power failure leaves at the end of a file */
 	struct format_summary summary = { 0 };
 	size_t offset = 0;
 
@@ -76,7 +78,7 @@ static size_t summarize(const uint8_t *bytes, size_t length, bool is_nano,
 		uint64_t time_ns;
 
 		memcpy(&header, bytes + offset, sizeof header);
-		if (header.captured > CAPTURED_MAX ||
+		if (memcmp(&header, &zeros, sizeof header) == 0 || header.captured > CAPTURED_MAX ||
 		    header.captured > length - offset - sizeof header)
 			break;
 		time_ns = header.seconds * CLOCK_NS_PER_S + header.fraction * (is_nano ? 1 : 1000);

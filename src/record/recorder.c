@@ -16,7 +16,8 @@
 #include "base/thread.h"
 #include "spool/name.h"
 
-#define POP_MS 1000 /* at most, so that the watchdog sees a beat */
+#define POP_MS  1000 /* at most, so that the watchdog sees a beat */
+#define NOTE_MS 1000 /* at least, between two writings of the open segment's facts */
 
 /* Less of the pool free: compress less; more: compress as configured again. */
 #define POOL_LOW_PERCENT  25
@@ -43,7 +44,8 @@ struct recorder {
 	char name[SEGMENT_NAME_MAX + 1];
 	struct segment segment; /* while none is open: what was lost since the last one */
 	uint64_t begun_start_ns;
-	bool is_failing; /* the disk; said once until it works again */
+	uint64_t noted_drops, noted_ms; /* what its facts tell, and when they were written last */
+	bool is_failing;                /* the disk; said once until it works again */
 };
 
 static void beat(struct recorder *recorder)
@@ -78,6 +80,8 @@ static void adapt_level(struct recorder *recorder)
 	unsigned free_percent = chunk_pool_free_percent(recorder->context.pool);
 	int before = recorder->level;
 
+	if (recorder->codec->level_min == recorder->codec->level_max)
+		return; /* it has no levels */
 	if (free_percent < POOL_LOW_PERCENT)
 		recorder->level = codec_level_down(recorder->codec, recorder->level);
 	else if (free_percent > POOL_HIGH_PERCENT && recorder->level != recorder->level_configured)
@@ -111,6 +115,31 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 	return 0;
 }
 
+static uint64_t sum_of_drops(const struct segment *segment)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		sum += segment->drops[i];
+	return sum;
+}
+
+/* A crash must not hide a loss: the facts of the open segment follow its drops. */
+static void note_drops(struct recorder *recorder)
+{
+	uint64_t drops = sum_of_drops(&recorder->segment), now_ms = clock_monotonic_ms();
+	struct error err;
+
+	if (recorder->fd < 0 || drops == recorder->noted_drops ||
+	    now_ms - recorder->noted_ms < NOTE_MS)
+		return;
+	recorder->noted_ms = now_ms;
+	if (spool_note_facts(recorder->context.spool, recorder->name, &recorder->segment, &err) < 0)
+		log_debug("facts of the open segment cannot be written", log_reason(&err));
+	else
+		recorder->noted_drops = drops;
+}
+
 static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
 {
 	const struct format *format = recorder->context.format;
@@ -135,13 +164,14 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		return -1;
 	name_format(segment.node, segment.interface, segment.start_ns, segment.sequence, extension,
 		    recorder->name);
-	recorder->fd = spool_create(recorder->context.spool, recorder->name, &segment, err);
-	if (recorder->fd < 0)
-		return -1;
 	/* What was lost while no file could be open is told by the next one. */
 	memcpy(segment.drops, before->drops, sizeof segment.drops);
 	segment.packets_own = before->packets_own;
+	recorder->fd = spool_create(recorder->context.spool, recorder->name, &segment, err);
+	if (recorder->fd < 0)
+		return -1;
 	recorder->segment = segment;
+	recorder->noted_drops = sum_of_drops(&segment);
 	recorder->begun_start_ns = chunk->start_ns;
 	if (append_member(recorder, header, format->encode_header(&chunk->source, header), err) <
 	    0) {
@@ -157,15 +187,12 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
 {
 	struct segment finished = recorder->segment, *segment = &finished;
-	uint64_t drops = 0;
 	struct error err;
 	int result = 0;
 
 	recorder->segment = (struct segment){ 0 };
 	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
 	segment->end_ns = end_ns;
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		drops += segment->drops[i];
 	if (fsync(recorder->fd) < 0)
 		result = error_errno(&err, "sync");
 	mem_close_cleanup(&recorder->fd);
@@ -180,7 +207,7 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 	counter_add(&recorder->context.counters->segments, 1);
 	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
 		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
-		 log_number("drops", drops));
+		 log_number("drops", sum_of_drops(segment)));
 }
 
 static void count_dropped(struct recorder *recorder, const struct chunk *chunk,
@@ -249,10 +276,11 @@ static void run(void *context)
 		struct chunk *chunk = queue_pop(&recorder->queue, POP_MS);
 
 		beat(recorder);
-		if (!chunk)
-			continue;
-		record_chunk(recorder, chunk);
-		chunk_pool_put(recorder->context.pool, chunk);
+		if (chunk) {
+			record_chunk(recorder, chunk);
+			chunk_pool_put(recorder->context.pool, chunk);
+		}
+		note_drops(recorder);
 	}
 	/* Capture ends its last segment; this is for a segment that it could not end. */
 	if (recorder->fd >= 0)

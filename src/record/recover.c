@@ -13,6 +13,9 @@
 #include "packet/format.h"
 #include "record/codec.h"
 
+/* A crash right after the beginning leaves no more; in a larger file there were packets. */
+#define SMALL_BYTES 4096
+
 struct walk {
 	int fd;
 	const struct codec *codec;
@@ -98,12 +101,16 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 
 	if (fd < 0 || walk_file(fd, name, &segment, err) < 0)
 		return -1;
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, "stat");
+	if (segment.bytes == 0 && st.st_size > SMALL_BYTES)
+		return error_set(err, ERROR_FATAL, "its beginning is damaged");
 	if (segment.packets == 0) {
 		log_notice("unfinished segment without packets removed", log_text("name", name));
 		spool_discard(spool, name);
 		return 0;
 	}
-	if (fstat(fd, &st) < 0 || ftruncate(fd, (off_t)segment.bytes) < 0)
+	if (ftruncate(fd, (off_t)segment.bytes) < 0)
 		return error_errno(err, "cut");
 	if (fsync(fd) < 0)
 		return error_errno(err, "sync");

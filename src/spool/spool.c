@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,57 +16,6 @@
 #include "base/thread.h"
 #include "spool/name.h"
 #include "spool/spool_private.h"
-
-#define SEQUENCE_FILE "sequence"
-
-int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
-{
-	char text[32];
-	uint64_t sequence;
-	int result;
-
-	(void)pthread_mutex_lock(&spool->lock);
-	sequence =
-		++spool->sequence; /* also if it cannot be stored: a gap is harmless, a repeat is not */
-	(void)snprintf(text, sizeof text, "%ju\n", (uintmax_t)sequence);
-	result = file_replace(spool->root_fd, SEQUENCE_FILE, text, strlen(text), err);
-	(void)pthread_mutex_unlock(&spool->lock);
-	if (result < 0)
-		return -1;
-	*ret_sequence = sequence;
-	return 0;
-}
-
-/* The number to go on from: the stored one, or a higher one that a file in the spool bears. */
-static int read_sequence(struct spool *spool, struct error *err)
-{
-	cleanup_free char *text = NULL;
-	struct error reading;
-	size_t length;
-
-	spool->sequence = 0;
-	if (file_read_text(spool->root_fd, SEQUENCE_FILE, 32, &text, &length, &reading) == 0) {
-		text[strcspn(text, "\n")] = '\0';
-		if (text_parse_number(text, &spool->sequence) < 0)
-			log_warning(
-				"sequence file is damaged, going on from the files that are there",
-				log_text("value", text));
-	} else if (errno != ENOENT) {
-		return error_set(err, ERROR_FATAL, "%s", reading.message);
-	}
-	for (enum spool_state state = SPOOL_CAPTURING; state < SPOOL_STATE_COUNT; state++) {
-		cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
-		struct dirent *item;
-		struct name_parts parts;
-
-		if (!dir)
-			return -1;
-		while ((item = readdir(dir)))
-			if (name_parse(item->d_name, &parts) && parts.sequence > spool->sequence)
-				spool->sequence = parts.sequence;
-	}
-	return 0;
-}
 
 /* What an earlier run was sending is to be sent; facts whose segment is gone are of no use. */
 static int tidy_up(struct spool *spool, struct error *err)
@@ -101,10 +49,12 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	struct spool *spool = mem_calloc(1, sizeof *spool);
 
 	spool->counters = counters;
+	(void)pthread_mutex_init(&spool->sequence_lock, NULL);
 	(void)pthread_mutex_init(&spool->lock, NULL);
 	thread_cond_init(&spool->changed);
-	if (spool_folder_open(spool, directory, err) < 0 || read_sequence(spool, err) < 0 ||
-	    tidy_up(spool, err) < 0 || spool_rescan(spool, err) < 0) {
+	if (spool_folder_open(spool, directory, err) < 0 ||
+	    spool_folder_read_sequence(spool, err) < 0 || tidy_up(spool, err) < 0 ||
+	    spool_rescan(spool, err) < 0) {
 		spool_close(spool);
 		return error_wrap(err, "spool %s", directory);
 	}
@@ -121,6 +71,7 @@ struct spool *spool_close(struct spool *spool)
 	free(spool->entries);
 	(void)pthread_cond_destroy(&spool->changed);
 	(void)pthread_mutex_destroy(&spool->lock);
+	(void)pthread_mutex_destroy(&spool->sequence_lock);
 	free(spool);
 	return NULL;
 }
@@ -142,26 +93,58 @@ int spool_create(struct spool *spool, const char *name, const struct segment *se
 	return take_fd(&fd);
 }
 
-int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
-		  struct error *err)
+/* The facts that are there stay: what is newer of the drops is told by the next segment. */
+static void carry_over(struct spool *spool, const char *name, const struct segment *segment)
+{
+	struct segment told = { 0 };
+	struct error reading;
+
+	if (spool_facts_read(spool, name, &told, &reading) < 0)
+		log_debug("segment has no facts", log_reason(&reading));
+	(void)pthread_mutex_lock(&spool->lock);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (segment->drops[i] > told.drops[i])
+			spool->carried_drops[i] += segment->drops[i] - told.drops[i];
+	(void)pthread_mutex_unlock(&spool->lock);
+}
+
+/* Whoever sees the segment finds its facts; for want of new ones, those of its beginning. */
+static void tell_facts(struct spool *spool, const char *name, const struct segment *segment)
 {
 	struct segment told = *segment;
-	int result;
+	struct error err;
 
 	(void)pthread_mutex_lock(&spool->lock);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		told.drops[i] += spool->carried_drops[i];
-	/* The facts first: whoever sees the segment finds them. */
-	result = spool_facts_write(spool, name, &told, err);
-	if (result == 0)
-		result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
+	memset(spool->carried_drops, 0, sizeof spool->carried_drops);
+	(void)pthread_mutex_unlock(&spool->lock);
+	if (spool_facts_write(spool, name, &told, &err) == 0)
+		return;
+	log_warning("facts of a segment cannot be written, it goes with those of its beginning",
+		    log_text("name", name), log_reason(&err));
+	carry_over(spool, name, &told);
+}
+
+int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
+		  struct error *err)
+{
+	int result;
+
+	tell_facts(spool, name, segment);
+	(void)pthread_mutex_lock(&spool->lock);
+	result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
 	if (result == 0) {
-		memset(spool->carried_drops, 0, sizeof spool->carried_drops);
 		spool_index_insert(spool, name, SPOOL_READY, segment->bytes);
 		(void)pthread_cond_signal(&spool->changed);
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
-	return result;
+	if (result < 0)
+		return -1;
+	/* The new name first: after a power failure the file may be in both places, never in neither. */
+	spool_folder_sync(spool, SPOOL_READY);
+	spool_folder_sync(spool, SPOOL_CAPTURING);
+	return 0;
 }
 
 void spool_discard(struct spool *spool, const char *name)
@@ -204,51 +187,79 @@ int spool_open_unfinished(struct spool *spool, const char *name, struct segment 
 	return fd;
 }
 
-/* The facts of a claimed file; size and checksum are read from the file if they are not known. */
-static int fill_claim(struct spool *spool, struct spool_claim *claim, struct error *err)
+/* Size and checksum of a claimed file, from the file itself. */
+static int measure(struct spool_claim *claim, struct error *err)
 {
-	struct error reading;
 	struct stat st;
 
-	claim->fd = openat(spool->folder_fd[SPOOL_SENDING], claim->name,
-			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (claim->fd < 0)
-		return error_errno(err, "open %s", claim->name);
-	if (spool_facts_read(spool, claim->name, &claim->segment, &reading) == 0 &&
-	    claim->segment.bytes > 0)
-		return 0;
-	log_warning("segment has no facts, reading it instead", log_text("name", claim->name),
-		    log_reason(&reading));
-	spool_facts_guess(claim->name, &claim->segment);
-	(void)snprintf(claim->segment.reason, sizeof claim->segment.reason, "unknown");
-	if (fstat(claim->fd, &st) < 0 || file_checksum(claim->fd, &claim->segment.crc32c, err) < 0)
+	if (fstat(claim->fd, &st) < 0)
+		return error_errno(err, "stat %s", claim->name);
+	if (file_checksum(claim->fd, &claim->segment.crc32c, err) < 0)
 		return error_wrap(err, "%s", claim->name);
 	claim->segment.bytes = (uint64_t)st.st_size;
 	return 0;
 }
 
-/* The next ready entry in that order; what an operator has taken away is forgotten. */
-static struct spool_entry *take_ready(struct spool *spool, enum spool_order order)
+/* Open a claimed file and find its facts. */
+static int fill_claim(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
-	for (size_t i = 0; i < spool->count;) {
-		size_t place = order == SPOOL_OLDEST_FIRST ? i : spool->count - 1 - i;
-		struct spool_entry *entry = &spool->entries[place];
-		struct error err;
+	struct segment *segment = &claim->segment;
+	struct error reading;
 
-		if (entry->state != SPOOL_READY) {
-			i++;
-			continue;
-		}
-		if (spool_folder_move(spool, SPOOL_READY, SPOOL_SENDING, entry->name, &err) == 0) {
+	claim->fd = openat(spool->folder_fd[SPOOL_SENDING], claim->name,
+			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (claim->fd < 0)
+		return error_errno(err, "open %s", claim->name);
+	if (spool_facts_read(spool, claim->name, segment, &reading) < 0) {
+		log_warning("segment has no facts, reading it instead",
+			    log_text("name", claim->name), log_reason(&reading));
+		spool_facts_guess(claim->name, segment);
+	} else if (segment->bytes > 0) {
+		return 0;
+	}
+	if (!segment->reason[0])
+		(void)snprintf(segment->reason, sizeof segment->reason, "unknown");
+	return measure(claim, err);
+}
+
+/* Take the next one into sending/: 1, 0 if there is none now, -1 on errors. With the lock held. */
+static int take_next(struct spool *spool, enum spool_order order, struct spool_claim *claim,
+		     uint64_t *ret_due_ms, struct error *err)
+{
+	struct spool_entry *entry;
+	uint64_t now_ms = clock_monotonic_ms();
+
+	while ((entry = spool_index_next(spool, order, now_ms, ret_due_ms))) {
+		if (entry->state == SPOOL_SENDING ||
+		    spool_folder_move(spool, SPOOL_READY, SPOOL_SENDING, entry->name, err) == 0) {
 			entry->state = SPOOL_SENDING;
-			return entry;
+			entry->is_claimed = true;
+			(void)snprintf(claim->name, sizeof claim->name, "%s", entry->name);
+			return 1;
 		}
+		if (err->errnum != ENOENT || spool_folder_has(spool, SPOOL_READY, entry->name)) {
+			spool_index_failed(entry, now_ms);
+			return -1;
+		}
+		/* An operator has taken it away. */
 		log_warning("segment vanished from the spool", log_text("name", entry->name),
-			    log_reason(&err));
+			    log_reason(err));
 		spool_facts_remove(spool, entry->name);
 		spool_index_delete(spool, entry);
 	}
-	return NULL;
+	return 0;
+}
+
+/* Wait for something new, or for what is held until due_ms. False once it is no use. */
+static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
+			  unsigned wakes)
+{
+	if (wakes != spool->wakes || clock_monotonic_ns() >= deadline_ns)
+		return false;
+	if (due_ms < deadline_ns / CLOCK_NS_PER_MS)
+		deadline_ns = due_ms * CLOCK_NS_PER_MS;
+	(void)thread_cond_wait_until(&spool->changed, &spool->lock, deadline_ns);
+	return true;
 }
 
 int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms,
@@ -256,23 +267,21 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 {
 	uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
 	struct spool_claim claim = { .fd = -1 };
-	struct spool_entry *entry;
+	struct error releasing;
+	uint64_t due_ms;
 	unsigned wakes;
+	int result;
 
 	(void)pthread_mutex_lock(&spool->lock);
 	wakes = spool->wakes;
-	while (!(entry = take_ready(spool, order)) && timeout_ms > 0 && wakes == spool->wakes)
-		if (!thread_cond_wait_until(&spool->changed, &spool->lock, deadline_ns))
-			timeout_ms = 0;
-	if (entry)
-		(void)snprintf(claim.name, sizeof claim.name, "%s", entry->name);
+	do {
+		result = take_next(spool, order, &claim, &due_ms, err);
+	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, wakes));
 	(void)pthread_mutex_unlock(&spool->lock);
-	if (!claim.name[0])
-		return 0;
+	if (result <= 0)
+		return result;
 	if (fill_claim(spool, &claim, err) < 0) {
-		struct error releasing;
-
-		if (spool_release(spool, &claim, &releasing) < 0)
+		if (spool_release(spool, &claim, true, &releasing) < 0)
 			return error_wrap(err, "%s", releasing.message);
 		return -1;
 	}
@@ -280,49 +289,68 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	return 1;
 }
 
-/* End a claim: the file goes to another folder, or (to SPOOL_STATE_COUNT) is deleted. */
+/* Where a claim ends: the file goes to another folder, or (to SPOOL_STATE_COUNT) is deleted. */
+static int leave_sending(const struct spool *spool, const char *name, enum spool_state to,
+			 struct error *err)
+{
+	if (to != SPOOL_STATE_COUNT)
+		return spool_folder_move(spool, SPOOL_SENDING, to, name, err);
+	if (unlinkat(spool->folder_fd[SPOOL_SENDING], name, 0) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", name);
+	return 0;
+}
+
 static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_state to,
-		     struct error *err)
+		     bool has_failed, struct error *err)
 {
 	struct spool_entry *entry;
-	int result = 0;
+	bool is_gone;
+	int result;
 
 	if (claim->fd >= 0)
 		(void)close(claim->fd);
 	claim->fd = -1;
 	(void)pthread_mutex_lock(&spool->lock);
-	if (to != SPOOL_STATE_COUNT)
-		result = spool_folder_move(spool, SPOOL_SENDING, to, claim->name, err);
-	else if (unlinkat(spool->folder_fd[SPOOL_SENDING], claim->name, 0) < 0 && errno != ENOENT)
-		result = error_errno(err, "remove %s", claim->name);
+	result = leave_sending(spool, claim->name, to, err);
+	is_gone = result == 0 ? to == SPOOL_STATE_COUNT
+			      : err->errnum == ENOENT &&
+					!spool_folder_has(spool, SPOOL_SENDING, claim->name);
 	entry = spool_index_find(spool, claim->name);
-	if (entry && (result < 0 || to == SPOOL_STATE_COUNT))
-		spool_index_delete(spool,
-				   entry); /* what could not be moved is found by the next start */
-	else if (entry)
-		entry->state = to;
-	if (to == SPOOL_READY)
-		(void)pthread_cond_signal(&spool->changed);
+	if (entry && is_gone) {
+		spool_index_delete(spool, entry);
+	} else if (entry) {
+		/* What could not be moved stays in sending/, to be claimed there again. */
+		entry->is_claimed = false;
+		if (result == 0)
+			entry->state = to;
+		if (has_failed || result < 0)
+			spool_index_failed(entry, clock_monotonic_ms());
+	}
+	(void)pthread_cond_signal(&spool->changed);
 	(void)pthread_mutex_unlock(&spool->lock);
-	if (to == SPOOL_STATE_COUNT && result == 0)
+	if (is_gone)
 		spool_facts_remove(spool, claim->name);
 	return result;
 }
 
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
-	return end_claim(spool, claim, SPOOL_STATE_COUNT, err);
+	return end_claim(spool, claim, SPOOL_STATE_COUNT, false, err);
 }
 
-int spool_release(struct spool *spool, struct spool_claim *claim, struct error *err)
+int spool_release(struct spool *spool, struct spool_claim *claim, bool has_failed,
+		  struct error *err)
 {
-	return end_claim(spool, claim, SPOOL_READY, err);
+	return end_claim(spool, claim, SPOOL_READY, has_failed, err);
 }
 
 int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
+	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
+		return -1;
+	counter_add(&spool->counters->packets_discarded, claim->segment.packets);
 	counter_add(&spool->counters->drops[DROP_REJECTED], claim->segment.packets);
-	return end_claim(spool, claim, SPOOL_REJECTED, err);
+	return 0;
 }
 
 void spool_wake(struct spool *spool)

@@ -8,7 +8,8 @@
  *
  * facts/NAME holds what is known of the segment, written before it is published. A name outside
  * capturing/ and sending/ is complete. The folders are the truth; the list in memory is a cache of them,
- * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk.
+ * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk
+ * (the main thread's spool_enforce() and spool_totals() do not wait for the lock).
  */
 
 #include <stdbool.h>
@@ -31,10 +32,16 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	       struct error *err) __attribute__((warn_unused_result));
 struct spool *spool_close(struct spool *spool);
 
-/* As root, before the privileges are dropped: make the folders and give them and their files away. */
+/*
+ * As root, before the privileges are dropped: make the folders and give them and their files away.
+ * ERROR_CONFIG, with nothing changed, if there are other files than the spool's.
+ */
 int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	__attribute__((warn_unused_result));
-/* Could spool_open() work? Changes nothing. */
+/*
+ * Could spool_open() work? Changes nothing. As there, ERROR_CONFIG is what the user must change, and what
+ * may pass (no space, an I/O error) is ERROR_FATAL.
+ */
 int spool_check(const char *directory, struct error *err) __attribute__((warn_unused_result));
 
 /* Recorder: the next sequence number, durable before it is returned; never the same one twice. */
@@ -46,7 +53,13 @@ int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct erro
  */
 int spool_create(struct spool *spool, const char *name, const struct segment *segment,
 		 struct error *err) __attribute__((warn_unused_result));
-/* Recorder: the file (synced by the caller) is finished: write its facts, move it to ready/. */
+/* Recorder: more is known of capturing/NAME than at its creation; for a recovery. */
+int spool_note_facts(struct spool *spool, const char *name, const struct segment *segment,
+		     struct error *err) __attribute__((warn_unused_result));
+/*
+ * Recorder: the file (synced by the caller) is finished: write its facts, move it to ready/. Facts that
+ * cannot be written are logged; the segment then goes with those that were written before.
+ */
 int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
 		  struct error *err) __attribute__((warn_unused_result));
 /* Recorder: nothing worth keeping is in capturing/NAME. */
@@ -76,7 +89,7 @@ struct spool_claim {
 /*
  * Uploader: claim a ready segment, waiting up to timeout_ms for one. Returns 1 with a claim, 0 if there
  * was none (or spool_wake() was called), -1 on errors. A segment without facts gets size and CRC32C by
- * reading it.
+ * reading it. After an error, a file that cannot be read lets others go first, as after spool_release().
  */
 int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms,
 		struct spool_claim *ret_claim, struct error *err)
@@ -84,16 +97,22 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 /* The sink proved that it holds the same bytes. */
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 	__attribute__((warn_unused_result));
-/* It may work later: back to ready/. */
-int spool_release(struct spool *spool, struct spool_claim *claim, struct error *err)
-	__attribute__((warn_unused_result));
-/* It never will: to rejected/, its packets counted as dropped. */
+/*
+ * It may work later: back to ready/. One that has failed (and was not broken off by ourselves) three
+ * times or more lets others go first for a while.
+ */
+int spool_release(struct spool *spool, struct spool_claim *claim, bool has_failed,
+		  struct error *err) __attribute__((warn_unused_result));
+/* It never will: to rejected/, its packets counted as discarded and dropped. */
 int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *err)
 	__attribute__((warn_unused_result));
 /* Let everybody who waits in spool_claim() return. */
 void spool_wake(struct spool *spool);
 
-/* Delete what is over the budget (rejected first, then the oldest ready); counted and logged. */
+/*
+ * Delete what is over the budget (rejected first, then the oldest ready); counted and logged. While
+ * another thread has the lock nothing is done: call it again.
+ */
 int spool_enforce(struct spool *spool, const struct budget *budget, struct error *err)
 	__attribute__((warn_unused_result));
 /* True after an enforcement that had nothing left to delete and still was below the free floor. */
@@ -103,7 +122,8 @@ struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */
 	uint64_t bytes;                    /* of all of them */
 };
-void spool_totals(struct spool *spool, struct spool_totals *ret_totals);
+/* False, with ret_totals as it was, while another thread has the lock. */
+bool spool_totals(struct spool *spool, struct spool_totals *ret_totals);
 
-/* List the folders anew: an operator may have moved files. */
+/* List the folders anew: an operator may have moved files. What is claimed stays claimed. */
 int spool_rescan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));

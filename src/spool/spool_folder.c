@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "spool/name.h"
 #include "spool/spool_private.h"
 
-#define FOLDER_MODE 0750
+#define FOLDER_MODE   0750
+#define SEQUENCE_FILE "sequence"
+#define LOCK_FILE     "lock"
+#define PROBE_FILE    "probe"
 
 const char *const spool_folder_names[SPOOL_STATE_COUNT] = {
 	[SPOOL_CAPTURING] = "capturing", [SPOOL_READY] = "ready", [SPOOL_SENDING] = "sending",
@@ -21,38 +24,42 @@ const char *const spool_folder_names[SPOOL_STATE_COUNT] = {
 };
 
 /*
- * One process per spool. A lock file would stay behind after a kill, and NFS has no locks to rely on; an
- * abstract socket named after the folder's identity goes with the process.
+ * One process per spool: a lock that goes with the process, on a file that stays. (The name of a socket
+ * would be free in every other network namespace.)
  */
 static int keep_others_out(struct spool *spool, struct error *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-	int length;
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fstat(spool->root_fd, &st) < 0)
-		return error_errno(err, "stat");
-	length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
-			  "kube-node-tracer/%jx-%jx", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	spool->lock_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	spool->lock_fd = openat(spool->root_fd, LOCK_FILE,
+				O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (spool->lock_fd < 0)
-		return error_errno(err, "socket");
-	if (bind(spool->lock_fd, (struct sockaddr *)&address,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) < 0) {
-		if (errno == EADDRINUSE)
-			return error_set(err, ERROR_FATAL, "in use by another kube-node-tracer");
-		return error_errno(err, "bind");
+		return error_errno(err, "open %s", LOCK_FILE);
+	if (fcntl(spool->lock_fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	switch (errno) {
+	case EAGAIN:
+	case EACCES:
+		return error_set(err, ERROR_FATAL, "in use by another kube-node-tracer");
+	case ENOLCK:
+	case EINVAL:
+	case ENOTSUP:
+	case ENOSYS:
+		error_errno(err, "%s", LOCK_FILE);
+		log_warning("spool cannot be locked, take care that only one process uses it",
+			    log_reason(err));
+		return 0;
 	}
-	return 0;
+	return error_errno(err, "lock %s", LOCK_FILE);
 }
 
 /* Can files be made, and will their data reach the disk? */
 static int prove_writable(const struct spool *spool, struct error *err)
 {
-	if (file_replace(spool->root_fd, "probe", "", 0, err) < 0)
+	if (file_replace(spool->root_fd, PROBE_FILE, "", 0, err) < 0)
 		return -1;
-	if (unlinkat(spool->root_fd, "probe", 0) < 0)
-		return error_errno(err, "remove probe");
+	if (unlinkat(spool->root_fd, PROBE_FILE, 0) < 0)
+		return error_errno(err, "remove %s", PROBE_FILE);
 	return 0;
 }
 
@@ -71,14 +78,32 @@ static int open_folders(struct spool *spool, struct error *err)
 	return 0;
 }
 
+/* What the user must change ends the start for good; anything else may have passed at the next one. */
+static int as_start_error(struct error *err)
+{
+	switch (err->errnum) {
+	case EACCES:
+	case EPERM:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case EROFS:
+		err->kind = ERROR_CONFIG;
+	}
+	return -1;
+}
+
 static int open_root(struct spool *spool, const char *directory, struct error *err)
 {
 	spool->lock_fd = -1;
 	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
 		spool->folder_fd[state] = -1;
 	spool->root_fd = -1;
-	if (file_make_folders(directory, FOLDER_MODE, err) < 0)
+	if (file_make_folders(directory, FOLDER_MODE, err) < 0) {
+		if (err->errnum == 0)
+			err->kind = ERROR_CONFIG; /* not a folder */
 		return -1;
+	}
 	spool->root_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (spool->root_fd < 0)
 		return error_errno(err, "open");
@@ -87,14 +112,9 @@ static int open_root(struct spool *spool, const char *directory, struct error *e
 
 int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
 {
-	int result = open_root(spool, directory, err);
-
-	if (result == 0 && keep_others_out(spool, err) < 0)
-		return -1;
-	if (result < 0 || open_folders(spool, err) < 0 || prove_writable(spool, err) < 0) {
-		err->kind = ERROR_CONFIG;
-		return -1;
-	}
+	if (open_root(spool, directory, err) < 0 || keep_others_out(spool, err) < 0 ||
+	    open_folders(spool, err) < 0 || prove_writable(spool, err) < 0)
+		return as_start_error(err);
 	return 0;
 }
 
@@ -106,29 +126,103 @@ void spool_folder_close(struct spool *spool)
 	mem_close_cleanup(&spool->lock_fd);
 }
 
-DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
+static DIR *list(int folder_fd, struct error *err)
 {
 	/* A descriptor of its own: a stream's position belongs to its descriptor. */
-	int fd = openat(spool->folder_fd[state], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!dir) {
-		error_errno(err, "list folder %s", spool_folder_names[state]);
+		error_errno(err, "list folder");
 		mem_close_cleanup(&fd);
 	}
 	return dir;
 }
 
+DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
+{
+	DIR *dir = list(spool->folder_fd[state], err);
+
+	if (!dir)
+		(void)error_wrap(err, "%s", spool_folder_names[state]);
+	return dir;
+}
+
+bool spool_folder_has(const struct spool *spool, enum spool_state state, const char *name)
+{
+	return faccessat(spool->folder_fd[state], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int spool_folder_move(const struct spool *spool, enum spool_state from, enum spool_state to,
 		      const char *name, struct error *err)
 {
-	if (renameat(spool->folder_fd[from], name, spool->folder_fd[to], name) < 0)
-		return error_errno(err, "move %s from %s to %s", name, spool_folder_names[from],
-				   spool_folder_names[to]);
-	/* The new name first: after a power failure the file may be in both places, never in neither. */
-	if (file_sync_folder(spool->folder_fd[to], err) < 0)
+	if (renameat(spool->folder_fd[from], name, spool->folder_fd[to], name) == 0)
+		return 0;
+	error_errno(err, "move %s from %s to %s", name, spool_folder_names[from],
+		    spool_folder_names[to]);
+	/* NFS: the answer got lost, and to the second request there is nothing left to move. */
+	return err->errnum == ENOENT && !spool_folder_has(spool, from, name) &&
+			       spool_folder_has(spool, to, name)
+		       ? 0
+		       : -1;
+}
+
+void spool_folder_sync(const struct spool *spool, enum spool_state state)
+{
+	struct error err;
+
+	if (file_sync_folder(spool->folder_fd[state], &err) < 0)
+		log_warning("folder of the spool cannot be synced",
+			    log_text("folder", spool_folder_names[state]), log_reason(&err));
+}
+
+int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
+{
+	char text[32];
+	uint64_t sequence;
+	int result;
+
+	(void)pthread_mutex_lock(&spool->sequence_lock);
+	sequence =
+		++spool->sequence; /* also if it cannot be stored: a gap is harmless, a repeat is not */
+	(void)snprintf(text, sizeof text, "%ju\n", (uintmax_t)sequence);
+	result = file_replace(spool->root_fd, SEQUENCE_FILE, text, strlen(text), err);
+	(void)pthread_mutex_unlock(&spool->sequence_lock);
+	if (result < 0)
 		return -1;
-	return file_sync_folder(spool->folder_fd[from], err);
+	*ret_sequence = sequence;
+	return 0;
+}
+
+int spool_folder_read_sequence(struct spool *spool, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	struct error reading;
+	size_t length;
+
+	spool->sequence = 0;
+	if (file_read_text(spool->root_fd, SEQUENCE_FILE, 32, &text, &length, &reading) == 0) {
+		text[strcspn(text, "\n")] = '\0';
+		if (text_parse_number(text, &spool->sequence) < 0)
+			log_warning(
+				"sequence file is damaged, going on from the files that are there",
+				log_text("value", text));
+	} else if (reading.errnum != ENOENT) {
+		*err = reading;
+		return -1;
+	}
+	for (enum spool_state state = SPOOL_CAPTURING; state < SPOOL_STATE_COUNT; state++) {
+		cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
+		struct dirent *item;
+		struct name_parts parts;
+
+		if (!dir)
+			return -1;
+		while ((item = readdir(dir)))
+			if (name_parse(item->d_name, &parts) && parts.sequence > spool->sequence)
+				spool->sequence = parts.sequence;
+	}
+	return 0;
 }
 
 int spool_check(const char *directory, struct error *err)
@@ -140,8 +234,10 @@ int spool_check(const char *directory, struct error *err)
 	while (stat(path, &st) < 0) {
 		char *slash = strrchr(path, '/');
 
-		if (errno != ENOENT)
-			return error_errno(err, "%s", path);
+		if (errno != ENOENT) {
+			error_errno(err, "%s", path);
+			return as_start_error(err);
+		}
 		if (!slash)
 			(void)snprintf(path, strlen(path) + 1, "%s", *path ? "." : "");
 		else
@@ -151,28 +247,79 @@ int spool_check(const char *directory, struct error *err)
 		return error_set(err, ERROR_CONFIG, "%s: not a folder", path);
 	if (access(path, W_OK | X_OK) < 0) {
 		error_errno(err, "%s", path);
-		err->kind = ERROR_CONFIG;
-		return -1;
+		return as_start_error(err);
 	}
 	return 0;
 }
 
-/* Give away what is in a folder, without following links that the new owner could have laid. */
-static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
+/* A name that the spool uses in its root folder, or the temporary one .NAME.new. */
+static bool is_our_name(const char *name)
 {
-	cleanup_closedir DIR *dir = NULL;
-	int list_fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const char *const files[] = { SEQUENCE_FILE, LOCK_FILE, PROBE_FILE };
+	size_t length = strlen(name);
+
+	if (length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0) {
+		name++;
+		length -= 5;
+	}
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (strlen(files[i]) == length && memcmp(files[i], name, length) == 0)
+			return true;
+	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
+		if (strlen(spool_folder_names[state]) == length &&
+		    memcmp(spool_folder_names[state], name, length) == 0)
+			return true;
+	return false;
+}
+
+/* Nobody else's files come with the folder: it may be given away. */
+static int check_is_ours(const struct spool *spool, const char *directory, struct error *err)
+{
+	cleanup_closedir DIR *dir = list(spool->root_fd, err);
 	struct dirent *item;
 
-	if (list_fd < 0 || !(dir = fdopendir(list_fd))) {
-		error_errno(err, "list folder");
-		mem_close_cleanup(&list_fd);
+	if (!dir)
 		return -1;
-	}
 	while ((item = readdir(dir)))
-		if (strcmp(item->d_name, "..") != 0 &&
-		    fchownat(folder_fd, item->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-			return error_errno(err, "give %s away", item->d_name);
+		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
+		    strcmp(item->d_name, "lost+found") != 0 && !is_our_name(item->d_name))
+			return error_set(err, ERROR_CONFIG,
+					 "%s holds other files; give the spool a folder of its own",
+					 directory);
+	return 0;
+}
+
+/*
+ * Give one file away. It is looked at and given through the same descriptor, and one with a second name is
+ * left alone: whoever could write here may have laid a link to something that is not ours.
+ */
+static int give_file(int folder_fd, const char *name, uid_t uid, gid_t gid, struct error *err)
+{
+	cleanup_close int fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, "give %s away", name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return 0;
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return error_errno(err, "give %s away", name);
+	return 0;
+}
+
+/* Give a folder away, and the files in it; what is below it is not ours. */
+static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
+{
+	cleanup_closedir DIR *dir = list(folder_fd, err);
+	struct dirent *item;
+
+	if (!dir)
+		return -1;
+	while ((item = readdir(dir)))
+		if (give_file(folder_fd, item->d_name, uid, gid, err) < 0)
+			return -1;
+	if (fchown(folder_fd, uid, gid) < 0)
+		return error_errno(err, "give folder away");
 	return 0;
 }
 
@@ -181,12 +328,19 @@ int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	struct spool spool;
 	int result = open_root(&spool, directory, err);
 
+	if (result == 0 && check_is_ours(&spool, directory, err) < 0) {
+		spool_folder_close(&spool);
+		return -1;
+	}
 	if (result == 0)
 		result = open_folders(&spool, err);
-	if (result == 0)
-		result = give_folder(spool.root_fd, uid, gid, err);
 	for (int state = 0; state < SPOOL_STATE_COUNT && result == 0; state++)
 		result = give_folder(spool.folder_fd[state], uid, gid, err);
+	if (result == 0)
+		result = give_folder(spool.root_fd, uid, gid, err);
 	spool_folder_close(&spool);
-	return result < 0 ? error_wrap(err, "spool %s", directory) : 0;
+	if (result == 0)
+		return 0;
+	(void)as_start_error(err);
+	return error_wrap(err, "spool %s", directory);
 }

@@ -8,29 +8,73 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/name.h"
 #include "spool/spool_private.h"
+
+#define FAILURES_BEFORE_HOLD 3
+#define HOLD_EXPONENT_MAX    6 /* 64 seconds */
+
+static void append(struct spool *spool, const char *name, enum spool_state state, uint64_t bytes)
+{
+	if (spool->count == spool->capacity) {
+		spool->capacity = spool->capacity ? spool->capacity * 2 : 64;
+		spool->entries = mem_realloc(spool->entries, spool->capacity,
+					     sizeof *spool->entries);
+	}
+	spool->entries[spool->count++] =
+		(struct spool_entry){ .name = mem_strdup(name), .state = state, .bytes = bytes };
+}
 
 /* Insert in name order; new segments are the newest, so this nearly always appends. */
 void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
 			uint64_t bytes)
 {
 	size_t place = spool->count;
+	struct spool_entry entry;
 
 	while (place > 0 && name_compare(spool->entries[place - 1].name, name) > 0)
 		place--;
-	if (spool->count == spool->capacity) {
-		spool->capacity = spool->capacity ? spool->capacity * 2 : 64;
-		spool->entries = mem_realloc(spool->entries, spool->capacity,
-					     sizeof *spool->entries);
-	}
+	append(spool, name, state, bytes);
+	entry = spool->entries[spool->count - 1];
 	memmove(&spool->entries[place + 1], &spool->entries[place],
-		(spool->count - place) * sizeof *spool->entries);
-	spool->entries[place] =
-		(struct spool_entry){ .name = mem_strdup(name), .state = state, .bytes = bytes };
-	spool->count++;
+		(spool->count - 1 - place) * sizeof *spool->entries);
+	spool->entries[place] = entry;
+}
+
+struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+				     uint64_t *ret_due_ms)
+{
+	struct spool_entry *held = NULL;
+
+	*ret_due_ms = UINT64_MAX;
+	for (size_t i = 0; i < spool->count; i++) {
+		size_t place = order == SPOOL_OLDEST_FIRST ? i : spool->count - 1 - i;
+		struct spool_entry *entry = &spool->entries[place];
+
+		if (entry->is_claimed || entry->state == SPOOL_REJECTED)
+			continue;
+		if (entry->not_before_ms <= now_ms)
+			return entry;
+		if (!held)
+			held = entry;
+		if (entry->not_before_ms < *ret_due_ms)
+			*ret_due_ms = entry->not_before_ms;
+	}
+	return order == SPOOL_NEWEST_FIRST ? held : NULL;
+}
+
+void spool_index_failed(struct spool_entry *entry, uint64_t now_ms)
+{
+	unsigned exponent = ++entry->failures;
+
+	if (entry->failures < FAILURES_BEFORE_HOLD)
+		return;
+	if (exponent > HOLD_EXPONENT_MAX)
+		exponent = HOLD_EXPONENT_MAX;
+	entry->not_before_ms = now_ms + (CLOCK_MS_PER_S << exponent);
 }
 
 struct spool_entry *spool_index_find(struct spool *spool, const char *name)
@@ -55,7 +99,7 @@ void spool_index_clear(struct spool *spool)
 		free(spool->entries[--spool->count].name);
 }
 
-/* List one of the folders of whole segments. */
+/* List one of the folders of whole segments, behind what is in the list. */
 static int list_folder(struct spool *spool, enum spool_state state, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
@@ -70,19 +114,58 @@ static int list_folder(struct spool *spool, enum spool_state state, struct error
 		    fstatat(spool->folder_fd[state], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
-		spool_index_insert(spool, item->d_name, state, (uint64_t)st.st_size);
+		append(spool, item->d_name, state, (uint64_t)st.st_size);
 	}
 	return 0;
 }
 
+/* By name; of one that is there twice, the claimed one first, then the one that is nearer to be sent. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct spool_entry *left = a, *right = b;
+	int order = name_compare(left->name, right->name);
+
+	if (order == 0)
+		order = right->is_claimed - left->is_claimed;
+	return order != 0 ? order : (int)left->state - (int)right->state;
+}
+
+/* Of the first `known` entries those that are claimed stay; the rest was listed just now. */
+static void replace_known(struct spool *spool, size_t known)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < spool->count; i++)
+		if (i < known && !spool->entries[i].is_claimed)
+			free(spool->entries[i].name);
+		else
+			spool->entries[kept++] = spool->entries[i];
+	spool->count = kept;
+	if (kept == 0)
+		return;
+	qsort(spool->entries, spool->count, sizeof *spool->entries, compare_entries);
+	kept = 1;
+	for (size_t i = 1; i < spool->count; i++)
+		if (strcmp(spool->entries[i].name, spool->entries[kept - 1].name) == 0)
+			free(spool->entries[i].name);
+		else
+			spool->entries[kept++] = spool->entries[i];
+	spool->count = kept;
+}
+
 int spool_rescan(struct spool *spool, struct error *err)
 {
+	size_t known;
 	int result = 0;
 
 	(void)pthread_mutex_lock(&spool->lock);
-	spool_index_clear(spool);
+	known = spool->count;
 	for (enum spool_state state = SPOOL_READY; state <= SPOOL_REJECTED && result == 0; state++)
 		result = list_folder(spool, state, err);
+	if (result == 0)
+		replace_known(spool, known);
+	while (result < 0 && spool->count > known)
+		free(spool->entries[--spool->count].name);
 	(void)pthread_cond_broadcast(&spool->changed);
 	(void)pthread_mutex_unlock(&spool->lock);
 	return result;
@@ -99,6 +182,7 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	if (unlinkat(spool->folder_fd[entry->state], entry->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
 	if (entry->state == SPOOL_READY) {
+		counter_add(&spool->counters->packets_discarded, segment.packets);
 		counter_add(&spool->counters->drops[DROP_BUDGET], segment.packets);
 		spool->carried_drops[DROP_BUDGET] += segment.packets;
 		for (int i = 0; i < DROP_REASON_COUNT; i++)
@@ -122,11 +206,12 @@ int spool_enforce(struct spool *spool, const struct budget *budget, struct error
 	bool is_short;
 	int result = 0;
 
+	if (pthread_mutex_trylock(&spool->lock) != 0)
+		return 0; /* the next call makes room */
 	if (fstatvfs(spool->root_fd, &fs) == 0) {
 		state.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize;
 		state.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
 	}
-	(void)pthread_mutex_lock(&spool->lock);
 	sizes = mem_calloc(spool->count, sizeof *sizes);
 	for (size_t i = 0; i < spool->count; i++) {
 		state.segments++;
@@ -156,11 +241,12 @@ bool spool_is_full(const struct spool *spool)
 	return atomic_load_explicit(&spool->is_full, memory_order_relaxed);
 }
 
-void spool_totals(struct spool *spool, struct spool_totals *ret_totals)
+bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 {
 	struct spool_totals totals = { 0 };
 
-	(void)pthread_mutex_lock(&spool->lock);
+	if (pthread_mutex_trylock(&spool->lock) != 0)
+		return false;
 	for (size_t i = 0; i < spool->count; i++) {
 		const struct spool_entry *entry = &spool->entries[i];
 
@@ -171,4 +257,5 @@ void spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
 	*ret_totals = totals;
+	return true;
 }

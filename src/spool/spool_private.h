@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_facts.c and
- * spool_folder.c (the disk).
+ * spool_folder.c (the disk). Nothing is synced with `lock` held: the main thread must not wait for a disk.
  */
 
 #include <dirent.h>
@@ -27,19 +27,24 @@ struct spool_entry {
 	char *name;
 	enum spool_state state;
 	uint64_t bytes;
+	bool is_claimed; /* else, in SENDING: it could not be moved back, and can be claimed again */
+	unsigned failures;
+	uint64_t not_before_ms; /* monotonic: so long others come first */
 };
 
 struct spool {
 	int root_fd, folder_fd[SPOOL_STATE_COUNT];
-	int lock_fd; /* a bound socket: there is one process per spool */
+	int lock_fd; /* of the file `lock`: there is one process per spool */
 	struct counters *counters;
 	atomic_bool is_full;
+
+	pthread_mutex_t sequence_lock;
+	uint64_t sequence;
 
 	pthread_mutex_t lock; /* for all that follows */
 	pthread_cond_t changed;
 	struct spool_entry *entries; /* whole segments, in name order */
 	size_t count, capacity;
-	uint64_t sequence;
 	/* What segments told that were deleted for want of room, and their packets: the next one tells it. */
 	uint64_t carried_drops[DROP_REASON_COUNT];
 	unsigned wakes; /* how often spool_wake() was called */
@@ -52,14 +57,29 @@ void spool_folder_close(struct spool *spool);
 /* A stream over one folder; the caller closes it. NULL on errors. */
 DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
 	__attribute__((warn_unused_result));
-/* Rename between folders and make both durable. */
+/* Rename between folders; not synced. err->errnum is ENOENT if the file is in neither of them. */
 int spool_folder_move(const struct spool *spool, enum spool_state from, enum spool_state to,
 		      const char *name, struct error *err) __attribute__((warn_unused_result));
+/* Is there such a file? */
+bool spool_folder_has(const struct spool *spool, enum spool_state state, const char *name);
+/* Make a folder's names durable; a failure is only logged. */
+void spool_folder_sync(const struct spool *spool, enum spool_state state);
+/* Find the number to go on from: the stored one, or a higher one that a file in the spool bears. */
+int spool_folder_read_sequence(struct spool *spool, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* The list; the caller holds the lock. */
 void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
 			uint64_t bytes);
 struct spool_entry *spool_index_find(struct spool *spool, const char *name);
+/*
+ * The next one to send: the first in that order. What is held after failures waits for its time (the
+ * nearest is put into ret_due_ms), and in a newest-first run comes last, but at once. NULL: none now.
+ */
+struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+				     uint64_t *ret_due_ms);
+/* Sending it failed for now. From the third time on it is held, for longer each time. */
+void spool_index_failed(struct spool_entry *entry, uint64_t now_ms);
 void spool_index_delete(struct spool *spool, struct spool_entry *entry);
 void spool_index_clear(struct spool *spool);
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -139,7 +140,7 @@ int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_
 
 	if (gcs_exchange(worker, &call, &answer, err) < 0)
 		return -1;
-	if (answer.outcome == GCS_SETUP && answer.reply.status == 403) {
+	if (answer.reply.status == 403 && strstr(answer.problem.message, "storage.objects.get")) {
 		if (!atomic_exchange(&sink->has_warned_of_get, true))
 			log_warning(
 				"an object is there already and may not be looked at; taken as our "

@@ -91,6 +91,7 @@ void gcs_parse_problem(const char *body, const char *www_authenticate,
 	take_plain(message ? message : body, ret_problem->message, sizeof ret_problem->message);
 	(void)snprintf(ret_problem->reason, sizeof ret_problem->reason, "%s", reason ? reason : "");
 	blank_session_ids(ret_problem->message);
+	ret_problem->is_explained = message || reason;
 	ret_problem->is_scope = has_scope_detail(error) ||
 				strstr(www_authenticate, "insufficient_scope") ||
 				has_reason(ret_problem, "insufficientPermissions") ||
@@ -118,12 +119,18 @@ static bool is_about_retention(const struct gcs_problem *problem)
 	       has_text(problem, "retention policy") || has_text(problem, "object retention");
 }
 
+/* Refusing is for good: only on the word of GCS itself, never of a proxy on the way. */
+static enum gcs_outcome refuse(const struct gcs_problem *problem)
+{
+	return problem->is_explained ? GCS_REFUSED : GCS_RETRY;
+}
+
 static enum gcs_outcome decide_400(enum gcs_phase phase, const struct gcs_problem *problem)
 {
 	if (is_about_money(problem) || strncmp(problem->reason, "cloudKms", 8) == 0)
 		return GCS_SETUP;
 	/* 400 to a question about a session is about the session. */
-	return phase == GCS_STATUS ? GCS_NEW_SESSION : GCS_REFUSED;
+	return phase == GCS_STATUS ? GCS_NEW_SESSION : refuse(problem);
 }
 
 static enum gcs_outcome decide_403(enum gcs_phase phase, const struct gcs_problem *problem)
@@ -171,7 +178,7 @@ enum gcs_outcome gcs_decide(enum gcs_phase phase, long status, bool has_range,
 	case 405:
 	case 411:
 	case 413:
-		return GCS_REFUSED;
+		return refuse(problem);
 	case 408:
 		return phase == GCS_DATA ? GCS_QUERY : GCS_RETRY;
 	case 409:

@@ -35,6 +35,7 @@ struct gcs_problem {
 	char reason[64];   /* "forbidden"; "" where there is none */
 	char message[256]; /* one line for people */
 	bool is_scope;     /* the token's scopes are too narrow, in any of its four shapes */
+	bool is_explained; /* by a JSON error as GCS sends it, not by a page of somebody between */
 };
 
 /* From a JSON error, else the beginning of whatever text or HTML it is. Session ids are blanked. */

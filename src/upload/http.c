@@ -15,6 +15,7 @@
 #define KEEPALIVE_S             60L
 #define LOCAL_TIMEOUT_MS        5000L /* a metadata server is on this node or next to it */
 #define RETRY_AFTER_MAX_SECONDS 86400
+#define STALL_BYTES_A_SECOND    1024L
 
 /* Only what we ever use, so that no URL from outside can name a file or a mail server. */
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -122,7 +123,8 @@ static int close_socket(void *context, curl_socket_t fd)
 {
 	struct http *http = context;
 
-	sockets_close(http->sockets, fd);
+	/* Between exchanges it is a kept connection: nothing is broken off. */
+	sockets_close(http->sockets, fd, http->request && atomic_load(http->cancel));
 	return 0;
 }
 
@@ -209,7 +211,7 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	SET(CURLOPT_ERRORBUFFER, http->reason);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_A_SECOND);
 	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);
 	if (request->is_local) {
 		SET(CURLOPT_NOPROXY, "*");
@@ -270,15 +272,40 @@ static char *host_of(const char *url)
 	return name;
 }
 
+/* What libcurl says of a failure, or only its kind where that may tell too much. */
+static const char *reason_of(const struct http *http, CURLcode code)
+{
+	const char *reason = http->reason;
+
+	return http_is_tellable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
+}
+
+/* Of the server's certificate or an https proxy's. */
+static bool is_clock_to_blame(const struct http *http)
+{
+	long server = 0, proxy = 0;
+
+	(void)curl_easy_getinfo(http->easy, CURLINFO_SSL_VERIFYRESULT, &server);
+	(void)curl_easy_getinfo(http->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy);
+	return http_is_out_of_time(server) || http_is_out_of_time(proxy);
+}
+
 static int no_reply(const struct http *http, CURLcode code, struct error *err)
 {
 	cleanup_free char *host = host_of(http->request->url);
-	const char *reason = http->reason[0] ? http->reason : curl_easy_strerror(code);
+	const char *reason = reason_of(http, code);
 
 	if (atomic_load(http->cancel))
 		return error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
+		/* At boot the clock may be years off until the time service has set it. */
+		if (is_clock_to_blame(http))
+			return error_set(
+				err, ERROR_TRANSIENT,
+				"%s: its TLS certificate is not valid at this time (%s); is this "
+				"node's clock right?",
+				host, reason);
 		return error_set(
 			err, ERROR_CONFIG,
 			"%s: its TLS certificate does not verify (%s); if a proxy or a private "
@@ -291,7 +318,6 @@ static int no_reply(const struct http *http, CURLcode code, struct error *err)
 			"see upload.ca_file",
 			host, reason);
 	case CURLE_COULDNT_RESOLVE_PROXY:
-		/* libcurl's own words would repeat the proxy's URL, password and all. */
 		return error_set(err, ERROR_TRANSIENT, "%s: cannot find the proxy", host);
 	default:
 		if (http->problem.kind != ERROR_NONE)
@@ -361,16 +387,4 @@ int http_send(struct http *http, const struct http_request *request, struct http
 	fill_reply(http, ret_reply);
 	http->request = NULL;
 	return 0;
-}
-
-char *http_escape(const char *text)
-{
-	char *escaped = curl_easy_escape(NULL, text, 0);
-	char *copy;
-
-	if (!escaped)
-		abort(); /* no memory: as mem_alloc() */
-	copy = mem_strdup(escaped);
-	curl_free(escaped);
-	return copy;
 }

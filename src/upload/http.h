@@ -59,7 +59,7 @@ struct http_reply {
 
 /*
  * One exchange. Any reply with a status is a success here. No reply: ERROR_TRANSIENT; a certificate that
- * does not verify or an unusable CA file: ERROR_CONFIG. Messages name the host, never the rest of the URL.
+ * does not verify (but for its dates: then it may be our clock) or an unusable CA file: ERROR_CONFIG. Messages name the host, never the rest of the URL.
  */
 int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
 	      struct error *err) __attribute__((warn_unused_result));

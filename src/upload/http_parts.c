@@ -2,9 +2,16 @@
 #include "upload/http_parts.h"
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "base/mem.h"
+
+/* How much of its end a sentence may lose when it is cut, newline and dots included. */
+#define CUT_MARGIN 8
 
 static const char *const header_names[HTTP_HEADER_COUNT] = {
 	"location",
@@ -59,6 +66,20 @@ ssize_t http_body_read(const struct http_request *request, uint64_t position, ch
 	return (ssize_t)length;
 }
 
+bool http_is_tellable(const char *reason, size_t capacity)
+{
+	size_t length = strlen(reason);
+
+	return length > 0 && length + CUT_MARGIN < capacity && !strchr(reason, '@') &&
+	       !strstr(reason, "://");
+}
+
+bool http_is_out_of_time(long verify_result)
+{
+	return verify_result == X509_V_ERR_CERT_NOT_YET_VALID ||
+	       verify_result == X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
 void http_headers_take(struct http_headers *headers, const char *line, size_t length)
 {
 	const char *colon = memchr(line, ':', length);
@@ -87,4 +108,20 @@ void http_headers_take(struct http_headers *headers, const char *line, size_t le
 		memcpy(headers->values[i], value, (size_t)(end - value));
 		headers->values[i][end - value] = '\0';
 	}
+}
+
+char *http_escape(const char *text)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	char *escaped = mem_alloc(3 * strlen(text) + 1), *out = escaped;
+
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			*out++ = *text;
+		else
+			out += snprintf(out, 4, "%%%02X", (unsigned char)*text);
+	}
+	*out = '\0';
+	return escaped;
 }

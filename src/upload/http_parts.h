@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What http.c does on its own, without libcurl: the request's body piece by piece, and the few headers of
- * a reply that anybody reads. For http.c and its test.
+ * What http.c does on its own, without libcurl: the request's body piece by piece, the few headers of a
+ * reply that anybody reads, and which failures mean what. For http.c and its test.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,6 +31,14 @@ enum http_header {
 struct http_headers {
 	char values[HTTP_HEADER_COUNT][HTTP_HEADER_MAX + 1];
 };
+
+/*
+ * May libcurl's words (in a buffer of this capacity) be passed on? They may repeat the URL of a proxy, also
+ * one of the environment, password and all, or the beginning of it where they were cut.
+ */
+bool http_is_tellable(const char *reason, size_t capacity);
+/* Does this result of a verification (X509_V_ERR_*) tell of a certificate not valid yet, or no more? */
+bool http_is_out_of_time(long verify_result);
 
 /* Take over one line of a reply's head, as it came, not terminated. A status line forgets what was there. */
 void http_headers_take(struct http_headers *headers, const char *line, size_t length);

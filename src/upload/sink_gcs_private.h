@@ -74,7 +74,7 @@ int gcs_prove(struct sink_worker *worker, const struct gcs_answer *answer, const
 	__attribute__((warn_unused_result));
 /*
  * There is an object of that name: success if it is ours, ERROR_REJECTED if it is another one. Where we
- * may not look, it is ours: names never repeat.
+ * lack the permission to look (storage.objects.get), it is ours: names never repeat.
  */
 int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_object *object,
 		struct error *err) __attribute__((warn_unused_result));

@@ -2,12 +2,16 @@
 #include "upload/sockets.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 /* A worker keeps up to four connections and opens two at once for a host with IPv4 and IPv6. */
 #define SOCKETS_MAX 8
+/* What may be on its way at any good end: TLS says goodbye. */
+#define GOODBYE_BYTES 256
 
 struct sockets {
 	struct connections *connections;
@@ -88,8 +92,20 @@ failed:
 	return -1;
 }
 
-void sockets_close(struct sockets *sockets, int fd)
+/* Bytes that are not sent or not acknowledged; tcp(7), SIOCOUTQ. */
+static bool has_unsent_data(int fd)
 {
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > GOODBYE_BYTES;
+}
+
+void sockets_close(struct sockets *sockets, int fd, bool is_broken_off)
+{
+	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (is_broken_off || has_unsent_data(fd))
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	(void)close(fd);
 	for (int i = 0; i < SOCKETS_MAX; i++) {
 		if (sockets->entries[i].fd != fd)

@@ -6,6 +6,7 @@
  * the kernel would choose, and the socket is bound to it. Never shared between threads.
  */
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/connections.h"
@@ -23,4 +24,8 @@ struct sockets *sockets_free(struct sockets *sockets);
  */
 int sockets_open(struct sockets *sockets, int type, int protocol, const struct sockaddr *remote,
 		 socklen_t remote_length, struct error *err) __attribute__((warn_unused_result));
-void sockets_close(struct sockets *sockets, int fd);
+/*
+ * is_broken_off, or much that was not acknowledged: the connection ends at once (RST), because what the
+ * kernel would go on sending for minutes would be recorded as somebody else's.
+ */
+void sockets_close(struct sockets *sockets, int fd, bool is_broken_off);

@@ -138,7 +138,7 @@ static void wait_backoff(struct uploader_worker *worker, uint64_t retry_after_ms
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-/* An attempt failed for now. */
+/* An attempt failed, for now or (which is logged already) for good. */
 static void note_failure(struct uploader_worker *worker, const char *name, const struct error *err)
 {
 	struct uploader *uploader = worker->uploader;
@@ -150,7 +150,7 @@ static void note_failure(struct uploader_worker *worker, const char *name, const
 	is_news = trouble_failed(&uploader->trouble, &worker->trouble, clock_monotonic_ms(), err);
 	failures = uploader->trouble.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
-	if (is_news)
+	if (is_news && err->kind != ERROR_REJECTED)
 		log_warning("upload failed, will be tried again", log_text("name", name),
 			    log_number("failures", failures), log_reason(err));
 }
@@ -269,19 +269,20 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 		note_well(worker, true);
 		result = spool_remove(uploader->spool, claim, &spool_error);
 	} else if (kind == ERROR_REJECTED) {
-		counter_add(&uploader->counters->upload_failures, 1);
 		log_error("segment will never be accepted, set aside in rejected/",
 			  log_text("name", claim->name), log_reason(&err));
 		result = spool_reject(uploader->spool, claim, &spool_error);
 	} else {
-		result = spool_release(uploader->spool, claim, &spool_error);
+		result = spool_release(uploader->spool, claim, !atomic_load(&uploader->cancel),
+				       &spool_error);
 	}
 	if (result < 0)
 		log_error("segment does not leave sending/", log_text("name", claim->name),
 			  log_reason(&spool_error));
 	/* Broken off by ourselves is no failure. */
-	if (kind == ERROR_NONE || kind == ERROR_REJECTED || atomic_load(&uploader->cancel))
+	if (kind == ERROR_NONE || (kind != ERROR_REJECTED && atomic_load(&uploader->cancel)))
 		return;
+	/* What refuses one segment for good may refuse all: a rejection is followed by a pause, too. */
 	note_failure(worker, claim->name, &err);
 	wait_backoff(worker, retry_after_ms, is_draining);
 }
@@ -361,18 +362,17 @@ void uploader_drain(struct uploader *uploader)
 	uploader->is_draining = true;
 	(void)pthread_cond_broadcast(&uploader->changed);
 	(void)pthread_mutex_unlock(&uploader->lock);
-	spool_wake(uploader->spool);
+	if (uploader->spool) /* else it was never started */
+		spool_wake(uploader->spool);
 }
 
-bool uploader_is_drained(const struct uploader *uploader)
+bool uploader_is_drained(struct uploader *uploader)
 {
-	/* Locking changes nothing that the caller could see. */
-	struct uploader *locked = (struct uploader *)uploader;
 	bool is_drained;
 
-	(void)pthread_mutex_lock(&locked->lock);
+	(void)pthread_mutex_lock(&uploader->lock);
 	is_drained = uploader->is_draining && uploader->running == 0;
-	(void)pthread_mutex_unlock(&locked->lock);
+	(void)pthread_mutex_unlock(&uploader->lock);
 	return is_drained;
 }
 

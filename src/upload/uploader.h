@@ -45,7 +45,7 @@ enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err)
 /* From now on newest first, and no waiting: workers end when nothing is ready. */
 void uploader_drain(struct uploader *uploader);
 /* True when draining and every worker has ended. */
-bool uploader_is_drained(const struct uploader *uploader);
+bool uploader_is_drained(struct uploader *uploader);
 
 /* Break off what is being sent (it goes back to ready), join the workers. */
 void uploader_stop(struct uploader *uploader);

@@ -94,5 +94,18 @@ def test_own_uploads_are_left_out(lab):
     equal([each for each in state["violations"] if "/nobody" not in each], [], "violations")
 
 
+
+def test_own_uploads_are_left_out_of_short_captures(lab):
+    """34 bytes end before the ports of TCP: they are looked at all the same."""
+    lab.bucket()
+    daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", "lo", "-s", "34", "-G", "1",
+                        "--daemon-user", "root", plain=True).start_ready()
+    daemon.wait_log("segment uploaded", timeout=20, count=4)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    equal([each.number("packets") for each in objects], [0] * len(objects), "packets recorded")
+    check(sum(each.number("packets-own") for each in objects) > 10, "own packets are counted")
+
+
 if __name__ == "__main__":
     main()

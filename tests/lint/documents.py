@@ -35,13 +35,18 @@ def differences(committed, arguments):
         return [f"{committed} is missing"]
     now = as_packaged(result.stdout).splitlines()
     then = path.read_text().splitlines()
-    changed = list(difflib.unified_diff(then, now, committed, "made from src/conf/options.def",
+    changed = list(difflib.unified_diff(then, now, committed, "made from the tables",
                                         lineterm="", n=0))
     return changed and [f"stale; make anew: build/conf-docs {shlex.join(map(str, arguments))}"] + changed
 
 
 def check_in_step(tap):
     tap.point(differences("etc/kube-node-tracer.conf", ["sample"]), "the sample file is in step")
+    for path, section in (("completions/kube-node-tracer", "bash"),
+                          ("completions/_kube-node-tracer", "zsh"),
+                          ("completions/kube-node-tracer.fish", "fish"),
+                          ("systemd/kube-node-tracer.catalog", "catalog")):
+        tap.point(differences(path, [section]), f"{path} is in step")
     for page in ("man/kube-node-tracer.8", "man/kube-node-tracer.conf.5"):
         tap.point(differences(page, ["man", lint.SOURCE / page]), f"{page} is in step")
 
@@ -88,12 +93,17 @@ def accepts(name, *arguments):
 def check_examples(tap):
     tap.point(accepts("sample", "--config", lint.SOURCE / "etc/kube-node-tracer.conf", "-b", "bucket"),
               "the sample file is a configuration")
-    for path in sorted((lint.SOURCE / "examples").glob("*.conf")):
-        tap.point(accepts(path.name, "--config", path), f"examples/{path.name} is a configuration")
+    for path in sorted((lint.SOURCE / "examples").rglob("*.conf")):
+        tap.point(accepts(path.name, "--config", path), f"{lint.relative(path)} is a configuration")
+    # tests/kubernetes looks closer; here without kubectl.
+    base = lint.SOURCE / "examples/kubernetes/base/kube-node-tracer.conf"
     text = (lint.SOURCE / "examples/daemonset.yaml").read_text()
-    arguments = re.search(r"args: \[(.*?)\]", text, re.DOTALL).group(1)
-    arguments = [word.replace("$(NODE_NAME)", "node-1").replace("BUCKET", "my-bucket")
-                 for word in re.findall(r'"([^"]*)"', arguments)]
+    inside = "".join(f"    {line}".rstrip() + "\n" for line in base.read_text().splitlines())
+    tap.point([] if inside in text else [f"it does not have {lint.relative(base)}"],
+              "the configuration in examples/daemonset.yaml is the base's")
+    arguments = re.search(r"args:\n((?: +- .*\n)+)", text).group(1)
+    arguments = [line.split("- ", 1)[1].replace("/etc/kube-node-tracer", str(base.parent))
+                 for line in arguments.splitlines()]
     tap.point(accepts("daemonset.yaml", *arguments), "the arguments in examples/daemonset.yaml work")
     tap.point(accepts("arguments", "-N", "X", "-b", "bucket", "-C", "100", "-W", "100"),
               "the arguments of the original's DaemonSet work")

@@ -6,8 +6,9 @@ import re
 
 import lint
 
-LICENSED = (".c", ".h", ".def", ".am", ".ac", ".sh", ".py", ".in", ".conf", ".yaml", ".8", ".5",
-            ".sysusers", "bootstrap", "run", ".clang-format")
+LICENSED = (".c", ".h", ".def", ".am", ".ac", ".sh", ".py", ".in", ".conf", ".yaml", ".8", ".5", ".spec",
+            ".sysusers", "bootstrap", "run", ".clang-format", ".dockerignore", "Dockerfile", ".js",
+            ".service")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 LINES_MAX = 400
 REASON = "Over 400 lines because"

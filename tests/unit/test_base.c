@@ -125,12 +125,32 @@ static void test_text_is_cut_not_overrun(void **state)
 
 static void test_json_strings_are_escaped(void **state)
 {
+	static const struct {
+		const char *value, *json;
+	} not_utf8[] = {
+		{ "a\xff", "\"a\\ufffd\"" },
+		{ "\x80z", "\"\\ufffdz\"" },
+		{ "\xc3", "\"\\ufffd\"" },
+		{ "\xc3z", "\"\\ufffdz\"" },
+		{ "\xc1\xbf", "\"\\ufffd\\ufffd\"" },            /* overlong */
+		{ "\xe0\x80\x80", "\"\\ufffd\\ufffd\\ufffd\"" }, /* overlong */
+		{ "\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"" }, /* surrogate */
+		{ "\xe2\x82\xac", "\"\xe2\x82\xac\"" },
+		{ "\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"" },
+		{ "\xf0\x9f\x98", "\"\\ufffd\\ufffd\\ufffd\"" },
+		{ "\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" }, /* too high */
+	};
 	char bytes[64];
 	struct text text = text_over(bytes, sizeof bytes);
 
 	(void)state;
 	text_append_json(&text, "a\"b\\c\n\x01 \xc3\xa4");
 	assert_string_equal(bytes, "\"a\\\"b\\\\c\\u000a\\u0001 \xc3\xa4\"");
+	for (size_t i = 0; i < sizeof not_utf8 / sizeof *not_utf8; i++) {
+		text = text_over(bytes, sizeof bytes);
+		text_append_json(&text, not_utf8[i].value);
+		assert_string_equal(bytes, not_utf8[i].json);
+	}
 }
 
 static void test_errors_stay_one_line(void **state)

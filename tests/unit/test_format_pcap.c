@@ -55,6 +55,10 @@ static void test_records_are_counted_and_cut_at_the_last_whole_one(void **state)
 	assert_true(summary.last_ns == UINT64_C(1700000002000005000));
 	format_pcap.summarize(bytes, length, true, &summary);
 	assert_true(summary.first_ns == UINT64_C(1700000000000000005));
+	/* A power failure leaves zeros: they are no records. */
+	memset(bytes + length, 0, sizeof bytes - length);
+	assert_int_equal(format_pcap.summarize(bytes, sizeof bytes, false, &summary), length);
+	assert_int_equal(summary.packets, 3);
 	/* A length that no capture has: nothing from there on is trusted. */
 	bytes[56 + 10] = 0x80;
 	assert_int_equal(format_pcap.summarize(bytes, length, false, &summary), 56);

@@ -2,15 +2,21 @@
 /* Requests over libcurl against a scripted server on the loopback. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "base/clock.h"
 #include "http_fixture.h"
 #include "upload/http_parts.h"
+#include "upload/sockets.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -337,6 +343,217 @@ static void test_bad_options_are_refused_at_once(void **state)
 	assert_null(strstr(fixture->err.message, "hush"));
 }
 
+/* A proxy of the environment is not checked by the configuration, and libcurl repeats what it cannot use. */
+static void test_password_of_a_proxy_stays_unsaid(void **state)
+{
+	static const char *const proxies[] = {
+		"ftp://user:hush@h:1", "http://user:hush@[", "user:hush@[",
+		"http://user:hush@no-such.invalid:1",
+		"user:hushhushhushhushhushhushhushhushhush"
+		"hushhushhushhushhushhushhushhushhushhushhushhush"
+		"hushhushhushhushhushhushhushhushhushhushhushhush"
+		"hushhushhushhushhushhushhushhushhushhushhushhush"
+		"hushhushhushhushhushhushhushhushhushhushhushhush"
+		"hushhushhushhushhushhushhushhushhushhushhushhush@h"
+	};
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .url = "http://h.invalid/", .fd = -1 };
+
+	for (size_t i = 0; i < COUNT_OF(proxies); i++) {
+		setenv("http_proxy", proxies[i], 1);
+		expect_failure(fixture, &request, ERROR_TRANSIENT, "h.invalid: ");
+		assert_null(strstr(fixture->err.message, "user"));
+	}
+	unsetenv("http_proxy");
+}
+
+/* Ten bytes at a time, never an end. */
+static void *trickle(void *context)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n";
+	const int *listener = context;
+	int fd = accept(*listener, NULL, NULL);
+
+	for (ssize_t sent = send(fd, head, strlen(head), MSG_NOSIGNAL); sent > 0;
+	     sent = send(fd, "0123456789", 10, MSG_NOSIGNAL))
+		(void)usleep(100000);
+	(void)close(fd);
+	return NULL;
+}
+
+static void test_a_trickle_is_a_stall(void **state)
+{
+	struct fixture *fixture = *state;
+	struct http_request request = {
+		.method = "GET", .url = fixture->url, .fd = -1, .timeout_ms = 20000
+	};
+	uint64_t begin_ms = clock_monotonic_ms();
+	pthread_t thread;
+	in_port_t port;
+	int fd = server_bind(&port);
+
+	fixture->conf.upload_stall_timeout = 1;
+	assert_int_equal(listen(fd, 1), 0);
+	(void)snprintf(fixture->url, sizeof fixture->url, "http://127.0.0.1:%u/", port);
+	assert_int_equal(pthread_create(&thread, NULL, trickle, &fd), 0);
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "too slow");
+	assert_true(clock_monotonic_ms() - begin_ms < 15000);
+	(void)pthread_join(thread, NULL);
+	(void)close(fd);
+}
+
+/* Read all that comes; the errno at the end, 0 for a good end. */
+static int read_to_the_end(int fd)
+{
+	char bytes[65536];
+	ssize_t got;
+
+	do {
+		got = read(fd, bytes, sizeof bytes);
+	} while (got > 0);
+	return got < 0 ? errno : 0;
+}
+
+static void test_a_transfer_broken_off_leaves_nothing_behind(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_fclose FILE *file = tmpfile();
+	struct http_request request = {
+		.method = "PUT", .url = fixture->url, .file_bytes = 64 << 20, .timeout_ms = 300
+	};
+	in_port_t port;
+	int listener = server_bind(&port), fd;
+
+	assert_int_equal(ftruncate(fileno(file), 64 << 20), 0);
+	request.fd = fileno(file);
+	assert_int_equal(listen(listener, 1), 0);
+	(void)snprintf(fixture->url, sizeof fixture->url, "http://127.0.0.1:%u/", port);
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "timed out");
+	fd = accept(listener, NULL, NULL);
+	assert_int_equal(read_to_the_end(fd), ECONNRESET);
+	(void)close(fd);
+	(void)close(listener);
+}
+
+static void test_how_a_socket_ends(void **state)
+{
+	static const struct {
+		bool is_broken_off;
+		int how;
+	} cases[] = { { false, 0 }, { true, ECONNRESET } };
+	struct fixture *fixture = *state;
+	struct sockets *sockets = sockets_new(fixture->connections);
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	in_port_t port;
+	int listener = server_bind(&port);
+
+	assert_int_equal(listen(listener, 1), 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons(port);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		int fd = sockets_open(sockets, SOCK_STREAM, IPPROTO_TCP,
+				      (struct sockaddr *)&address, sizeof address, &fixture->err);
+		int peer;
+
+		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+		peer = accept(listener, NULL, NULL);
+		assert_int_equal(write(fd, "goodbye", 7), 7);
+		sockets_close(sockets, fd, cases[i].is_broken_off);
+		assert_int_equal(read_to_the_end(peer), cases[i].how);
+		(void)close(peer);
+	}
+	sockets_free(sockets);
+	(void)close(listener);
+}
+
+/* A self-signed certificate and its key, valid from and until so many seconds from now. */
+static void write_certificate(const char *path, long from, long until)
+{
+	cleanup_fclose FILE *file = fopen(path, "we");
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	X509_NAME *name = X509_get_subject_name(certificate);
+
+	assert_non_null(file);
+	(void)X509_gmtime_adj(X509_getm_notBefore(certificate), from);
+	(void)X509_gmtime_adj(X509_getm_notAfter(certificate), until);
+	assert_true(X509_set_pubkey(certificate, key));
+	assert_true(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+					       (const unsigned char *)"localhost", -1, -1, 0));
+	assert_true(X509_set_issuer_name(certificate, name));
+	assert_true(X509_sign(certificate, key, EVP_sha256()));
+	assert_true(PEM_write_X509(file, certificate));
+	assert_true(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+static pid_t start_tls_server(const char *certificate, in_port_t port)
+{
+	char accept[16];
+	pid_t child;
+
+	(void)snprintf(accept, sizeof accept, "%u", port);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)!freopen("/dev/null", "w", stdout);
+		(void)!freopen("/dev/null", "w", stderr);
+		(void)execlp("openssl", "openssl", "s_server", "-4", "-accept", accept, "-cert",
+			     certificate, "-key", certificate, "-quiet", (char *)NULL);
+		_exit(127);
+	}
+	return child;
+}
+
+/* The message of an exchange with a TLS server whose certificate is valid from and until then. */
+static void try_certificate(struct fixture *fixture, long from, long until)
+{
+	char path[] = "/tmp/test_http.XXXXXX";
+	struct http_request request = { .method = "GET", .url = fixture->url, .fd = -1 };
+	in_port_t port;
+	int fd = mkstemp(path), holder = server_bind(&port);
+	int status = 0;
+	pid_t child;
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)close(holder);
+	write_certificate(path, from, until);
+	child = start_tls_server(path, port);
+	fixture->conf.upload_ca_file = path;
+	(void)snprintf(fixture->url, sizeof fixture->url, "https://localhost:%u/", port);
+	for (int i = 0; i < 500; i++) { /* until it listens */
+		assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err),
+				 -1);
+		if (strstr(fixture->err.message, "certificate"))
+			break;
+		(void)usleep(10000);
+	}
+	(void)kill(child, SIGTERM);
+	(void)waitpid(child, &status, 0);
+	(void)unlink(path);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		skip(); /* no openssl(1) here */
+}
+
+static void test_wrong_clock_is_transient(void **state)
+{
+	const long day = 86400;
+	struct fixture *fixture = *state;
+
+	assert_true(http_is_out_of_time(X509_V_ERR_CERT_NOT_YET_VALID));
+	assert_true(http_is_out_of_time(X509_V_ERR_CERT_HAS_EXPIRED));
+	assert_false(http_is_out_of_time(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT));
+	assert_false(http_is_out_of_time(X509_V_OK));
+	try_certificate(fixture, day, 2 * day);
+	assert_non_null(strstr(fixture->err.message, "is this node's clock right?"));
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+	try_certificate(fixture, -2 * day, -day);
+	assert_non_null(strstr(fixture->err.message, "is this node's clock right?"));
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+}
+
 static void test_full_table_is_transient(void **state)
 {
 	static const char *const replies[] = { OK_REPLY };
@@ -394,6 +611,16 @@ static void test_header_lines(void **state)
 	assert_string_equal(headers.values[HTTP_LOCATION], "");
 }
 
+static void test_what_may_be_told(void **state)
+{
+	(void)state;
+	assert_true(http_is_tellable("Connection refused", 256));
+	assert_false(http_is_tellable("", 256));
+	assert_false(http_is_tellable("bad syntax in 'user:hush@h'", 256));
+	assert_false(http_is_tellable("bad syntax in 'http://us", 256));
+	assert_false(http_is_tellable("bad syntax in 'user:hus", 24)); /* cut */
+}
+
 static void test_escape(void **state)
 {
 	cleanup_free char *escaped = http_escape("a/B-9._~ :%\xc3\xa4");
@@ -421,8 +648,14 @@ int main(void)
 		TEST(test_proxy_is_used_but_not_for_local),
 		TEST(test_bad_options_are_refused_at_once),
 		TEST(test_full_table_is_transient),
+		TEST(test_password_of_a_proxy_stays_unsaid),
+		TEST(test_a_trickle_is_a_stall),
+		TEST(test_a_transfer_broken_off_leaves_nothing_behind),
+		TEST(test_how_a_socket_ends),
+		TEST(test_wrong_clock_is_transient),
 		cmocka_unit_test(test_body_pieces),
 		cmocka_unit_test(test_header_lines),
+		cmocka_unit_test(test_what_may_be_told),
 		cmocka_unit_test(test_escape),
 	};
 	struct error err;

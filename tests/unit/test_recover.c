@@ -5,6 +5,7 @@
 
 #include "packet/format.h"
 #include "record/codec.h"
+#include "record/recorder.h"
 #include "record/recover.h"
 
 #define MEMBERS            4
@@ -130,6 +131,85 @@ static void test_damage_in_the_middle(void **state)
 	(void)close(claimed.fd);
 }
 
+/* No packet can be got out of it by us, but it may hold some: it is not ours to delete. */
+static void test_a_large_file_with_a_bad_beginning_stays(void **state)
+{
+	static const uint8_t zeros[5000];
+	static const char *const names[] = { "n_20251123T083000.000Z_eth0_00000001.pcap",
+					     "n_20251123T083000.000Z_eth0_00000002.pcap.gz" };
+	struct fixture *fixture = *state;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		begin(fixture, names[i], zeros, sizeof zeros);
+		assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+		assert_true(is_there(fixture, "capturing", names[i]));
+		assert_true(is_there(fixture, "facts", names[i]));
+	}
+}
+
+static void test_zeros_at_the_end_are_no_packets(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+	size_t length;
+
+	make_file(&file, &codec_none);
+	length = file.length;
+	memset(file.bytes + length, 0, 8192);
+	begin(fixture, "n_20251123T083000.000Z_eth0_00000001.pcap", file.bytes, length + 8192);
+	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.packets, MEMBERS * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.bytes, length);
+	(void)close(claimed.fd);
+}
+
+/* A crash must not make a lossy segment look whole: its facts on disk follow its drops. */
+static void test_drops_of_the_open_segment_are_on_disk(void **state)
+{
+	struct fixture *fixture = *state;
+	struct chunk_pool pool;
+	struct recorder_context context = { .node = "n",
+					    .format = &format_pcap,
+					    .pool = &pool,
+					    .spool = fixture->spool,
+					    .counters = &fixture->counters };
+	struct recorder *recorder;
+	struct segment known = { .packets = 0 };
+	struct chunk *chunk;
+	struct error err;
+	char **names;
+	size_t count;
+
+	chunk_pool_init(&pool, 2);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, &codec_none, 0);
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	chunk = chunk_pool_get(&pool, 0);
+	chunk->start_ns = 1700000000000000000;
+	chunk->drops_kernel = 7;
+	queue_push(recorder_queue(recorder), chunk);
+	for (int i = 0; i < 1000 && known.drops[DROP_KERNEL] == 0; i++) {
+		(void)usleep(10000);
+		assert_int_equal(spool_list_unfinished(fixture->spool, &names, &count, &err), 0);
+		if (count > 0) {
+			(void)close(spool_open_unfinished(fixture->spool, names[0], &known, &err));
+			free(names[0]);
+		}
+		free(names);
+	}
+	assert_int_equal(known.drops[DROP_KERNEL], 7);
+	assert_int_equal(known.bytes, 0);
+	queue_close(recorder_queue(recorder));
+	recorder_join(recorder);
+	recorder_free(recorder);
+	chunk_pool_done(&pool);
+}
+
 static void test_a_file_that_is_not_ours_stays(void **state)
 {
 	struct fixture *fixture = *state;
@@ -148,6 +228,9 @@ int main(void)
 		SPOOL_TEST(test_cut_anywhere),
 		SPOOL_TEST(test_damage_in_the_middle),
 		SPOOL_TEST(test_a_file_that_is_not_ours_stays),
+		SPOOL_TEST(test_a_large_file_with_a_bad_beginning_stays),
+		SPOOL_TEST(test_zeros_at_the_end_are_no_packets),
+		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

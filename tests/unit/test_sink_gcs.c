@@ -222,6 +222,17 @@ static void test_problems(void **state)
 		{ "upload_id=", "", "", "upload_id=", false },
 		{ "{\"error\":\"text\"}", "", "", "{\"error\":\"text\"}", false },
 	};
+	static const struct {
+		const char *body;
+		bool is_explained;
+	} explained[] = {
+		{ MESSAGE("x"), true },
+		{ "{\"error\":{\"errors\":[{\"reason\":\"invalid\"}]}}", true },
+		{ "{\"error\":{\"code\":400}}", false },
+		{ "{\"error\":\"text\"}", false },
+		{ "<html>400 Bad Request</html>", false },
+		{ "", false },
+	};
 	struct gcs_problem problem;
 	char huge[2000];
 
@@ -231,6 +242,10 @@ static void test_problems(void **state)
 		assert_string_equal(problem.reason, cases[i].reason);
 		assert_string_equal(problem.message, cases[i].message);
 		assert_int_equal(problem.is_scope, cases[i].is_scope);
+	}
+	for (size_t i = 0; i < COUNT_OF(explained); i++) {
+		gcs_parse_problem(explained[i].body, "", &problem);
+		assert_int_equal(problem.is_explained, explained[i].is_explained);
 	}
 	memset(huge, 'x', sizeof huge - 1);
 	huge[sizeof huge - 1] = '\0';
@@ -278,7 +293,10 @@ static void test_decisions(void **state)
 		{ GCS_DATA, 404, "", "", GCS_NEW_SESSION },
 		{ GCS_STATUS, 404, "", "", GCS_NEW_SESSION },
 		{ GCS_METADATA, 404, "", "", GCS_RETRY },
-		{ GCS_MULTIPART, 405, "", "", GCS_REFUSED },
+		{ GCS_MULTIPART, 400, "", "", GCS_RETRY },
+		{ GCS_DATA, 400, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 405, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 405, "methodNotAllowed", "", GCS_REFUSED },
 		{ GCS_MULTIPART, 407, "", "", GCS_SETUP },
 		{ GCS_MULTIPART, 408, "", "", GCS_RETRY },
 		{ GCS_DATA, 408, "", "", GCS_QUERY },
@@ -286,11 +304,13 @@ static void test_decisions(void **state)
 		{ GCS_MULTIPART, 409, "", "", GCS_RETRY },
 		{ GCS_DATA, 410, "", "", GCS_NEW_SESSION },
 		{ GCS_STATUS, 410, "", "", GCS_NEW_SESSION },
-		{ GCS_MULTIPART, 411, "", "", GCS_REFUSED },
+		{ GCS_MULTIPART, 411, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 411, "", "Length required", GCS_REFUSED },
 		{ GCS_MULTIPART, 412, "conditionNotMet", "", GCS_EXISTS },
 		{ GCS_DATA, 412, "conditionNotMet", "", GCS_EXISTS },
 		{ GCS_START, 412, "orgPolicyConstraintFailed", "", GCS_SETUP },
 		{ GCS_DELETE, 412, "conditionNotMet", "", GCS_RETRY },
+		{ GCS_MULTIPART, 413, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 413, "uploadTooLarge", "", GCS_REFUSED },
 		{ GCS_DATA, 416, "", "", GCS_NEW_SESSION },
 		{ GCS_DATA, 429, "rateLimitExceeded", "", GCS_RETRY },
@@ -309,6 +329,7 @@ static void test_decisions(void **state)
 
 		(void)snprintf(problem.reason, sizeof problem.reason, "%s", cases[i].reason);
 		(void)snprintf(problem.message, sizeof problem.message, "%s", cases[i].message);
+		problem.is_explained = problem.reason[0] || problem.message[0];
 		if (gcs_decide(cases[i].phase, cases[i].status, false, &problem) !=
 		    cases[i].outcome)
 			fail_msg("case %zu: phase %d, status %ld", i, cases[i].phase,
@@ -525,8 +546,15 @@ static void test_an_object_that_is_there(void **state)
 	assert_told(&fixture->server, 1, "GET /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz?");
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->damaged);
 	expect_failed(fixture, ERROR_REJECTED, "other content; nothing is overwritten");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("403 Forbidden"));
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"),
+	       REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access")));
 	expect_sent(fixture, true);
+	/* Any other reason says nothing of whose object it is. */
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("403 Forbidden"));
+	expect_failed(fixture, ERROR_TRANSIENT, "403");
+	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"),
+	       REPLY("403 Forbidden", "", MESSAGE("The billing account is disabled")));
+	expect_failed(fixture, ERROR_TRANSIENT, "billing");
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("404 Not Found"));
 	expect_failed(fixture, ERROR_TRANSIENT, "404");
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("503 Busy"));
@@ -548,6 +576,10 @@ static void test_failures_and_their_kinds(void **state)
 		{ EMPTY_REPLY("404 Not Found"), ERROR_TRANSIENT, "create the bucket" },
 		{ REPLY("400 Bad Request", "", MESSAGE("CRC32C doesn't match")), ERROR_REJECTED,
 		  "400: CRC32C doesn't match" },
+		/* Of a proxy, not of the bucket: nothing about this object. */
+		{ REPLY("400 Bad Request", "", "<html><h1>400 Bad Request</h1></html>"),
+		  ERROR_TRANSIENT, "400: 400 Bad Request" },
+		{ REPLY("413 Too Large", "", "<html>nginx</html>"), ERROR_TRANSIENT, "413: nginx" },
 		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "127.0.0.1: " },
 	};
 	struct fixture *fixture = *state;
@@ -794,7 +826,8 @@ static void test_probe_tells_no_from_no_answer(void **state)
 	} cases[] = {
 		{ EMPTY_REPLY("404 Not Found"), ERROR_CONFIG },
 		{ EMPTY_REPLY("403 Forbidden"), ERROR_CONFIG },
-		{ EMPTY_REPLY("400 Bad Request"), ERROR_CONFIG },
+		{ EMPTY_REPLY("400 Bad Request"), ERROR_TRANSIENT },
+		{ REPLY("400 Bad Request", "", MESSAGE("Invalid argument")), ERROR_CONFIG },
 		{ EMPTY_REPLY("408 Timeout"), ERROR_TRANSIENT },
 		{ EMPTY_REPLY("429 Slow"), ERROR_TRANSIENT },
 		{ EMPTY_REPLY("503 Busy"), ERROR_TRANSIENT },

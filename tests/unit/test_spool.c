@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "spool_fixture.h"
+
+#include "base/clock.h"
+#include "spool/spool_private.h"
 
 #define NAME(second, sequence) "n_20251123T0830" second ".000Z_eth0_" sequence ".pcap"
 static const char first[] = NAME("00", "00000001"), second[] = NAME("01", "00000002"),
@@ -30,7 +35,7 @@ static void assert_totals(struct fixture *fixture, uint64_t ready, uint64_t send
 {
 	struct spool_totals totals;
 
-	spool_totals(fixture->spool, &totals);
+	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.ready, ready);
 	assert_int_equal(totals.sending, sending);
 	assert_int_equal(totals.rejected, rejected);
@@ -70,7 +75,7 @@ static void test_a_claim_ends_in_one_of_three_ways(void **state)
 	publish(fixture, first);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_true(is_there(fixture, "sending", first));
-	assert_int_equal(spool_release(fixture->spool, &claimed, &err), 0);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
 	assert_true(is_there(fixture, "ready", first));
 	assert_totals(fixture, 1, 0, 0);
 
@@ -79,6 +84,7 @@ static void test_a_claim_ends_in_one_of_three_ways(void **state)
 	assert_true(is_there(fixture, "rejected", first));
 	assert_true(is_there(fixture, "facts", first));
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 10);
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 10);
 	assert_totals(fixture, 0, 0, 1);
 
 	publish(fixture, second);
@@ -204,6 +210,7 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 	assert_int_equal(spool_enforce(fixture->spool, &budget, &err), 0);
 	assert_totals(fixture, 1, 0, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 20); /* one rejected */
 	assert_true(is_there(fixture, "ready", second));
 	assert_false(is_there(fixture, "facts", first));
 	assert_false(spool_is_full(fixture->spool));
@@ -279,6 +286,328 @@ static void test_check_changes_nothing(void **state)
 	assert_int_equal(spool_check("relative-and-new", &err), 0);
 }
 
+/* Claim and release, `times` over; always the same one. */
+static void fail_times(struct fixture *fixture, const char *name, int times)
+{
+	struct error err;
+
+	for (int i = 0; i < times; i++) {
+		struct spool_claim claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+
+		assert_string_equal(claimed.name, name);
+		assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
+	}
+}
+
+static void test_what_fails_lets_others_go_first(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct spool_entry *entry;
+	struct error err;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	for (int i = 0; i < 5; i++) { /* broken off by ourselves: no failure */
+		claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+		assert_string_equal(claimed.name, first);
+		assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
+	}
+	fail_times(fixture, first, 3);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	/* Only what is held is left: it waits for its time, and no longer. */
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
+	entry = &fixture->spool->entries[0];
+	assert_in_range(entry->not_before_ms - clock_monotonic_ms(), 4000, 8000);
+	entry->not_before_ms = clock_monotonic_ms() + 50;
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 60000, &claimed, &err), 1);
+	assert_string_equal(claimed.name, first);
+	assert_true(clock_monotonic_ms() >= entry->not_before_ms);
+	for (int i = 0; i < 10; i++)
+		spool_index_failed(entry, 0);
+	assert_int_equal(entry->not_before_ms, 64000);
+	(void)close(claimed.fd);
+}
+
+static void test_newest_first_takes_what_failed_last_but_at_once(void **state)
+{
+	static const char *const order[] = { second, first, third };
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+
+	publish(fixture, third);
+	fail_times(fixture, third, 3);
+	publish(fixture, first);
+	publish(fixture, second);
+	for (size_t i = 0; i < ARRAY_LENGTH(order); i++) {
+		claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+		assert_string_equal(claimed.name, order[i]);
+		(void)close(claimed.fd);
+	}
+}
+
+static void test_a_file_that_cannot_be_opened_has_failed(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/ready/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err),
+				 -1);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	(void)close(claimed.fd);
+}
+
+static void test_a_move_that_fails_loses_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/sending/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), -1);
+	assert_true(is_there(fixture, "ready", first));
+	assert_true(is_there(fixture, "facts", first));
+	assert_totals(fixture, 1, 0, 0);
+	assert_int_equal(rmdir(obstacle), 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	(void)close(claimed.fd);
+}
+
+/* NFS: the answer to the rename got lost, the second request finds nothing to move. */
+static void test_a_move_that_was_done_already_counts(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, first);
+	cleanup_free char *sending = mem_printf("%s/sending/%s", fixture->directory, first);
+	struct spool_claim claimed;
+
+	publish(fixture, first);
+	assert_int_equal(rename(ready, sending), 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.packets, 10);
+	(void)close(claimed.fd);
+}
+
+static void test_what_cannot_leave_sending_is_claimed_there_again(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/ready/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
+	assert_totals(fixture, 0, 1, 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, first);
+	/* Listing anew neither forgets a claim nor gives it to a second one; what nobody has is taken up. */
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_totals(fixture, 0, 1, 0);
+	(void)close(claimed.fd);
+	claimed.fd = -1;
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_totals(fixture, 0, 1, 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	assert_totals(fixture, 0, 0, 0);
+}
+
+static void test_facts_that_cannot_be_written_keep_nothing_back(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/facts/.%s.new", fixture->directory, first);
+	struct segment segment = {
+		.packets = 10, .bytes = 9, .crc32c = 0xe3069283, .drops = { [DROP_KERNEL] = 5 }
+	};
+	struct segment noted = { .filter = "udp", .bytes = 4, .drops = { [DROP_KERNEL] = 2 } };
+	struct spool_claim claimed;
+	struct error err;
+
+	begin(fixture, first, "123456789", 9);
+	assert_int_equal(spool_note_facts(fixture->spool, first, &noted, &err), 0);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_publish(fixture->spool, first, &segment, &err), 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.bytes, 9);
+	assert_int_equal(claimed.segment.crc32c, 0xe3069283);
+	assert_string_equal(claimed.segment.filter, "udp");
+	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 2);
+	(void)close(claimed.fd);
+	/* What its facts do not tell, the next one's do. */
+	publish(fixture, second);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 3);
+	(void)close(claimed.fd);
+}
+
+static void test_the_main_thread_does_not_wait_for_the_others(void **state)
+{
+	struct fixture *fixture = *state;
+	struct budget budget = { .max_segments = 0 };
+	struct spool_totals totals = { .ready = 77 };
+	struct error err;
+
+	publish(fixture, first);
+	(void)pthread_mutex_lock(&fixture->spool->lock);
+	assert_false(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.ready, 77);
+	assert_int_equal(spool_enforce(fixture->spool, &budget, &err), 0);
+	(void)pthread_mutex_unlock(&fixture->spool->lock);
+	assert_totals(fixture, 1, 0, 0);
+}
+
+/* Days without the sink: opening must not take time that grows with the square. */
+static void test_a_long_backlog(void **state)
+{
+	enum {
+		BACKLOG = 20000
+	};
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct spool_claim claimed;
+	struct spool_totals totals;
+
+	for (uint64_t i = 0; i < BACKLOG; i++) {
+		int fd;
+
+		name_format("n", "eth0", (1700000000 + i * 7919 % BACKLOG) * CLOCK_NS_PER_S, i,
+			    ".pcap", name);
+		fd = openat(fixture->spool->folder_fd[SPOOL_READY], name, O_WRONLY | O_CREAT, 0640);
+		assert_true(fd >= 0);
+		(void)close(fd);
+	}
+	open_again(fixture);
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.ready, BACKLOG);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_non_null(strstr(claimed.name, "_00000000.pcap"));
+	(void)close(claimed.fd);
+	for (size_t i = 1; i < fixture->spool->count; i++)
+		assert_true(name_compare(fixture->spool->entries[i - 1].name,
+					 fixture->spool->entries[i].name) < 0);
+}
+
+static void test_kinds_of_failure_at_start(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *file = mem_printf("%s/sequence", fixture->directory);
+	cleanup_free char *loop = mem_printf("%s/loop", fixture->directory);
+	cleanup_free char *below = mem_printf("%s/loop/x", fixture->directory);
+	cleanup_free char *fresh = mem_printf("%s/fresh", fixture->directory);
+	struct spool *spool = NULL;
+	struct rlimit before, none;
+	struct error err;
+	uint64_t sequence;
+
+	assert_int_equal(spool_next_sequence(fixture->spool, &sequence, &err), 0);
+	assert_int_equal(symlink("loop", loop), 0);
+	assert_int_equal(spool_open(file, &fixture->counters, &spool, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(spool_open(below, &fixture->counters, &spool, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(err.errnum, ELOOP);
+	assert_int_equal(spool_check(below, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(spool_check(file, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	/* What may have passed a minute later is no fault of the configuration. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(spool_open(fresh, &fixture->counters, &spool, &err), -1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(err.errnum, EMFILE);
+	assert_int_equal(err.kind, ERROR_FATAL);
+}
+
+static void test_a_folder_with_other_files_is_not_given_away(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *folder = mem_printf("%s/home", fixture->directory);
+	cleanup_free char *other = mem_printf("%s/home/notes", fixture->directory);
+	cleanup_free char *mine = mem_printf("%s/home/.sequence.new", fixture->directory);
+	struct error err;
+
+	/* Our own folder, after a run. */
+	publish(fixture, first);
+	assert_int_equal(spool_give(fixture->directory, geteuid(), getegid(), &err), 0);
+	assert_int_equal(file_make_folders(other, 0700, &err), 0);
+	assert_int_equal(spool_give(folder, geteuid(), getegid(), &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.message, "give the spool a folder of its own"));
+	assert_false(is_there(fixture, "home", "ready"));
+	assert_int_equal(rmdir(other), 0);
+	assert_int_equal(close(open(mine, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(spool_give(folder, geteuid(), getegid(), &err), 0);
+	assert_true(is_there(fixture, "home", "ready"));
+}
+
+static uid_t owner(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_uid;
+}
+
+static void test_links_are_not_given_away(void **state)
+{
+	static const uid_t somebody = 12345;
+	struct fixture *fixture = *state;
+	cleanup_free char *home = mem_printf("%s.other", fixture->directory);
+	cleanup_free char *secret = mem_printf("%s.other/secret", fixture->directory);
+	cleanup_free char *hard = mem_printf("%s/ready/hard", fixture->directory);
+	cleanup_free char *soft = mem_printf("%s/ready/soft", fixture->directory);
+	cleanup_free char *ours = mem_printf("%s/ready/%s", fixture->directory, first);
+	struct error err;
+
+	if (geteuid() != 0)
+		skip(); /* only root can give anything away */
+	publish(fixture, first);
+	assert_int_equal(mkdir(home, 0700), 0);
+	assert_int_equal(close(open(secret, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(link(secret, hard), 0);
+	assert_int_equal(symlink(secret, soft), 0);
+	if (spool_give(fixture->directory, somebody, somebody, &err) < 0) {
+		(void)unlink(secret);
+		(void)rmdir(home);
+		skip(); /* root of a namespace that has no such user */
+	}
+	assert_int_equal(owner(secret), 0);
+	assert_int_equal(owner(soft), 0);
+	assert_int_equal(owner(ours), somebody);
+	assert_int_equal(owner(fixture->directory), somebody);
+	assert_int_equal(unlink(secret), 0);
+	assert_int_equal(rmdir(home), 0);
+}
+
+static void test_the_lock_is_a_file(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_true(is_there(fixture, ".", "lock"));
+	fixture->spool = spool_close(fixture->spool);
+	assert_true(is_there(fixture, ".", "lock"));
+	open_again(fixture);
+}
+
 int main(void)
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -295,6 +624,19 @@ int main(void)
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
+		SPOOL_TEST(test_what_fails_lets_others_go_first),
+		SPOOL_TEST(test_newest_first_takes_what_failed_last_but_at_once),
+		SPOOL_TEST(test_a_file_that_cannot_be_opened_has_failed),
+		SPOOL_TEST(test_a_move_that_fails_loses_nothing),
+		SPOOL_TEST(test_a_move_that_was_done_already_counts),
+		SPOOL_TEST(test_what_cannot_leave_sending_is_claimed_there_again),
+		SPOOL_TEST(test_facts_that_cannot_be_written_keep_nothing_back),
+		SPOOL_TEST(test_the_main_thread_does_not_wait_for_the_others),
+		SPOOL_TEST(test_a_long_backlog),
+		SPOOL_TEST(test_kinds_of_failure_at_start),
+		SPOOL_TEST(test_a_folder_with_other_files_is_not_given_away),
+		SPOOL_TEST(test_links_are_not_given_away),
+		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,8 @@ static uint64_t waiting(struct fixture *fixture)
 {
 	struct spool_totals totals;
 
-	spool_totals(fixture->spool, &totals);
+	while (!spool_totals(fixture->spool, &totals))
+		(void)usleep(1000);
 	return totals.ready + totals.sending;
 }
 
@@ -185,7 +186,8 @@ static void test_rejected_segment_is_set_aside(void **state)
 	assert_int_equal(file_make_folders(taken, 0700, &fixture->err), 0);
 	start(fixture);
 	WAIT_FOR(waiting(fixture) == 0);
-	spool_totals(fixture->spool, &totals);
+	while (!spool_totals(fixture->spool, &totals))
+		(void)usleep(1000);
 	assert_int_equal(totals.rejected, 1);
 	assert_true(has_arrived(fixture, good));
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 3);
@@ -226,6 +228,31 @@ static void use_bucket(struct fixture *fixture, struct server *server, const cha
 	fixture->conf.upload_destination = bucket;
 }
 
+#define REFUSED REPLY("400 Bad", "", "{\"error\":{\"message\":\"never\"}}")
+
+/* What refuses one may refuse all: the spool is not run through at full speed. */
+static void test_a_rejection_is_followed_by_a_pause(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", ""), REFUSED, REFUSED,
+					       REFUSED };
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1], line[200];
+	uint64_t begin_ms = clock_monotonic_ms();
+	struct server server;
+
+	fixture->conf.upload_workers = 1;
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	for (size_t i = 0; i < 3; i++)
+		publish(fixture, "abc", name);
+	start(fixture);
+	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 3);
+	assert_true(clock_monotonic_ms() - begin_ms >= 200); /* two of 100 ms at least */
+	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] != '\0'));
+	assert_non_null(strstr(line, "never"));
+	uploader_stop(fixture->uploader);
+	server_stop(&server);
+}
+
 static void test_damaged_segment_is_rejected_unsent(void **state)
 {
 	static const char *const replies[] = { REPLY("503 Busy", "", "") };
@@ -241,7 +268,8 @@ static void test_damaged_segment_is_rejected_unsent(void **state)
 	assert_int_equal(truncate(path, 1), 0);
 	start(fixture);
 	WAIT_FOR(waiting(fixture) == 0);
-	spool_totals(fixture->spool, &totals);
+	while (!spool_totals(fixture->spool, &totals))
+		(void)usleep(1000);
 	assert_int_equal(totals.rejected, 1);
 	assert_int_equal(atomic_load(&server.count), 1); /* the probe */
 	uploader_stop(fixture->uploader);
@@ -284,7 +312,8 @@ static void test_stop_breaks_off_a_transfer(void **state)
 	begin_ms = clock_monotonic_ms();
 	uploader_stop(fixture->uploader);
 	assert_true(clock_monotonic_ms() - begin_ms < 2500);
-	spool_totals(fixture->spool, &totals);
+	while (!spool_totals(fixture->spool, &totals))
+		(void)usleep(1000);
 	assert_int_equal(totals.ready, 1);
 	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
 	server_stop(&server);
@@ -316,8 +345,7 @@ static void test_draining_is_newest_first(void **state)
 {
 	static const char *const replies[] = { REPLY("503 Busy", "", ""),
 					       REPLY("429 Slow", "Retry-After: 300\r\n", ""),
-					       REPLY("400 Bad", "", ""), REPLY("400 Bad", "", ""),
-					       REPLY("400 Bad", "", "") };
+					       REFUSED, REFUSED, REFUSED };
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
 	struct server server;
@@ -338,6 +366,17 @@ static void test_draining_is_newest_first(void **state)
 	assert_told(&server, 3, names[1]);
 	assert_told(&server, 4, names[0]);
 	server_stop(&server);
+}
+
+static void test_draining_before_the_start(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
+				      &fixture->uploader, &fixture->err),
+			 0);
+	uploader_drain(fixture->uploader);
+	assert_true(uploader_is_drained(fixture->uploader));
 }
 
 static void test_check_only_probes(void **state)
@@ -361,6 +400,8 @@ int main(void)
 		TEST(test_draining_ends_when_nothing_is_left),
 		TEST(test_rejected_segment_is_set_aside),
 		TEST(test_outage_costs_nothing_but_time),
+		TEST(test_a_rejection_is_followed_by_a_pause),
+		TEST(test_draining_before_the_start),
 		TEST(test_damaged_segment_is_rejected_unsent),
 		TEST(test_refused_probe_is_told),
 		TEST(test_stop_breaks_off_a_transfer),
