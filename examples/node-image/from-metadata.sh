@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Usage: from-metadata.sh [FILE]
+# Writes the configuration FILE from this instance's metadata (Google Compute Engine), before
+# kube-node-tracer starts. Of these attributes the first that is there counts; a project's counts where
+# the instance has none:
+#     kube-node-tracer-conf         the whole file
+#     kube-node-tracer-destination  only the destination
+# With none of them, no answer, or a configuration that is not right, FILE stays as it is.
+set -eu
+
+file=${1:-/etc/kube-node-tracer.conf}
+server=http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1
+
+say() {
+	echo "kube-node-tracer-from-metadata: $*"
+}
+
+# Prints an attribute; fails if it is not there, exits if nobody answers.
+attribute() {
+	code=$(curl --silent --show-error --noproxy '*' --max-time 10 --retry 4 --retry-connrefused \
+		--header 'Metadata-Flavor: Google' --output "$new.answer" --write-out '%{http_code}' \
+		"$server/$1/attributes/$2") || {
+		say "no answer from the metadata server; $file stays as it is"
+		exit 0
+	}
+	[ "$code" = 200 ] && [ -s "$new.answer" ]
+}
+
+either() {
+	attribute instance "$1" || attribute project "$1"
+}
+
+# Beside the file, so that it is replaced in one step.
+new=$(mktemp "$file.XXXXXX")
+trap 'rm -f "$new" "$new.answer"' EXIT
+if either kube-node-tracer-conf; then
+	cat "$new.answer" >"$new"
+elif either kube-node-tracer-destination; then
+	destination=$(tr -d '\n' <"$new.answer")
+	case $destination in
+	*[!A-Za-z0-9._:/-]*)
+		say "kube-node-tracer-destination is not a bucket or URL; $file stays as it is"
+		exit 0
+		;;
+	esac
+	printf '# From the attribute kube-node-tracer-destination.\nupload: { destination = "%s"; };\n' \
+		"$destination" >"$new"
+else
+	say "no attribute kube-node-tracer-conf or kube-node-tracer-destination; $file stays as it is"
+	exit 0
+fi
+if ! kube-node-tracer --print-config --config "$new" >/dev/null; then
+	say "the configuration in the metadata is not right; $file stays as it is"
+	exit 0
+fi
+chmod 0644 "$new"
+mv "$new" "$file"
+say "$file is written"

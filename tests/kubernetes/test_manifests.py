@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The Kubernetes examples: every overlay renders, is what Kubernetes' OpenAPI schema allows, and keeps the
+promises of examples/kubernetes/README.md; its configuration is one that the program takes.
+
+The schemas come from npm (package.json says which), into KNT_MANIFESTS_CACHE (else below the build
+folder)."""
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.abspath(os.path.join(HERE, "../.."))
+for other in ("..", "../e2e"):
+    sys.path.insert(0, os.path.join(HERE, other))
+# pylint: disable=wrong-import-position
+import manifests
+import tap
+from daemon import program
+from tap import check, contains, equal
+
+BUILD = os.environ.get("top_builddir", os.path.join(SOURCE, "build"))
+CACHE = os.path.abspath(os.environ.get("KNT_MANIFESTS_CACHE",
+                                       os.path.join(BUILD, "tests/kubernetes/cache")))
+CLUSTER_WIDE = ("Namespace", "PriorityClass", "PersistentVolume")
+UNITS = {"Ki": 2 ** 10, "Mi": 2 ** 20, "Gi": 2 ** 30, "KiB": 2 ** 10, "MiB": 2 ** 20, "GiB": 2 ** 30}
+
+
+def install_schemas():
+    """As the lock file says, without running anything of it. Kept for the next run."""
+    for name in ("package.json", "package-lock.json"):
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            wanted = file.read()
+        path = os.path.join(CACHE, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                if file.read() == wanted:
+                    continue
+        shutil.rmtree(CACHE, ignore_errors=True)
+        os.makedirs(CACHE)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(os.path.join(HERE, name), os.path.join(CACHE, name))
+    if not os.path.exists(os.path.join(CACHE, "complete")):
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE, check=True,
+                       stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=300)
+        with open(os.path.join(CACHE, "complete"), "w", encoding="ascii"):
+            pass
+
+
+def complaints(objects):
+    done = subprocess.run(["node", os.path.join(HERE, "check.js")], input=json.dumps(objects),
+                          capture_output=True, text=True, check=False, timeout=120,
+                          env={**os.environ, "NODE_PATH": os.path.join(CACHE, "node_modules")})
+    check(done.returncode == 0, done.stderr)
+    return done.stdout.splitlines()
+
+
+def size(text):
+    number, unit = re.fullmatch(r"(\d+)(\w+)", text).groups()
+    return int(number) * UNITS[unit]
+
+
+def parts(objects):
+    """(DaemonSet, its pod, its container, the configuration)."""
+    daemonset = manifests.only(objects, "DaemonSet")
+    pod = daemonset["spec"]["template"]["spec"]
+    container, = pod["containers"]
+    return daemonset, pod, container, manifests.only(objects, "ConfigMap")["data"]
+
+
+def program_takes(arguments):
+    """What the program makes of arguments: {key: value}."""
+    done = subprocess.run([program(), "--print-config", *arguments], capture_output=True, text=True,
+                          check=False, env={"NODE_NAME": "node-1", "STATE_DIRECTORY": "/dump"})
+    equal(done.returncode, 0, "exit status for %s: %s" % (arguments, done.stderr))
+    return done.stdout
+
+
+def test_the_check_finds_mistakes(_):
+    """Of each kind, or what follows says nothing."""
+    good = manifests.objects(manifests.render("base"))
+    equal(complaints(good), [], "complaints")
+    for what, mistake in (
+            ("readOnlyRootFileSystem", lambda pod: pod["containers"][0]["securityContext"].update(
+                readOnlyRootFileSystem=True)),
+            ("hostNetwork", lambda pod: pod.update(hostNetwork="true")),
+            ("containers", lambda pod: pod.pop("containers")),
+            ("emptyDir", lambda pod: pod["volumes"][1].update(emptyDir=["sizeLimit"])),
+            ("mountPath", lambda pod: pod["containers"][0]["volumeMounts"][0].pop("mountPath"))):
+        bad = copy.deepcopy(good)
+        mistake(parts(bad)[1] if what != "containers" else bad[-1]["spec"]["template"]["spec"])
+        contains("\n".join(complaints(bad)), what, "complaints")
+    contains("\n".join(complaints([{**good[0], "apiVersion": "apps/v9"}])), "no such kind", "complaints")
+
+
+def check_folder(folder):
+    objects = manifests.objects(manifests.render(folder))
+    equal(complaints(objects), [], "complaints about " + folder)
+    for each in objects:
+        if each["kind"] not in CLUSTER_WIDE:
+            equal(each["metadata"].get("namespace"), "kube-node-tracer", "namespace of " + each["kind"])
+    labels = manifests.only(objects, "Namespace")["metadata"]["labels"]
+    equal(labels["pod-security.kubernetes.io/enforce"], "privileged", "Pod Security")
+    daemonset, pod, container, data = parts(objects)
+    equal(daemonset["spec"]["selector"]["matchLabels"],
+          daemonset["spec"]["template"]["metadata"]["labels"], "selector and labels")
+    check_security(pod, container)
+    check_rest(objects, pod, container)
+    check_configuration(pod, container, data)
+
+
+def check_security(pod, container):
+    own, shared = container["securityContext"], pod["securityContext"]
+    equal(own["capabilities"], {"drop": ["ALL"], "add": ["NET_RAW"]}, "capabilities")
+    equal(own["allowPrivilegeEscalation"], False, "allowPrivilegeEscalation")
+    equal(own["readOnlyRootFilesystem"], True, "readOnlyRootFilesystem")
+    equal(shared["seccompProfile"], {"type": "RuntimeDefault"}, "seccompProfile")
+    is_root = "--daemon-user=root" in container["args"]
+    equal(shared["runAsUser"], 0 if is_root else 65532, "runAsUser")
+    equal(shared.get("runAsNonRoot", False), not is_root, "runAsNonRoot")
+    equal(pod["automountServiceAccountToken"], False, "automountServiceAccountToken")
+    for name in ("hostPID", "hostIPC"):
+        check(not pod.get(name), name)
+
+
+def check_rest(objects, pod, container):
+    equal((pod["hostNetwork"], pod["dnsPolicy"]), (True, "ClusterFirstWithHostNet"), "network")
+    equal(pod["tolerations"], [{"operator": "Exists"}], "tolerations")
+    equal(pod["priorityClassName"], manifests.only(objects, "PriorityClass")["metadata"]["name"],
+          "priority class")
+    equal(pod["serviceAccountName"], manifests.only(objects, "ServiceAccount")["metadata"]["name"],
+          "service account")
+    check("lifecycle" not in container, "there is a hook")
+    node, = [each for each in container["env"] if each["name"] == "NODE_NAME"]
+    equal(node["valueFrom"]["fieldRef"]["fieldPath"], "spec.nodeName", "NODE_NAME")
+    with open(os.path.join(SOURCE, "configure.ac"), encoding="utf-8") as file:
+        version = re.search(r"AC_INIT\(\[kube-node-tracer\], \[([^]]+)\]", file.read())[1]
+    equal(container["image"].rpartition(":")[2], version, "tag of the image")
+    limits = container["resources"]["limits"]
+    check("cpu" not in limits and size(limits["memory"]) >= 2 ** 27, "limits %r" % limits)
+    names = {each["name"] for each in pod["volumes"]}
+    equal({each["name"] for each in container["volumeMounts"]}, names, "volumes and mounts")
+    claims = {each["metadata"]["name"] for each in objects if each["kind"] == "PersistentVolumeClaim"}
+    equal({each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"]
+           if "persistentVolumeClaim" in each}, claims, "claims")
+
+
+def check_configuration(pod, container, data):
+    volume, = [each for each in pod["volumes"] if "configMap" in each]
+    mount, = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == volume["name"]]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in data.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        printed = program_takes([each.replace(mount, folder) for each in container["args"]])
+    values = {"%s.%s" % (group, key): value.strip('"')
+              for group, text in re.findall(r"^(\w+):\n\{\n(.*?)^\};", printed, re.MULTILINE | re.DOTALL)
+              for key, value in re.findall(r"^\t(\w+) = (.*?);  #", text, re.MULTILINE)}
+    check(values.get("upload.destination"), "not understood: " + printed[:500])
+    equal(values["spool.directory"], "/dump", "spool")
+    check("/dump" in [each["mountPath"] for each in container["volumeMounts"]], "nothing is at /dump")
+    grace = pod["terminationGracePeriodSeconds"]
+    deadline = int(re.match(r"\d+", values["daemon.shutdown_deadline"])[0])
+    check(deadline + 10 <= grace, "%d s to upload, %d s in all" % (deadline, grace))
+    spool, = [each for each in pod["volumes"] if each["name"] == "spool"]
+    most = re.search(r'max_size = "(\w+)"', "".join(data.values()))[1]
+    if "emptyDir" in spool:
+        check(size(most) + 2 ** 30 <= size(spool["emptyDir"]["sizeLimit"]),
+              "%s waiting in %r" % (most, spool["emptyDir"]))
+
+
+def test_single_file(_):
+    with open(os.path.join(manifests.EXAMPLES, "daemonset.yaml"), encoding="utf-8") as file:
+        equal(file.read(), manifests.single_file(), "examples/daemonset.yaml (it says how to make it anew)")
+
+
+def test_arguments_of_the_original(_):
+    printed = program_takes(["-N", "node-1", "-b", "bucket", "-C", "100", "-W", "100"])
+    contains(printed, "/dump", "configuration")
+
+
+def of(folder):
+    def test(_):
+        check_folder(folder)
+    test.__name__ = "test_" + folder
+    return test
+
+
+def main():
+    for tool in ("npm", "node"):
+        if not shutil.which(tool):
+            print("Bail out! %s is not installed: tests/image/tools does it" % tool)
+            sys.exit(1)
+    install_schemas()
+    tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_single_file,
+             test_arguments_of_the_original]
+    tap.run(tests, tempfile.TemporaryDirectory)
+
+
+if __name__ == "__main__":
+    main()
