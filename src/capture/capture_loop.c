@@ -14,10 +14,10 @@
 #define LATENCY_NS    ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
 #define DRAIN_POLL_MS 20
 #define DRAIN_NS_MAX  (UINT64_C(10) * CLOCK_NS_PER_S) /* a ring of 2 GiB takes less */
-#define AGREE_MS_MAX \
-	1000           /* after this the instant of a hand-over is past, whatever the clock says */
-#define POLL_MS   1000 /* at most, so that the watchdog sees a beat */
-#define REOPEN_MS 1000 /* how often an interface that is away is tried */
+/* From then on a hand-over is past, whatever the clock says: its instant, and the latency. */
+#define AGREE_MS_MAX UINT64_C(1000)
+#define POLL_MS      1000 /* at most, so that the watchdog sees a beat */
+#define REOPEN_MS    1000 /* how often an interface that is away is tried */
 
 void capture_beat(struct capture *capture)
 {
