@@ -63,7 +63,9 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 	if (daemon->phase == PHASE_STOPPING) { /* a second time: at once */
 		daemon->stop_at_ms = 0;
 	} else {
-		log_notice("stopping", log_text("signal", sigabbrev_np((int)signal->ssi_signo)));
+		log_notice("stopping, a second signal skips the uploads",
+			   log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
+			   log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
 		begin_stop(daemon);
 	}
 	daemon_end_if_drained(daemon);
@@ -255,8 +257,10 @@ int daemon_check(const struct conf *conf, struct error *err)
 
 	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0)
 		result = uploader_check(daemon.uploader, err);
+	if (result < 0 && err->kind == ERROR_TRANSIENT)
+		(void)error_wrap(err, "no answer (a start would record all the same)");
 	tear_down(&daemon);
 	if (result == 0)
-		log_notice("configuration is valid, a start would succeed");
+		log_notice("configuration is valid");
 	return result;
 }

@@ -91,8 +91,10 @@ static int resolve_one(const struct conf *conf, const char *word, char ret_name[
 		    find_by_route("/proc/net/ipv6_route", interfaces_default_ipv6, ret_name) ||
 		    find_first_up(ret_name))
 			return 0;
-		return error_set(err, ERROR_FATAL,
-				 "no default route and no interface that is up: nothing to record");
+		return error_set(
+			err, ERROR_FATAL,
+			"no default route, and no interface but the loopback is up; name one "
+			"with -i, or wait for the network");
 	}
 	if (strcmp(word, "any") != 0 && if_nametoindex(word) == 0)
 		return conf_error(

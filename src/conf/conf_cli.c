@@ -12,7 +12,8 @@ const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT] = {
 	{ "config", 0, CONF_ACTION_RUN, "FILE",
 	  "Read this configuration file, which has to exist." },
 	{ "check-config", 0, CONF_ACTION_CHECK, NULL,
-	  "Check everything that a start would need, say what is wrong, and exit." },
+	  "Check configuration, interfaces, filter, spool, credentials and destination, "
+	  "say what is wrong, and exit; nothing is changed." },
 	{ "print-config", 0, CONF_ACTION_PRINT, NULL,
 	  "Print every effective value and where it came from, as a configuration file, and exit." },
 	{ "version", 0, CONF_ACTION_VERSION, NULL, "Print the version and exit." },
@@ -118,9 +119,11 @@ static int set_filter(struct conf_cli *cli, int count, char **words, struct erro
 	if (count <= 0)
 		return 0;
 	if (cli->value[CONF_capture_filter])
-		return error_set(err, ERROR_USAGE,
-				 "the filter is given twice: by '%s' and by '%.100s' at the end",
-				 cli->typed[CONF_capture_filter], words[0]);
+		return error_set(
+			err, ERROR_USAGE,
+			"the filter is given twice: by '%s' and by '%.100s' at the end; one that "
+			"holds blanks has to be quoted",
+			cli->typed[CONF_capture_filter], words[0]);
 	filter = mem_strdup(words[0]);
 	for (int i = 1; i < count; i++) {
 		char *longer = mem_printf("%s %s", filter, words[i]);

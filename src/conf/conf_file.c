@@ -231,8 +231,12 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 	if (refuse_includes(path, content, err) < 0)
 		return -1;
 	if (!config_read_string(config, content)) {
-		return error_set(err, ERROR_CONFIG, "%s:%d: %s", path, config_error_line(config),
-				 config_error_text(config));
+		const char *text = config_error_text(config);
+		bool is_syntax = strcmp(text, "syntax error") == 0;
+
+		return error_set(
+			err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config), text,
+			is_syntax ? "; texts stand in double quotes, a ';' ends each value" : "");
 	}
 	root = config_root_setting(config);
 	for (int i = 0; i < config_setting_length(root); i++) {

@@ -197,17 +197,17 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 		result = error_errno(&err, "sync");
 	mem_close_cleanup(&recorder->fd);
 	recorder->fd = -1;
-	if (result == 0)
-		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
-	if (result < 0) {
-		log_error("segment could not be finished, the next start recovers it",
-			  log_text("name", recorder->name), log_reason(&err));
-		return;
-	}
-	counter_add(&recorder->context.counters->segments, 1);
+	/* Said before an uploader can say that it has sent it. */
 	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
 		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
 		 log_number("drops", sum_of_drops(segment)));
+	if (result == 0)
+		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
+	if (result < 0)
+		log_error("segment could not be published, the next start recovers it",
+			  log_text("name", recorder->name), log_reason(&err));
+	else
+		counter_add(&recorder->context.counters->segments, 1);
 }
 
 static void count_dropped(struct recorder *recorder, const struct chunk *chunk,

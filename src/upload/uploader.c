@@ -186,6 +186,9 @@ static void probe(struct uploader_worker *worker)
 		outcome = err.kind == ERROR_CONFIG || err.kind == ERROR_USAGE
 				  ? UPLOADER_PROBE_REFUSED
 				  : UPLOADER_PROBE_NO_ANSWER;
+	/* The command line was fine; what it names is not. */
+	if (outcome == UPLOADER_PROBE_REFUSED)
+		err.kind = ERROR_CONFIG;
 	(void)pthread_mutex_lock(&uploader->lock);
 	uploader->probe = outcome;
 	uploader->probe_error = err;

@@ -214,7 +214,8 @@ static void test_bad_flag_values(void **state)
 		{ "--no-such=1", "unknown or ambiguous flag '--no-such=1'; see --help" },
 		{ "--capture", "unknown or ambiguous flag '--capture'; see --help" },
 		{ "--print-config=1", "flag '--print-config' takes no argument; see --help" },
-		{ "-f udp tcp", "the filter is given twice: by '-f' and by 'tcp' at the end" },
+		{ "-f udp tcp", "the filter is given twice: by '-f' and by 'tcp' at the end; one "
+				"that holds blanks has to be quoted" },
 		{ "--check-config --print-config",
 		  "--check-config and --print-config exclude each other" },
 	};
@@ -291,8 +292,10 @@ static void test_bad_files(void **state)
 		{ "log: { level = \"info\"; };\nlog: { };\n", "conf:2: duplicate setting name" },
 		{ "log: { level = \"info\";\n level = \"info\"; };",
 		  "conf:2: duplicate setting name" },
-		{ "log:\n{\n\tlevel = ;\n};\n", "conf:3: syntax error" },
-		{ "log: {", "conf:1: syntax error" },
+		{ "log:\n{\n\tlevel = ;\n};\n",
+		  "conf:3: syntax error; texts stand in double quotes, a ';' ends each value" },
+		{ "log: {",
+		  "conf:1: syntax error; texts stand in double quotes, a ';' ends each value" },
 		{ "node: { name = \"a b\"; };", "conf:1: node.name: 'a b'" NODE_REFUSED },
 		{ "upload: { proxy = \"ftp://user:hush@h:1\"; };",
 		  "conf:1: upload.proxy: " PROXY_REFUSED },
