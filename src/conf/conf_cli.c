@@ -68,14 +68,29 @@ static char *spell(const struct flags *flags, int code)
 	return mem_printf("-%c", code);
 }
 
+/* A long flag that is none, or the beginning of several. */
+static int refuse_long(const struct flags *flags, const char *flag, struct error *err)
+{
+	char bytes[256];
+	struct text matches = text_over(bytes, sizeof bytes);
+	size_t length = strcspn(flag, "=");
+
+	for (const struct option *option = flags->longs; length > 2 && option->name; option++)
+		if (strncmp(option->name, flag + 2, length - 2) == 0)
+			text_append(&matches, "%s--%s", *bytes ? ", " : "", option->name);
+	if (*bytes)
+		return error_set(err, ERROR_USAGE, "flag '%.*s' is ambiguous: %s", (int)length,
+				 flag, bytes);
+	return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", flag);
+}
+
 static int refuse(const struct flags *flags, int code, char **argv, struct error *err)
 {
 	cleanup_free char *flag = NULL;
 
 	/* getopt names an unknown long flag only by having stepped over it. */
 	if (optopt == 0)
-		return error_set(err, ERROR_USAGE, "unknown or ambiguous flag '%.100s'; see --help",
-				 argv[optind - 1]);
+		return refuse_long(flags, argv[optind - 1], err);
 	flag = spell(flags, optopt);
 	if (code == ':')
 		return error_set(err, ERROR_USAGE, "flag '%s' needs an argument; see --help", flag);

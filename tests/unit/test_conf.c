@@ -211,8 +211,8 @@ static void test_bad_flag_values(void **state)
 		{ "-x", "unknown flag '-x'; see --help" },
 		{ "-b", "flag '-b' needs an argument; see --help" },
 		{ "--log-level", "flag '--log-level' needs an argument; see --help" },
-		{ "--no-such=1", "unknown or ambiguous flag '--no-such=1'; see --help" },
-		{ "--capture", "unknown or ambiguous flag '--capture'; see --help" },
+		{ "--no-such=1", "unknown flag '--no-such=1'; see --help" },
+		{ "--log=1", "flag '--log' is ambiguous: --log-level, --log-format" },
 		{ "--print-config=1", "flag '--print-config' takes no argument; see --help" },
 		{ "-f udp tcp", "the filter is given twice: by '-f' and by 'tcp' at the end; one "
 				"that holds blanks has to be quoted" },
