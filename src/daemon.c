@@ -219,6 +219,7 @@ static void tear_down(struct daemon *daemon)
 	daemon->spool = spool_close(daemon->spool);
 	daemon->connections = connections_free(daemon->connections);
 	chunk_pool_done(&daemon->pool);
+	counters_done(&daemon->counters);
 	daemon->loop = sd_event_unref(daemon->loop);
 	mem_close_cleanup(&daemon->wake_fd);
 	conf_free(daemon->conf);
@@ -234,6 +235,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error
 	};
 	int result = -1;
 
+	counters_init(&daemon.counters);
 	if (set_signals(err) == 0 && http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
 	    privileges_drop(conf, err) == 0 && build_loop(&daemon, err) == 0 &&
 	    start_stages(&daemon, err) == 0) {
@@ -255,6 +257,7 @@ int daemon_check(const struct conf *conf, struct error *err)
 	struct daemon daemon = { .conf = conf_ref(conf), .wake_fd = -1 };
 	int result = -1;
 
+	counters_init(&daemon.counters);
 	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0)
 		result = uploader_check(daemon.uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)

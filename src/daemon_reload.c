@@ -80,10 +80,13 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 		return 0;
 	if (daemon->phase == PHASE_RUNNING)
 		notify_reloading();
-	if (reload(daemon, &err) < 0)
+	if (reload(daemon, &err) < 0) {
+		counter_add(&daemon->counters.reloads_refused, 1);
 		log_error("reload refused, the old configuration stays", log_reason(&err));
-	else
+	} else {
+		counter_add(&daemon->counters.reloads, 1);
 		log_notice("configuration reloaded");
+	}
 	/* Before the start is over, READY would be said too early; it ends the reload as well. */
 	if (daemon->phase == PHASE_RUNNING)
 		notify_ready();

@@ -1,7 +1,170 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/counters.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
 const char *const drop_reason_names[DROP_REASON_COUNT] = {
 	[DROP_KERNEL] = "kernel", [DROP_INTERFACE] = "interface", [DROP_BUDGET] = "budget",
 	[DROP_DISK] = "disk",     [DROP_REJECTED] = "rejected",
 };
+
+const uint64_t histogram_ms_bounds[HISTOGRAM_BOUNDS] = {
+	50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000, 300000
+};
+const uint64_t histogram_bytes_bounds[HISTOGRAM_BOUNDS] = {
+	1000,     10000,    100000,   1000000,   2500000,   5000000,
+	10000000, 25000000, 50000000, 100000000, 250000000, 1000000000,
+};
+
+void histogram_add(struct histogram *histogram, const uint64_t bounds[HISTOGRAM_BOUNDS],
+		   uint64_t value)
+{
+	size_t i = 0;
+
+	while (i < HISTOGRAM_BOUNDS && value > bounds[i])
+		i++;
+	counter_add(&histogram->buckets[i], 1);
+	counter_add(&histogram->sum, value);
+}
+
+void counters_add_upload(struct counters *counters, uint64_t bytes, uint64_t ms)
+{
+	counter_add(&counters->segments_uploaded, 1);
+	counter_add(&counters->bytes_uploaded, bytes);
+	histogram_add(&counters->upload_ms, histogram_ms_bounds, ms);
+	histogram_add(&counters->upload_bytes, histogram_bytes_bounds, bytes);
+	atomic_store(&counters->uploaded_last_ns, clock_real_ns());
+}
+
+void counters_init(struct counters *counters)
+{
+	*counters = (struct counters){ 0 };
+	(void)pthread_mutex_init(&counters->lock, NULL);
+	counters->other_interfaces.all = counters;
+	(void)snprintf(counters->other_interfaces.name, sizeof counters->other_interfaces.name,
+		       "other");
+}
+
+void counters_done(struct counters *counters)
+{
+	(void)pthread_mutex_destroy(&counters->lock);
+}
+
+/* Its numbers live on in those of `other_interfaces`, so that no sum ever goes back. */
+static void merge(struct counters *counters, struct interface_counters *interface)
+{
+	struct interface_counters *other = &counters->other_interfaces;
+
+	counter_add(&other->packets, counter_read(&interface->packets));
+	counter_add(&other->packets_discarded, counter_read(&interface->packets_discarded));
+	counter_add(&other->packets_own, counter_read(&interface->packets_own));
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		counter_add(&other->drops[i], counter_read(&interface->drops[i]));
+	counter_add(&other->bytes, counter_read(&interface->bytes));
+	counter_add(&other->segments, counter_read(&interface->segments));
+	counter_add(&other->restarts, counter_read(&interface->restarts));
+}
+
+/* The place of this name; else a free one; else that of the interface that is gone for longest. */
+static struct interface_counters *find_place(struct counters *counters, const char *name)
+{
+	struct interface_counters *best = &counters->other_interfaces;
+
+	/* Of a segment whose facts are gone; or somebody calls an interface that. */
+	if (!*name || strcmp(name, best->name) == 0)
+		return best;
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX; i++) {
+		struct interface_counters *each = &counters->interfaces[i];
+
+		if (strcmp(each->name, name) == 0)
+			return each;
+		if (!each->name[0])
+			return each; /* places are taken in order: the name is not there */
+		if (each->users == 0 &&
+		    (best == &counters->other_interfaces || each->returned_ms < best->returned_ms))
+			best = each;
+	}
+	return best;
+}
+
+/* With the lock held. */
+static struct interface_counters *find_or_make(struct counters *counters, const char *name)
+{
+	struct interface_counters *place = find_place(counters, name);
+
+	if (place != &counters->other_interfaces && strcmp(place->name, name) == 0)
+		return place;
+	counters->has_other_interfaces |= place->name[0] != '\0';
+	if (place == &counters->other_interfaces)
+		return place;
+	if (place->name[0])
+		merge(counters, place);
+	*place = (struct interface_counters){ .all = counters };
+	(void)snprintf(place->name, sizeof place->name, "%s", name);
+	return place;
+}
+
+struct interface_counters *counters_take(struct counters *counters, const char *interface)
+{
+	struct interface_counters *place;
+
+	(void)pthread_mutex_lock(&counters->lock);
+	place = find_or_make(counters, interface);
+	place->users++;
+	(void)pthread_mutex_unlock(&counters->lock);
+	return place;
+}
+
+void counters_return(struct interface_counters *interface)
+{
+	(void)pthread_mutex_lock(&interface->all->lock);
+	if (--interface->users == 0) {
+		interface->returned_ms = clock_monotonic_ms();
+		atomic_store(&interface->is_live, false);
+		atomic_store(&interface->in_ring, 0);
+	}
+	(void)pthread_mutex_unlock(&interface->all->lock);
+}
+
+void counters_discard(struct counters *counters, const char *interface, enum drop_reason reason,
+		      uint64_t packets)
+{
+	struct interface_counters *place = counters_take(counters, interface);
+
+	interface_add(place, packets_discarded, packets);
+	interface_add(place, drops[reason], packets);
+	counters_return(place);
+}
+
+void counters_each_interface(struct counters *counters,
+			     void (*visit)(void *context,
+					   const struct interface_counters *interface),
+			     void *context)
+{
+	(void)pthread_mutex_lock(&counters->lock);
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX && counters->interfaces[i].name[0]; i++)
+		visit(context, &counters->interfaces[i]);
+	if (counters->has_other_interfaces)
+		visit(context, &counters->other_interfaces);
+	(void)pthread_mutex_unlock(&counters->lock);
+}
+
+struct level_counters *counters_level(struct counters *counters, const char *codec,
+				      const char *level)
+{
+	struct level_counters *place = counters->levels;
+
+	(void)pthread_mutex_lock(&counters->lock);
+	while (place->codec && place < &counters->levels[COUNTERS_LEVELS_MAX - 1] &&
+	       (strcmp(place->codec, codec) != 0 || strcmp(place->level, level) != 0))
+		place++;
+	if (!place->codec) {
+		place->codec = codec;
+		(void)snprintf(place->level, sizeof place->level, "%s", level);
+	}
+	(void)pthread_mutex_unlock(&counters->lock);
+	return place;
+}

@@ -16,6 +16,7 @@ int capture_open(const struct capture_context *context, const struct conf *conf,
 	capture->conf = conf_ref(conf);
 	capture->device.fd = -1;
 	(void)snprintf(capture->interface, sizeof capture->interface, "%s", interface);
+	capture->counts = counters_take(context->counters, interface);
 	atomic_init(&capture->until_ns, UINT64_MAX);
 	capture->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (capture->wake_fd < 0) {
@@ -38,6 +39,7 @@ struct capture *capture_close(struct capture *capture)
 	if (!capture)
 		return NULL;
 	assert(!capture->thread.is_running);
+	counters_return(capture->counts);
 	device_close(&capture->device);
 	mem_close_cleanup(&capture->wake_fd);
 	conf_free(capture->conf);

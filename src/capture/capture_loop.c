@@ -57,9 +57,13 @@ static void send_chunk(struct capture *capture)
 	chunk->packets_own = capture->packets_own;
 	capture->drops_kernel = capture->drops_interface = 0;
 	capture->packets_own = 0;
-	counter_add(&capture->context.counters->drops[DROP_KERNEL], chunk->drops_kernel);
-	counter_add(&capture->context.counters->drops[DROP_INTERFACE], chunk->drops_interface);
-	counter_add(&capture->context.counters->packets_own, chunk->packets_own);
+	interface_add(capture->counts, drops[DROP_KERNEL], chunk->drops_kernel);
+	interface_add(capture->counts, drops[DROP_INTERFACE], chunk->drops_interface);
+	interface_add(capture->counts, packets_own, chunk->packets_own);
+	if (capture->device.pcap)
+		atomic_store_explicit(&capture->counts->in_ring,
+				      device_unseen(&capture->device, capture->seen),
+				      memory_order_relaxed);
 	capture->is_begun = true;
 	queue_push(capture->queue, chunk);
 }
@@ -170,6 +174,7 @@ void capture_adopt_source(struct capture *capture)
 	own_traffic_init(&capture->own, capture->context.connections,
 			 pcap_datalink(capture->device.pcap));
 	atomic_store(&capture->is_live, true);
+	atomic_store(&capture->counts->is_live, true);
 }
 
 /* The time of this capture is over: what is dropped from now on is none of it. */
@@ -232,6 +237,7 @@ static void wait_for_interface(struct capture *capture)
 		    log_text("interface", capture->interface),
 		    log_text("reason", pcap_geterr(capture->device.pcap)));
 	atomic_store(&capture->is_live, false);
+	atomic_store(&capture->counts->is_live, false);
 	drain_ring(capture, clock_monotonic_ns() + LATENCY_NS);
 	now_ns = clock_real_ns();
 	end_segment_unless_empty(capture, "interface", now_ns, now_ns);
@@ -244,6 +250,7 @@ static void wait_for_interface(struct capture *capture)
 		if (device_open(capture->conf, capture->interface, &capture->device,
 				&capture->source, &err) == 0) {
 			capture_adopt_source(capture);
+			interface_add(capture->counts, restarts, 1);
 			begin_segment(capture, clock_real_ns());
 			log_notice("interface is back", log_text("interface", capture->interface));
 			return;

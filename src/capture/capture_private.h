@@ -14,6 +14,7 @@ struct capture {
 	struct capture_context context;
 	const struct conf *conf; /* for opening it again */
 	char interface[64];
+	struct interface_counters *counts;
 	struct thread thread;
 	struct queue *queue;
 	int wake_fd;

@@ -26,6 +26,7 @@
 struct recorder {
 	struct recorder_context context;
 	char interface[64];
+	struct interface_counters *counts;
 	struct thread thread;
 	struct queue queue;
 	atomic_uint_fast64_t beat_ms;
@@ -38,6 +39,7 @@ struct recorder {
 	const struct codec *codec; /* of the open segment, with its state */
 	struct codec_state *codec_state;
 	int level_configured, level;
+	struct level_counters *level_counts; /* of the codec and level in use */
 	uint8_t *out;
 	size_t out_bytes;
 	int fd; /* of the open segment; -1: none is open */
@@ -53,9 +55,21 @@ static void beat(struct recorder *recorder)
 	atomic_store_explicit(&recorder->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
 }
 
+static void set_level(struct recorder *recorder, int level)
+{
+	char word[sizeof recorder->level_counts->level] = "stored";
+
+	if (level != CODEC_LEVEL_STORED)
+		(void)snprintf(word, sizeof word, "%d", level);
+	recorder->level = level;
+	recorder->level_counts = counters_level(recorder->context.counters, recorder->codec->name,
+						word);
+}
+
 static void take_codec(struct recorder *recorder)
 {
 	const struct codec *codec;
+	bool is_other;
 	int level;
 
 	(void)pthread_mutex_lock(&recorder->lock);
@@ -69,9 +83,11 @@ static void take_codec(struct recorder *recorder)
 		recorder->out_bytes = codec->bound(CHUNK_BYTES);
 		recorder->out = mem_realloc(recorder->out, recorder->out_bytes, 1);
 	}
-	if (codec != recorder->codec || level != recorder->level_configured)
-		recorder->level_configured = recorder->level = level;
+	is_other = codec != recorder->codec || level != recorder->level_configured;
 	recorder->codec = codec;
+	recorder->level_configured = level;
+	if (is_other)
+		set_level(recorder, level);
 }
 
 /* The pool tells whether we keep up: one step a chunk, in either direction. */
@@ -83,10 +99,10 @@ static void adapt_level(struct recorder *recorder)
 	if (recorder->codec->level_min == recorder->codec->level_max)
 		return; /* it has no levels */
 	if (free_percent < POOL_LOW_PERCENT)
-		recorder->level = codec_level_down(recorder->codec, recorder->level);
+		set_level(recorder, codec_level_down(recorder->codec, recorder->level));
 	else if (free_percent > POOL_HIGH_PERCENT && recorder->level != recorder->level_configured)
-		recorder->level = codec_level_up(recorder->codec, recorder->level,
-						 recorder->level_configured);
+		set_level(recorder, codec_level_up(recorder->codec, recorder->level,
+						   recorder->level_configured));
 	if (before == recorder->level_configured && recorder->level != before)
 		log_info("recorder is behind, compressing less",
 			 log_text("interface", recorder->interface));
@@ -97,9 +113,14 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 			 struct error *err)
 {
 	struct segment *segment = &recorder->segment;
+	struct level_counters *counts = recorder->level_counts;
+	uint64_t begin_ns = clock_monotonic_ns();
 	size_t member = recorder->codec->compress(recorder->codec_state, recorder->level, bytes,
 						  length, recorder->out, recorder->out_bytes);
 
+	counter_add(&counts->ns, clock_monotonic_ns() - begin_ns);
+	counter_add(&counts->bytes_before, length);
+	counter_add(&counts->bytes_after, member);
 	if (file_write_all(recorder->fd, recorder->out, member, err) < 0) {
 		if (ftruncate(recorder->fd, (off_t)segment->bytes) < 0 ||
 		    lseek(recorder->fd, (off_t)segment->bytes, SEEK_SET) < 0)
@@ -207,13 +228,13 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 		log_error("segment could not be published, the next start recovers it",
 			  log_text("name", recorder->name), log_reason(&err));
 	else
-		counter_add(&recorder->context.counters->segments, 1);
+		interface_add(recorder->counts, segments, 1);
 }
 
 static void count_dropped(struct recorder *recorder, const struct chunk *chunk,
 			  enum drop_reason reason)
 {
-	counter_add(&recorder->context.counters->drops[reason], chunk->packets);
+	interface_add(recorder->counts, drops[reason], chunk->packets);
 	recorder->segment.drops[reason] += chunk->packets;
 }
 
@@ -254,7 +275,8 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 			on_disk_failure(recorder, chunk, &err);
 		} else {
 			add_to_facts(&recorder->segment, chunk);
-			counter_add(&recorder->context.counters->packets, chunk->packets);
+			interface_add(recorder->counts, packets, chunk->packets);
+			interface_add(recorder->counts, bytes, chunk->length);
 			if (recorder->is_failing)
 				log_notice("segments can be written again",
 					   log_text("interface", recorder->interface));
@@ -294,6 +316,7 @@ struct recorder *recorder_new(const struct recorder_context *context, const char
 	recorder->context = *context;
 	recorder->fd = -1;
 	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
+	recorder->counts = counters_take(context->counters, interface);
 	(void)pthread_mutex_init(&recorder->lock, NULL);
 	queue_init(&recorder->queue, context->pool->count); /* every chunk there is fits */
 	return recorder;
@@ -306,6 +329,7 @@ struct recorder *recorder_free(struct recorder *recorder)
 	assert(!recorder->thread.is_running);
 	if (recorder->codec)
 		recorder->codec->state_free(recorder->codec_state);
+	counters_return(recorder->counts);
 	queue_done(&recorder->queue);
 	(void)pthread_mutex_destroy(&recorder->lock);
 	free(recorder->out);

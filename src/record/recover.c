@@ -95,6 +95,7 @@ static int walk_file(int fd, const char *name, struct segment *segment, struct e
 static int recover_one(struct spool *spool, const char *name, struct counters *counters,
 		       struct error *err)
 {
+	struct interface_counters *counts;
 	struct segment segment;
 	cleanup_close int fd = spool_open_unfinished(spool, name, &segment, err);
 	struct stat st;
@@ -122,7 +123,9 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 		segment.start_ns = segment.first_ns;
 	if (spool_publish(spool, name, &segment, err) < 0)
 		return -1;
-	counter_add(&counters->segments, 1);
+	counts = counters_take(counters, segment.interface);
+	interface_add(counts, segments, 1);
+	counters_return(counts);
 	log_notice("unfinished segment recovered", log_text("name", name),
 		   log_number("packets", segment.packets), log_number("bytes", segment.bytes),
 		   log_number("bytes_cut", (uint64_t)st.st_size - segment.bytes));

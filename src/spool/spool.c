@@ -348,8 +348,9 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 {
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
-	counter_add(&spool->counters->packets_discarded, claim->segment.packets);
-	counter_add(&spool->counters->drops[DROP_REJECTED], claim->segment.packets);
+	counter_add(&spool->counters->segments_rejected, 1);
+	counters_discard(spool->counters, claim->segment.interface, DROP_REJECTED,
+			 claim->segment.packets);
 	return 0;
 }
 

@@ -182,8 +182,7 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	if (unlinkat(spool->folder_fd[entry->state], entry->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
 	if (entry->state == SPOOL_READY) {
-		counter_add(&spool->counters->packets_discarded, segment.packets);
-		counter_add(&spool->counters->drops[DROP_BUDGET], segment.packets);
+		counters_discard(spool->counters, segment.interface, DROP_BUDGET, segment.packets);
 		spool->carried_drops[DROP_BUDGET] += segment.packets;
 		for (int i = 0; i < DROP_REASON_COUNT; i++)
 			spool->carried_drops[i] += segment.drops[i];

@@ -258,16 +258,16 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 	uint64_t begin_ms = clock_monotonic_ms();
 	struct sink_receipt receipt = { .requests = 0 };
 	enum error_kind kind = ERROR_NONE;
-	uint64_t retry_after_ms;
+	uint64_t retry_after_ms, ms;
 	struct error err, spool_error;
 	int result;
 
 	if (send_segment(worker, claim, &receipt, &retry_after_ms, &err) < 0)
 		kind = err.kind;
+	ms = clock_monotonic_ms() - begin_ms;
 	if (kind == ERROR_NONE) {
-		counter_add(&uploader->counters->segments_uploaded, 1);
-		counter_add(&uploader->counters->bytes_uploaded, claim->segment.bytes);
-		log_uploaded(claim, &receipt, clock_monotonic_ms() - begin_ms);
+		counters_add_upload(uploader->counters, claim->segment.bytes, ms);
+		log_uploaded(claim, &receipt, ms);
 		backoff_reset(&worker->backoff);
 		note_well(worker, true);
 		result = spool_remove(uploader->spool, claim, &spool_error);

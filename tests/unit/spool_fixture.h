@@ -30,6 +30,7 @@ static int set_up(void **state)
 
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	strcpy(fixture->directory, "/tmp/knt-test-spool-XXXXXX");
+	counters_init(&fixture->counters);
 	*state = fixture;
 	if (!mkdtemp(fixture->directory))
 		return -1;

@@ -54,6 +54,7 @@ static int setup(void **state)
 	(void)snprintf(fixture->folder, sizeof fixture->folder, "%s/out/node-1", fixture->dir);
 	fixture->conf.upload_destination = fixture->destination;
 	*state = fixture;
+	counters_init(&fixture->counters);
 	return spool_open(spool, &fixture->counters, &fixture->spool, &fixture->err);
 }
 
