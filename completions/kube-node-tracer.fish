@@ -8,7 +8,7 @@ complete -c kube-node-tracer -l upload-workers -x -d 'How many segments are uplo
 complete -c kube-node-tracer -l upload-connect-timeout -x -d 'Give up on a connection that is not there after this time, and try again later'
 complete -c kube-node-tracer -l upload-stall-timeout -x -d 'Give up on a transfer that moved less than 1 KiB a second for this time, and try again later'
 complete -c kube-node-tracer -l upload-ca-file -r -F -d 'Trust the certificate authorities in this PEM file in place of the system\'s'
-complete -c kube-node-tracer -l upload-proxy -x -d 'Proxy for uploads and tokens (http://HOST:PORT; also https, socks5 and socks5h); never used for the metadata server'
+complete -c kube-node-tracer -l upload-proxy -x -d 'Proxy for uploads and tokens (http://HOST:PORT; also https, socks5 and socks5h); never used for this machine itself and the metadata server'
 complete -c kube-node-tracer -l gcs-credentials -r -F -d 'Google credentials: a service account key or an authorized user'
 complete -c kube-node-tracer -l gcs-storage-class -x -a 'default standard nearline coldline archive' -d 'Storage class of the objects; default is the bucket\'s own'
 complete -c kube-node-tracer -s N -l node-name -x -d 'Name of this node in object and file names: letters, digits, \'.\', \'_\' and \'-\''

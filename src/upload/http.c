@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "upload/http_parts.h"
+#include "upload/http_url.h"
 #include "upload/sockets.h"
 
 #define CONNECTIONS_KEPT        4L      /* storage, token endpoint and room for one change each */
@@ -184,6 +185,15 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return size * count;
 }
 
+/* This machine and metadata servers: a proxy would reach others by that name, and see what it must not. */
+static bool is_without_proxy(const struct http_request *request)
+{
+	struct http_url url;
+
+	return request->is_local ||
+	       (http_read_url(request->url, &url) && (url.is_loopback || url.is_link_local));
+}
+
 /* Every option of one exchange. Returns the first code that is not CURLE_OK. */
 static CURLcode set_options(struct http *http, const struct http_request *request,
 			    struct curl_slist *headers)
@@ -213,15 +223,16 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 
 	SET(CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_A_SECOND);
 	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);
-	if (request->is_local) {
+	if (is_without_proxy(request))
 		SET(CURLOPT_NOPROXY, "*");
+	else if (conf->upload_proxy[0])
+		SET(CURLOPT_PROXY, conf->upload_proxy);
+	if (request->is_local) {
 		SET(CURLOPT_CONNECTTIMEOUT_MS, LOCAL_TIMEOUT_MS);
 		SET(CURLOPT_TIMEOUT_MS, LOCAL_TIMEOUT_MS);
 	} else {
 		SET(CURLOPT_CONNECTTIMEOUT, (long)conf->upload_connect_timeout);
 		SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-		if (conf->upload_proxy[0])
-			SET(CURLOPT_PROXY, conf->upload_proxy);
 	}
 	if (conf->upload_ca_file[0]) {
 		SET(CURLOPT_CAINFO, conf->upload_ca_file);
@@ -257,21 +268,6 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	return code;
 }
 
-/* The host of a URL for messages. The rest of it may be a secret. */
-static char *host_of(const char *url)
-{
-	CURLU *parts = curl_url();
-	char *host = NULL;
-	char *name;
-
-	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
-		(void)curl_url_get(parts, CURLUPART_HOST, &host, 0);
-	name = mem_strdup(host ? host : "the server");
-	curl_free(host);
-	curl_url_cleanup(parts);
-	return name;
-}
-
 /* What libcurl says of a failure, or only its kind where that may tell too much. */
 static const char *reason_of(const struct http *http, CURLcode code)
 {
@@ -292,7 +288,7 @@ static bool is_clock_to_blame(const struct http *http)
 
 static int no_reply(const struct http *http, CURLcode code, struct error *err)
 {
-	cleanup_free char *host = host_of(http->request->url);
+	cleanup_free char *host = http_url_host(http->request->url);
 	const char *reason = reason_of(http, code);
 
 	if (atomic_load(http->cancel))
@@ -326,6 +322,13 @@ static int no_reply(const struct http *http, CURLcode code, struct error *err)
 	}
 }
 
+static uint64_t read_date(const struct http *http)
+{
+	time_t date = curl_getdate(http->headers.values[HTTP_DATE], NULL);
+
+	return date > 0 ? (uint64_t)date : 0;
+}
+
 static void fill_reply(struct http *http, struct http_reply *ret_reply)
 {
 	curl_off_t sent = 0, retry_after = 0;
@@ -346,6 +349,7 @@ static void fill_reply(struct http *http, struct http_reply *ret_reply)
 		.metadata_flavor = http->headers.values[HTTP_METADATA_FLAVOR],
 		.www_authenticate = http->headers.values[HTTP_WWW_AUTHENTICATE],
 		.retry_after_ms = (uint64_t)retry_after * 1000,
+		.date_s = read_date(http),
 		.sent_bytes = (uint64_t)sent,
 	};
 }

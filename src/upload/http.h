@@ -54,12 +54,15 @@ struct http_reply {
 	/* Headers; "" when absent or longer than HTTP_HEADER_MAX. */
 	const char *location, *range, *metadata_flavor, *www_authenticate;
 	uint64_t retry_after_ms; /* Retry-After; 0 when absent */
+	uint64_t date_s;         /* Date: the server's clock, UTC since 1970; 0 when absent */
 	uint64_t sent_bytes;     /* of the body, whether or not they arrived */
 };
 
 /*
  * One exchange. Any reply with a status is a success here. No reply: ERROR_TRANSIENT; a certificate that
- * does not verify (but for its dates: then it may be our clock) or an unusable CA file: ERROR_CONFIG. Messages name the host, never the rest of the URL.
+ * does not verify (but for its dates: then it may be our clock) or an unusable CA file: ERROR_CONFIG.
+ * Messages name the host, never the rest of the URL. A host that is this machine or link-local is never
+ * reached through a proxy.
  */
 int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
 	      struct error *err) __attribute__((warn_unused_result));

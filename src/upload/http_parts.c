@@ -14,10 +14,7 @@
 #define CUT_MARGIN 8
 
 static const char *const header_names[HTTP_HEADER_COUNT] = {
-	"location",
-	"range",
-	"metadata-flavor",
-	"www-authenticate",
+	"location", "range", "metadata-flavor", "www-authenticate", "date",
 };
 
 uint64_t http_body_bytes(const struct http_request *request)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "http_fixture.h"
 #include "upload/http_parts.h"
+#include "upload/http_url.h"
 #include "upload/sockets.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -299,9 +300,95 @@ static void test_timeout_of_the_whole_exchange(void **state)
 	server_stop(&fixture->server);
 }
 
+static void test_date_of_the_server(void **state)
+{
+	static const char *const replies[] = {
+		REPLY("200 OK", "Date: Mon, 23 Nov 2026 08:30:00 GMT\r\n", ""),
+		REPLY("200 OK", "Date: tomorrow\r\n", ""), REPLY("200 OK", "", "")
+	};
+	static const uint64_t dates_s[] = { UINT64_C(1795422600), 0, 0 };
+	struct fixture *fixture = *state;
+	struct http_request request = { .method = "GET", .fd = -1 };
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	for (size_t i = 0; i < COUNT_OF(replies); i++) {
+		assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err),
+				 0);
+		assert_int_equal(fixture->reply.date_s, dates_s[i]);
+	}
+	server_stop(&fixture->server);
+}
+
+static void test_read_url(void **state)
+{
+	enum {
+		ELSEWHERE,
+		LOOPBACK,
+		LINK_LOCAL
+	};
+	static const struct {
+		const char *url, *host; /* host NULL: refused */
+		bool is_https;
+		int where;
+	} cases[] = {
+		{ "https://sts.googleapis.com/v1/token", "sts.googleapis.com", true, ELSEWHERE },
+		{ "HTTPS://STS.GoogleApis.com", "sts.googleapis.com", true, ELSEWHERE },
+		{ "http://example.com:80/a?b=c", "example.com", false, ELSEWHERE },
+		{ "http://127.0.0.1:1/", "127.0.0.1", false, LOOPBACK },
+		{ "http://127.255.0.9", "127.255.0.9", false, LOOPBACK },
+		{ "http://localhost/", "localhost", false, LOOPBACK },
+		{ "https://LOCALHOST:8/", "localhost", true, LOOPBACK },
+		{ "http://[::1]:80/", "::1", false, LOOPBACK },
+		/* As libcurl takes them, not as they look. */
+		{ "http://0x7f.1/", "127.0.0.1", false, LOOPBACK },
+		{ "http://2130706433/", "127.0.0.1", false, LOOPBACK },
+		{ "http://127.0.0.1.example.com/", "127.0.0.1.example.com", false, ELSEWHERE },
+		{ "http://localhost.example.com/", "localhost.example.com", false, ELSEWHERE },
+		{ "http://128.0.0.1/", "128.0.0.1", false, ELSEWHERE },
+		{ "http://169.254.169.254/metadata", "169.254.169.254", false, LINK_LOCAL },
+		{ "http://169.255.0.1/", "169.255.0.1", false, ELSEWHERE },
+		{ "http://[fe80::1]/", "fe80::1", false, LINK_LOCAL },
+		{ "http://[2001:db8::1]/", "2001:db8::1", false, ELSEWHERE },
+		{ "http://metadata.google.internal/", "metadata.google.internal", false,
+		  LINK_LOCAL },
+		{ "http://metadata.google.internal.example.com/",
+		  "metadata.google.internal.example.com", false, ELSEWHERE },
+		{ "https://evil.example\\@sts.googleapis.com/", NULL, false, ELSEWHERE },
+		{ "https://sts.googleapis.com@evil.example/", NULL, false, ELSEWHERE },
+		{ "https://user:hush@sts.googleapis.com/", NULL, false, ELSEWHERE },
+		{ "https://sts.googleapis.com/#part", NULL, false, ELSEWHERE },
+		{ "https://sts.googleapis.com/a b", NULL, false, ELSEWHERE },
+		{ "https://sts.googleapis.com/\r\nHost: x", NULL, false, ELSEWHERE },
+		{ "https://", NULL, false, ELSEWHERE },
+		{ "sts.googleapis.com", NULL, false, ELSEWHERE },
+		{ "ftp://127.0.0.1/", NULL, false, ELSEWHERE },
+		{ "file:///etc/passwd", NULL, false, ELSEWHERE },
+		{ "", NULL, false, ELSEWHERE },
+	};
+	char longest[HTTP_URL_MAX + 2] = "https://h/";
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct http_url url = { .host = "untouched" };
+
+		if (http_read_url(cases[i].url, &url) != (cases[i].host != NULL))
+			fail_msg("%s", cases[i].url);
+		assert_string_equal(url.host, cases[i].host ? cases[i].host : "untouched");
+		assert_int_equal(url.is_https, cases[i].is_https);
+		assert_int_equal(url.is_loopback, cases[i].where == LOOPBACK);
+		assert_int_equal(url.is_link_local, cases[i].where == LINK_LOCAL);
+	}
+	memset(longest + strlen(longest), 'a', HTTP_URL_MAX - strlen(longest));
+	assert_true(http_read_url(longest, &(struct http_url){ .host = "" }));
+	longest[HTTP_URL_MAX] = 'a';
+	assert_false(http_read_url(longest, &(struct http_url){ .host = "" }));
+}
+
+/* Its own machine is nobody else's: neither what the configuration names nor the environment's is asked. */
 static void test_proxy_is_used_but_not_for_local(void **state)
 {
-	static const char *const replies[] = { OK_REPLY, OK_REPLY };
+	static const char *const replies[] = { OK_REPLY, OK_REPLY, OK_REPLY };
 	struct fixture *fixture = *state;
 	struct http_request request = { .method = "GET", .fd = -1 };
 	char proxy[64];
@@ -311,13 +398,21 @@ static void test_proxy_is_used_but_not_for_local(void **state)
 	server_start(&elsewhere, replies, COUNT_OF(replies));
 	(void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", elsewhere.port);
 	fixture->conf.upload_proxy = proxy;
+	request.url = "http://storage.invalid/path";
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_told(&elsewhere, 0, "GET http://storage.invalid/path");
 	request.url = fixture->url;
 	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
-	assert_int_equal(atomic_load(&fixture->server.count), 0);
-	assert_told(&elsewhere, 0, "GET http://127.0.0.1");
-	request.is_local = true;
-	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
 	assert_told(&fixture->server, 0, "GET /path");
+	fixture->conf.upload_proxy[0] = '\0';
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	request.url = "http://storage.invalid/path";
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "storage.invalid: ");
+	request.is_local = true;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "resolve");
+	assert_int_equal(atomic_load(&elsewhere.count), 1);
+	unsetenv("http_proxy");
 	server_stop(&elsewhere);
 	server_stop(&fixture->server);
 }
@@ -645,6 +740,8 @@ int main(void)
 		TEST(test_file_that_is_too_short),
 		TEST(test_cancel_ends_it_within_two_seconds),
 		TEST(test_timeout_of_the_whole_exchange),
+		TEST(test_date_of_the_server),
+		cmocka_unit_test(test_read_url),
 		TEST(test_proxy_is_used_but_not_for_local),
 		TEST(test_bad_options_are_refused_at_once),
 		TEST(test_full_table_is_transient),

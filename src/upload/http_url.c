@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/http_url.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* The name that Google's metadata server has everywhere. */
+#define METADATA_NAME "metadata.google.internal"
+
+static bool is_loopback(const char *host)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, host, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six) ||
+		       (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == IN_LOOPBACKNET);
+	/* libcurl itself never asks a name server for this one. */
+	return strcmp(host, "localhost") == 0;
+}
+
+static bool is_link_local(const char *host)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 16 == 0xa9fe;
+	if (inet_pton(AF_INET6, host, &six) == 1)
+		return IN6_IS_ADDR_LINKLOCAL(&six) ||
+		       (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 0xa9 &&
+			six.s6_addr[13] == 0xfe);
+	return strcmp(host, METADATA_NAME) == 0;
+}
+
+/* The host as libcurl gives it, without the brackets of an IPv6 address. */
+static bool copy_host(const char *from, char *out)
+{
+	size_t length = strlen(from);
+
+	if (length > 1 && from[0] == '[' && from[length - 1] == ']') {
+		from++;
+		length -= 2;
+	}
+	if (length == 0 || length > HTTP_HOST_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		out[i] = (char)tolower((unsigned char)from[i]);
+	out[length] = '\0';
+	return true;
+}
+
+static bool read_parts(CURLU *parts, const char *url, struct http_url *ret_url)
+{
+	char *scheme = NULL, *host = NULL, *fragment = NULL;
+	bool is_good = false;
+
+	if (curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0) == CURLUE_NO_FRAGMENT) {
+		ret_url->is_https = strcmp(scheme, "https") == 0;
+		is_good = (ret_url->is_https || strcmp(scheme, "http") == 0) &&
+			  copy_host(host, ret_url->host);
+	}
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(fragment);
+	return is_good;
+}
+
+bool http_read_url(const char *url, struct http_url *ret_url)
+{
+	struct http_url read = { .host = "" };
+	CURLU *parts;
+	bool is_good;
+
+	for (const char *p = url; *p; p++)
+		if (*p <= ' ' || *p > '~' || p - url >= HTTP_URL_MAX)
+			return false;
+	parts = curl_url();
+	is_good = parts && read_parts(parts, url, &read);
+	curl_url_cleanup(parts);
+	if (!is_good)
+		return false;
+	read.is_loopback = is_loopback(read.host);
+	read.is_link_local = is_link_local(read.host);
+	*ret_url = read;
+	return true;
+}
+
+char *http_url_host(const char *url)
+{
+	CURLU *parts = curl_url();
+	char *host = NULL;
+	char *name;
+
+	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
+		(void)curl_url_get(parts, CURLUPART_HOST, &host, 0);
+	name = mem_strdup(host ? host : "the server");
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return name;
+}

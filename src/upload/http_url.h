@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Where a URL leads, read by the same parser that will send the request, so that a check and the request
+ * cannot understand two different hosts. Pure: no name is looked up.
+ */
+
+#include <stdbool.h>
+
+#define HTTP_URL_MAX  2048
+#define HTTP_HOST_MAX 253
+
+struct http_url {
+	char host[HTTP_HOST_MAX + 1]; /* in lower case; an IPv6 address without brackets */
+	bool is_https;
+	bool is_loopback; /* stays on this machine */
+	bool is_link_local; /* a metadata server: 169.254.0.0/16, fe80::/10, metadata.google.internal */
+};
+
+/* False if it is not an http:// or https:// URL of a host, or if it holds a user's name or a fragment. */
+bool http_read_url(const char *url, struct http_url *ret_url);
+
+/* The host for messages, "the server" if there is none: the rest may be a secret. The caller frees. */
+char *http_url_host(const char *url) __attribute__((warn_unused_result));
