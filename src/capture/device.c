@@ -164,7 +164,16 @@ uint64_t device_unseen(const struct device *device, uint64_t seen)
 	return (unsigned)(stats.ps_recv - stats.ps_drop - (unsigned)seen);
 }
 
-/* libpcap's counters have 32 bits and may wrap: only differences count. */
+uint64_t device_kernel_drops(unsigned before, unsigned now)
+{
+	return (unsigned)(now - before);
+}
+
+uint64_t device_interface_drops(unsigned before, unsigned now)
+{
+	return now - before <= INT32_MAX ? now - before : 0;
+}
+
 void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface)
 {
 	struct pcap_stat stats;
@@ -172,8 +181,8 @@ void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret
 	*ret_kernel = *ret_interface = 0;
 	if (!device->pcap || pcap_stats(device->pcap, &stats) < 0)
 		return;
-	*ret_kernel = (unsigned)(stats.ps_drop - (unsigned)device->drops_kernel);
-	*ret_interface = (unsigned)(stats.ps_ifdrop - (unsigned)device->drops_interface);
+	*ret_kernel = device_kernel_drops(device->drops_kernel, stats.ps_drop);
+	*ret_interface = device_interface_drops(device->drops_interface, stats.ps_ifdrop);
 	device->drops_kernel = stats.ps_drop;
 	device->drops_interface = stats.ps_ifdrop;
 }

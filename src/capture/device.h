@@ -22,7 +22,7 @@
 struct device {
 	pcap_t *pcap;
 	int fd;                                 /* readable when a block of the ring is ready */
-	uint64_t drops_kernel, drops_interface; /* at the last device_new_drops() */
+	unsigned drops_kernel, drops_interface; /* at the last device_new_drops() */
 };
 
 /* Open, activate, install the filter; fills what is known of the source. */
@@ -41,5 +41,13 @@ void device_share_time(const struct device *device, bool is_shared);
 /* How many packets are still in the ring, given how many came out of it. */
 uint64_t device_unseen(const struct device *device, uint64_t seen);
 
-/* What was lost since the last call. */
+/*
+ * How much libpcap's counters of 32 bits grew: they wrap. That of the interface is the sum of differences
+ * between its statistics in sysfs, which count as 0 when it is gone or has another name: then libpcap
+ * subtracts what they were (pcap-linux.c: linux_if_drops()), which is no growth. Pure.
+ */
+uint64_t device_kernel_drops(unsigned before, unsigned now);
+uint64_t device_interface_drops(unsigned before, unsigned now);
+
+/* What was lost since the last call: at least once a minute, or a wrap may go unseen. */
 void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);
