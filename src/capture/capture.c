@@ -79,6 +79,7 @@ void capture_set_limits(struct capture *capture, const struct conf *conf)
 	atomic_store(&capture->limit_bytes, conf->segment_size);
 	atomic_store(&capture->limit_interval_ns, conf->segment_age * CLOCK_NS_PER_S);
 	atomic_store(&capture->flush_interval_ms, conf->capture_flush_interval * CLOCK_MS_PER_S);
+	atomic_store(&capture->is_empty_wanted, conf->segment_empty);
 	wake(capture);
 }
 

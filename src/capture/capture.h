@@ -55,7 +55,7 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 void capture_begin(struct capture *capture, uint64_t from_ns);
 #define CAPTURE_AGREE_MS 50
 
-/* Other limits (segment.size, segment.age, capture.flush_interval), for the current segment too. */
+/* Other limits (segment.*, capture.flush_interval), for the current segment too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
 /* End the current segment now; the next begins with the next packet. reason is a constant. */
 void capture_end_segment(struct capture *capture, const char *reason);

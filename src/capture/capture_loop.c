@@ -64,14 +64,15 @@ static void send_chunk(struct capture *capture)
 		atomic_store_explicit(&capture->counts->in_ring,
 				      device_unseen(&capture->device, capture->seen),
 				      memory_order_relaxed);
+	if (chunk->packets > 0)
+		rotate_seen(&capture->rotate, chunk->last_ns);
 	capture->is_begun = true;
 	queue_push(capture->queue, chunk);
 }
 
 static void begin_segment(struct capture *capture, uint64_t start_ns)
 {
-	rotate_begin(&capture->rotate, start_ns, clock_monotonic_ns(),
-		     capture->context.format->header_bytes_max);
+	rotate_begin(&capture->rotate, start_ns, capture->context.format->header_bytes_max);
 	capture->is_begun = false;
 }
 
@@ -87,11 +88,12 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 	begin_segment(capture, next_ns);
 }
 
+/* Packets of our own uploads alone are not worth a file, whose upload would be the next ones' reason. */
 static bool is_empty(struct capture *capture)
 {
 	count_drops(capture);
-	return !capture->is_begun && !capture->chunk && capture->packets_own == 0 &&
-	       capture->drops_kernel == 0 && capture->drops_interface == 0;
+	return !capture->is_begun && !capture->chunk && capture->drops_kernel == 0 &&
+	       capture->drops_interface == 0;
 }
 
 /* As end_segment(), but a segment that nothing came for is not worth a file. */
@@ -104,17 +106,26 @@ static void end_segment_unless_empty(struct capture *capture, const char *reason
 		end_segment(capture, reason, end_ns, next_ns);
 }
 
-/* Its time is over, seen at now_ns. An interval without a packet is told by an empty file. */
+/* Its time is over, seen at now_ns. An interval without a packet gives a file only where that is wanted. */
 static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
 {
 	const struct rotate *rotate = &capture->rotate;
 	uint64_t end_ns = rotate->boundary_ns < now_ns ? rotate->boundary_ns : now_ns;
 	uint64_t next_ns = rotate_next_start(rotate, now_ns);
 
-	if (strcmp(rotate->boundary_reason, "age") == 0)
+	if (strcmp(rotate->boundary_reason, "age") == 0 && atomic_load(&capture->is_empty_wanted))
 		end_segment(capture, "age", end_ns, next_ns);
 	else
 		end_segment_unless_empty(capture, rotate->boundary_reason, end_ns, next_ns);
+}
+
+/* The clock was set back to now_ns: no segment spans that. */
+static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
+{
+	if (capture->is_begun || capture->chunk)
+		end_segment(capture, "clock", capture->rotate.latest_ns, now_ns);
+	else
+		begin_segment(capture, now_ns);
 }
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
@@ -147,6 +158,9 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 		break;
 	case ROTATE_TIME:
 		end_segment_on_time(capture, packet_ns);
+		break;
+	case ROTATE_SET_BACK:
+		end_segment_on_set_back(capture, packet_ns);
 		break;
 	}
 	if (capture->chunk && capture->chunk->length + bytes > CHUNK_BYTES)
@@ -322,11 +336,22 @@ static void do_what_is_due(struct capture *capture)
 	const char *reason = atomic_exchange(&capture->end_reason, NULL);
 
 	read_limits(capture);
+	if (capture->chunk && capture->chunk->packets > 0)
+		rotate_seen(&capture->rotate, capture->chunk->last_ns);
 	/* What is in the ring by now belongs to the segment that ends. */
 	if (reason)
 		rotate_cut(&capture->rotate, real_ns, reason);
-	if (rotate_is_over(&capture->rotate, real_ns, clock_monotonic_ns(), LATENCY_NS))
+	switch (rotate_now(&capture->rotate, real_ns, LATENCY_NS)) {
+	case ROTATE_NOT_DUE:
+	case ROTATE_SIZE: /* is for packets */
+		break;
+	case ROTATE_TIME:
 		end_segment_on_time(capture, real_ns);
+		break;
+	case ROTATE_SET_BACK:
+		end_segment_on_set_back(capture, real_ns);
+		break;
+	}
 	if (capture->chunk && clock_monotonic_ms() - capture->chunk->opened_ms >=
 				      atomic_load(&capture->flush_interval_ms))
 		send_chunk(capture);

@@ -25,6 +25,7 @@ struct capture {
 	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
 	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
+	atomic_bool is_empty_wanted; /* a file also for an interval without a packet */
 
 	/* The thread writes, main reads. */
 	atomic_uint_fast64_t beat_ms;

@@ -10,12 +10,17 @@ static void set_boundary(struct rotate *rotate)
 	rotate->boundary_reason = "age";
 }
 
-void rotate_begin(struct rotate *rotate, uint64_t start_ns, uint64_t monotonic_ns,
-		  uint64_t header_bytes)
+static void set_latest(struct rotate *rotate, uint64_t latest_ns)
+{
+	rotate->latest_ns = latest_ns;
+	rotate->floor_ns = latest_ns > ROTATE_SET_BACK_NS ? latest_ns - ROTATE_SET_BACK_NS : 0;
+}
+
+void rotate_begin(struct rotate *rotate, uint64_t start_ns, uint64_t header_bytes)
 {
 	rotate->bytes = header_bytes;
 	rotate->start_ns = start_ns;
-	rotate->start_monotonic_ns = monotonic_ns;
+	set_latest(rotate, start_ns);
 	set_boundary(rotate);
 }
 
@@ -25,32 +30,38 @@ void rotate_set_limits(struct rotate *rotate, struct rotate_limits limits)
 	set_boundary(rotate);
 }
 
+void rotate_seen(struct rotate *rotate, uint64_t packet_ns)
+{
+	/* A floor above the boundary would hide that one. */
+	if (packet_ns > rotate->latest_ns && packet_ns < rotate->boundary_ns)
+		set_latest(rotate, packet_ns);
+}
+
 void rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason)
 {
+	if (real_ns < rotate->floor_ns)
+		real_ns = rotate->floor_ns; /* the clock was set back: with the next packet */
 	if (real_ns >= rotate->boundary_ns)
 		return;
 	rotate->boundary_ns = real_ns;
 	rotate->boundary_reason = reason;
 }
 
-bool rotate_is_over(const struct rotate *rotate, uint64_t real_ns, uint64_t monotonic_ns,
-		    uint64_t latency_ns)
+enum rotate_cause rotate_now(const struct rotate *rotate, uint64_t real_ns, uint64_t latency_ns)
 {
-	uint64_t interval_ns = rotate->limits.interval_ns;
-
-	if (real_ns >= rotate->boundary_ns && real_ns - rotate->boundary_ns >= latency_ns)
-		return true;
-	/* The clock was set back: the boundary is far off, but the segment is old enough. */
-	return interval_ns > 0 &&
-	       monotonic_ns - rotate->start_monotonic_ns >= interval_ns + latency_ns;
+	if (real_ns < rotate->floor_ns)
+		return ROTATE_SET_BACK;
+	return real_ns >= rotate->boundary_ns && real_ns - rotate->boundary_ns >= latency_ns
+		       ? ROTATE_TIME
+		       : ROTATE_NOT_DUE;
 }
 
 uint64_t rotate_wait_ns(const struct rotate *rotate, uint64_t real_ns, uint64_t latency_ns)
 {
+	if (rotate_now(rotate, real_ns, latency_ns) != ROTATE_NOT_DUE)
+		return 0;
 	if (rotate->boundary_ns == UINT64_MAX)
 		return UINT64_MAX;
-	if (real_ns >= rotate->boundary_ns + latency_ns)
-		return 0;
 	return rotate->boundary_ns + latency_ns - real_ns;
 }
 

@@ -22,7 +22,7 @@ struct segment {
 	char link_type[32]; /* "EN10MB": the field's name for it */
 	char filter[SEGMENT_FILTER_MAX];
 	char reason
-		[16]; /* why it ended: size, age, signal, reload, stop, interface, disk, recovered */
+		[16]; /* why it ended: size, age, clock, signal, reload, stop, interface, disk, recovered */
 	uint64_t sequence;
 	uint64_t snaplen;
 	uint64_t start_ns, end_ns;  /* real time: what the segment covers */

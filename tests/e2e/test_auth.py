@@ -180,7 +180,7 @@ def test_captive_portal_is_not_believed(lab):
 def test_token_is_renewed_before_it_ends(lab):
     """Tokens of four seconds: not one request is refused."""
     server = metadata_server(lab, lifetime=4)
-    daemon = google_daemon(lab, "-G", "1").start_ready()
+    daemon = google_daemon(lab, "-G", "1", "--segment-empty", "true").start_ready()
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 6, 20, "six objects")
     equal(daemon.stop(), 0, "exit status")
     equal([each for each in lab.gcs.requests if each["status"] == 401], [], "refused requests")
@@ -190,14 +190,14 @@ def test_token_is_renewed_before_it_ends(lab):
 def test_token_is_renewed_early(lab):
     """Well before its end, so that no upload starts with one that ends on the way."""
     server = metadata_server(lab, lifetime=9)
-    daemon = google_daemon(lab, "-G", "1").start_ready()
+    daemon = google_daemon(lab, "-G", "1", "--segment-empty", "true").start_ready()
     server.wait_for(lambda: server.count("token") >= 2, 8, "a second token")
     equal(daemon.stop(), 0, "exit status")
 
 
 def test_token_is_kept(lab):
     server = metadata_server(lab)
-    daemon = google_daemon(lab, "-G", "1").start_ready()
+    daemon = google_daemon(lab, "-G", "1", "--segment-empty", "true").start_ready()
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 3, 20, "three objects")
     equal(daemon.stop(), 0, "exit status")
     equal(server.count("token"), 1, "token requests")

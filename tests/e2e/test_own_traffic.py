@@ -98,7 +98,7 @@ def test_own_uploads_are_left_out(lab):
 def test_own_uploads_are_left_out_of_short_captures(lab):
     """34 bytes end before the ports of TCP: they are looked at all the same."""
     lab.bucket()
-    daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", "lo", "-s", "34", "-G", "1",
+    daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", "lo", "-s", "34", "-G", "1", "--segment-empty", "true",
                         "--daemon-user", "root", plain=True).start_ready()
     daemon.wait_log("segment uploaded", timeout=20, count=4)
     equal(daemon.stop(), 0, "exit status")

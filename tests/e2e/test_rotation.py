@@ -42,7 +42,7 @@ def test_age_is_in_step_with_utc(lab):
 
 
 def test_age_needs_no_packet(lab):
-    """A segment with packets ends though nothing comes after them; empty ones are made too."""
+    """A segment with packets ends though nothing comes after them; an empty one is not made."""
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "2").start_ready()
@@ -51,13 +51,31 @@ def test_age_needs_no_packet(lab):
     lab.gcs.wait_for(lambda: any(each.number("packets") == 100 for each in lab.objects()), 5,
                      "the segment with the packets")
     check(time.monotonic() - sent < 4.5, "it took %.1f s" % (time.monotonic() - sent))
-    have = len(lab.gcs.names())
-    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= have + 1, 6, "an empty segment")
+    time.sleep(4.5)  # two intervals without a packet
+    lab.send(10, first=100)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
-    lab.check_numbers(objects, 100)
-    for each in objects:
+    lab.check_numbers(objects, 110)
+    equal([each.number("packets") for each in objects], [100, 10], "packets of the segments")
+    off = seconds(objects[1].metadata["start"]) % 2
+    check(min(off, 2 - off) < 0.6, "the last interval starts at " + objects[1].metadata["start"])
+
+
+def test_empty_segments_are_made_when_asked_for(lab):
+    lab.link()
+    lab.bucket()
+    path = lab.configure("segment: { age = 2; empty = false; };\n", "empty-wanted.conf")
+    daemon = lab.daemon(config=path).start_ready()
+    lab.configure("segment: { age = 2; empty = true; };\n", "empty-wanted.conf")
+    daemon.reload()
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 3, 12, "three empty segments")
+    equal(daemon.stop(), 0, "exit status")
+    for each in lab.objects():
+        equal(each.number("packets"), 0, "packets of " + each.name)
+        equal(each.metadata["reason"], "age", "reason of " + each.name)
         equal(each.capture.link_type, "EN10MB", "link type of " + each.name)
+        off = seconds(each.metadata["end"]) % 2
+        check(min(off, 2 - off) < 0.6, "%s ends at %s" % (each.name, each.metadata["end"]))
 
 
 def test_no_age_limit(lab):

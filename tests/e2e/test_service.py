@@ -73,7 +73,7 @@ def test_watchdog(lab):
 def test_no_pings_unasked(lab):
     lab.link()
     lab.bucket()
-    daemon = lab.daemon("-G", "1").start_ready()
+    daemon = lab.daemon("-G", "1", "--segment-empty", "true").start_ready()
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 2, 10, "two objects")
     equal(daemon.notify.times("WATCHDOG"), [], "pings")
     equal(daemon.stop(), 0, "exit status")
