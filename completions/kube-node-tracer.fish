@@ -31,7 +31,7 @@ complete -c kube-node-tracer -l spool-min-free -x -d 'Leave this much of the spo
 complete -c kube-node-tracer -l log-level -x -a 'error warning notice info debug' -d 'Least severe message that is logged'
 complete -c kube-node-tracer -l log-format -x -a 'auto text journal json' -d 'How to log; auto is journal under systemd, else text'
 complete -c kube-node-tracer -l daemon-user -x -a '(__fish_complete_users)' -d 'Account to run as when started as root, with CAP_NET_RAW alone; auto is kube-node-tracer where that account exists, else root without its other capabilities'
-complete -c kube-node-tracer -l daemon-shutdown-deadline -x -d 'At a stop, upload what waits for at most this time, newest first; the rest stays in the spool for the next start'
+complete -c kube-node-tracer -l daemon-shutdown-deadline -x -d 'Be gone a second before this time is over after a stop'
 complete -c kube-node-tracer -l config -r -F -d 'Read this configuration file, which has to exist'
 complete -c kube-node-tracer -l check-config -d 'Check configuration, interfaces, filter, spool, credentials and destination, say what is wrong, and exit; nothing is changed'
 complete -c kube-node-tracer -l print-config -d 'Print every effective value and where it came from, as a configuration file, and exit'

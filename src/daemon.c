@@ -23,55 +23,6 @@
  */
 #define POOL_CHUNKS 48
 
-/* Stop ------------------------------------------------------------------------------------------ */
-
-/* In flow order: no more packets, the last segments published, then uploads until the deadline. */
-static void begin_stop(struct daemon *daemon)
-{
-	uint64_t deadline_s = daemon->conf->daemon_shutdown_deadline;
-
-	daemon->phase = PHASE_STOPPING;
-	notify_stopping(deadline_s + 10);
-	daemon->stop_at_ms = clock_monotonic_ms() + deadline_s * CLOCK_MS_PER_S;
-	daemon->lanes = lanes_stop(daemon->lanes, "stop", clock_real_ns());
-	uploader_drain(daemon->uploader);
-}
-
-void daemon_fail(struct daemon *daemon, const struct error *err)
-{
-	if (daemon->failure.kind == ERROR_NONE)
-		daemon->failure = *err;
-	daemon->stop_at_ms = 0; /* what failed is more urgent than the uploads */
-	if (daemon->phase != PHASE_STOPPING)
-		begin_stop(daemon);
-	(void)sd_event_exit(daemon->loop, 0);
-}
-
-void daemon_end_if_drained(struct daemon *daemon)
-{
-	if (daemon->phase == PHASE_STOPPING &&
-	    (uploader_is_drained(daemon->uploader) || clock_monotonic_ms() >= daemon->stop_at_ms))
-		(void)sd_event_exit(daemon->loop, 0);
-}
-
-static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
-			  void *context)
-{
-	struct daemon *daemon = context;
-
-	(void)source;
-	if (daemon->phase == PHASE_STOPPING) { /* a second time: at once */
-		daemon->stop_at_ms = 0;
-	} else {
-		log_notice("stopping, a second signal skips the uploads",
-			   log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
-			   log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
-		begin_stop(daemon);
-	}
-	daemon_end_if_drained(daemon);
-	return 0;
-}
-
 static int on_segment_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
 			     void *context)
 {
@@ -113,9 +64,11 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	if (daemon->wake_fd < 0)
 		return error_errno(err, "eventfd");
 	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGTERM, on_stop_signal, daemon);
+		result = sd_event_add_signal(daemon->loop, NULL, SIGTERM, daemon_on_stop_signal,
+					     daemon);
 	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGINT, on_stop_signal, daemon);
+		result = sd_event_add_signal(daemon->loop, NULL, SIGINT, daemon_on_stop_signal,
+					     daemon);
 	if (result >= 0)
 		result = sd_event_add_signal(daemon->loop, NULL, SIGHUP, daemon_on_reload, daemon);
 	if (result >= 0)
@@ -123,7 +76,7 @@ static int build_loop(struct daemon *daemon, struct error *err)
 					     daemon);
 	if (result >= 0)
 		result = sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN,
-					 daemon_on_uploader, daemon);
+					 daemon_on_wake, daemon);
 	if (result >= 0)
 		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
 						    DAEMON_TIMER_SLACK_US, daemon_on_tick, daemon);
@@ -155,13 +108,28 @@ static int prepare(struct daemon *daemon, struct error *err)
 	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
 }
 
+void daemon_set_budget(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+	const struct budget budget = {
+		.max_segments = conf->spool_max_segments,
+		.max_bytes = conf->spool_max_size,
+		.min_free_percent = (unsigned)conf->spool_min_free,
+	};
+
+	spool_set_budget(daemon->spool, &budget);
+}
+
 /* Interfaces are opened before recovery begins: the kernel's ring collects meanwhile. */
 static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 
+	if (errands_start(daemon->wake_fd, &daemon->errands, err) < 0)
+		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
+	daemon_set_budget(daemon);
 	daemon->capture_context = (struct capture_context){
 		.format = &format_pcap,
 		.pool = &daemon->pool,
@@ -210,9 +178,10 @@ static void log_end(struct daemon *daemon)
 
 static void tear_down(struct daemon *daemon)
 {
-	daemon->lanes = lanes_stop(daemon->lanes, "stop", clock_real_ns());
-	if (daemon->uploader)
-		uploader_stop(daemon->uploader);
+	if (daemon->lanes) /* the start failed */
+		lanes_end(daemon->lanes, "stop", clock_real_ns());
+	daemon->lanes = lanes_join(daemon->lanes);
+	daemon->errands = errands_stop(daemon->errands);
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
@@ -223,46 +192,71 @@ static void tear_down(struct daemon *daemon)
 	daemon->loop = sd_event_unref(daemon->loop);
 	mem_close_cleanup(&daemon->wake_fd);
 	conf_free(daemon->conf);
+	free(daemon);
 }
 
-int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error *err)
+static struct daemon *new_daemon(const struct conf *conf, const struct conf_cli *cli)
 {
-	struct daemon daemon = {
-		.cli = cli,
-		.conf = conf_ref(conf),
-		.wake_fd = -1,
-		.started_ms = clock_monotonic_ms(),
-	};
+	struct daemon *daemon = mem_calloc(1, sizeof *daemon);
+
+	daemon->cli = cli;
+	daemon->conf = conf_ref(conf);
+	daemon->wake_fd = -1;
+	daemon->started_ms = clock_monotonic_ms();
+	counters_init(&daemon->counters);
+	return daemon;
+}
+
+/* The event loop, until a stop has gone through or its deadline has come. */
+static int run_loop(struct daemon *daemon, struct error *err)
+{
+	int result = sd_event_loop(daemon->loop);
+
+	if (result < 0)
+		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+	if (daemon->failure.kind != ERROR_NONE) {
+		*err = daemon->failure;
+		return -1;
+	}
+	return 0;
+}
+
+int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is_hung,
+	       struct error *err)
+{
+	struct daemon *daemon = new_daemon(conf, cli);
 	int result = -1;
 
-	counters_init(&daemon.counters);
-	if (set_signals(err) == 0 && http_global_init(err) == 0 && prepare(&daemon, err) == 0 &&
-	    privileges_drop(conf, err) == 0 && build_loop(&daemon, err) == 0 &&
-	    start_stages(&daemon, err) == 0) {
-		log_start(&daemon);
-		result = sd_event_loop(daemon.loop);
-		if (result < 0)
-			error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
-		else if (daemon.failure.kind != ERROR_NONE) {
-			*err = daemon.failure;
-			result = -1;
-		}
+	*ret_is_hung = false;
+	if (set_signals(err) == 0 && http_global_init(err) == 0 && prepare(daemon, err) == 0 &&
+	    privileges_drop(conf, err) == 0 && build_loop(daemon, err) == 0 &&
+	    start_stages(daemon, err) == 0) {
+		log_start(daemon);
+		result = run_loop(daemon, err);
 	}
-	tear_down(&daemon);
+	if (daemon->phase == PHASE_STOPPING && errands_left(daemon->errands) > 0) {
+		/* Its threads may still use what we have: nothing is freed. */
+		*ret_is_hung = true;
+		if (result == 0)
+			result = error_set(err, ERROR_FATAL,
+					   "stopped before the last segments were "
+					   "on disk, which does not answer");
+		return result;
+	}
+	tear_down(daemon);
 	return result;
 }
 
 int daemon_check(const struct conf *conf, struct error *err)
 {
-	struct daemon daemon = { .conf = conf_ref(conf), .wake_fd = -1 };
+	struct daemon *daemon = new_daemon(conf, NULL);
 	int result = -1;
 
-	counters_init(&daemon.counters);
-	if (http_global_init(err) == 0 && prepare(&daemon, err) == 0)
-		result = uploader_check(daemon.uploader, err);
+	if (http_global_init(err) == 0 && prepare(daemon, err) == 0)
+		result = uploader_check(daemon->uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record all the same)");
-	tear_down(&daemon);
+	tear_down(daemon);
 	if (result == 0)
 		log_notice("configuration is valid");
 	return result;

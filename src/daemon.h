@@ -11,9 +11,10 @@
 /*
  * Run until a signal says stop. The command line is read again at a reload. Takes a reference to conf.
  * Returns 0 after a clean stop; -1 with err where start-up failed or the process can no longer do its job.
+ * ret_is_hung: threads are left that a disk keeps from ending; the caller has to end the process by _exit().
  */
-int daemon_run(const struct conf *conf, const struct conf_cli *cli, struct error *err)
-	__attribute__((warn_unused_result));
+int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is_hung,
+	       struct error *err) __attribute__((warn_unused_result));
 
 /* --check-config: everything that a start would check, in that order, without changing anything. */
 int daemon_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

@@ -36,7 +36,7 @@ int lanes_open(const struct conf *conf, const struct capture_context *capture,
 	*ret_lanes = lanes;
 	return 0;
 failed:
-	lanes_stop(lanes, "stop", 0);
+	lanes_join(lanes);
 	return -1;
 }
 
@@ -61,21 +61,22 @@ int lanes_start(struct lanes *lanes, struct error *err)
  * Both sets are running, the new one discarding, when an instant a little ahead is chosen; the old set
  * learns it first, so that there is no time at which both record.
  */
-int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
+int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_old,
+		    struct error *err)
 {
 	struct lanes *old = *lanes;
 	uint64_t instant_ns;
 
 	if (start(new, CAPTURE_FROM_LATER, err) < 0) {
-		lanes_stop(new, "reload", 0);
+		lanes_end(new, "reload", 0);
+		lanes_join(new);
 		return -1;
 	}
 	instant_ns = clock_real_ns() + CAPTURE_AGREE_MS * CLOCK_NS_PER_MS;
-	for (size_t i = 0; i < old->count; i++)
-		capture_stop(old->lane[i].capture, "reload", instant_ns);
+	lanes_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)
 		capture_begin(new->lane[i].capture, instant_ns);
-	lanes_stop(old, "reload", instant_ns);
+	*ret_old = old;
 	*lanes = new;
 	return 0;
 }
@@ -100,13 +101,16 @@ void lanes_end_segments(struct lanes *lanes, const char *reason)
 		capture_end_segment(lanes->lane[i].capture, reason);
 }
 
-struct lanes *lanes_stop(struct lanes *lanes, const char *reason, uint64_t until_ns)
+void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns)
+{
+	for (size_t i = 0; i < lanes->count; i++)
+		capture_stop(lanes->lane[i].capture, reason, until_ns);
+}
+
+struct lanes *lanes_join(struct lanes *lanes)
 {
 	if (!lanes)
 		return NULL;
-	for (size_t i = 0; i < lanes->count; i++)
-		if (lanes->lane[i].capture)
-			capture_stop(lanes->lane[i].capture, reason, until_ns);
 	for (size_t i = 0; i < lanes->count; i++) {
 		struct lane *lane = &lanes->lane[i];
 

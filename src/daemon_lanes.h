@@ -3,7 +3,7 @@
 /*
  * The lanes of a configuration: for each interface a capture, its queue and a recorder. A reload that
  * changes the capture opens a new set beside the old one and hands over at one instant: every packet is
- * in exactly one of them. Main thread only.
+ * in exactly one of them. Main thread only, but for lanes_join().
  */
 
 #include <stdbool.h>
@@ -24,20 +24,22 @@ int lanes_open(const struct conf *conf, const struct capture_context *capture,
 int lanes_start(struct lanes *lanes, struct error *err) __attribute__((warn_unused_result));
 /*
  * Put a newly opened set in the place of *lanes, at one instant: each packet goes to one of them, by its
- * time. On failure the old set goes on and the new one is freed. Blocks until the old set's last segments
- * are on disk.
+ * time. On failure the old set goes on and the new one is freed. The old set is put into ret_old, told to
+ * end; lanes_join() waits for it.
  */
-int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct error *err)
-	__attribute__((warn_unused_result));
+int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_old,
+		    struct error *err) __attribute__((warn_unused_result));
 /* Take over options that need no new capture, from the next segment on. */
 int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 void lanes_end_segments(struct lanes *lanes, const char *reason);
+/* Tell them to end with the packets of this real time and to publish the last segments. Does not wait. */
+void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns);
 /*
- * Stop with the packets of this real time, publish the last segments, free. Blocks until they are on disk:
- * about half a second beyond until_ns, unless rings are full or the disk is slow.
+ * Wait until those that were told to end have done it, and free them: about half a second beyond until_ns,
+ * unless rings are full; for ever, if the disk hangs. Any thread, when no other uses them any more.
  */
-struct lanes *lanes_stop(struct lanes *lanes, const char *reason, uint64_t until_ns);
+struct lanes *lanes_join(struct lanes *lanes);
 
 /* "eth0,eth1", and whether all are there. */
 void lanes_describe(const struct lanes *lanes, struct text *out);

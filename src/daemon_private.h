@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the parts of the main thread share: daemon.c (start, stop), daemon_reload.c, daemon_watch.c. */
+/* What the parts of the main thread share: daemon.c (start), daemon_reload.c, daemon_stop.c, daemon_watch.c. */
 
 #include <systemd/sd-event.h>
 
 #include "base/connections.h"
 #include "base/counters.h"
+#include "base/errands.h"
 #include "daemon_lanes.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
@@ -19,6 +20,13 @@ enum phase {
 	PHASE_STOPPING
 };
 
+/* What a stop waits for. */
+enum stop_step {
+	STOP_CLOSING, /* the last segments */
+	STOP_UPLOADING,
+	STOP_ENDING, /* the uploader's threads */
+};
+
 struct daemon {
 	const struct conf_cli *cli;
 	const struct conf *conf;
@@ -28,13 +36,17 @@ struct daemon {
 	struct spool *spool;
 	struct uploader *uploader;
 	struct lanes *lanes;
+	struct errands *errands; /* what main must not wait for */
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
 
 	sd_event *loop;
-	int wake_fd; /* the uploader has something to tell */
+	int wake_fd; /* the uploader or the errands have something to tell */
 	enum phase phase;
-	uint64_t started_ms, stop_at_ms;
+	uint64_t started_ms;
+	enum stop_step step;
+	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
+	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */
 	uint64_t watchdog_us;
 	bool is_stuck; /* a stage makes no progress; said once */
 	char status[DAEMON_STATUS_MAX];
@@ -43,14 +55,25 @@ struct daemon {
 
 /* Something failed that the process cannot go on without: stop in order, and return it from the loop. */
 void daemon_fail(struct daemon *daemon, const struct error *err);
-/* While stopping: leave the loop when the uploads are done, or the deadline has come. */
-void daemon_end_if_drained(struct daemon *daemon);
+
+/* Tell the spool what the configuration allows it to take. */
+void daemon_set_budget(struct daemon *daemon);
+
+/* daemon_stop.c: SIGTERM, SIGINT. */
+int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			  void *context);
+/* While stopping: take the next step if the last is done; leave the loop at the end or the deadline. */
+void daemon_go_on_stopping(struct daemon *daemon);
+/* An errand: lanes_join(). */
+void daemon_join_lanes(void *lanes);
 
 /* daemon_reload.c: SIGHUP. */
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
+/* The last stages that a reload replaced may have ended. */
+void daemon_go_on_reloading(struct daemon *daemon);
 
-/* daemon_watch.c: budget, READY and STATUS each second; the watchdog; what the uploader has to tell. */
+/* daemon_watch.c: budget, READY and STATUS each second; the watchdog; what other threads have to tell. */
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context);
 int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context);
-int daemon_on_uploader(sd_event_source *source, int fd, uint32_t events, void *context);
+int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *context);
 #define DAEMON_TIMER_SLACK_US UINT64_C(100000)

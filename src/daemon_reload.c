@@ -16,15 +16,29 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf)
 		}
 }
 
-/* Everything that can fail is done first; then old and new change places. */
+/* What it is sending goes back to the spool. */
+static void end_uploader(void *uploader)
+{
+	uploader_free(uploader);
+}
+
+/* An operator may have put segments back. */
+static void rescan(void *spool)
+{
+	struct error err;
+
+	if (spool_rescan(spool, &err) < 0)
+		log_error("spool cannot be listed", log_reason(&err));
+}
+
+/* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
 static int reload(struct daemon *daemon, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
 	struct uploader *uploader = NULL;
-	struct lanes *lanes = NULL;
+	struct lanes *lanes = NULL, *old_lanes = NULL;
 	const struct codec *codec;
-	struct error listing;
 	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
@@ -42,10 +56,12 @@ static int reload(struct daemon *daemon, struct error *err)
 		return -1;
 	}
 
-	if (lanes && lanes_hand_over(&daemon->lanes, lanes, err) < 0) {
+	if (lanes && lanes_hand_over(&daemon->lanes, lanes, &old_lanes, err) < 0) {
 		uploader_free(uploader);
 		return -1;
 	}
+	if (old_lanes)
+		errands_add(daemon->errands, daemon_join_lanes, old_lanes);
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
 	if (!lanes) {
 		if (lanes_configure(daemon->lanes, conf, err) < 0)
@@ -53,8 +69,7 @@ static int reload(struct daemon *daemon, struct error *err)
 		lanes_end_segments(daemon->lanes, "reload");
 	}
 	if (uploader) {
-		uploader_stop(daemon->uploader);
-		uploader_free(daemon->uploader);
+		errands_add(daemon->errands, end_uploader, take_ptr(daemon->uploader));
 		daemon->uploader = uploader;
 		if (uploader_start(uploader, daemon->spool, daemon->wake_fd, err) < 0) {
 			daemon_fail(daemon, err);
@@ -63,9 +78,8 @@ static int reload(struct daemon *daemon, struct error *err)
 	}
 	conf_free(old);
 	daemon->conf = take_ptr(conf);
-	/* An operator may have put segments back. */
-	if (spool_rescan(daemon->spool, &listing) < 0)
-		log_error("spool cannot be listed", log_reason(&listing));
+	daemon_set_budget(daemon);
+	errands_add(daemon->errands, rescan, daemon->spool);
 	return 0;
 }
 
@@ -78,7 +92,12 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 	(void)signal;
 	if (daemon->phase == PHASE_STOPPING)
 		return 0;
-	if (daemon->phase == PHASE_RUNNING)
+	daemon->is_reload_asked = daemon->is_reloading;
+	if (daemon->is_reloading)
+		return 0;
+	/* Before the start is over, READY would be said too early; it ends the reload as well. */
+	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
+	if (daemon->is_reloading)
 		notify_reloading();
 	if (reload(daemon, &err) < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
@@ -87,8 +106,17 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 		counter_add(&daemon->counters.reloads, 1);
 		log_notice("configuration reloaded");
 	}
-	/* Before the start is over, READY would be said too early; it ends the reload as well. */
-	if (daemon->phase == PHASE_RUNNING)
-		notify_ready();
+	daemon_go_on_reloading(daemon);
 	return 0;
+}
+
+void daemon_go_on_reloading(struct daemon *daemon)
+{
+	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING ||
+	    errands_left(daemon->errands) > 0)
+		return;
+	notify_ready();
+	daemon->is_reloading = false;
+	if (daemon->is_reload_asked)
+		(void)daemon_on_reload(NULL, NULL, daemon);
 }

@@ -77,23 +77,25 @@ static int repeat_after(sd_event_source *source, uint64_t delay_us)
 	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static void keep_budget(void *spool)
+{
+	struct error err;
+
+	if (spool_enforce(spool, &err) < 0)
+		log_error("cannot make room in the spool", log_reason(&err));
+}
+
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
-	const struct conf *conf = daemon->conf;
-	struct budget budget = {
-		.max_segments = conf->spool_max_segments,
-		.max_bytes = conf->spool_max_size,
-		.min_free_percent = (unsigned)conf->spool_min_free,
-	};
-	struct error err;
 
 	(void)now_us;
-	if (spool_enforce(daemon->spool, &budget, &err) < 0)
-		log_error("cannot make room in the spool", log_reason(&err));
+	/* One at a time; and none between the end of a stop and its own errands. */
+	if (daemon->phase != PHASE_STOPPING && errands_left(daemon->errands) == 0)
+		errands_add(daemon->errands, keep_budget, daemon->spool);
 	become_ready(daemon);
 	report_status(daemon);
-	daemon_end_if_drained(daemon);
+	daemon_go_on_stopping(daemon);
 	return repeat_after(source, TICK_US);
 }
 
@@ -118,7 +120,7 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 	return repeat_after(source, daemon->watchdog_us / 2);
 }
 
-int daemon_on_uploader(sd_event_source *source, int fd, uint32_t events, void *context)
+int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct daemon *daemon = context;
 	eventfd_t ignored;
@@ -127,6 +129,7 @@ int daemon_on_uploader(sd_event_source *source, int fd, uint32_t events, void *c
 	(void)events;
 	(void)eventfd_read(fd, &ignored);
 	become_ready(daemon);
-	daemon_end_if_drained(daemon);
+	daemon_go_on_reloading(daemon);
+	daemon_go_on_stopping(daemon);
 	return 0;
 }

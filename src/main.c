@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -11,7 +12,7 @@ static int print_version(void)
 	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? -1 : 0;
 }
 
-static int do_action(const struct conf_cli *cli, struct error *err)
+static int do_action(const struct conf_cli *cli, bool *ret_is_hung, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 
@@ -35,19 +36,22 @@ static int do_action(const struct conf_cli *cli, struct error *err)
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
 	if (cli->action == CONF_ACTION_CHECK)
 		return daemon_check(conf, err);
-	return daemon_run(conf, cli, err);
+	return daemon_run(conf, cli, ret_is_hung, err);
 }
 
 int main(int argc, char **argv)
 {
 	struct conf_cli cli = { 0 };
 	struct error err = { .kind = ERROR_NONE };
+	bool is_hung = false;
 	int status = 0;
 
-	if (conf_cli_parse(&cli, argc, argv, &err) < 0 || do_action(&cli, &err) < 0) {
+	if (conf_cli_parse(&cli, argc, argv, &err) < 0 || do_action(&cli, &is_hung, &err) < 0) {
 		log_error(err.message);
 		status = error_exit_status(&err);
 	}
+	if (is_hung)
+		_exit(status);
 	conf_cli_done(&cli);
 	return status;
 }

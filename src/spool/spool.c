@@ -49,7 +49,10 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	struct spool *spool = mem_calloc(1, sizeof *spool);
 
 	spool->counters = counters;
+	spool->budget.max_segments = UINT64_MAX;
 	(void)pthread_mutex_init(&spool->sequence_lock, NULL);
+	(void)pthread_mutex_init(&spool->budget_lock, NULL);
+	(void)pthread_mutex_init(&spool->event_lock, NULL);
 	(void)pthread_mutex_init(&spool->lock, NULL);
 	thread_cond_init(&spool->changed);
 	if (spool_folder_open(spool, directory, err) < 0 ||
@@ -71,6 +74,8 @@ struct spool *spool_close(struct spool *spool)
 	free(spool->entries);
 	(void)pthread_cond_destroy(&spool->changed);
 	(void)pthread_mutex_destroy(&spool->lock);
+	(void)pthread_mutex_destroy(&spool->event_lock);
+	(void)pthread_mutex_destroy(&spool->budget_lock);
 	(void)pthread_mutex_destroy(&spool->sequence_lock);
 	free(spool);
 	return NULL;
@@ -134,13 +139,12 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 	tell_facts(spool, name, segment);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
-	if (result == 0) {
+	if (result == 0)
 		spool_index_insert(spool, name, SPOOL_READY, segment->bytes);
-		(void)pthread_cond_signal(&spool->changed);
-	}
 	(void)pthread_mutex_unlock(&spool->lock);
 	if (result < 0)
 		return -1;
+	spool_tell(spool, false);
 	/* The new name first: after a power failure the file may be in both places, never in neither. */
 	spool_folder_sync(spool, SPOOL_READY);
 	spool_folder_sync(spool, SPOOL_CAPTURING);
@@ -250,16 +254,47 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 	return 0;
 }
 
-/* Wait for something new, or for what is held until due_ms. False once it is no use. */
-static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
-			  unsigned wakes)
+void spool_tell(struct spool *spool, bool is_wake)
 {
-	if (wakes != spool->wakes || clock_monotonic_ns() >= deadline_ns)
-		return false;
+	(void)pthread_mutex_lock(&spool->event_lock);
+	spool->events++;
+	spool->wakes += is_wake;
+	(void)pthread_cond_broadcast(&spool->changed);
+	(void)pthread_mutex_unlock(&spool->event_lock);
+}
+
+struct watch {
+	uint64_t events;
+	unsigned wakes;
+};
+
+static struct watch watch(struct spool *spool)
+{
+	struct watch now;
+
+	(void)pthread_mutex_lock(&spool->event_lock);
+	now = (struct watch){ spool->events, spool->wakes };
+	(void)pthread_mutex_unlock(&spool->event_lock);
+	return now;
+}
+
+/* Wait for something newer than `seen`, or for what is held until due_ms. False once it is no use. */
+static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
+			  struct watch *seen, unsigned wakes)
+{
+	uint64_t until_ns = deadline_ns;
+	bool is_of_use;
+
 	if (due_ms < deadline_ns / CLOCK_NS_PER_MS)
-		deadline_ns = due_ms * CLOCK_NS_PER_MS;
-	(void)thread_cond_wait_until(&spool->changed, &spool->lock, deadline_ns);
-	return true;
+		until_ns = due_ms * CLOCK_NS_PER_MS;
+	(void)pthread_mutex_lock(&spool->event_lock);
+	while (spool->events == seen->events)
+		if (!thread_cond_wait_until(&spool->changed, &spool->event_lock, until_ns))
+			break;
+	*seen = (struct watch){ spool->events, spool->wakes };
+	is_of_use = seen->wakes == wakes && clock_monotonic_ns() < deadline_ns;
+	(void)pthread_mutex_unlock(&spool->event_lock);
+	return is_of_use;
 }
 
 int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms,
@@ -268,16 +303,16 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
 	struct spool_claim claim = { .fd = -1 };
 	struct error releasing;
+	struct watch seen = watch(spool);
+	const unsigned wakes = seen.wakes;
 	uint64_t due_ms;
-	unsigned wakes;
 	int result;
 
-	(void)pthread_mutex_lock(&spool->lock);
-	wakes = spool->wakes;
 	do {
+		(void)pthread_mutex_lock(&spool->lock);
 		result = take_next(spool, order, &claim, &due_ms, err);
-	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, wakes));
-	(void)pthread_mutex_unlock(&spool->lock);
+		(void)pthread_mutex_unlock(&spool->lock);
+	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, &seen, wakes));
 	if (result <= 0)
 		return result;
 	if (fill_claim(spool, &claim, err) < 0) {
@@ -326,8 +361,8 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 		if (has_failed || result < 0)
 			spool_index_failed(entry, clock_monotonic_ms());
 	}
-	(void)pthread_cond_signal(&spool->changed);
 	(void)pthread_mutex_unlock(&spool->lock);
+	spool_tell(spool, false);
 	if (is_gone)
 		spool_facts_remove(spool, claim->name);
 	return result;
@@ -356,8 +391,5 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 
 void spool_wake(struct spool *spool)
 {
-	(void)pthread_mutex_lock(&spool->lock);
-	spool->wakes++;
-	(void)pthread_cond_broadcast(&spool->changed);
-	(void)pthread_mutex_unlock(&spool->lock);
+	spool_tell(spool, true);
 }

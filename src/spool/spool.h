@@ -8,8 +8,8 @@
  *
  * facts/NAME holds what is known of the segment, written before it is published. A name outside
  * capturing/ and sending/ is complete. The folders are the truth; the list in memory is a cache of them,
- * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk
- * (the main thread's spool_enforce() and spool_totals() do not wait for the lock).
+ * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk:
+ * all but spool_set_budget(), spool_wake(), spool_is_full() and spool_totals(), which main may call.
  */
 
 #include <stdbool.h>
@@ -109,12 +109,10 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 /* Let everybody who waits in spool_claim() return. */
 void spool_wake(struct spool *spool);
 
-/*
- * Delete what is over the budget (rejected first, then the oldest ready); counted and logged. While
- * another thread has the lock nothing is done: call it again.
- */
-int spool_enforce(struct spool *spool, const struct budget *budget, struct error *err)
-	__attribute__((warn_unused_result));
+/* What the spool may take from now on. */
+void spool_set_budget(struct spool *spool, const struct budget *budget);
+/* Delete what is over the budget (rejected first, then the oldest ready); counted and logged. */
+int spool_enforce(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 /* True after an enforcement that had nothing left to delete and still was below the free floor. */
 bool spool_is_full(const struct spool *spool);
 

@@ -166,8 +166,8 @@ int spool_rescan(struct spool *spool, struct error *err)
 		replace_known(spool, known);
 	while (result < 0 && spool->count > known)
 		free(spool->entries[--spool->count].name);
-	(void)pthread_cond_broadcast(&spool->changed);
 	(void)pthread_mutex_unlock(&spool->lock);
+	spool_tell(spool, false);
 	return result;
 }
 
@@ -195,9 +195,27 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	return 0;
 }
 
-int spool_enforce(struct spool *spool, const struct budget *budget, struct error *err)
+void spool_set_budget(struct spool *spool, const struct budget *budget)
+{
+	(void)pthread_mutex_lock(&spool->budget_lock);
+	spool->budget = *budget;
+	(void)pthread_mutex_unlock(&spool->budget_lock);
+}
+
+static struct budget get_budget(struct spool *spool)
+{
+	struct budget budget;
+
+	(void)pthread_mutex_lock(&spool->budget_lock);
+	budget = spool->budget;
+	(void)pthread_mutex_unlock(&spool->budget_lock);
+	return budget;
+}
+
+int spool_enforce(struct spool *spool, struct error *err)
 {
 	static const enum spool_state deletion_order[] = { SPOOL_REJECTED, SPOOL_READY };
+	const struct budget budget = get_budget(spool);
 	struct budget_state state = { 0 };
 	cleanup_free uint64_t *sizes = NULL;
 	size_t candidates = 0, excess;
@@ -205,8 +223,7 @@ int spool_enforce(struct spool *spool, const struct budget *budget, struct error
 	bool is_short;
 	int result = 0;
 
-	if (pthread_mutex_trylock(&spool->lock) != 0)
-		return 0; /* the next call makes room */
+	(void)pthread_mutex_lock(&spool->lock);
 	if (fstatvfs(spool->root_fd, &fs) == 0) {
 		state.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize;
 		state.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -220,7 +237,7 @@ int spool_enforce(struct spool *spool, const struct budget *budget, struct error
 		for (size_t i = 0; i < spool->count; i++)
 			if (spool->entries[i].state == deletion_order[step])
 				sizes[candidates++] = spool->entries[i].bytes;
-	excess = budget_excess(budget, state, sizes, candidates, &is_short);
+	excess = budget_excess(&budget, state, sizes, candidates, &is_short);
 	for (size_t step = 0; step < 2; step++)
 		for (size_t i = 0; i < spool->count && excess > 0 && result == 0;) {
 			if (spool->entries[i].state != deletion_order[step]) {

@@ -41,13 +41,20 @@ struct spool {
 	pthread_mutex_t sequence_lock;
 	uint64_t sequence;
 
-	pthread_mutex_t lock; /* for all that follows */
+	pthread_mutex_t budget_lock;
+	struct budget budget;
+
+	/* An event count for those who wait for a segment: its lock is never held for longer than this. */
+	pthread_mutex_t event_lock;
 	pthread_cond_t changed;
+	uint64_t events;
+	unsigned wakes; /* of them, how often spool_wake() was called */
+
+	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
 	struct spool_entry *entries; /* whole segments, in name order */
 	size_t count, capacity;
 	/* What segments told that were deleted for want of room, and their packets: the next one tells it. */
 	uint64_t carried_drops[DROP_REASON_COUNT];
-	unsigned wakes; /* how often spool_wake() was called */
 };
 
 /* Make and open the folders, and keep other processes out. */
@@ -67,6 +74,9 @@ void spool_folder_sync(const struct spool *spool, enum spool_state state);
 /* Find the number to go on from: the stored one, or a higher one that a file in the spool bears. */
 int spool_folder_read_sequence(struct spool *spool, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* Something has become ready, or may have. */
+void spool_tell(struct spool *spool, bool is_wake);
 
 /* The list; the caller holds the lock. */
 void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,

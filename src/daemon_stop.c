@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stop, in flow order: no more packets, the last segments published, then uploads, newest first. The
+ * steps that wait are errands, so that main hears the second signal and sees the deadline whatever a disk
+ * or a network does; what is not done then is left to the recovery of the next start.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon_notify.h"
+#include "daemon_private.h"
+
+#define STOP_POLL_US UINT64_C(100000)
+/* The end comes this much before the deadline, behind which the service manager kills. */
+#define BEFORE_DEADLINE_MS UINT64_C(1000)
+/* Uploads are broken off this much before the end. */
+#define BREAK_OFF_MS UINT64_C(1000)
+/* So long the last segments may take, however short the deadline is and however many signals come. */
+#define CLOSE_MS UINT64_C(2000)
+
+void daemon_join_lanes(void *lanes)
+{
+	lanes_join(lanes);
+}
+
+static void stop_uploader(void *uploader)
+{
+	uploader_stop(uploader);
+}
+
+static int on_stop_timer(sd_event_source *source, uint64_t now_us, void *context)
+{
+	int result = sd_event_source_set_time_relative(source, STOP_POLL_US);
+
+	(void)now_us;
+	daemon_go_on_stopping(context);
+	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Skip the uploads. */
+static void hurry(struct daemon *daemon)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	daemon->break_off_at_ms = now_ms;
+	if (daemon->leave_at_ms > now_ms + CLOSE_MS)
+		daemon->leave_at_ms = now_ms + CLOSE_MS;
+}
+
+static void begin_stop(struct daemon *daemon)
+{
+	uint64_t deadline_ms = daemon->conf->daemon_shutdown_deadline * CLOCK_MS_PER_S;
+	uint64_t now_ms = clock_monotonic_ms(), length_ms = CLOSE_MS;
+
+	if (deadline_ms > CLOSE_MS + BEFORE_DEADLINE_MS)
+		length_ms = deadline_ms - BEFORE_DEADLINE_MS;
+	daemon->phase = PHASE_STOPPING;
+	daemon->leave_at_ms = now_ms + length_ms;
+	daemon->break_off_at_ms = deadline_ms > 0 ? daemon->leave_at_ms - BREAK_OFF_MS : now_ms;
+	notify_stopping(length_ms / CLOCK_MS_PER_S + 10);
+	/* Without the timer there is still the tick. */
+	(void)sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, STOP_POLL_US, 0,
+					 on_stop_timer, daemon);
+	lanes_end(daemon->lanes, "stop", clock_real_ns());
+	errands_add(daemon->errands, daemon_join_lanes, take_ptr(daemon->lanes));
+}
+
+void daemon_fail(struct daemon *daemon, const struct error *err)
+{
+	if (daemon->failure.kind == ERROR_NONE)
+		daemon->failure = *err;
+	if (daemon->phase != PHASE_STOPPING)
+		begin_stop(daemon);
+	hurry(daemon); /* what failed is more urgent than the uploads */
+}
+
+void daemon_go_on_stopping(struct daemon *daemon)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	if (daemon->phase != PHASE_STOPPING)
+		return;
+	if (daemon->step == STOP_CLOSING && errands_left(daemon->errands) == 0) {
+		uploader_drain(daemon->uploader);
+		daemon->step = STOP_UPLOADING;
+	}
+	if (daemon->step == STOP_UPLOADING &&
+	    (uploader_is_drained(daemon->uploader) || now_ms >= daemon->break_off_at_ms)) {
+		errands_add(daemon->errands, stop_uploader, daemon->uploader);
+		daemon->step = STOP_ENDING;
+	}
+	if ((daemon->step == STOP_ENDING && errands_left(daemon->errands) == 0) ||
+	    now_ms >= daemon->leave_at_ms)
+		(void)sd_event_exit(daemon->loop, 0);
+}
+
+int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			  void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source;
+	if (daemon->phase == PHASE_STOPPING) {
+		hurry(daemon);
+	} else {
+		log_notice("stopping, a second signal skips the uploads",
+			   log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
+			   log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
+		begin_stop(daemon);
+	}
+	daemon_go_on_stopping(daemon);
+	return 0;
+}
