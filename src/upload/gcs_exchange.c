@@ -8,19 +8,56 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static int exchange_once(struct sink_worker *worker, const struct gcs_call *call,
-			 struct gcs_answer *ret_answer, struct error *err)
+static enum error_kind kind_of(enum gcs_outcome outcome)
+{
+	switch (outcome) {
+	case GCS_REFUSED:
+		return ERROR_REJECTED;
+	case GCS_SETUP:
+		return ERROR_CONFIG;
+	case GCS_DONE:
+	case GCS_CONTINUE:
+	case GCS_QUERY:
+	case GCS_NEW_SESSION:
+	case GCS_LOGIN:
+	case GCS_EXISTS:
+	case GCS_HIDDEN:
+	case GCS_RETRY:
+		break;
+	}
+	return ERROR_TRANSIENT;
+}
+
+static void describe(const struct sink_worker *worker, long status,
+		     const struct gcs_problem *problem, enum gcs_outcome outcome, struct error *err)
+{
+	const char *remedy = gcs_remedy(status, problem);
+	bool is_about_account = status == 401 || status == 403;
+
+	error_set(err, kind_of(outcome), "bucket %s: the server said %ld%s%s%s%s%s%s%s%s",
+		  worker->sink->bucket, status, problem->reason[0] ? " " : "", problem->reason,
+		  problem->message[0] ? ": " : "", problem->message,
+		  is_about_account ? "; credentials: " : "",
+		  is_about_account ? credentials_describe(worker->sink->credentials) : "",
+		  remedy[0] ? "; " : "", remedy);
+}
+
+/* GCS_LOGIN is one of the outcomes here. */
+static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct gcs_call *call,
+				      struct http_reply *ret_reply, struct error *err)
 {
 	const char *project = credentials_quota_project(worker->sink->credentials);
 	const char *headers[GCS_CALL_HEADERS + 4];
 	struct http_request request = call->request;
+	struct gcs_problem problem = { .is_explained = false };
+	enum gcs_outcome outcome;
 	char operation[96], payer[128];
 	char *login;
 	size_t n = 0;
 	int result;
 
 	if (credentials_header(worker->sink->credentials, worker->http, &login, err) < 0)
-		return -1;
+		return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
 	if (login[0])
 		headers[n++] = login;
 	if (project[0]) {
@@ -36,51 +73,36 @@ static int exchange_once(struct sink_worker *worker, const struct gcs_call *call
 	request.headers = headers;
 
 	worker->requests++;
-	result = http_send(worker->http, &request, &ret_answer->reply, err);
+	result = http_send(worker->http, &request, ret_reply, err);
 	credentials_wipe(login);
 	if (result < 0)
-		return -1;
-	gcs_parse_problem(ret_answer->reply.body, ret_answer->reply.www_authenticate,
-			  &ret_answer->problem);
-	worker->retry_after_ms = ret_answer->reply.retry_after_ms;
-	ret_answer->outcome = gcs_decide(call->phase, ret_answer->reply.status,
-					 ret_answer->reply.range[0] != '\0', &ret_answer->problem);
-	return 0;
+		return gcs_decide(call->phase, ret_reply->status, false, &problem);
+	gcs_parse_problem(ret_reply->body, ret_reply->www_authenticate, &problem);
+	worker->retry_after_ms = ret_reply->retry_after_ms;
+	outcome = gcs_decide(call->phase, ret_reply->status, ret_reply->range[0] != '\0', &problem);
+	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
+		describe(worker, ret_reply->status, &problem, outcome, err);
+	return outcome;
 }
 
-int gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
-		 struct gcs_answer *ret_answer, struct error *err)
+enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
+			      struct http_reply *ret_reply, struct error *err)
 {
+	enum gcs_outcome outcome;
+
+	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
 	worker->retry_after_ms = 0;
-	if (exchange_once(worker, call, ret_answer, err) < 0)
-		return -1;
-	if (ret_answer->outcome != GCS_LOGIN)
-		return 0;
-	/* The token may have ended early, or its account was changed: once more with a new one. */
-	credentials_refused(worker->sink->credentials);
-	if (exchange_once(worker, call, ret_answer, err) < 0)
-		return -1;
-	if (ret_answer->outcome == GCS_LOGIN)
-		ret_answer->outcome = GCS_SETUP;
-	return 0;
-}
-
-int gcs_failure(const struct sink_worker *worker, const struct gcs_answer *answer,
-		struct error *err)
-{
-	const struct gcs_problem *problem = &answer->problem;
-	const char *remedy = gcs_remedy(answer->reply.status, problem);
-	bool is_about_account = answer->reply.status == 401 || answer->reply.status == 403;
-	enum error_kind kind = answer->outcome == GCS_REFUSED ? ERROR_REJECTED
-			       : answer->outcome == GCS_SETUP ? ERROR_CONFIG
-							      : ERROR_TRANSIENT;
-
-	return error_set(err, kind, "bucket %s: the server said %ld%s%s%s%s%s%s%s%s",
-			 worker->sink->bucket, answer->reply.status, problem->reason[0] ? " " : "",
-			 problem->reason, problem->message[0] ? ": " : "", problem->message,
-			 is_about_account ? "; credentials: " : "",
-			 is_about_account ? credentials_describe(worker->sink->credentials) : "",
-			 remedy[0] ? "; " : "", remedy);
+	outcome = exchange_once(worker, call, ret_reply, err);
+	if (outcome == GCS_LOGIN) {
+		/* The token may have ended early, or its account was changed: once more with a new one. */
+		credentials_refused(worker->sink->credentials);
+		outcome = exchange_once(worker, call, ret_reply, err);
+	}
+	if (outcome == GCS_LOGIN) {
+		outcome = GCS_SETUP;
+		err->kind = ERROR_CONFIG;
+	}
+	return outcome;
 }
 
 static bool is_ours(const struct gcs_resource *resource, const struct sink_object *object)
@@ -98,22 +120,21 @@ static bool delete_object(struct sink_worker *worker, const char *name, const ch
 		.phase = GCS_DELETE,
 		.request = { .method = "DELETE", .url = url, .fd = -1 },
 	};
-	struct gcs_answer answer;
+	struct http_reply reply;
 	struct error err;
 
-	return generation[0] && gcs_exchange(worker, &call, &answer, &err) == 0 &&
-	       (answer.outcome == GCS_DONE || answer.reply.status == 404);
+	return generation[0] && gcs_exchange(worker, &call, &reply, &err) == GCS_DONE;
 }
 
-int gcs_prove(struct sink_worker *worker, const struct gcs_answer *answer, const char *name,
+int gcs_prove(struct sink_worker *worker, const struct http_reply *reply, const char *name,
 	      const struct sink_object *object, struct error *err)
 {
 	struct gcs_resource resource;
 
-	if (!gcs_parse_resource(answer->reply.body, &resource))
+	if (!gcs_parse_resource(reply->body, &resource))
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: the server said %ld without proof of size and CRC32C",
-				 worker->sink->bucket, answer->reply.status);
+				 worker->sink->bucket, reply->status);
 	if (is_ours(&resource, object))
 		return 0;
 	if (delete_object(worker, name, resource.generation))
@@ -135,12 +156,11 @@ int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_
 		.phase = GCS_METADATA,
 		.request = { .method = "GET", .url = url, .fd = -1 },
 	};
-	struct gcs_answer answer;
+	struct http_reply reply;
 	struct gcs_resource resource;
+	enum gcs_outcome outcome = gcs_exchange(worker, &call, &reply, err);
 
-	if (gcs_exchange(worker, &call, &answer, err) < 0)
-		return -1;
-	if (answer.reply.status == 403 && strstr(answer.problem.message, "storage.objects.get")) {
+	if (outcome == GCS_HIDDEN) {
 		if (!atomic_exchange(&sink->has_warned_of_get, true))
 			log_warning(
 				"an object is there already and may not be looked at; taken as our "
@@ -149,9 +169,9 @@ int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_
 				log_text("remedy", "grant storage.objects.get"));
 		return 0;
 	}
-	if (answer.outcome != GCS_DONE)
-		return gcs_failure(worker, &answer, err);
-	if (!gcs_parse_resource(answer.reply.body, &resource))
+	if (outcome != GCS_DONE)
+		return -1;
+	if (!gcs_parse_resource(reply.body, &resource))
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: the server describes %s without size and CRC32C",
 				 sink->bucket, name);

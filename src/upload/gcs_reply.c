@@ -69,14 +69,17 @@ static void blank_session_ids(char *text)
 	}
 }
 
-static bool has_text(const struct gcs_problem *problem, const char *text)
+bool gcs_problem_says(const struct gcs_problem *problem, const char *words)
 {
-	return strcasestr(problem->message, text) != NULL;
-}
+	char word[64];
 
-static bool has_reason(const struct gcs_problem *problem, const char *reason)
-{
-	return strcmp(problem->reason, reason) == 0;
+	for (size_t length; *words; words += length + (words[length] == '|')) {
+		length = strcspn(words, "|");
+		(void)snprintf(word, sizeof word, "%.*s", (int)length, words);
+		if (strcasestr(problem->reason, word) || strcasestr(problem->message, word))
+			return true;
+	}
+	return false;
 }
 
 void gcs_parse_problem(const char *body, const char *www_authenticate,
@@ -94,103 +97,10 @@ void gcs_parse_problem(const char *body, const char *www_authenticate,
 	ret_problem->is_explained = message || reason;
 	ret_problem->is_scope = has_scope_detail(error) ||
 				strstr(www_authenticate, "insufficient_scope") ||
-				has_reason(ret_problem, "insufficientPermissions") ||
-				has_text(ret_problem, "insufficient authentication scopes") ||
-				has_text(ret_problem, "scope(s) are not authorized");
+				gcs_problem_says(ret_problem, "insufficientPermissions|"
+							      "insufficient authentication scopes|"
+							      "scope(s) are not authorized");
 	json_decref(root);
-}
-
-static bool is_in_session(enum gcs_phase phase)
-{
-	return phase == GCS_DATA || phase == GCS_STATUS;
-}
-
-static bool is_about_money(const struct gcs_problem *problem)
-{
-	return strncmp(problem->reason, "userProject", 11) == 0 ||
-	       has_text(problem, "requester pays") || has_text(problem, "userProject") ||
-	       has_text(problem, "billing");
-}
-
-static bool is_about_retention(const struct gcs_problem *problem)
-{
-	return has_reason(problem, "retentionPolicyNotMet") ||
-	       has_reason(problem, "objectUnderActiveHold") ||
-	       has_text(problem, "retention policy") || has_text(problem, "object retention");
-}
-
-/* Refusing is for good: only on the word of GCS itself, never of a proxy on the way. */
-static enum gcs_outcome refuse(const struct gcs_problem *problem)
-{
-	return problem->is_explained ? GCS_REFUSED : GCS_RETRY;
-}
-
-static enum gcs_outcome decide_400(enum gcs_phase phase, const struct gcs_problem *problem)
-{
-	if (is_about_money(problem) || strncmp(problem->reason, "cloudKms", 8) == 0)
-		return GCS_SETUP;
-	/* 400 to a question about a session is about the session. */
-	return phase == GCS_STATUS ? GCS_NEW_SESSION : refuse(problem);
-}
-
-static enum gcs_outcome decide_403(enum gcs_phase phase, const struct gcs_problem *problem)
-{
-	if (has_reason(problem, "rateLimitExceeded") ||
-	    has_reason(problem, "userRateLimitExceeded") || has_reason(problem, "quotaExceeded"))
-		return GCS_RETRY;
-	/* Deleting is asked for only where there is something to replace. */
-	if ((phase == GCS_MULTIPART || is_in_session(phase)) &&
-	    has_text(problem, "storage.objects.delete"))
-		return GCS_EXISTS;
-	return is_about_retention(problem) ? GCS_REFUSED : GCS_SETUP;
-}
-
-enum gcs_outcome gcs_decide(enum gcs_phase phase, long status, bool has_range,
-			    const struct gcs_problem *problem)
-{
-	if (status >= 200 && status < 300)
-		return GCS_DONE;
-	switch (status) {
-	case 308:
-		if (!is_in_session(phase))
-			return GCS_RETRY;
-		/* To a question it means "nothing yet"; after data, that nobody knows what was kept. */
-		return has_range || phase == GCS_STATUS ? GCS_CONTINUE : GCS_QUERY;
-	case 400:
-		return decide_400(phase, problem);
-	case 401:
-		return GCS_LOGIN;
-	case 403:
-		return decide_403(phase, problem);
-	case 404:
-		if (is_in_session(phase))
-			return GCS_NEW_SESSION;
-		/* Of an object: it was deleted in between. Else it is the bucket that is missing. */
-		return phase == GCS_METADATA ? GCS_RETRY : GCS_SETUP;
-	case 410:
-	case 416:
-	case 499:
-		return is_in_session(phase) ? GCS_NEW_SESSION : GCS_RETRY;
-	case 412:
-		if (has_reason(problem, "orgPolicyConstraintFailed"))
-			return GCS_SETUP;
-		return phase == GCS_METADATA || phase == GCS_DELETE ? GCS_RETRY : GCS_EXISTS;
-	case 405:
-	case 411:
-	case 413:
-		return refuse(problem);
-	case 408:
-		return phase == GCS_DATA ? GCS_QUERY : GCS_RETRY;
-	case 409:
-	case 429:
-		return GCS_RETRY;
-	default:
-		break;
-	}
-	if (status >= 500)
-		return phase == GCS_DATA ? GCS_QUERY : GCS_RETRY;
-	/* What is left of 4xx is about us; 1xx and 3xx come from something that is not GCS. */
-	return status >= 400 ? GCS_SETUP : GCS_RETRY;
 }
 
 const char *gcs_remedy(long status, const struct gcs_problem *problem)
@@ -198,14 +108,14 @@ const char *gcs_remedy(long status, const struct gcs_problem *problem)
 	if (status == 403 && problem->is_scope)
 		return "the access scopes of the node are too narrow: use Workload Identity, a node pool "
 		       "with the scope devstorage.read_write, or a key by gcs.credentials";
-	if ((status == 400 || status == 403) && is_about_money(problem))
+	if ((status == 400 || status == 403) && gcs_problem_says(problem, GCS_ABOUT_MONEY))
 		return "check the billing of the bucket's project; for a requester-pays bucket, set "
 		       "GOOGLE_CLOUD_QUOTA_PROJECT";
 	switch (status) {
 	case 401:
 		return "the server does not accept the credentials";
 	case 403:
-		return is_about_retention(problem)
+		return gcs_problem_says(problem, GCS_ABOUT_RETENTION)
 			       ? ""
 			       : "grant roles/storage.objectCreator on the bucket to this account";
 	case 404:

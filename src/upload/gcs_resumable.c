@@ -44,9 +44,9 @@ void gcs_forget_session(struct sink_worker *worker)
 	worker->session = (struct gcs_session){ 0 };
 }
 
-int gcs_start_session(struct sink_worker *worker, const char *resource, const char *content_type,
-		      uint64_t bytes, char **ret_url, struct gcs_answer *ret_answer,
-		      struct error *err)
+enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
+				   const char *content_type, uint64_t bytes, char **ret_url,
+				   struct error *err)
 {
 	const struct sink *sink = worker->sink;
 	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "resumable");
@@ -65,23 +65,26 @@ int gcs_start_session(struct sink_worker *worker, const char *resource, const ch
 		},
 	};
 	const char *scheme = strncmp(sink->base_url, "https://", 8) == 0 ? "https://" : "http";
+	struct http_reply reply;
+	enum gcs_outcome outcome;
 
 	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s", content_type);
 	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, bytes);
 	/* A total of 0 could be taken for an empty object that is finished. */
 	if (bytes == 0)
 		headers[2] = NULL;
-	if (gcs_exchange(worker, &call, ret_answer, err) < 0)
-		return -1;
-	if (ret_answer->outcome != GCS_DONE)
-		return gcs_failure(worker, ret_answer, err);
+	outcome = gcs_exchange(worker, &call, &reply, err);
+	if (outcome != GCS_DONE)
+		return outcome;
 	/* The token goes there as well: never from https to less. */
-	if (strncmp(ret_answer->reply.location, scheme, strlen(scheme)) != 0)
-		return error_set(err, ERROR_TRANSIENT,
-				 "bucket %s: the server began a session without saying where",
-				 sink->bucket);
-	*ret_url = mem_strdup(ret_answer->reply.location);
-	return 0;
+	if (strncmp(reply.location, scheme, strlen(scheme)) != 0) {
+		error_set(err, ERROR_TRANSIENT,
+			  "bucket %s: the server began a session without saying where",
+			  sink->bucket);
+		return GCS_RETRY;
+	}
+	*ret_url = mem_strdup(reply.location);
+	return GCS_DONE;
 }
 
 /* The session is of no use any more: once, start from byte 0; then leave it to the next attempt. */
@@ -109,12 +112,12 @@ static enum verdict start(struct attempt *attempt, struct error *err)
 	struct sink_worker *worker = attempt->worker;
 	cleanup_free char *resource = gcs_format_resource(attempt->object, attempt->name,
 							  worker->sink->storage_class);
-	struct gcs_answer answer = { .outcome = GCS_RETRY };
 	char *url;
+	enum gcs_outcome outcome = gcs_start_session(
+		worker, resource, attempt->object->content_type, attempt->object->bytes, &url, err);
 
-	if (gcs_start_session(worker, resource, attempt->object->content_type,
-			      attempt->object->bytes, &url, &answer, err) < 0)
-		return answer.outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
+	if (outcome != GCS_DONE)
+		return outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
 	worker->session = (struct gcs_session){ .url = url, .started_ms = clock_monotonic_ms() };
 	return GO_ON;
 }
@@ -145,7 +148,8 @@ static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct 
 }
 
 /* The exchange itself: a question, or the next chunk. */
-static int ask_or_send(struct attempt *attempt, struct gcs_answer *ret_answer, struct error *err)
+static enum gcs_outcome ask_or_send(struct attempt *attempt, struct http_reply *ret_reply,
+				    struct error *err)
 {
 	struct gcs_session *session = attempt->session;
 	const uint64_t total = attempt->object->bytes;
@@ -159,7 +163,7 @@ static int ask_or_send(struct attempt *attempt, struct gcs_answer *ret_answer, s
 
 	if (attempt->must_ask) {
 		(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64, total);
-		return gcs_exchange(attempt->worker, &call, ret_answer, err);
+		return gcs_exchange(attempt->worker, &call, ret_reply, err);
 	}
 	if (length > CHUNK_BYTES)
 		length = CHUNK_BYTES;
@@ -170,7 +174,7 @@ static int ask_or_send(struct attempt *attempt, struct gcs_answer *ret_answer, s
 	call.request.file_bytes = length;
 	if (session->sent < session->acknowledged + length)
 		session->sent = session->acknowledged + length;
-	return gcs_exchange(attempt->worker, &call, ret_answer, err);
+	return gcs_exchange(attempt->worker, &call, ret_reply, err);
 }
 
 /* No reply, or one that leaves open what was kept: ask next, if that makes sense. */
@@ -178,8 +182,8 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 {
 	const struct sink_context *context = &attempt->worker->sink->base.context;
 
-	if (attempt->must_ask || err->kind != ERROR_TRANSIENT ||
-	    attempt->worker->retry_after_ms > 0 || atomic_load(context->cancel))
+	if (attempt->must_ask || attempt->worker->retry_after_ms > 0 ||
+	    atomic_load(context->cancel))
 		return FAILED;
 	attempt->trouble = *err;
 	attempt->must_ask = true;
@@ -188,26 +192,22 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 
 static enum verdict step(struct attempt *attempt, struct error *err)
 {
-	struct gcs_answer answer;
+	struct http_reply reply;
 	uint64_t persisted = 0;
 
 	if (!attempt->session->url)
 		return start(attempt, err);
-	if (ask_or_send(attempt, &answer, err) < 0)
-		return interrupted(attempt, err);
-
-	switch (answer.outcome) {
+	switch (ask_or_send(attempt, &reply, err)) {
 	case GCS_DONE:
 		gcs_forget_session(attempt->worker);
-		return gcs_prove(attempt->worker, &answer, attempt->name, attempt->object, err) < 0
+		return gcs_prove(attempt->worker, &reply, attempt->name, attempt->object, err) < 0
 			       ? FAILED
 			       : FINISHED;
 	case GCS_CONTINUE:
-		if (answer.reply.range[0] && !gcs_parse_range(answer.reply.range, &persisted))
+		if (reply.range[0] && !gcs_parse_range(reply.range, &persisted))
 			return start_over(attempt, err);
 		return advance(attempt, persisted, err);
 	case GCS_QUERY:
-		gcs_failure(attempt->worker, &answer, err);
 		return interrupted(attempt, err);
 	case GCS_NEW_SESSION:
 		return start_over(attempt, err);
@@ -215,14 +215,13 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 		return compare(attempt, err);
 	case GCS_REFUSED:
 		gcs_forget_session(attempt->worker);
-		gcs_failure(attempt->worker, &answer, err);
 		return FAILED;
 	case GCS_LOGIN:
+	case GCS_HIDDEN:
 	case GCS_RETRY:
 	case GCS_SETUP:
 		break;
 	}
-	gcs_failure(attempt->worker, &answer, err);
 	return FAILED;
 }
 

@@ -6,17 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "upload/http_parts.h"
 #include "upload/http_url.h"
 #include "upload/sockets.h"
 
-#define CONNECTIONS_KEPT        4L      /* storage, token endpoint and room for one change each */
-#define UPLOAD_BUFFER_BYTES     131072L /* fewer system calls than with the 64 KiB that is usual */
-#define KEEPALIVE_S             60L
-#define LOCAL_TIMEOUT_MS        5000L /* a metadata server is on this node or next to it */
-#define RETRY_AFTER_MAX_SECONDS 86400
-#define STALL_BYTES_A_SECOND    1024L
+#define CONNECTIONS_KEPT     4L      /* storage, token endpoint and room for one change each */
+#define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the 64 KiB that is usual */
+#define KEEPALIVE_S          60L
+#define LOCAL_TIMEOUT_MS     5000L /* a metadata server is on this node or next to it */
+#define STALL_BYTES_A_SECOND 1024L
 
 /* Only what we ever use, so that no URL from outside can name a file or a mail server. */
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -34,10 +34,12 @@ struct http {
 	const atomic_bool *cancel;
 	char body[HTTP_BODY_MAX + 1];
 	size_t body_bytes;
+	bool is_cut; /* the reply had more of it */
 	struct http_headers headers;
 	/* Of the exchange that is going on. */
 	const struct http_request *request;
 	uint64_t position;    /* in the request's body */
+	bool is_unreadable;   /* the file of the body */
 	struct error problem; /* what a callback found; ERROR_NONE: nothing */
 	char reason[CURL_ERROR_SIZE];
 };
@@ -145,6 +147,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
 
 	if (got < 0) {
 		error_errno(&http->problem, "cannot read the segment");
+		http->is_unreadable = true;
 		return CURL_READFUNC_ABORT;
 	}
 	http->position += (uint64_t)got;
@@ -166,15 +169,13 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http *http = context;
 	size_t length = size * count;
+	size_t room = HTTP_BODY_MAX - http->body_bytes;
 
-	if (length > HTTP_BODY_MAX - http->body_bytes) {
-		error_set(&http->problem, ERROR_TRANSIENT, "the reply is longer than %d bytes",
-			  HTTP_BODY_MAX);
-		return 0;
-	}
-	memcpy(http->body + http->body_bytes, bytes, length);
-	http->body_bytes += length;
-	return length;
+	memcpy(http->body + http->body_bytes, bytes, length < room ? length : room);
+	http->body_bytes += length < room ? length : room;
+	/* What is longer is not read to its end: the connection is given up, the beginning counts. */
+	http->is_cut = length > room;
+	return http->is_cut ? 0 : length;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *context)
@@ -286,71 +287,71 @@ static bool is_clock_to_blame(const struct http *http)
 	return http_is_out_of_time(server) || http_is_out_of_time(proxy);
 }
 
-static int no_reply(const struct http *http, CURLcode code, struct error *err)
+static enum http_failure classify(const struct http *http, CURLcode code)
 {
-	cleanup_free char *host = http_url_host(http->request->url);
-	const char *reason = reason_of(http, code);
+	curl_off_t ready_us = 0;
 
 	if (atomic_load(http->cancel))
-		return error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
+		return HTTP_STOPPED;
+	if (http->is_unreadable)
+		return HTTP_NOT_READABLE;
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 		/* At boot the clock may be years off until the time service has set it. */
-		if (is_clock_to_blame(http))
-			return error_set(
-				err, ERROR_TRANSIENT,
-				"%s: its TLS certificate is not valid at this time (%s); is this "
-				"node's clock right?",
-				host, reason);
-		return error_set(
-			err, ERROR_CONFIG,
-			"%s: its TLS certificate does not verify (%s); if a proxy or a private "
-			"endpoint has its own authority, name that in upload.ca_file",
-			host, reason);
+		return is_clock_to_blame(http) ? HTTP_NOT_IN_TIME : HTTP_NOT_TRUSTED;
 	case CURLE_SSL_CACERT_BADFILE:
-		return error_set(
-			err, ERROR_CONFIG,
-			"%s: the file of trusted certificate authorities cannot be used (%s); "
-			"see upload.ca_file",
-			host, reason);
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		return error_set(err, ERROR_TRANSIENT, "%s: cannot find the proxy", host);
+		return HTTP_NOT_TRUSTED;
 	default:
-		if (http->problem.kind != ERROR_NONE)
-			reason = http->problem.message;
-		return error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
+		/* 0: it did not come to the transfer, with name, proxy and TLS behind it. */
+		(void)curl_easy_getinfo(http->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+		return ready_us == 0 ? HTTP_NOT_CONNECTED : HTTP_BROKEN_OFF;
 	}
 }
 
-static uint64_t read_date(const struct http *http)
+/* No reply: fill err; returns what kind of failure it is. */
+static enum http_failure fail(const struct http *http, CURLcode code, struct error *err)
 {
-	time_t date = curl_getdate(http->headers.values[HTTP_DATE], NULL);
+	cleanup_free char *host = http_url_host(http->request->url);
+	enum http_failure failure = classify(http, code);
+	const char *reason = reason_of(http, code);
 
-	return date > 0 ? (uint64_t)date : 0;
+	if (code == CURLE_COULDNT_RESOLVE_PROXY)
+		reason = "cannot find the proxy";
+	else if (code == CURLE_SSL_CACERT_BADFILE)
+		reason = "the file of trusted certificate authorities cannot be used";
+	else if (http->problem.kind != ERROR_NONE)
+		reason = http->problem.message;
+	http_describe_failure(failure, host, reason, err);
+	return failure;
+}
+
+/* The last byte was handed to libcurl: it may have arrived. */
+static bool is_sent(const struct http *http)
+{
+	return http->position == http_body_bytes(http->request);
 }
 
 static void fill_reply(struct http *http, struct http_reply *ret_reply)
 {
-	curl_off_t sent = 0, retry_after = 0;
+	const struct http_headers *headers = &http->headers;
+	uint64_t date_s = http_parse_date(headers->values[HTTP_DATE]);
 	long status = 0;
 
 	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-	(void)curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after);
-	if (retry_after > RETRY_AFTER_MAX_SECONDS)
-		retry_after = RETRY_AFTER_MAX_SECONDS;
 	http->body[http->body_bytes] = '\0';
 	*ret_reply = (struct http_reply){
 		.status = status,
+		.is_sent = is_sent(http),
 		.body = http->body,
 		.body_bytes = http->body_bytes,
-		.location = http->headers.values[HTTP_LOCATION],
-		.range = http->headers.values[HTTP_RANGE],
-		.metadata_flavor = http->headers.values[HTTP_METADATA_FLAVOR],
-		.www_authenticate = http->headers.values[HTTP_WWW_AUTHENTICATE],
-		.retry_after_ms = (uint64_t)retry_after * 1000,
-		.date_s = read_date(http),
-		.sent_bytes = (uint64_t)sent,
+		.location = headers->values[HTTP_LOCATION],
+		.range = headers->values[HTTP_RANGE],
+		.metadata_flavor = headers->values[HTTP_METADATA_FLAVOR],
+		.www_authenticate = headers->values[HTTP_WWW_AUTHENTICATE],
+		.retry_after_ms = http_parse_retry_after(headers->values[HTTP_RETRY_AFTER],
+							 date_s ? date_s
+								: clock_real_ns() / CLOCK_NS_PER_S),
+		.date_s = date_s,
 	};
 }
 
@@ -377,18 +378,20 @@ int http_send(struct http *http, const struct http_request *request, struct http
 	http->body_bytes = 0;
 	http->reason[0] = '\0';
 	http->problem.kind = ERROR_NONE;
+	http->is_cut = http->is_unreadable = false;
 	memset(&http->headers, 0, sizeof http->headers);
 
 	code = set_options(http, request, headers);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(http->easy);
 	curl_slist_free_all(headers);
-	if (code != CURLE_OK) {
-		no_reply(http, code, err);
-		http->request = NULL;
-		return -1;
+	if (code == CURLE_OK || http->is_cut) {
+		fill_reply(http, ret_reply);
+		code = CURLE_OK;
+	} else {
+		*ret_reply = (struct http_reply){ .status = fail(http, code, err),
+						  .is_sent = is_sent(http) };
 	}
-	fill_reply(http, ret_reply);
 	http->request = NULL;
-	return 0;
+	return code == CURLE_OK ? 0 : -1;
 }

@@ -19,7 +19,7 @@
 
 struct http;
 
-#define HTTP_BODY_MAX   65536 /* of a reply; the rest is an error */
+#define HTTP_BODY_MAX   65536 /* of a reply; the rest is not read */
 #define HTTP_HEADER_MAX 4096  /* of a reply's header line that we keep */
 
 /* Call once, before the first thread. ERROR_FATAL: this libcurl cannot do HTTPS. */
@@ -46,23 +46,34 @@ struct http_request {
 	unsigned timeout_ms; /* of the whole exchange; 0: only the connect and stall time-outs */
 };
 
+/* Why there is no reply. Below every status, so that both fit into one. */
+enum http_failure {
+	HTTP_NOT_CONNECTED =
+		1,        /* no name, route, listener or TLS: nothing of the request got there */
+	HTTP_BROKEN_OFF,  /* reset, ended, stalled or garbled: what was asked may have been done */
+	HTTP_NOT_TRUSTED, /* a certificate that does not verify, or an unusable CA file */
+	HTTP_NOT_IN_TIME, /* a certificate that is too old or too new, or else our clock is wrong */
+	HTTP_NOT_READABLE, /* the file that is to be sent */
+	HTTP_STOPPED,      /* cancelled by ourselves */
+	HTTP_FAILURE_COUNT,
+};
+
 /* A reply; owned by the struct http, valid until its next request. */
 struct http_reply {
-	long status;
-	const char *body; /* NUL-terminated */
+	long status;      /* or an enum http_failure */
+	bool is_sent;     /* all of the request's body went out: also told after a failure */
+	const char *body; /* NUL-terminated; cut at HTTP_BODY_MAX */
 	size_t body_bytes;
 	/* Headers; "" when absent or longer than HTTP_HEADER_MAX. */
 	const char *location, *range, *metadata_flavor, *www_authenticate;
 	uint64_t retry_after_ms; /* Retry-After; 0 when absent */
 	uint64_t date_s;         /* Date: the server's clock, UTC since 1970; 0 when absent */
-	uint64_t sent_bytes;     /* of the body, whether or not they arrived */
 };
 
 /*
- * One exchange. Any reply with a status is a success here. No reply: ERROR_TRANSIENT; a certificate that
- * does not verify (but for its dates: then it may be our clock) or an unusable CA file: ERROR_CONFIG.
- * Messages name the host, never the rest of the URL. A host that is this machine or link-local is never
- * reached through a proxy.
+ * One exchange. Any reply with a status is a success here. No reply: ERROR_CONFIG for HTTP_NOT_TRUSTED, else
+ * ERROR_TRANSIENT; status and is_sent are set nevertheless. Messages name the host, never the rest of the URL.
+ * A host that is this machine or link-local is never reached through a proxy.
  */
 int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
 	      struct error *err) __attribute__((warn_unused_result));

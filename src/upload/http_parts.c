@@ -6,15 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* How much of its end a sentence may lose when it is cut, newline and dots included. */
-#define CUT_MARGIN 8
+#define CUT_MARGIN        8
+
+#define RETRY_AFTER_MAX_S UINT64_C(86400)
 
 static const char *const header_names[HTTP_HEADER_COUNT] = {
-	"location", "range", "metadata-flavor", "www-authenticate", "date",
+	"location", "range", "metadata-flavor", "www-authenticate", "retry-after", "date",
 };
 
 uint64_t http_body_bytes(const struct http_request *request)
@@ -105,6 +110,65 @@ void http_headers_take(struct http_headers *headers, const char *line, size_t le
 		memcpy(headers->values[i], value, (size_t)(end - value));
 		headers->values[i][end - value] = '\0';
 	}
+}
+
+void http_describe_failure(enum http_failure failure, const char *host, const char *reason,
+			   struct error *err)
+{
+	switch (failure) {
+	case HTTP_STOPPED:
+		error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
+		break;
+	case HTTP_NOT_IN_TIME:
+		error_set(err, ERROR_TRANSIENT,
+			  "%s: its TLS certificate is not valid at this time (%s); is this node's "
+			  "clock right?",
+			  host, reason);
+		break;
+	case HTTP_NOT_TRUSTED:
+		error_set(err, ERROR_CONFIG,
+			  "%s: its TLS certificate does not verify (%s); if a proxy or a private "
+			  "endpoint has its own authority, name that in upload.ca_file",
+			  host, reason);
+		break;
+	case HTTP_NOT_CONNECTED:
+	case HTTP_BROKEN_OFF:
+	case HTTP_NOT_READABLE:
+	case HTTP_FAILURE_COUNT:
+		error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
+		break;
+	}
+}
+
+uint64_t http_parse_date(const char *text)
+{
+	static const char *const forms[] = {
+		"%a, %d %b %Y %H:%M:%S GMT", /* Sun, 06 Nov 1994 08:49:37 GMT */
+		"%A, %d-%b-%y %H:%M:%S GMT", /* Sunday, 06-Nov-94 08:49:37 GMT */
+		"%a %b %e %H:%M:%S %Y",      /* Sun Nov  6 08:49:37 1994 */
+	};
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		struct tm parts = { 0 };
+		const char *end = strptime(text, forms[i], &parts);
+		time_t seconds = end && !*end ? timegm(&parts) : 0;
+
+		if (seconds > 0)
+			return (uint64_t)seconds;
+	}
+	return 0;
+}
+
+uint64_t http_parse_retry_after(const char *text, uint64_t now_s)
+{
+	uint64_t wait_s;
+
+	if (text_parse_number(text, &wait_s) < 0) {
+		uint64_t until_s = http_parse_date(text);
+
+		wait_s = until_s > now_s ? until_s - now_s : 0;
+	}
+	return (wait_s < RETRY_AFTER_MAX_S ? wait_s : RETRY_AFTER_MAX_S) * CLOCK_MS_PER_S;
 }
 
 char *http_escape(const char *text)

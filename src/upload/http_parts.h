@@ -25,6 +25,7 @@ enum http_header {
 	HTTP_RANGE,
 	HTTP_METADATA_FLAVOR,
 	HTTP_WWW_AUTHENTICATE,
+	HTTP_RETRY_AFTER,
 	HTTP_DATE,
 	HTTP_HEADER_COUNT,
 };
@@ -40,6 +41,19 @@ struct http_headers {
 bool http_is_tellable(const char *reason, size_t capacity);
 /* Does this result of a verification (X509_V_ERR_*) tell of a certificate not valid yet, or no more? */
 bool http_is_out_of_time(long verify_result);
+
+/* Fill err for an exchange without a reply, with its kind: see http_send(). */
+void http_describe_failure(enum http_failure failure, const char *host, const char *reason,
+			   struct error *err);
+
+/* Seconds since 1970 of a date in one of the three forms of RFC 9110, 5.6.7; 0 if it is none of them. */
+uint64_t http_parse_date(const char *text);
+/*
+ * The pause that a Retry-After header asks for, in milliseconds, a day at most; 0 if it asks for none.
+ * Seconds, or a date, which is compared with now: the reply's own Date where there is one, because our
+ * clock may be wrong.
+ */
+uint64_t http_parse_retry_after(const char *text, uint64_t now_s);
 
 /* Take over one line of a reply's head, as it came, not terminated. A status line forgets what was there. */
 void http_headers_take(struct http_headers *headers, const char *line, size_t length);

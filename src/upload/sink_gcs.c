@@ -122,7 +122,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 					    .segment = &nothing };
 	struct gcs_call cancel = { .phase = GCS_DELETE,
 				   .request = { .method = "DELETE", .fd = -1 } };
-	struct gcs_answer answer = { .outcome = GCS_RETRY };
+	struct http_reply reply;
 	struct error ignored;
 	char *url;
 
@@ -131,7 +131,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	name_object(conf->upload_prefix, conf->node_name, file, &text);
 	name = mem_printf("%s%s", sink->prefix, below);
 	resource = gcs_format_resource(&object, name, sink->storage_class);
-	if (gcs_start_session(worker, resource, object.content_type, 0, &url, &answer, err) < 0) {
+	if (gcs_start_session(worker, resource, object.content_type, 0, &url, err) != GCS_DONE) {
 		/* This very object is refused, and so would be any other. */
 		if (err->kind == ERROR_REJECTED)
 			err->kind = ERROR_CONFIG;
@@ -139,7 +139,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	}
 	cancel.request.url = url;
 	/* Left alone it would end by itself in a week, so a failure here is none of the probe. */
-	if (gcs_exchange(worker, &cancel, &answer, &ignored) < 0)
+	if (gcs_exchange(worker, &cancel, &reply, &ignored) != GCS_DONE)
 		log_debug("probe's session not cancelled", log_reason(&ignored));
 	free(url);
 	return 0;
@@ -160,7 +160,8 @@ static int send_in_one_request(struct sink_worker *worker, const struct sink_obj
 		.phase = GCS_MULTIPART,
 		.request = { .method = "POST", .url = url, .headers = headers },
 	};
-	struct gcs_answer answer;
+	struct http_reply reply;
+	enum gcs_outcome outcome;
 
 	(void)snprintf(boundary, sizeof boundary, BOUNDARY);
 	gcs_make_uuid(boundary + strlen(BOUNDARY));
@@ -177,12 +178,11 @@ static int send_in_one_request(struct sink_worker *worker, const struct sink_obj
 	call.request.tail_bytes = strlen(tail);
 
 	*ret_was_there = false;
-	if (gcs_exchange(worker, &call, &answer, err) < 0)
+	outcome = gcs_exchange(worker, &call, &reply, err);
+	if (outcome == GCS_DONE)
+		return gcs_prove(worker, &reply, name, object, err);
+	if (outcome != GCS_EXISTS)
 		return -1;
-	if (answer.outcome == GCS_DONE)
-		return gcs_prove(worker, &answer, name, object, err);
-	if (answer.outcome != GCS_EXISTS)
-		return gcs_failure(worker, &answer, err);
 	*ret_was_there = true;
 	return gcs_compare(worker, name, object, err);
 }

@@ -6,8 +6,8 @@
  */
 
 #include "upload/credentials.h"
+#include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
-#include "upload/gcs_reply.h"
 #include "upload/http.h"
 #include "upload/sink.h"
 
@@ -48,28 +48,21 @@ struct gcs_call {
 };
 #define GCS_CALL_HEADERS 4
 
-struct gcs_answer {
-	struct http_reply reply;
-	struct gcs_problem problem;
-	enum gcs_outcome outcome; /* never GCS_LOGIN */
-};
-
 /*
- * Send it with credentials, with new ones if the old are refused. Any reply is a success here. Errors are
- * those of http_send() and credentials_header().
+ * Send it with credentials, with new ones if the old are refused. Returns what follows from the reply, or
+ * from there being none; never GCS_LOGIN. err is filled for all but GCS_DONE and GCS_CONTINUE, with what
+ * was said and what can be done: ERROR_REJECTED for GCS_REFUSED, ERROR_CONFIG for GCS_SETUP, else
+ * ERROR_TRANSIENT.
  */
-int gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
-		 struct gcs_answer *ret_answer, struct error *err)
+enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
+			      struct http_reply *ret_reply, struct error *err)
 	__attribute__((warn_unused_result));
-/* Fill err with what the answer says and what can be done. Returns -1. */
-int gcs_failure(const struct sink_worker *worker, const struct gcs_answer *answer,
-		struct error *err);
 
 /*
  * Does the resource that a finished upload answered prove that the bucket holds our bytes? If not, what it
  * holds is deleted. ERROR_TRANSIENT: try again; ERROR_REJECTED: it holds other bytes for good.
  */
-int gcs_prove(struct sink_worker *worker, const struct gcs_answer *answer, const char *name,
+int gcs_prove(struct sink_worker *worker, const struct http_reply *reply, const char *name,
 	      const struct sink_object *object, struct error *err)
 	__attribute__((warn_unused_result));
 /*
@@ -80,12 +73,12 @@ int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_
 		struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Begin a session for the resource (JSON) of an object of this size (0: not known). Its URL in *ret_url is
- * the caller's. ret_answer is filled when there was one, also on failure.
+ * Begin a session for the resource (JSON) of an object of this size (0: not known). GCS_DONE: its URL in
+ * *ret_url is the caller's. Else as gcs_exchange().
  */
-int gcs_start_session(struct sink_worker *worker, const char *resource, const char *content_type,
-		      uint64_t bytes, char **ret_url, struct gcs_answer *ret_answer,
-		      struct error *err) __attribute__((warn_unused_result));
+enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
+				   const char *content_type, uint64_t bytes, char **ret_url,
+				   struct error *err) __attribute__((warn_unused_result));
 /* Send an object by a session, going on with the worker's if it has one. */
 int gcs_send_resumable(struct sink_worker *worker, const struct sink_object *object,
 		       const char *name, bool *ret_was_there, struct error *err)

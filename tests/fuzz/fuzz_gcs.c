@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a storage server answers: resources, ranges, and errors that end in a log line. */
 #include "fuzz.h"
+#include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
-#include "upload/gcs_reply.h"
 
 /* Whoever has a session's id can write its object: none in a message, which may be logged. */
 static void require_no_session_id(const char *message)
@@ -33,8 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	fuzz_require(memchr(problem.reason, '\0', sizeof problem.reason));
 	fuzz_require(memchr(problem.message, '\0', sizeof problem.message));
 	require_no_session_id(problem.message);
-	for (int phase = GCS_MULTIPART; phase <= GCS_DELETE; phase++)
-		for (long status = 200; status < 600; status++) {
+	for (int phase = GCS_MULTIPART; phase < GCS_PHASE_COUNT; phase++)
+		for (long status = 0; status < 600; status++) {
 			fuzz_require(gcs_decide((enum gcs_phase)phase, status, false, &problem) <=
 				     GCS_REFUSED);
 			fuzz_require(gcs_remedy(status, &problem));

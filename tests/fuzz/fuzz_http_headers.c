@@ -18,5 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	for (int i = 0; i < HTTP_HEADER_COUNT; i++)
 		fuzz_require(memchr(headers.values[i], '\0', sizeof headers.values[i]));
+	fuzz_require(http_parse_retry_after(headers.values[HTTP_RETRY_AFTER],
+					    http_parse_date(headers.values[HTTP_DATE])) <=
+		     86400000);
 	return 0;
 }

@@ -109,7 +109,7 @@ static void test_body_comes_from_memory_and_file(void **state)
 	assert_string_equal(fixture->reply.metadata_flavor, "Google");
 	assert_string_equal(fixture->reply.www_authenticate, "");
 	assert_int_equal(fixture->reply.retry_after_ms, 7000);
-	assert_int_equal(fixture->reply.sent_bytes, 6);
+	assert_true(fixture->reply.is_sent);
 	assert_told(&fixture->server, 0, "PUT /path?upload_id=hush HTTP/1.1\r\n");
 	assert_told(&fixture->server, 0, "Content-Length: 6\r\n");
 	assert_told(&fixture->server, 0, "X-Test: yes\r\n");
@@ -233,17 +233,23 @@ static void test_other_protocols_are_refused(void **state)
 	expect_failure(fixture, &request, ERROR_TRANSIENT, "rotocol");
 }
 
-static void test_long_reply_is_refused(void **state)
+static void test_long_reply_is_cut(void **state)
 {
-	cleanup_free char *reply = mem_printf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%*s",
-					      HTTP_BODY_MAX + 1, HTTP_BODY_MAX + 1, "x");
-	const char *const replies[] = { reply };
+	cleanup_free char *reply = mem_printf("HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n%*s",
+					      100 * HTTP_BODY_MAX, 2 * HTTP_BODY_MAX, "x");
+	const char *const replies[] = { reply, OK_REPLY };
 	struct fixture *fixture = *state;
 	struct http_request request = { .method = "GET", .fd = -1 };
 
 	start(fixture, replies, COUNT_OF(replies));
 	request.url = fixture->url;
-	expect_failure(fixture, &request, ERROR_TRANSIENT, "longer than");
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 403);
+	assert_int_equal(fixture->reply.body_bytes, HTTP_BODY_MAX);
+	/* The rest of it is not taken for the next reply. */
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 200);
+	assert_int_equal(atomic_load(&fixture->server.connections), 2);
 	server_stop(&fixture->server);
 }
 
@@ -706,6 +712,36 @@ static void test_header_lines(void **state)
 	assert_string_equal(headers.values[HTTP_LOCATION], "");
 }
 
+static void test_retry_after(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t seconds;
+	} cases[] = {
+		{ "", 0 },
+		{ "0", 0 },
+		{ "7", 7 },
+		{ "86399", 86399 },
+		{ "99999999", 86400 },
+		{ "99999999999999999999", 0 },
+		{ "-3", 0 },
+		{ "7 seconds", 0 },
+		/* Now is 08:50:00. */
+		{ "Sun, 06 Nov 1994 08:50:20 GMT", 20 },
+		{ "Sunday, 06-Nov-94 08:50:20 GMT", 20 },
+		{ "Sun Nov  6 08:50:20 1994", 20 },
+		{ "Sun, 06 Nov 1994 08:49:59 GMT", 0 },
+		{ "Mon, 07 Nov 2044 08:50:20 GMT", 86400 },
+		{ "Sun, 06 Nov 1994 08:50:20 PST", 0 },
+		{ "Sun, 06 Nov 1994", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (http_parse_retry_after(cases[i].text, 784111800) != cases[i].seconds * 1000)
+			fail_msg("%s", cases[i].text);
+}
+
 static void test_what_may_be_told(void **state)
 {
 	(void)state;
@@ -736,7 +772,7 @@ int main(void)
 		TEST(test_redirects_are_not_followed),
 		TEST(test_no_reply_is_transient),
 		TEST(test_other_protocols_are_refused),
-		TEST(test_long_reply_is_refused),
+		TEST(test_long_reply_is_cut),
 		TEST(test_file_that_is_too_short),
 		TEST(test_cancel_ends_it_within_two_seconds),
 		TEST(test_timeout_of_the_whole_exchange),
@@ -752,6 +788,7 @@ int main(void)
 		TEST(test_wrong_clock_is_transient),
 		cmocka_unit_test(test_body_pieces),
 		cmocka_unit_test(test_header_lines),
+		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_what_may_be_told),
 		cmocka_unit_test(test_escape),
 	};

@@ -10,8 +10,8 @@
 
 #include "base/checksum.h"
 #include "http_fixture.h"
+#include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
-#include "upload/gcs_reply.h"
 #include "upload/sink.h"
 
 #define CHUNK               (UINT64_C(8) << 20)
@@ -321,6 +321,32 @@ static void test_decisions(void **state)
 		{ GCS_START, 503, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 504, "", "", GCS_RETRY },
 		{ GCS_METADATA, 502, "", "", GCS_RETRY },
+		{ GCS_DATA, 503, "",
+		  "the upload offset is 9 byte(s), which exceeds already uploaded size of 3 byte(s)",
+		  GCS_QUERY },
+		{ GCS_METADATA, 403, "forbidden", "x does not have storage.objects.get access",
+		  GCS_HIDDEN },
+		{ GCS_METADATA, 403, "forbidden", "The billing account is disabled", GCS_SETUP },
+		{ GCS_METADATA, 412, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 403, "quotaExceeded", "", GCS_RETRY },
+		{ GCS_MULTIPART, 410, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 416, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 499, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 403, "", "", GCS_SETUP },
+		{ GCS_MULTIPART, 451, "", "", GCS_SETUP },
+		{ GCS_DELETE, 404, "", "", GCS_DONE },
+		{ GCS_DELETE, 410, "", "", GCS_DONE },
+		{ GCS_DELETE, 499, "", "", GCS_DONE },
+		{ GCS_DATA, 302, "", "", GCS_RETRY },
+		{ GCS_DATA, 100, "", "", GCS_RETRY },
+		{ GCS_DATA, HTTP_NOT_CONNECTED, "", "", GCS_RETRY },
+		{ GCS_DATA, HTTP_BROKEN_OFF, "", "", GCS_QUERY },
+		{ GCS_STATUS, HTTP_BROKEN_OFF, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, HTTP_BROKEN_OFF, "", "", GCS_RETRY },
+		{ GCS_START, HTTP_NOT_TRUSTED, "", "", GCS_SETUP },
+		{ GCS_START, HTTP_NOT_IN_TIME, "", "", GCS_RETRY },
+		{ GCS_DATA, HTTP_NOT_READABLE, "", "", GCS_RETRY },
+		{ GCS_DATA, HTTP_STOPPED, "", "", GCS_RETRY },
 	};
 
 	(void)state;

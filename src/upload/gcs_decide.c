@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/gcs_decide.h"
+
+#include <stddef.h>
+
+#include "upload/http.h"
+
+#define BIT(phase) (1u << (phase))
+enum {
+	MULTIPART = BIT(GCS_MULTIPART),
+	START = BIT(GCS_START),
+	DATA = BIT(GCS_DATA),
+	STATUS = BIT(GCS_STATUS),
+	METADATA = BIT(GCS_METADATA),
+	DELETE = BIT(GCS_DELETE),
+	SESSION = DATA | STATUS,
+	CREATE = MULTIPART | START | SESSION,
+	ANY = CREATE | METADATA | DELETE,
+};
+
+/* What else a row may ask for, in place of words. */
+static const char with_range[] = "a Range header";
+static const char explained[] = "a JSON error: GCS's own word, not a proxy's on the way";
+
+/* The first row that fits decides. */
+static const struct row {
+	long first, last; /* statuses */
+	unsigned phases;
+	const char *words; /* any of them in reason or message; NULL: whatever it says */
+	enum gcs_outcome outcome;
+} rows[] = {
+	/* No reply. What a session got of the data, it knows. */
+	{ HTTP_BROKEN_OFF, HTTP_BROKEN_OFF, DATA, NULL, GCS_QUERY },
+	{ HTTP_NOT_TRUSTED, HTTP_NOT_TRUSTED, ANY, NULL, GCS_SETUP },
+	{ HTTP_NOT_CONNECTED, HTTP_STOPPED, ANY, NULL, GCS_RETRY },
+
+	{ 200, 299, ANY, NULL, GCS_DONE },
+
+	/* To a question "nothing yet"; after data, nobody knows what was kept. */
+	{ 308, 308, SESSION, with_range, GCS_CONTINUE },
+	{ 308, 308, STATUS, NULL, GCS_CONTINUE },
+	{ 308, 308, DATA, NULL, GCS_QUERY },
+	/* A redirect is a captive portal's or a proxy's. */
+	{ 100, 399, ANY, NULL, GCS_RETRY },
+
+	{ 400, 400, ANY, GCS_ABOUT_MONEY, GCS_SETUP },
+	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
+	/* About the session, when that was all that was asked for. */
+	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
+	{ 400, 400, ANY, explained, GCS_REFUSED },
+	{ 400, 400, ANY, NULL, GCS_RETRY },
+
+	{ 401, 401, ANY, NULL, GCS_LOGIN },
+
+	{ 403, 403, ANY, "rateLimitExceeded|quotaExceeded", GCS_RETRY }, /* also userRateLimit… */
+	/* Deleting is asked for only where there is something to replace. */
+	{ 403, 403, MULTIPART | SESSION, "storage.objects.delete", GCS_EXISTS },
+	{ 403, 403, METADATA, "storage.objects.get", GCS_HIDDEN },
+	{ 403, 403, ANY, GCS_ABOUT_RETENTION, GCS_REFUSED },
+	{ 403, 403, ANY, NULL, GCS_SETUP },
+
+	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION },
+	{ 404, 404, METADATA, NULL, GCS_RETRY }, /* deleted in between */
+	{ 404, 404, DELETE, NULL, GCS_DONE },
+	{ 404, 404, ANY, NULL, GCS_SETUP }, /* the bucket */
+
+	{ 405, 405, ANY, explained, GCS_REFUSED },
+	{ 405, 405, ANY, NULL, GCS_RETRY },
+
+	{ 408, 408, DATA, NULL, GCS_QUERY },
+	{ 408, 408, ANY, NULL, GCS_RETRY },
+
+	{ 409, 409, ANY, NULL, GCS_RETRY }, /* somebody is at the same object or bucket */
+
+	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION },
+	{ 410, 410, DELETE, NULL, GCS_DONE },
+	{ 410, 410, ANY, NULL, GCS_RETRY },
+
+	{ 411, 411, ANY, explained, GCS_REFUSED },
+	{ 411, 411, ANY, NULL, GCS_RETRY },
+
+	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
+	{ 412, 412, CREATE, NULL, GCS_EXISTS },
+	{ 412, 412, ANY, NULL, GCS_RETRY },
+
+	{ 413, 413, ANY, explained, GCS_REFUSED },
+	{ 413, 413, ANY, NULL, GCS_RETRY },
+
+	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },
+	{ 416, 416, ANY, NULL, GCS_RETRY },
+
+	{ 429, 429, ANY, NULL, GCS_RETRY },
+
+	/* Cancelled: the session, or by us. */
+	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION },
+	{ 499, 499, DELETE, NULL, GCS_DONE },
+	{ 499, 499, ANY, NULL, GCS_RETRY },
+
+	/* What is left of 4xx is about us. */
+	{ 400, 499, ANY, NULL, GCS_SETUP },
+
+	/* Also 503 "upload offset … exceeds already uploaded size": to be asked, not to be repeated. */
+	{ 500, 999, DATA, NULL, GCS_QUERY },
+	{ 500, 999, ANY, NULL, GCS_RETRY },
+};
+
+static bool fits(const struct row *row, enum gcs_phase phase, long status, bool has_range,
+		 const struct gcs_problem *problem)
+{
+	if (status < row->first || status > row->last || !(row->phases & BIT(phase)))
+		return false;
+	if (row->words == with_range)
+		return has_range;
+	if (row->words == explained)
+		return problem->is_explained;
+	return !row->words || gcs_problem_says(problem, row->words);
+}
+
+enum gcs_outcome gcs_decide(enum gcs_phase phase, long status, bool has_range,
+			    const struct gcs_problem *problem)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (fits(&rows[i], phase, status, has_range, problem))
+			return rows[i].outcome;
+	return GCS_RETRY; /* no status that there is */
+}
