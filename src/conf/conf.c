@@ -12,6 +12,7 @@
 #define NODE_NAME_MAX      128
 #define INTERFACE_NAME_MAX 15 /* IFNAMSIZ without its NUL */
 #define PREFIX_MAX         512
+#define UNIVERSE_MAX       200
 
 const struct conf_row conf_rows[CONF_OPTION_COUNT] = {
 #define OPTION(type_, group_, name_, letter_, default_, unit_, min_, max_, reload_, argument_, \
@@ -47,6 +48,7 @@ static const struct {
 } environment[] = {
 	{ "NODE_NAME", CONF_node_name, false, false },
 	{ "GOOGLE_APPLICATION_CREDENTIALS", CONF_gcs_credentials, false, false },
+	{ "GOOGLE_CLOUD_UNIVERSE_DOMAIN", CONF_gcs_universe_domain, false, false },
 	{ "STATE_DIRECTORY", CONF_spool_directory, true, true },
 };
 
@@ -263,6 +265,21 @@ static int check_proxy(const struct conf *conf, struct error *err)
 			  "socks5h in place of http");
 }
 
+static int check_universe(const struct conf *conf, struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+	const char *domain = conf->gcs_universe_domain;
+	size_t length = strlen(domain);
+
+	if (length <= UNIVERSE_MAX && !domain[strspn(domain, allowed)] && strchr(domain, '.') &&
+	    domain[0] != '.' && domain[length - 1] != '.' && !strstr(domain, ".."))
+		return 0;
+	return conf_error(conf, CONF_gcs_universe_domain, err,
+			  "'%.*s' is not a domain; allowed: names in lower case with dots between, "
+			  "such as googleapis.com",
+			  UNIVERSE_MAX, domain);
+}
+
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
 {
 	cleanup_conf struct conf *conf = mem_calloc(1, sizeof *conf);
@@ -276,7 +293,8 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 	    set_from_command_line(conf, cli, err) < 0 || set_what_is_missing(conf, err) < 0)
 		return -1;
 	if (check_node_name(conf, err) < 0 || check_interfaces(conf, err) < 0 ||
-	    check_prefix(conf, err) < 0 || check_proxy(conf, err) < 0)
+	    check_prefix(conf, err) < 0 || check_proxy(conf, err) < 0 ||
+	    check_universe(conf, err) < 0)
 		return -1;
 	*ret_conf = take_ptr(conf);
 	return 0;

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/credentials.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "upload/credentials_private.h"
 
-#define KEY_FILE_MAX 65536
 /* The metadata server hands out the same token until about four minutes before its end. */
 #define REFRESH_EARLY_MS (225 * CLOCK_MS_PER_S)
 /* While the old token still serves, a failed refresh is not repeated more often than this. */
@@ -20,17 +17,18 @@
 
 #define WELL_KNOWN_NAME  "application_default_credentials.json"
 #define PROJECT_ALLOWED  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-"
+#define GOOGLE_UNIVERSE  "googleapis.com"
 
 /* The kinds that come from a key file. */
 static const struct credentials_kind *const kinds[] = {
 	&credentials_service_account,
 	&credentials_authorized_user,
+	&credentials_external_account,
+	&credentials_impersonated,
 };
 
 struct credentials {
-	const struct credentials_kind *kind; /* NULL: none (emulator) */
-	void *state;
-	char *description;
+	struct credentials_account account; /* its kind is NULL for none (emulator) */
 	char *quota_project;
 	pthread_mutex_t lock; /* what follows; held while a token is fetched */
 	char *header;         /* NULL: no token yet */
@@ -68,62 +66,59 @@ static int read_quota_project(struct credentials *credentials, const json_t *fil
 	return 0;
 }
 
-static int open_kind(struct credentials *credentials, const struct credentials_kind *kind,
-		     const json_t *file, struct error *err)
+static int open_kind(const struct credentials_kind *kind, const json_t *file,
+		     const struct credentials_setup *setup, struct credentials_account *ret_account,
+		     struct error *err)
 {
-	if (read_quota_project(credentials, file, err) < 0 ||
-	    kind->open(file, &credentials->state, &credentials->description, err) < 0)
+	struct credentials_account account = { .kind = kind };
+
+	if (kind->open(file, setup, &account.state, &account.description, err) < 0)
 		return -1;
-	credentials->kind = kind;
+	*ret_account = account;
 	return 0;
 }
 
-/* What a key file says; the errors do not name the file yet. */
-static int open_json(struct credentials *credentials, const json_t *file, struct error *err)
+int credentials_account_open(const json_t *file, const struct credentials_setup *setup,
+			     struct credentials_account *ret_account, struct error *err)
 {
 	const char *universe = json_string_value(json_object_get(file, "universe_domain"));
 	const char *type;
 
 	if (credentials_text(file, "type", &type, err) < 0)
 		return -1;
-	if (universe && strcmp(universe, "googleapis.com") != 0)
+	/* The file must not choose where its secrets are sent. */
+	if (universe && strcmp(universe, setup->universe) != 0)
 		return error_set(err, ERROR_CONFIG,
-				 "\"universe_domain\" %.100s is not supported, only googleapis.com",
-				 universe);
+				 "\"universe_domain\" is %.100s, but gcs.universe_domain is %s",
+				 universe, setup->universe);
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (strcmp(type, kinds[i]->type) == 0)
-			return open_kind(credentials, kinds[i], file, err);
+			return open_kind(kinds[i], file, setup, ret_account, err);
 	return error_set(err, ERROR_CONFIG,
-			 "credentials of type \"%.64s\" are not supported; use a service_account "
-			 "key, an authorized_user login, or the metadata server (no file)",
+			 "credentials of type \"%.64s\" are not supported; use service_account, "
+			 "authorized_user, external_account, impersonated_service_account, or the "
+			 "metadata server (no file)",
 			 type);
 }
 
-static int open_file(struct credentials *credentials, const char *path, struct error *err)
+void credentials_account_done(struct credentials_account *account)
 {
-	json_error_t where;
+	if (account->kind)
+		account->kind->close(account->state);
+	free(account->description);
+}
+
+static int open_file(struct credentials *credentials, const char *path,
+		     const struct credentials_setup *setup, struct error *err)
+{
 	json_t *file;
-	char *text;
-	size_t length;
-	char *near;
 	int result;
 
-	if (file_read_text(AT_FDCWD, path, KEY_FILE_MAX, &text, &length, err) < 0) {
-		err->kind = ERROR_CONFIG;
+	if (credentials_load(path, &file, err) < 0)
 		return -1;
-	}
-	file = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
-	OPENSSL_cleanse(text, length);
-	free(text);
-	if (!file) {
-		/* What jansson found there may be a piece of the key. */
-		near = strstr(where.text, " near ");
-		if (near)
-			*near = '\0';
-		return error_set(err, ERROR_CONFIG, "%s:%d: not JSON: %s", path, where.line,
-				 where.text);
-	}
-	result = open_json(credentials, file, err);
+	result = read_quota_project(credentials, file, err);
+	if (result == 0)
+		result = credentials_account_open(file, setup, &credentials->account, err);
 	credentials_free_json(file);
 	return result < 0 ? error_wrap(err, "%s", path) : 0;
 }
@@ -147,31 +142,40 @@ static int find(struct credentials *credentials, const struct conf *conf, struct
 {
 	const char *no_gce = environment("NO_GCE_CHECK");
 	const char *named = environment("GOOGLE_APPLICATION_CREDENTIALS");
+	const struct credentials_setup setup = {
+		.universe = conf->gcs_universe_domain,
+		.scope = CREDENTIALS_SCOPE,
+		/* Other universes take nothing else. */
+		.is_self_signed = conf->gcs_self_signed_jwt ||
+				  strcmp(conf->gcs_universe_domain, GOOGLE_UNIVERSE) != 0,
+	};
 	cleanup_free char *well_known = NULL;
 	struct error inner;
 
 	if (environment("STORAGE_EMULATOR_HOST")) {
-		credentials->description = mem_strdup("none (emulator)");
+		credentials->account.description = mem_strdup("none (emulator)");
 		credentials->quota_project = mem_strdup("");
 		return 0;
 	}
 	if (conf->gcs_credentials[0]) {
-		if (open_file(credentials, conf->gcs_credentials, &inner) < 0)
+		if (open_file(credentials, conf->gcs_credentials, &setup, &inner) < 0)
 			return conf_error(conf, CONF_gcs_credentials, err, "%s", inner.message);
 		return 0;
 	}
 	if (named) {
-		if (open_file(credentials, named, err) < 0)
+		if (open_file(credentials, named, &setup, err) < 0)
 			return error_wrap(err, "$GOOGLE_APPLICATION_CREDENTIALS");
 		return 0;
 	}
 	well_known = well_known_file();
 	if (well_known)
-		return open_file(credentials, well_known, err);
+		return open_file(credentials, well_known, &setup, err);
 	if (no_gce && strcmp(no_gce, "true") == 0)
 		return error_set(err, ERROR_CONFIG,
 				 "no Google credentials found; name a key by gcs.credentials");
-	return open_kind(credentials, &credentials_metadata, NULL, err);
+	if (read_quota_project(credentials, NULL, err) < 0)
+		return -1;
+	return open_kind(&credentials_metadata, NULL, &setup, &credentials->account, err);
 }
 
 int credentials_open(const struct conf *conf, struct credentials **ret_credentials,
@@ -192,10 +196,8 @@ struct credentials *credentials_close(struct credentials *credentials)
 {
 	if (!credentials)
 		return NULL;
-	if (credentials->kind)
-		credentials->kind->close(credentials->state);
+	credentials_account_done(&credentials->account);
 	credentials_wipe(credentials->header);
-	free(credentials->description);
 	free(credentials->quota_project);
 	(void)pthread_mutex_destroy(&credentials->lock);
 	free(credentials);
@@ -204,7 +206,7 @@ struct credentials *credentials_close(struct credentials *credentials)
 
 const char *credentials_describe(const struct credentials *credentials)
 {
-	return credentials->description;
+	return credentials->account.description;
 }
 
 const char *credentials_quota_project(const struct credentials *credentials)
@@ -218,7 +220,7 @@ static int refresh(struct credentials *credentials, struct http *http, struct er
 	struct credentials_token token;
 	uint64_t lifetime_ms, now_ms;
 
-	if (credentials->kind->fetch(credentials->state, http, &token, err) < 0)
+	if (credentials->account.kind->fetch(credentials->account.state, http, &token, err) < 0)
 		return -1;
 	now_ms = clock_monotonic_ms();
 	lifetime_ms = token.lifetime_s * CLOCK_MS_PER_S;
@@ -240,7 +242,7 @@ int credentials_header(struct credentials *credentials, struct http *http, char 
 	struct error reason;
 	int result = 0;
 
-	if (!credentials->kind) {
+	if (!credentials->account.kind) {
 		*ret_header = mem_strdup("");
 		return 0;
 	}

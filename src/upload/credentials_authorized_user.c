@@ -21,8 +21,8 @@ static void authorized_user_close(void *state)
 	free(user);
 }
 
-static int authorized_user_open(const json_t *file, void **ret_state, char **ret_description,
-				struct error *err)
+static int authorized_user_open(const json_t *file, const struct credentials_setup *setup,
+				void **ret_state, char **ret_description, struct error *err)
 {
 	const char *client_id, *client_secret, *refresh_token;
 	struct authorized_user *user;
@@ -32,7 +32,7 @@ static int authorized_user_open(const json_t *file, void **ret_state, char **ret
 	if (credentials_text(file, "client_id", &client_id, err) < 0 ||
 	    credentials_text(file, "client_secret", &client_secret, err) < 0 ||
 	    credentials_text(file, "refresh_token", &refresh_token, err) < 0 ||
-	    credentials_token_url(file, &url, err) < 0)
+	    credentials_token_url(file, setup->universe, &url, err) < 0)
 		return -1;
 	id = http_escape(client_id);
 	secret = http_escape(client_secret);
@@ -54,8 +54,13 @@ static int authorized_user_fetch(void *state, struct http *http,
 				 struct credentials_token *ret_token, struct error *err)
 {
 	const struct authorized_user *user = state;
+	const struct credentials_exchange exchange = {
+		.url = user->url,
+		.form = user->form,
+		.remedy = "the login has ended: gcloud auth application-default login",
+	};
 
-	return credentials_exchange(http, user->url, user->form, ret_token, err);
+	return credentials_exchange(http, &exchange, ret_token, err);
 }
 
 const struct credentials_kind credentials_authorized_user = {

@@ -34,13 +34,13 @@ static const char *environment(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
-static int metadata_open(const json_t *file, void **ret_state, char **ret_description,
-			 struct error *err)
+static int metadata_open(const json_t *file, const struct credentials_setup *setup,
+			 void **ret_state, char **ret_description, struct error *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.-:[]";
 	const char *host = environment("GCE_METADATA_HOST");
-	cleanup_free char *scope = http_escape(CREDENTIALS_SCOPE);
+	cleanup_free char *scope = http_escape(setup->scope);
 	struct metadata *metadata;
 
 	(void)file;

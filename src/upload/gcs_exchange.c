@@ -98,7 +98,12 @@ enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call 
 		credentials_refused(worker->sink->credentials);
 		outcome = exchange_once(worker, call, ret_reply, err);
 	}
-	if (outcome == GCS_LOGIN) {
+	/* What is signed here is only as good as this node's clock, which somebody will set. */
+	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {
+		outcome = GCS_RETRY;
+		err->kind = ERROR_TRANSIENT;
+		(void)error_wrap(err, "this node's clock is not the server's");
+	} else if (outcome == GCS_LOGIN) {
 		outcome = GCS_SETUP;
 		err->kind = ERROR_CONFIG;
 	}

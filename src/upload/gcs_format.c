@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "upload/http.h"
 
-#define GOOGLE_URL        "https://storage.googleapis.com"
 #define FIELDS            "fields=generation,size,crc32c"
 
 #define BUCKET_MIN        3
@@ -72,14 +71,14 @@ const char *gcs_prefix_problem(const char *prefix)
 	}
 }
 
-char *gcs_base_url(const char *emulator_host)
+char *gcs_base_url(const char *universe, const char *emulator_host)
 {
 	const char *scheme = "http://";
 	const char *host = emulator_host;
 	size_t length;
 
 	if (!emulator_host || !emulator_host[0])
-		return mem_strdup(GOOGLE_URL);
+		return mem_printf("https://storage.%s", universe);
 	if (strncmp(host, "http://", 7) == 0) {
 		host += 7;
 	} else if (strncmp(host, "https://", 8) == 0) {

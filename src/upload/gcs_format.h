@@ -19,10 +19,10 @@ const char *gcs_bucket_problem(const char *bucket);
 const char *gcs_prefix_problem(const char *prefix);
 
 /*
- * The server's URL without a path: Google's, or $STORAGE_EMULATOR_HOST (NULL: not set), where a missing
- * scheme means http. NULL if that is no URL. The caller frees.
+ * The server's URL without a path: the universe's, or $STORAGE_EMULATOR_HOST (NULL: not set), where a
+ * missing scheme means http. NULL if that is no URL. The caller frees.
  */
-char *gcs_base_url(const char *emulator_host);
+char *gcs_base_url(const char *universe, const char *emulator_host);
 /* The caller frees these. upload_type is "multipart" or "resumable"; both create only. */
 char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type);
 /* query without its '?', or NULL. */

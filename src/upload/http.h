@@ -78,5 +78,11 @@ struct http_reply {
 int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
 	      struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * By how much this node's clock is ahead (> 0) of or behind (< 0) the server's; 0 if the reply does not tell
+ * or it is not worth mentioning: what is signed or dated here is taken there.
+ */
+int64_t http_clock_offset_s(const struct http_reply *reply);
+
 /* Percent-encode all but A-Z a-z 0-9 - . _ ~, also '/'. The caller frees. */
 char *http_escape(const char *text) __attribute__((warn_unused_result));

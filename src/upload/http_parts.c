@@ -17,6 +17,7 @@
 #define CUT_MARGIN        8
 
 #define RETRY_AFTER_MAX_S UINT64_C(86400)
+#define CLOCK_TOLERANCE_S 60
 
 static const char *const header_names[HTTP_HEADER_COUNT] = {
 	"location", "range", "metadata-flavor", "www-authenticate", "retry-after", "date",
@@ -80,6 +81,14 @@ bool http_is_out_of_time(long verify_result)
 {
 	return verify_result == X509_V_ERR_CERT_NOT_YET_VALID ||
 	       verify_result == X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
+int64_t http_clock_offset_s(const struct http_reply *reply)
+{
+	int64_t offset_s = (int64_t)(clock_real_ns() / CLOCK_NS_PER_S) - (int64_t)reply->date_s;
+
+	/* A slow reply is no wrong clock. */
+	return reply->date_s == 0 || llabs(offset_s) < CLOCK_TOLERANCE_S ? 0 : offset_s;
 }
 
 void http_headers_take(struct http_headers *headers, const char *line, size_t length)

@@ -67,7 +67,7 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		sink->storage_class = storage_classes[context->conf->gcs_storage_class];
 	if (parse_destination(sink, rest_of_url, err) < 0)
 		goto failed;
-	sink->base_url = gcs_base_url(emulator);
+	sink->base_url = gcs_base_url(context->conf->gcs_universe_domain, emulator);
 	if (!sink->base_url) {
 		error_set(err, ERROR_CONFIG,
 			  "$STORAGE_EMULATOR_HOST: \"%.200s\" is not a URL such as "

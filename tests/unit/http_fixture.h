@@ -193,6 +193,7 @@ static inline void http_fixture_conf(struct conf *conf)
 {
 	static char empty[] = "";
 	static char node[] = "node-1";
+	static char universe[] = "googleapis.com";
 
 	*conf = (struct conf){
 		.upload_destination = empty,
@@ -203,6 +204,7 @@ static inline void http_fixture_conf(struct conf *conf)
 		.upload_ca_file = empty,
 		.upload_proxy = empty,
 		.gcs_credentials = empty,
+		.gcs_universe_domain = universe,
 		.node_name = node,
 	};
 }

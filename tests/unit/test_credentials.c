@@ -12,106 +12,16 @@
 #include <openssl/pem.h>
 #include <time.h>
 
-#include "http_fixture.h"
-#include "upload/credentials.h"
+#include "credentials_fixture.h"
 
-#define TOKEN_REPLY(token, seconds)                                                      \
-	REPLY("200 OK", "Content-Type: application/json\r\nMetadata-Flavor: Google\r\n", \
-	      "{\"access_token\":\"" token "\",\"expires_in\":" seconds "}")
 #define USER(extra)                                                                     \
 	"{\"type\":\"authorized_user\",\"client_id\":\"id&1\",\"client_secret\":\"s\"," \
 	"\"refresh_token\":\"r/2\"" extra "}"
 
+#define LONG_SECRET \
+	"hush5678901234567890123456789012345678901234567890123456789012345678901234567890"
+
 static EVP_PKEY *key; /* made once: it takes a while */
-
-struct fixture {
-	struct conf conf;
-	struct connections *connections;
-	atomic_bool cancel;
-	struct http *http;
-	struct server server;
-	struct credentials *credentials;
-	struct error err;
-	char dir[32];
-	char path[64];
-};
-
-static int setup(void **state)
-{
-	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
-
-	http_fixture_environment();
-	http_fixture_conf(&fixture->conf);
-	fixture->connections = connections_new();
-	(void)snprintf(fixture->dir, sizeof fixture->dir, "/tmp/test_credentials.XXXXXX");
-	if (!mkdtemp(fixture->dir))
-		return -1;
-	(void)snprintf(fixture->path, sizeof fixture->path, "%s/key.json", fixture->dir);
-	*state = fixture;
-	return http_open(&fixture->conf, fixture->connections, &fixture->cancel, &fixture->http,
-			 &fixture->err);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-
-	credentials_close(fixture->credentials);
-	http_close(fixture->http);
-	connections_free(fixture->connections);
-	(void)unlink(fixture->path);
-	(void)rmdir(fixture->dir);
-	free(fixture);
-	return 0;
-}
-
-static void write_file(const char *path, const char *content)
-{
-	cleanup_fclose FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_true(fputs(content, file) >= 0);
-}
-
-static void open_good(struct fixture *fixture, const char *description)
-{
-	fixture->credentials = credentials_close(fixture->credentials);
-	if (credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
-		fail_msg("%s", fixture->err.message);
-	assert_string_equal(credentials_describe(fixture->credentials), description);
-}
-
-static void open_bad(struct fixture *fixture, const char *part)
-{
-	assert_int_equal(credentials_open(&fixture->conf, &fixture->credentials, &fixture->err),
-			 -1);
-	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
-	if (!strstr(fixture->err.message, part))
-		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
-	assert_null(strstr(fixture->err.message, "hush"));
-}
-
-static void expect_header(struct fixture *fixture, const char *expected)
-{
-	char *header;
-
-	if (credentials_header(fixture->credentials, fixture->http, &header, &fixture->err) < 0)
-		fail_msg("%s", fixture->err.message);
-	assert_string_equal(header, expected);
-	credentials_wipe(header);
-}
-
-static void expect_no_header(struct fixture *fixture, enum error_kind kind, const char *part)
-{
-	char *header;
-
-	assert_int_equal(
-		credentials_header(fixture->credentials, fixture->http, &header, &fixture->err),
-		-1);
-	assert_int_equal(fixture->err.kind, kind);
-	if (!strstr(fixture->err.message, part))
-		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
-}
 
 /* The file is a login whose token endpoint is the scripted server. */
 static void use_login(struct fixture *fixture, const char *const *replies, size_t count)
@@ -222,11 +132,10 @@ static void test_bad_files(void **state)
 		  "key.json:3: not JSON: unexpected newline" },
 		{ "[]", "key.json: \"type\" is missing" },
 		{ "{\"type\":7}", "\"type\" is missing" },
-		{ "{\"type\":\"external_account\"}",
-		  "credentials of type \"external_account\" are not supported; use a service_account" },
-		{ "{\"type\":\"impersonated_service_account\"}", "are not supported" },
+		{ "{\"type\":\"gdch_service_account\"}",
+		  "credentials of type \"gdch_service_account\" are not supported; use service_account, " },
 		{ "{\"type\":\"service_account\",\"universe_domain\":\"example.com\"}",
-		  "example.com is not supported" },
+		  "\"universe_domain\" is example.com, but gcs.universe_domain is googleapis.com" },
 		{ "{\"type\":\"service_account\"}", "\"client_email\" is missing" },
 		{ "{\"type\":\"service_account\",\"client_email\":\"a\"}",
 		  "\"private_key\" is missing" },
@@ -354,6 +263,55 @@ static void test_service_account_signs(void **state)
 	server_stop(&fixture->server);
 }
 
+/* The claims of a JWT, whose signature is tested above. */
+static json_t *claims_of(const char *jwt)
+{
+	const char *claims = strchr(jwt, '.') + 1;
+
+	return decode_part(claims, (size_t)(strchr(claims, '.') - claims));
+}
+
+/* No request at all: the statement is the token. */
+static void expect_self_signed(struct fixture *fixture)
+{
+	static const char prefix[] = "Authorization: Bearer ey";
+	json_t *claims;
+	char *header;
+
+	assert_int_equal(
+		credentials_header(fixture->credentials, fixture->http, &header, &fixture->err), 0);
+	assert_memory_equal(header, prefix, strlen(prefix));
+	claims = claims_of(header);
+	expect_text(claims, "iss", "up@p.iam.gserviceaccount.com");
+	expect_text(claims, "sub", "up@p.iam.gserviceaccount.com");
+	expect_text(claims, "scope", "https://www.googleapis.com/auth/devstorage.read_write");
+	assert_null(json_object_get(claims, "aud"));
+	assert_int_equal(json_integer_value(json_object_get(claims, "exp")) -
+				 json_integer_value(json_object_get(claims, "iat")),
+			 3600);
+	json_decref(claims);
+	credentials_wipe(header);
+}
+
+static void test_self_signed(void **state)
+{
+	static char elsewhere[] = "example.com";
+	struct fixture *fixture = *state;
+
+	/* Nobody listens there. */
+	write_service_account(fixture, "http://127.0.0.1:1/token");
+	open_good(fixture, "service account up@p.iam.gserviceaccount.com");
+	expect_no_header(fixture, ERROR_TRANSIENT, "cannot get an access token");
+	fixture->conf.gcs_self_signed_jwt = true;
+	open_good(fixture, "service account up@p.iam.gserviceaccount.com");
+	expect_self_signed(fixture);
+	/* There is no token service in other universes. */
+	fixture->conf.gcs_self_signed_jwt = false;
+	fixture->conf.gcs_universe_domain = elsewhere;
+	open_good(fixture, "service account up@p.iam.gserviceaccount.com");
+	expect_self_signed(fixture);
+}
+
 static void test_authorized_user_form(void **state)
 {
 	static const char *const replies[] = { TOKEN_REPLY("ya29.user", "\"3599\"") };
@@ -422,9 +380,29 @@ static void test_refusals_of_the_token_endpoint(void **state)
 	} cases[] = {
 		{ REPLY("400 Bad Request", "",
 			"{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT\"}"),
-		  ERROR_CONFIG, "400 invalid_grant: Invalid JWT; the key was deleted" },
+		  ERROR_CONFIG, "400 invalid_grant: Invalid JWT; the login has ended: gcloud" },
 		{ REPLY("401 Unauthorized", "", "{\"error\":\"invalid_client\"}"), ERROR_CONFIG,
-		  "invalid_client; the credentials file is not" },
+		  "401 invalid_client; the login has ended" },
+		/* It repeats what it was sent: no secret in there may reach the log. */
+		{ REPLY("400 Bad Request", "",
+			"{\"error\":\"invalid_grant\",\"error_description\":\"bad 1//" LONG_SECRET
+			", see https://example.com/\"}"),
+		  ERROR_CONFIG, "bad 1//(80 characters), see https://example.com/" },
+		{ REPLY("400 Bad Request", "", "{\"error\":\"" LONG_SECRET "\"}"), ERROR_CONFIG,
+		  "said 400 (80 characters); " },
+		/* An API's way to say it. */
+		{ REPLY("403 Forbidden", "",
+			"{\"error\":{\"status\":\"PERMISSION_DENIED\",\"message\":\"no\"}}"),
+		  ERROR_CONFIG, "403 PERMISSION_DENIED: no" },
+		/* Our clock is wrong: whatever they say, it is not final. */
+		{ REPLY("400 Bad Request", "Date: Mon, 23 Nov 1998 08:30:00 GMT\r\n",
+			"{\"error\":\"invalid_grant\"}"),
+		  ERROR_TRANSIENT, "ahead of the server's, which may be the reason" },
+		{ REPLY("400 Bad Request", "Date: Tue, 23 Nov 2100 08:30:00 GMT\r\n",
+			"{\"error\":\"invalid_grant\"}"),
+		  ERROR_TRANSIENT, " behind the server's" },
+		{ REPLY("403 Forbidden", "Date: Tue, 23 Nov 2100 08:30:00 GMT\r\n", "{}"),
+		  ERROR_CONFIG, "403 no reason given" },
 		{ REPLY("400 Bad Request", "", "{\"error\":\"server_error\"}"), ERROR_TRANSIENT,
 		  "server_error" },
 		{ REPLY("429 Too Many", "", "x"), ERROR_TRANSIENT, "429" },
@@ -440,6 +418,7 @@ static void test_refusals_of_the_token_endpoint(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		use_login(fixture, &cases[i].reply, 1);
 		expect_no_header(fixture, cases[i].kind, cases[i].part);
+		assert_null(strstr(fixture->err.message, "hush"));
 		server_stop(&fixture->server);
 	}
 }
@@ -515,6 +494,7 @@ int main(void)
 		TEST(test_bad_files),
 		TEST(test_files_that_are_none),
 		TEST(test_service_account_signs),
+		TEST(test_self_signed),
 		TEST(test_authorized_user_form),
 		TEST(test_token_is_kept_until_refused),
 		TEST(test_old_token_serves_while_it_is_valid),

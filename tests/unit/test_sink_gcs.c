@@ -106,7 +106,7 @@ static void test_urls(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
-		cleanup_free char *url = gcs_base_url(hosts[i].host);
+		cleanup_free char *url = gcs_base_url("googleapis.com", hosts[i].host);
 
 		if (hosts[i].url)
 			assert_string_equal(url, hosts[i].url);
@@ -869,6 +869,12 @@ static void test_probe_tells_no_from_no_answer(void **state)
 	SCRIPT(fixture, EMPTY_REPLY("401 No"), EMPTY_REPLY("401 No"));
 	assert_int_equal(probe(fixture), -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	/* A token that is signed here may only be early or late. */
+	SCRIPT(fixture, EMPTY_REPLY("401 No"),
+	       REPLY("401 No", "Date: Mon, 23 Nov 1998 08:30:00 GMT\r\n", ""));
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+	assert_non_null(strstr(fixture->err.message, "this node's clock is not the server's: "));
 }
 
 static void test_destinations(void **state)

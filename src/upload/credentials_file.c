@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key files: read, checked and wiped. */
+#include "upload/credentials_private.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "upload/http_url.h"
+
+#define KEY_FILE_MAX 65536
+
+/* Below an object that nobody else holds. The nesting is bounded by the parser. */
+static void wipe_texts(json_t *value)
+{
+	const char *key;
+	json_t *inner;
+	size_t i;
+
+	/* The text is jansson's own allocation; only its accessor says const. */
+	if (json_is_string(value))
+		OPENSSL_cleanse((char *)json_string_value(value), json_string_length(value));
+	json_object_foreach(value, key, inner) wipe_texts(inner);
+	json_array_foreach(value, i, inner) wipe_texts(inner);
+}
+
+void credentials_free_json(json_t *object)
+{
+	wipe_texts(object);
+	json_decref(object);
+}
+
+int credentials_text(const json_t *file, const char *key, const char **ret_text, struct error *err)
+{
+	const char *text = json_string_value(json_object_get(file, key));
+
+	if (!text || !text[0])
+		return error_set(err, ERROR_CONFIG, "\"%s\" is missing or not a text", key);
+	*ret_text = text;
+	return 0;
+}
+
+/* Something that makes its reader somebody else, in any kind of file. */
+static bool holds_secret(const json_t *file)
+{
+	static const char *const keys[] = { "private_key", "refresh_token", "client_secret" };
+	const json_t *headers = json_object_get(json_object_get(file, "credential_source"),
+						"headers");
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (json_object_get(file, keys[i]) ||
+		    json_object_get(json_object_get(file, "source_credentials"), keys[i]))
+			return true;
+	return json_object_get(headers, "Authorization") != NULL;
+}
+
+/* In a volume of Kubernetes, a folder "..TIME" that only this container sees: its modes shut nobody out. */
+static bool is_in_volume(const char *path)
+{
+	cleanup_free char *real = realpath(path, NULL);
+
+	return real && strstr(real, "/..");
+}
+
+static void warn_of_mode(const char *path, const json_t *file)
+{
+	mode_t loose = S_IWGRP | S_IWOTH;
+	struct stat st;
+	char mode[8];
+
+	if (stat(path, &st) < 0)
+		return;
+	/* A group that may read root's file was chosen for that. */
+	if (holds_secret(file))
+		loose |= st.st_uid == 0 ? S_IROTH : S_IROTH | S_IRGRP;
+	if (!(st.st_mode & loose) || is_in_volume(path))
+		return;
+	(void)snprintf(mode, sizeof mode, "%04o", st.st_mode & 07777U);
+	log_warning("other accounts can read or change the credentials file",
+		    log_text("file", path), log_text("mode", mode),
+		    log_text("remedy", "chmod 600"));
+}
+
+int credentials_load(const char *path, json_t **ret_file, struct error *err)
+{
+	json_error_t where;
+	json_t *file;
+	char *text;
+	size_t length;
+	char *near;
+
+	if (file_read_text(AT_FDCWD, path, KEY_FILE_MAX, &text, &length, err) < 0) {
+		err->kind = ERROR_CONFIG;
+		return -1;
+	}
+	file = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+	OPENSSL_cleanse(text, length);
+	free(text);
+	if (!file) {
+		/* What jansson found there may be a piece of the key. */
+		near = strstr(where.text, " near ");
+		if (near)
+			*near = '\0';
+		return error_set(err, ERROR_CONFIG, "%s:%d: not JSON: %s", path, where.line,
+				 where.text);
+	}
+	warn_of_mode(path, file);
+	*ret_file = file;
+	return 0;
+}
+
+static bool is_below(const char *host, const char *domain)
+{
+	size_t host_length = strlen(host), length = strlen(domain);
+
+	return host_length > length + 1 && host[host_length - length - 1] == '.' &&
+	       strcmp(host + host_length - length, domain) == 0;
+}
+
+int credentials_check_url(const char *key, const char *url, const char *universe, struct error *err)
+{
+	struct http_url where;
+
+	if (http_read_url(url, &where) &&
+	    (where.is_loopback ||
+	     (where.is_https && (!universe || is_below(where.host, universe)))))
+		return 0;
+	if (universe)
+		return error_set(err, ERROR_CONFIG,
+				 "\"%s\" has to be an https:// URL of a host in %s "
+				 "(gcs.universe_domain)",
+				 key, universe);
+	return error_set(err, ERROR_CONFIG, "\"%s\" has to be an https:// URL", key);
+}
+
+int credentials_token_url(const json_t *file, const char *universe, char **ret_url,
+			  struct error *err)
+{
+	const json_t *value = json_object_get(file, "token_uri");
+	const char *given = json_string_value(value);
+
+	if (value && credentials_check_url("token_uri", given ? given : "", NULL, err) < 0)
+		return -1;
+	*ret_url = given ? mem_strdup(given) : mem_printf("https://oauth2.%s/token", universe);
+	return 0;
+}
