@@ -96,7 +96,8 @@ static int prepare(struct daemon *daemon, struct error *err)
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
 	daemon->connections = connections_new();
-	if (privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
+	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
+	    lanes_check(conf, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
 		if (reason.kind == ERROR_CONFIG)
@@ -149,7 +150,9 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
 	    lanes_start(daemon->lanes, err) < 0)
 		return -1;
-	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
+	if (uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err) < 0)
+		return -1;
+	return daemon_serve(daemon, err);
 }
 
 static void log_start(const struct daemon *daemon)
@@ -178,6 +181,7 @@ static void log_end(struct daemon *daemon)
 
 static void tear_down(struct daemon *daemon)
 {
+	daemon->server = server_free(daemon->server);
 	if (daemon->lanes) /* the start failed */
 		lanes_end(daemon->lanes, "stop", clock_real_ns());
 	daemon->lanes = lanes_join(daemon->lanes);
@@ -185,6 +189,7 @@ static void tear_down(struct daemon *daemon)
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
+	daemon->trend = trend_free(daemon->trend);
 	daemon->spool = spool_close(daemon->spool);
 	daemon->connections = connections_free(daemon->connections);
 	chunk_pool_done(&daemon->pool);

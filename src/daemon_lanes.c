@@ -141,16 +141,30 @@ bool lanes_are_live(const struct lanes *lanes)
 	return true;
 }
 
-bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms, bool is_memory_low)
+void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progress)
 {
+	struct lanes_progress progress = {
+		.count = lanes->count,
+		.capture_beat_ms = UINT64_MAX,
+		.recorder_beat_ms = UINT64_MAX,
+	};
+
 	for (size_t i = 0; i < lanes->count; i++) {
 		const struct lane *lane = &lanes->lane[i];
+		uint64_t capture_ms = capture_last_beat_ms(lane->capture),
+			 recorder_ms = recorder_last_beat_ms(lane->recorder);
 
-		if (capture_last_beat_ms(lane->capture) < since_ms ||
-		    (is_memory_low && recorder_last_beat_ms(lane->recorder) < since_ms))
-			return false;
+		progress.live += capture_is_live(lane->capture);
+		if (capture_ms < progress.capture_beat_ms) {
+			progress.capture_beat_ms = capture_ms;
+			progress.capture = capture_interface(lane->capture);
+		}
+		if (recorder_ms < progress.recorder_beat_ms) {
+			progress.recorder_beat_ms = recorder_ms;
+			progress.recorder = capture_interface(lane->capture);
+		}
 	}
-	return true;
+	*ret_progress = progress;
 }
 
 int lanes_check(const struct conf *conf, struct error *err)

@@ -44,11 +44,13 @@ struct lanes *lanes_join(struct lanes *lanes);
 /* "eth0,eth1", and whether all are there. */
 void lanes_describe(const struct lanes *lanes, struct text *out);
 bool lanes_are_live(const struct lanes *lanes);
-/*
- * Has every thread made progress since this monotonic time? A recorder that waits for the disk is excused
- * while there is room in memory: a restart would only lose what is there.
- */
-bool lanes_beat_since(const struct lanes *lanes, uint64_t since_ms, bool is_memory_low);
+/* The threads that made progress longest ago, and of which interface; borrowed from lanes. */
+struct lanes_progress {
+	size_t count, live; /* interfaces; those that packets can be captured from */
+	const char *capture, *recorder;
+	uint64_t capture_beat_ms, recorder_beat_ms; /* monotonic */
+};
+void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progress);
 
 /* --check-config: could they be opened? */
 int lanes_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

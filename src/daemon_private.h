@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the parts of the main thread share: daemon.c (start), daemon_reload.c, daemon_stop.c, daemon_watch.c. */
+/* What the parts of the main thread share: daemon.c (start), daemon_reload.c, daemon_status.c, daemon_stop.c,
+ * daemon_watch.c. */
 
 #include <systemd/sd-event.h>
 
@@ -10,6 +11,7 @@
 #include "daemon_lanes.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
+#include "status/server.h"
 #include "upload/uploader.h"
 
 #define DAEMON_STATUS_MAX 512
@@ -50,7 +52,15 @@ struct daemon {
 	uint64_t watchdog_us;
 	bool is_stuck; /* a stage makes no progress; said once */
 	char status[DAEMON_STATUS_MAX];
-	struct error failure; /* why the loop ended; ERROR_NONE: a signal asked for it */
+	/* For src/status; the buffers are lent to what it gathers. */
+	struct server *server;
+	struct pages_actions actions;
+	struct trend *trend;
+	struct spool_totals totals; /* as the spool told last */
+	char interfaces[DAEMON_STATUS_MAX], trouble[DAEMON_STATUS_MAX];
+	bool is_listen_failing;
+	uint64_t listen_again_ms; /* monotonic; 0: no need to */
+	struct error failure;     /* why the loop ended; ERROR_NONE: a signal asked for it */
 };
 
 /* Something failed that the process cannot go on without: stop in order, and return it from the loop. */
@@ -71,6 +81,15 @@ void daemon_join_lanes(void *lanes);
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
 /* The last stages that a reload replaced may have ended. */
 void daemon_go_on_reloading(struct daemon *daemon);
+
+/* daemon_status.c: serve metrics and health. An address that cannot be had is tried again. */
+int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
+/* Where the configuration says. */
+void daemon_listen(struct daemon *daemon);
+/* What the pages and the rules go by, now. */
+void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts);
+/* Each second. */
+void daemon_tick_status(struct daemon *daemon);
 
 /* daemon_watch.c: budget, READY and STATUS each second; the watchdog; what other threads have to tell. */
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context);

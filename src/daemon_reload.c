@@ -44,6 +44,8 @@ static int reload(struct daemon *daemon, struct error *err)
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
 	keep_what_needs_a_restart(old, conf);
+	if (server_check(conf, err) < 0)
+		return -1;
 	if (codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
@@ -76,10 +78,12 @@ static int reload(struct daemon *daemon, struct error *err)
 			return -1;
 		}
 	}
-	conf_free(old);
 	daemon->conf = take_ptr(conf);
 	daemon_set_budget(daemon);
+	if (conf_differs(daemon->conf, old, CONF_status_listen))
+		daemon_listen(daemon);
 	errands_add(daemon->errands, rescan, daemon->spool);
+	conf_free(old);
 	return 0;
 }
 

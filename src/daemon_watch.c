@@ -7,11 +7,10 @@
 #include "base/text.h"
 #include "daemon_notify.h"
 #include "daemon_private.h"
+#include "status/health.h"
 
 #define TICK_US           UINT64_C(1000000)
 #define PROBE_PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer */
-#define POOL_LOW_PERCENT  25
-#define STALE_MS_MIN      3000 /* a stage beats at least once a second */
 
 /* READY means: packets are being captured, and the sink has not said no. */
 static void become_ready(struct daemon *daemon)
@@ -95,6 +94,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 		errands_add(daemon->errands, keep_budget, daemon->spool);
 	become_ready(daemon);
 	report_status(daemon);
+	daemon_tick_status(daemon);
 	daemon_go_on_stopping(daemon);
 	return repeat_after(source, TICK_US);
 }
@@ -103,20 +103,21 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
-	uint64_t stale_ms = daemon->watchdog_us / 2000, now_ms = clock_monotonic_ms();
-	bool is_stuck;
+	struct health_finding findings[HEALTH_RULES];
+	struct status_facts facts;
+	bool is_well;
 
 	(void)now_us;
-	if (stale_ms < STALE_MS_MIN)
-		stale_ms = STALE_MS_MIN;
-	is_stuck = daemon->lanes && now_ms > stale_ms &&
-		   !lanes_beat_since(daemon->lanes, now_ms - stale_ms,
-				     chunk_pool_free_percent(&daemon->pool) < POOL_LOW_PERCENT);
-	if (!is_stuck)
+	daemon_gather(daemon, &facts);
+	is_well = health_judge(&facts, true, findings);
+	if (is_well)
 		notify_alive();
-	else if (!daemon->is_stuck)
-		log_error("a stage makes no progress, the watchdog is not fed");
-	daemon->is_stuck = is_stuck;
+	for (size_t i = 0; i < HEALTH_RULES && !is_well && !daemon->is_stuck; i++)
+		if (health_rules[i].is_liveness && findings[i].is_failing)
+			log_error("a stage makes no progress, the watchdog is not fed",
+				  log_text("stage", health_rules[i].name),
+				  log_text("reason", findings[i].why));
+	daemon->is_stuck = !is_well;
 	return repeat_after(source, daemon->watchdog_us / 2);
 }
 

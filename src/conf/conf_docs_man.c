@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table as mdoc(7): lists that conf_docs_main.c puts into the manual pages. */
+/* The table as mdoc(7): lists that src/docs_main.c puts into the manual pages. */
 #include <string.h>
 
 #include "conf/conf_private.h"

@@ -60,12 +60,17 @@ void chunk_pool_put(struct chunk_pool *pool, struct chunk *chunk)
 	(void)pthread_mutex_unlock(&pool->lock);
 }
 
-unsigned chunk_pool_free_percent(struct chunk_pool *pool)
+size_t chunk_pool_free(struct chunk_pool *pool)
 {
 	size_t free_count;
 
 	(void)pthread_mutex_lock(&pool->lock);
 	free_count = pool->free_count;
 	(void)pthread_mutex_unlock(&pool->lock);
-	return (unsigned)(free_count * 100 / pool->count);
+	return free_count;
+}
+
+unsigned chunk_pool_free_percent(struct chunk_pool *pool)
+{
+	return (unsigned)(chunk_pool_free(pool) * 100 / pool->count);
 }

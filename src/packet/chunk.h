@@ -56,5 +56,7 @@ void chunk_pool_done(struct chunk_pool *pool);
 /* An empty chunk; waits up to timeout_ms for one, then NULL. */
 struct chunk *chunk_pool_get(struct chunk_pool *pool, unsigned timeout_ms);
 void chunk_pool_put(struct chunk_pool *pool, struct chunk *chunk);
+/* How many of the pool's chunks nobody holds. */
+size_t chunk_pool_free(struct chunk_pool *pool);
 /* How much of the pool is free, in per cent: little means that the recorders are behind. */
 unsigned chunk_pool_free_percent(struct chunk_pool *pool);

@@ -70,6 +70,21 @@ bool name_parse(const char *name, struct name_parts *ret_parts)
 	return true;
 }
 
+uint64_t name_start_ns(const char *name)
+{
+	struct name_parts parts;
+	char time[TEXT_TIME_MAX];
+	uint64_t start_ns;
+	const char *s;
+
+	if (!name_parse(name, &parts))
+		return 0;
+	s = parts.start;
+	(void)snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", s, s + 4, s + 6,
+		       s + 9, s + 11, s + 13, s + 16);
+	return text_parse_time(time, &start_ns) < 0 ? 0 : start_ns;
+}
+
 int name_compare(const char *a, const char *b)
 {
 	struct name_parts left, right;

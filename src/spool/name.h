@@ -29,6 +29,9 @@ struct name_parts {
 /* Take a name apart; false if it has another shape. */
 bool name_parse(const char *name, struct name_parts *ret_parts);
 
+/* When the segment of this name begins (real time); 0 if the name has another shape. */
+uint64_t name_start_ns(const char *name);
+
 /* Order by start time, then sequence, whatever the node; names of other shapes first. As for qsort. */
 int name_compare(const char *a, const char *b);
 

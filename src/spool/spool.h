@@ -119,6 +119,7 @@ bool spool_is_full(const struct spool *spool);
 struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */
 	uint64_t bytes;                    /* of all of them */
+	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals);

@@ -270,6 +270,9 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		totals.sending += entry->state == SPOOL_SENDING;
 		totals.rejected += entry->state == SPOOL_REJECTED;
 		totals.bytes += entry->bytes;
+		/* In name order, so by time. */
+		if (totals.oldest_ns == 0 && entry->state != SPOOL_REJECTED)
+			totals.oldest_ns = name_start_ns(entry->name);
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
 	*ret_totals = totals;

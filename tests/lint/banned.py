@@ -16,7 +16,7 @@ BANNED = """
 """.split()
 EXITS = ["exit", "_exit", "_Exit", "quick_exit"]
 # The two programs' own files.
-MAIN = ("src/main.c", "src/conf/conf_docs_main.c")
+MAIN = ("src/main.c", "src/docs_main.c")
 
 
 def find_calls(names):

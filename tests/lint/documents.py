@@ -47,7 +47,8 @@ def check_in_step(tap):
                           ("completions/kube-node-tracer.fish", "fish"),
                           ("systemd/kube-node-tracer.catalog", "catalog")):
         tap.point(differences(path, [section]), f"{path} is in step")
-    for page in ("man/kube-node-tracer.8", "man/kube-node-tracer.conf.5"):
+    for page in ("man/kube-node-tracer.8", "man/kube-node-tracer.conf.5",
+                 "man/kube-node-tracer-metrics.7"):
         tap.point(differences(page, ["man", lint.SOURCE / page]), f"{page} is in step")
 
 

@@ -41,7 +41,7 @@ def component(path):
     """The layer that a path below src/ belongs to."""
     if "/" in path:
         return path.split("/")[0]
-    return "main" if path == "main.c" else "daemon"
+    return "main" if path in ("main.c", "docs_main.c") else "daemon"
 
 
 def main():

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the committed documents that come from the tables of options and events to standard output:
+ * Writes the committed documents that come from the tables of options, events and metrics to standard output:
  *
  *     conf-docs sample      etc/kube-node-tracer.conf
- *     conf-docs man FILE    the manual page FILE with its generated section made anew
- *     conf-docs options     that section alone: of kube-node-tracer(8)
+ *     conf-docs man FILE    the manual page FILE with its generated sections made anew
+ *     conf-docs options     such a section alone: of kube-node-tracer(8)
  *     conf-docs keys        of kube-node-tracer.conf(5)
+ *     conf-docs metrics     of kube-node-tracer-metrics(7)
+ *     conf-docs health      of the same
  *     conf-docs bash        completions/kube-node-tracer
  *     conf-docs fish        completions/kube-node-tracer.fish
  *     conf-docs zsh         completions/_kube-node-tracer
@@ -16,8 +18,11 @@
 #include <sysexits.h>
 
 #include "conf/conf_private.h"
+#include "status/health.h"
+#include "status/metrics.h"
 
 #define CATALOG_WIDTH 80
+#define MAN_WIDTH     80
 
 static const struct {
 	const char *sentence, *id, *explanation;
@@ -44,14 +49,46 @@ static void write_catalog(FILE *out)
 	}
 }
 
+static void write_metric(void *context, const char *name, const char *labels, const char *help)
+{
+	FILE *out = context;
+
+	fprintf(out, ".It Ic %s%s%s\n", name, *labels ? " Brq " : "", labels);
+	conf_docs_wrap(out, "", MAN_WIDTH, help);
+}
+
+static void write_metrics(FILE *out)
+{
+	fputs(".Bl -tag -width Ds\n", out);
+	metrics_each(write_metric, out);
+	fputs(".El\n", out);
+}
+
+static void write_health(FILE *out)
+{
+	fputs(".Bl -tag -width Ds\n", out);
+	for (size_t i = 0; i < HEALTH_RULES; i++) {
+		fprintf(out, ".It %s , Cm %s\n",
+			health_rules[i].is_liveness ? "Pa /healthz" : "Pa /readyz",
+			health_rules[i].name);
+		conf_docs_wrap(out, "", MAN_WIDTH, health_rules[i].help);
+	}
+	fputs(".El\n", out);
+}
+
 static const struct {
 	const char *name;
 	void (*write)(FILE *out);
 } sections[] = {
-	{ "options", conf_docs_man_options },  { "keys", conf_docs_man_keys },
-	{ "sample", conf_docs_sample },        { "bash", conf_docs_completion_bash },
-	{ "fish", conf_docs_completion_fish }, { "zsh", conf_docs_completion_zsh },
+	{ "options", conf_docs_man_options },
+	{ "keys", conf_docs_man_keys },
+	{ "sample", conf_docs_sample },
+	{ "bash", conf_docs_completion_bash },
+	{ "fish", conf_docs_completion_fish },
+	{ "zsh", conf_docs_completion_zsh },
 	{ "catalog", write_catalog },
+	{ "metrics", write_metrics },
+	{ "health", write_health },
 };
 
 static int write_section(const char *name)
@@ -65,7 +102,7 @@ static int write_section(const char *name)
 	return -1;
 }
 
-/* Copy a page; what is between its markers is replaced by the section that the first one names. */
+/* Copy a page; what is between markers is replaced by the section that the first of them names. */
 static int write_page(const char *path)
 {
 	static const char begin[] = ".\\\" begin generated ", end[] = ".\\\" end generated";
@@ -92,11 +129,11 @@ static int write_page(const char *path)
 			count++;
 		}
 	}
-	if (count == 1 && !is_generated && feof(page))
+	if (count > 0 && !is_generated && feof(page))
 		return 0;
 	fprintf(stderr,
-		"conf-docs: %s: has to have one section between the markers '%sNAME' and '%s'\n",
-		path, begin, end);
+		"conf-docs: %s: has to have sections between the markers '%sNAME' and '%s'\n", path,
+		begin, end);
 	return -1;
 }
 
@@ -112,7 +149,7 @@ int main(int argc, char **argv)
 		argc = 0;
 	if (argc == 0 || (argc == 2 && result < 0)) {
 		fprintf(stderr,
-			"usage: conf-docs sample|options|keys|bash|fish|zsh|catalog|man FILE\n");
+			"usage: conf-docs sample|options|keys|metrics|health|bash|fish|zsh|catalog|man FILE\n");
 		return EX_USAGE;
 	}
 	if (fflush(stdout) || ferror(stdout)) {

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the stages and src/status: what is asked of the one, gathered from the others. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon_private.h"
+
+#define SYSTEM_TABLE     "/proc/net/dev"
+#define SYSTEM_TABLE_MAX ((size_t)1 << 20)
+#define POOL_LOW_PERCENT 25
+/* A stage beats at least once a second; a machine may be busy for longer. */
+#define PATIENCE_MS     UINT64_C(30000)
+#define PATIENCE_MS_MIN UINT64_C(3000)
+#define RETRY_MS        UINT64_C(10000)
+
+/* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
+static uint64_t patience_ms(const struct daemon *daemon)
+{
+	uint64_t half_ms = daemon->watchdog_us / 2000;
+
+	if (daemon->watchdog_us == 0)
+		return PATIENCE_MS;
+	return half_ms > PATIENCE_MS_MIN ? half_ms : PATIENCE_MS_MIN;
+}
+
+static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
+{
+	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
+	struct lanes_progress progress;
+
+	if (!daemon->lanes) /* stopping */
+		return;
+	lanes_progress(daemon->lanes, &progress);
+	facts->lanes = progress.count;
+	facts->lanes_live = progress.live;
+	facts->stages[0] = (struct status_stage){ "capture", progress.capture,
+						  progress.capture_beat_ms, patience_ms(daemon) };
+	/*
+	 * A recorder that waits for the disk is excused while there is room in memory: a restart would only
+	 * lose what is there.
+	 */
+	facts->stages[1] = (struct status_stage){ "record", progress.recorder,
+						  is_memory_low ? progress.recorder_beat_ms
+								: facts->now_ms,
+						  patience_ms(daemon) };
+}
+
+void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
+{
+	static const enum status_phase phases[] = {
+		[PHASE_STARTING] = STATUS_STARTING,
+		[PHASE_RUNNING] = STATUS_RECORDING,
+		[PHASE_STOPPING] = STATUS_STOPPING,
+	};
+	struct status_facts facts = {
+		.conf = daemon->conf,
+		.counters = &daemon->counters,
+		.trend = daemon->trend,
+		.phase = phases[daemon->phase],
+		.now_ms = clock_monotonic_ms(),
+		.started_ms = daemon->started_ms,
+		.real_ns = clock_real_ns(),
+		.chunks = daemon->pool.count,
+		.chunks_free = chunk_pool_free(&daemon->pool),
+		.is_spool_full = spool_is_full(daemon->spool),
+		.trouble = daemon->trouble,
+	};
+	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
+
+	/* While the spool is busy, what it last told. */
+	(void)spool_totals(daemon->spool, &daemon->totals);
+	facts.spool = daemon->totals;
+	if (daemon->uploader)
+		uploader_trouble(daemon->uploader, daemon->trouble, sizeof daemon->trouble);
+	if (daemon->lanes)
+		lanes_describe(daemon->lanes, &interfaces);
+	facts.interfaces = daemon->interfaces;
+	gather_stages(daemon, &facts);
+	*ret_facts = facts;
+}
+
+static void gather(void *context, struct status_facts *ret_facts)
+{
+	daemon_gather(context, ret_facts);
+}
+
+static int on_server(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source, (void)fd, (void)events;
+	server_run(daemon->server);
+	return 0;
+}
+
+int daemon_serve(struct daemon *daemon, struct error *err)
+{
+	int result;
+
+	daemon->trend = trend_new();
+	daemon->actions = (struct pages_actions){ .context = daemon, .gather = gather };
+	if (server_new(&daemon->actions, &daemon->server, err) < 0)
+		return -1;
+	result = sd_event_add_io(daemon->loop, NULL, server_fd(daemon->server), EPOLLIN, on_server,
+				 daemon);
+	if (result < 0)
+		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+	daemon_listen(daemon);
+	return 0;
+}
+
+void daemon_listen(struct daemon *daemon)
+{
+	const char *address = daemon->conf->status_listen;
+	struct error err;
+
+	daemon->listen_again_ms = 0;
+	if (server_listen(daemon->server, address, &err) == 0) {
+		if (daemon->is_listen_failing)
+			log_notice("metrics and health are served again",
+				   log_text("address", address));
+		daemon->is_listen_failing = false;
+		return;
+	}
+	/* Never a reason not to record. */
+	if (!daemon->is_listen_failing)
+		log_error(
+			"metrics and health cannot be served, recording goes on without; free the "
+			"address, or give another one with status.listen",
+			log_text("address", address), log_reason(&err));
+	daemon->is_listen_failing = true;
+	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
+}
+
+static void sample(struct daemon *daemon, uint64_t now_ms)
+{
+	const struct trend_interest interest = {
+		.in = daemon->conf->capture_direction != CONF_DIRECTION_OUT,
+		.out = daemon->conf->capture_direction != CONF_DIRECTION_IN,
+	};
+	cleanup_free char *table = NULL;
+	struct error err;
+	size_t length;
+
+	if (!trend_is_due(daemon->trend, now_ms))
+		return;
+	if (file_read_text(AT_FDCWD, SYSTEM_TABLE, SYSTEM_TABLE_MAX, &table, &length, &err) < 0)
+		table = mem_strdup("");
+	trend_sample(daemon->trend, &daemon->counters, table, interest, now_ms);
+}
+
+void daemon_tick_status(struct daemon *daemon)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	sample(daemon, now_ms);
+	server_run(daemon->server); /* what takes too long is ended */
+	if (daemon->listen_again_ms > 0 && now_ms >= daemon->listen_again_ms)
+		daemon_listen(daemon);
+}

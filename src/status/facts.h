@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the pages and rules of src/status are made of: the counters, and what the main thread knows of the
+ * stages, gathered anew for each answer. Everything here is borrowed for that answer.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/counters.h"
+#include "conf/conf.h"
+#include "spool/spool.h"
+#include "status/trend.h"
+
+enum status_phase {
+	STATUS_STARTING,
+	STATUS_RECORDING,
+	STATUS_STOPPING,
+};
+
+/* The thread of a stage that made progress longest ago. */
+struct status_stage {
+	const char *name;     /* "capture"; NULL: the stage has no thread now */
+	const char *who;      /* its interface, or "" */
+	uint64_t beat_ms;     /* monotonic */
+	uint64_t patience_ms; /* so long it may take; longer is no progress */
+};
+#define STATUS_STAGES 3
+
+struct status_facts {
+	const struct conf *conf;
+	struct counters *counters;
+	const struct trend *trend;
+	enum status_phase phase;
+	uint64_t now_ms, started_ms; /* monotonic */
+	uint64_t real_ns;
+	size_t chunks, chunks_free;
+	struct spool_totals spool;
+	bool is_spool_full;
+	size_t lanes,
+		lanes_live; /* interfaces to record, and those that packets can be captured from */
+	struct status_stage stages[STATUS_STAGES];
+	/* For the control socket only: it may name bucket and files. */
+	const char *interfaces; /* "eth0,eth1 (away)" */
+	const char *trouble;    /* "uploads failing since 12 min: …", or "" */
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Where the server listens: an address and port, or a socket in the file system. */
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/error.h"
+
+struct listener_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage storage;
+		struct sockaddr_un local;
+	} socket;
+	socklen_t length; /* 0: nowhere */
+};
+
+/*
+ * "ADDRESS:PORT", "[ADDRESS]:PORT" with a numeric address, "unix:/PATH", "/PATH", or "" for nowhere. Pure.
+ * ERROR_CONFIG: what is allowed.
+ */
+int listener_parse(const char *text, struct listener_address *ret_address, struct error *err)
+	__attribute__((warn_unused_result));
+/* The path of a socket in the file system, else "". */
+const char *listener_path(const struct listener_address *address);
+/*
+ * Bind and listen. A socket file that nobody listens on any more is replaced; the new one is for its owner
+ * and group. Returns the fd; ERROR_TRANSIENT if somebody else is there.
+ */
+#define LISTENER_MODE 0660
+int listener_open(const struct listener_address *address, struct error *err)
+	__attribute__((warn_unused_result));

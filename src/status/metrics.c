@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because all that makes one metric, its row and its samples, is in one place. */
+#include "status/metrics.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "status/health.h"
+
+#define PREFIX "kube_node_tracer_"
+
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_HISTOGRAM,
+	METRIC_INFO,
+};
+
+/* One answer while it is written. */
+struct scrape {
+	FILE *out;
+	enum metrics_format format;
+	const struct status_facts *facts;
+	const struct metric *metric;
+};
+
+/* Fields of struct interface_counters and struct counters are found by their place there. */
+struct metric {
+	const char *name; /* without the prefix, and for counters without _total */
+	enum metric_type type;
+	void (*sample)(struct scrape *scrape);
+	size_t offset;
+	const char *labels; /* for the manual */
+	const char *help;   /* one sentence */
+};
+
+/* Values ----------------------------------------------------------------------------------------- */
+
+static const char *suffix_of(enum metric_type type)
+{
+	return type == METRIC_COUNTER ? "_total" : type == METRIC_INFO ? "_info" : "";
+}
+
+/* value / 10^decimals, exactly. */
+static void write_number(FILE *out, uint64_t value, unsigned decimals)
+{
+	uint64_t unit = 1;
+
+	for (unsigned i = 0; i < decimals; i++)
+		unit *= 10;
+	if (decimals == 0)
+		(void)fprintf(out, "%" PRIu64, value);
+	else
+		(void)fprintf(out, "%" PRIu64 ".%0*" PRIu64, value / unit, (int)decimals,
+			      value % unit);
+}
+
+/* A bound of a histogram, as OpenMetrics has it: no zeros at the end but the first after the point. */
+static void write_bound(FILE *out, uint64_t value, unsigned decimals)
+{
+	for (; decimals > 1 && value % 10 == 0; decimals--)
+		value /= 10;
+	write_number(out, value, decimals);
+}
+
+/* One sample; labels as they stand between the braces, or "". */
+static void sample_fixed(struct scrape *scrape, const char *labels, uint64_t value,
+			 unsigned decimals)
+{
+	(void)fprintf(scrape->out, PREFIX "%s%s%s%s%s ", scrape->metric->name,
+		      suffix_of(scrape->metric->type), *labels ? "{" : "", labels,
+		      *labels ? "}" : "");
+	write_number(scrape->out, value, decimals);
+	(void)fputc('\n', scrape->out);
+}
+
+static void sample_count(struct scrape *scrape, const char *labels, uint64_t value)
+{
+	sample_fixed(scrape, labels, value, 0);
+}
+
+/* A name by the kernel may hold anything but a slash and a blank. */
+#define LABELS_MAX 256
+static void interface_label(const struct interface_counters *interface, char out[LABELS_MAX])
+{
+	struct text text = text_over(out, LABELS_MAX);
+
+	text_append(&text, "interface=\"");
+	for (const char *p = interface->name; *p; p++)
+		if (*p == '"' || *p == '\\')
+			text_append(&text, "\\%c", *p);
+		else
+			text_append(&text, "%c", *p > ' ' && *p < 0x7f ? *p : '?');
+	text_append(&text, "\"");
+}
+
+static const void *field_of(const struct scrape *scrape, const void *from)
+{
+	return (const char *)from + scrape->metric->offset;
+}
+
+/* By interface ----------------------------------------------------------------------------------- */
+
+static void visit_counter(void *context, const struct interface_counters *interface)
+{
+	struct scrape *scrape = context;
+	char labels[LABELS_MAX];
+
+	interface_label(interface, labels);
+	sample_count(scrape, labels, counter_read(field_of(scrape, interface)));
+}
+
+static void sample_interfaces(struct scrape *scrape)
+{
+	counters_each_interface(scrape->facts->counters, visit_counter, scrape);
+}
+
+/* How it is now is of interest where it is recorded now. */
+static void visit_ring(void *context, const struct interface_counters *interface)
+{
+	if (interface->users > 0)
+		visit_counter(context, interface);
+}
+
+static void sample_rings(struct scrape *scrape)
+{
+	counters_each_interface(scrape->facts->counters, visit_ring, scrape);
+}
+
+static void visit_live(void *context, const struct interface_counters *interface)
+{
+	struct scrape *scrape = context;
+	char labels[LABELS_MAX];
+
+	if (interface->users == 0)
+		return;
+	interface_label(interface, labels);
+	sample_count(scrape, labels, atomic_load(&interface->is_live));
+}
+
+static void sample_live(struct scrape *scrape)
+{
+	counters_each_interface(scrape->facts->counters, visit_live, scrape);
+}
+
+static void visit_drops(void *context, const struct interface_counters *interface)
+{
+	struct scrape *scrape = context;
+	char label[LABELS_MAX], labels[LABELS_MAX + 64];
+
+	interface_label(interface, label);
+	for (int i = 0; i < DROP_REASON_COUNT; i++) {
+		(void)snprintf(labels, sizeof labels, "%s,reason=\"%s\"", label,
+			       drop_reason_names[i]);
+		sample_count(scrape, labels, counter_read(&interface->drops[i]));
+	}
+}
+
+static void sample_drops(struct scrape *scrape)
+{
+	counters_each_interface(scrape->facts->counters, visit_drops, scrape);
+}
+
+/* Of the whole ----------------------------------------------------------------------------------- */
+
+static void sample_counter(struct scrape *scrape)
+{
+	sample_count(scrape, "", counter_read(field_of(scrape, scrape->facts->counters)));
+}
+
+/* A stamp in ns; none yet is 0, as Prometheus has it. */
+static void sample_stamp(struct scrape *scrape)
+{
+	const atomic_uint_fast64_t *stamp = field_of(scrape, scrape->facts->counters);
+
+	sample_fixed(scrape, "", atomic_load(stamp) / CLOCK_NS_PER_MS, 3);
+}
+
+static void sample_build(struct scrape *scrape)
+{
+	sample_count(scrape, "version=\"" PACKAGE_VERSION "\"", 1);
+}
+
+static void sample_start(struct scrape *scrape)
+{
+	const struct status_facts *facts = scrape->facts;
+
+	sample_fixed(scrape, "",
+		     facts->real_ns / CLOCK_NS_PER_MS - (facts->now_ms - facts->started_ms), 3);
+}
+
+static void sample_phase(struct scrape *scrape)
+{
+	sample_count(scrape, "phase=\"starting\"", scrape->facts->phase == STATUS_STARTING);
+	sample_count(scrape, "phase=\"recording\"", scrape->facts->phase == STATUS_RECORDING);
+	sample_count(scrape, "phase=\"stopping\"", scrape->facts->phase == STATUS_STOPPING);
+}
+
+static void sample_health(struct scrape *scrape)
+{
+	struct health_finding findings[HEALTH_RULES];
+
+	(void)health_judge(scrape->facts, true, findings);
+	for (size_t i = 0; i < HEALTH_RULES; i++) {
+		char labels[LABELS_MAX];
+
+		(void)snprintf(labels, sizeof labels, "probe=\"%s\",rule=\"%s\"",
+			       health_rules[i].is_liveness ? "healthz" : "readyz",
+			       health_rules[i].name);
+		sample_count(scrape, labels, !findings[i].is_failing);
+	}
+}
+
+static void sample_ring_size(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->conf->capture_buffer);
+}
+
+static void sample_chunks(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->chunks - scrape->facts->chunks_free);
+}
+
+static void sample_chunks_limit(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->chunks);
+}
+
+static void sample_spool_segments(struct scrape *scrape)
+{
+	const struct spool_totals *spool = &scrape->facts->spool;
+
+	sample_count(scrape, "state=\"ready\"", spool->ready);
+	sample_count(scrape, "state=\"sending\"", spool->sending);
+	sample_count(scrape, "state=\"rejected\"", spool->rejected);
+}
+
+static void sample_spool_bytes(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->spool.bytes);
+}
+
+static void sample_spool_limit(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->conf->spool_max_size);
+}
+
+static void sample_spool_segments_limit(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->conf->spool_max_segments);
+}
+
+static void sample_spool_full(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->is_spool_full);
+}
+
+static void sample_oldest(struct scrape *scrape)
+{
+	const struct status_facts *facts = scrape->facts;
+	uint64_t oldest_ns = facts->spool.oldest_ns, age_ns = 0;
+
+	if (oldest_ns > 0 && facts->real_ns > oldest_ns)
+		age_ns = facts->real_ns - oldest_ns;
+	sample_fixed(scrape, "", age_ns / CLOCK_NS_PER_MS, 3);
+}
+
+static void sample_levels(struct scrape *scrape)
+{
+	struct level_counters *levels = scrape->facts->counters->levels;
+	bool is_time = scrape->metric->offset == offsetof(struct level_counters, ns);
+
+	for (size_t i = 0; i < COUNTERS_LEVELS_MAX && levels[i].codec; i++) {
+		char labels[LABELS_MAX];
+
+		(void)snprintf(labels, sizeof labels, "codec=\"%s\",level=\"%s\"", levels[i].codec,
+			       levels[i].level);
+		sample_fixed(scrape, labels, counter_read(field_of(scrape, &levels[i])),
+			     is_time ? 9 : 0);
+	}
+}
+
+static void sample_uploads(struct scrape *scrape)
+{
+	const struct counters *counters = scrape->facts->counters;
+	uint64_t rejected = counter_read(&counters->segments_rejected),
+		 failures = counter_read(&counters->upload_failures);
+
+	sample_count(scrape, "result=\"success\"", counter_read(&counters->segments_uploaded));
+	sample_count(scrape, "result=\"retry\"", failures > rejected ? failures - rejected : 0);
+	sample_count(scrape, "result=\"rejected\"", rejected);
+}
+
+static void sample_responses(struct scrape *scrape)
+{
+	const struct counters *counters = scrape->facts->counters;
+
+	for (unsigned code = 0; code < COUNTERS_HTTP_CODES; code++) {
+		uint64_t value = counter_read(&counters->upload_responses[code]);
+		char labels[LABELS_MAX];
+
+		if (value == 0)
+			continue;
+		(void)snprintf(labels, sizeof labels, code ? "code=\"%u\"" : "code=\"none\"", code);
+		sample_count(scrape, labels, value);
+	}
+}
+
+static void sample_failing(struct scrape *scrape)
+{
+	sample_count(scrape, "", *scrape->facts->trouble != '\0');
+}
+
+static void sample_reloads(struct scrape *scrape)
+{
+	const struct counters *counters = scrape->facts->counters;
+
+	sample_count(scrape, "result=\"success\"", counter_read(&counters->reloads));
+	sample_count(scrape, "result=\"refused\"", counter_read(&counters->reloads_refused));
+}
+
+static void sample_histogram(struct scrape *scrape)
+{
+	const struct histogram *histogram = field_of(scrape, scrape->facts->counters);
+	bool is_time = scrape->metric->offset == offsetof(struct counters, upload_ms);
+	const uint64_t *bounds = is_time ? histogram_ms_bounds : histogram_bytes_bounds;
+	const char *name = scrape->metric->name;
+	unsigned decimals = is_time ? 3 : 0;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+		count += counter_read(&histogram->buckets[i]);
+		(void)fprintf(scrape->out, PREFIX "%s_bucket{le=\"", name);
+		if (i < HISTOGRAM_BOUNDS)
+			write_bound(scrape->out, bounds[i], decimals);
+		else
+			(void)fputs("+Inf", scrape->out);
+		(void)fprintf(scrape->out, "\"} %" PRIu64 "\n", count);
+	}
+	(void)fprintf(scrape->out, PREFIX "%s_sum ", name);
+	write_number(scrape->out, counter_read(&histogram->sum), decimals);
+	(void)fprintf(scrape->out, "\n" PREFIX "%s_count %" PRIu64 "\n", name, count);
+}
+
+/* The table -------------------------------------------------------------------------------------- */
+
+#define INTERFACE(field)      sample_interfaces, offsetof(struct interface_counters, field), "interface"
+#define RING(field)           sample_rings, offsetof(struct interface_counters, field), "interface"
+#define TOTAL(field)          sample_counter, offsetof(struct counters, field), ""
+#define STAMP(field)          sample_stamp, offsetof(struct counters, field), ""
+#define LEVEL(field)          sample_levels, offsetof(struct level_counters, field), "codec, level"
+#define HISTOGRAM(field)      sample_histogram, offsetof(struct counters, field), ""
+#define FACT(sample)          sample, 0, ""
+#define FACTS(sample, labels) sample, 0, labels
+
+static const struct metric metrics[] = {
+	{ "build", METRIC_INFO, FACTS(sample_build, "version"), "The version that runs." },
+	{ "start_time_seconds", METRIC_GAUGE, FACT(sample_start),
+	  "When the process started, in seconds since 1970." },
+	{ "phase", METRIC_GAUGE, FACTS(sample_phase, "phase"),
+	  "1 for the phase that it is in: starting, recording or stopping." },
+	{ "health", METRIC_GAUGE, FACTS(sample_health, "probe, rule"),
+	  "1 while this rule of /healthz or /readyz holds, 0 while it fails." },
+
+	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
+	  "1 while packets can be captured from the interface, 0 while it is away." },
+	{ "recorded_packets", METRIC_COUNTER, INTERFACE(packets),
+	  "Packets written to segments, also those that were deleted or refused later." },
+	{ "recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),
+	  "Bytes of those packets as they stand in the file, before compression." },
+	{ "dropped_packets", METRIC_COUNTER, FACTS(sample_drops, "interface, reason"),
+	  "Packets lost: kernel (ring full), interface, budget (spool full), disk, rejected "
+	  "(refused for good)." },
+	{ "discarded_packets", METRIC_COUNTER, INTERFACE(packets_discarded),
+	  "Packets that were recorded, and then deleted for want of room or refused for good; "
+	  "dropped_packets has them as well." },
+	{ "own_packets", METRIC_COUNTER, INTERFACE(packets_own),
+	  "Packets of our own uploads, which are left out." },
+	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),
+	  "How often capture began anew because the interface had been away." },
+	{ "ring_packets", METRIC_GAUGE, RING(in_ring),
+	  "Packets that waited in the kernel's ring when the last chunk was taken." },
+	{ "ring_size_bytes", METRIC_GAUGE, FACT(sample_ring_size),
+	  "Size of the kernel's ring of each interface." },
+	{ "queue_chunks", METRIC_GAUGE, FACT(sample_chunks),
+	  "Chunks of packets in memory, between capture and disk." },
+	{ "queue_limit_chunks", METRIC_GAUGE, FACT(sample_chunks_limit),
+	  "How many of them there can be; then the ring is the last buffer." },
+
+	{ "segments", METRIC_COUNTER, INTERFACE(segments), "Segments finished." },
+	{ "compression_input_bytes", METRIC_COUNTER, LEVEL(bytes_before),
+	  "Bytes given to the compressor." },
+	{ "compression_output_bytes", METRIC_COUNTER, LEVEL(bytes_after),
+	  "Bytes that it made of them." },
+	{ "compression_seconds", METRIC_COUNTER, LEVEL(ns), "Time that it took." },
+
+	{ "spool_segments", METRIC_GAUGE, FACTS(sample_spool_segments, "state"),
+	  "Finished segments on this node: ready (waiting), sending, rejected." },
+	{ "spool_bytes", METRIC_GAUGE, FACT(sample_spool_bytes), "What they take." },
+	{ "spool_limit_bytes", METRIC_GAUGE, FACT(sample_spool_limit),
+	  "What they may take (spool.max_size); 0 is no limit." },
+	{ "spool_limit_segments", METRIC_GAUGE, FACT(sample_spool_segments_limit),
+	  "How many there may be (spool.max_segments)." },
+	{ "spool_full", METRIC_GAUGE, FACT(sample_spool_full),
+	  "1 while nothing is left to delete and the file system has too little room." },
+	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, FACT(sample_oldest),
+	  "How long ago the oldest segment that waits began; 0 if none waits." },
+
+	{ "uploads", METRIC_COUNTER, FACTS(sample_uploads, "result"),
+	  "Attempts to upload a segment: success, retry (it will be tried again), rejected (set "
+	  "aside for good)." },
+	{ "uploaded_bytes", METRIC_COUNTER, TOTAL(bytes_uploaded),
+	  "Bytes of segments that the sink has proved to hold." },
+	{ "upload_responses", METRIC_COUNTER, FACTS(sample_responses, "code"),
+	  "Answers of the storage service by HTTP status; none is no answer." },
+	{ "upload_duration_seconds", METRIC_HISTOGRAM, HISTOGRAM(upload_ms),
+	  "How long uploads that succeeded took." },
+	{ "upload_size_bytes", METRIC_HISTOGRAM, HISTOGRAM(upload_bytes),
+	  "Size of the segments uploaded." },
+	{ "upload_failing", METRIC_GAUGE, FACT(sample_failing),
+	  "1 while the last attempt of an uploader failed." },
+	{ "upload_last_success_timestamp_seconds", METRIC_GAUGE, STAMP(uploaded_last_ns),
+	  "When a segment was uploaded last, in seconds since 1970; 0 if none was yet." },
+	{ "token_expiry_timestamp_seconds", METRIC_GAUGE, STAMP(token_expires_ns),
+	  "When the access token ends (it is renewed before), in seconds since 1970; 0 if there is "
+	  "none." },
+	{ "reloads", METRIC_COUNTER, FACTS(sample_reloads, "result"),
+	  "Reloads of the configuration: success or refused." },
+};
+#define METRIC_COUNT (sizeof metrics / sizeof *metrics)
+
+static void write_head(const struct scrape *scrape)
+{
+	static const char *const types[] = {
+		[METRIC_COUNTER] = "counter",
+		[METRIC_GAUGE] = "gauge",
+		[METRIC_HISTOGRAM] = "histogram",
+		[METRIC_INFO] = "info",
+	};
+	bool is_open = scrape->format == METRICS_OPENMETRICS;
+	const struct metric *metric = scrape->metric;
+	/* OpenMetrics names the family, Prometheus' own format the sample; that knows no infos. */
+	const char *suffix = is_open ? "" : suffix_of(metric->type);
+	const char *type = !is_open && metric->type == METRIC_INFO ? "gauge" : types[metric->type];
+
+	(void)fprintf(scrape->out, "# HELP " PREFIX "%s%s %s\n# TYPE " PREFIX "%s%s %s\n",
+		      metric->name, suffix, metric->help, metric->name, suffix, type);
+}
+
+void metrics_write(FILE *out, enum metrics_format format, const struct status_facts *facts)
+{
+	struct scrape scrape = { .out = out, .format = format, .facts = facts };
+
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		scrape.metric = &metrics[i];
+		write_head(&scrape);
+		metrics[i].sample(&scrape);
+	}
+	if (format == METRICS_OPENMETRICS)
+		(void)fputs("# EOF\n", out);
+}
+
+enum metrics_format metrics_negotiate(const char *accept)
+{
+	/* Prometheus asks for what it likes best first, and takes either. */
+	return accept && strstr(accept, "application/openmetrics-text") ? METRICS_OPENMETRICS
+									: METRICS_PROMETHEUS;
+}
+
+const char *metrics_content_type(enum metrics_format format)
+{
+	return format == METRICS_OPENMETRICS
+		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+		       : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+void metrics_each(void (*visit)(void *context, const char *name, const char *labels,
+				const char *help),
+		  void *context)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		char name[128];
+
+		(void)snprintf(name, sizeof name, PREFIX "%s%s", metrics[i].name,
+			       suffix_of(metrics[i].type));
+		visit(context, name, metrics[i].labels, metrics[i].help);
+	}
+}

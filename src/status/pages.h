@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What is asked and what is answered, as a table of pages, without HTTP: the server below and the fuzzer
+ * call it. A page is for everybody who can reach the status address, or only for who may use the control
+ * socket. Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "status/facts.h"
+
+/* What the daemon does for the pages. */
+struct pages_actions {
+	void *context;
+	void (*gather)(void *context, struct status_facts *ret_facts);
+	/* Blocks until the reload is over. */
+	int (*reload)(void *context, struct error *err);
+	void (*end_segments)(void *context);
+	/* End the segments, and let no uploader wait. */
+	void (*flush)(void *context);
+};
+
+struct page_request {
+	const char *method, *path;
+	const char *accept; /* of the header; NULL: there is none */
+	const char *since;  /* of the query; NULL: not given */
+	bool is_control;    /* came by the control socket */
+};
+
+/* Filled by pages_answer(); the caller frees the body. */
+struct page_reply {
+	unsigned status; /* of HTTP */
+	const char *content_type;
+	const char *allow; /* the header of a 405; NULL: none */
+	char *body;
+	size_t length;
+};
+
+void pages_answer(const struct pages_actions *actions, const struct page_request *request,
+		  struct page_reply *ret_reply);

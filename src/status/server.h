@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The HTTP server for the pages: on the status address for everybody who can reach it (by default this
+ * machine), and on the control socket for root and the group of the process. Runs on the main loop, without
+ * a thread of its own. A connection gets one answer, and has to be done within seconds; there are few at a
+ * time, with small headers: what a stranger can cost is bounded.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "status/pages.h"
+
+struct server;
+
+/* Actions is borrowed. */
+int server_new(const struct pages_actions *actions, struct server **ret_server, struct error *err)
+	__attribute__((warn_unused_result));
+struct server *server_free(struct server *server);
+
+/* status.listen: is that an address? "" is one, too. ERROR_CONFIG or ERROR_USAGE by conf_error(). */
+int server_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/*
+ * Listen there instead of where it does; "" is nowhere. On failure (the port is in use) it listens nowhere,
+ * and may be called again.
+ */
+int server_listen(struct server *server, const char *address, struct error *err)
+	__attribute__((warn_unused_result));
+bool server_is_listening(const struct server *server);
+/* The control socket at this path, in place of a dead one; ERROR_TRANSIENT if somebody lives there. */
+int server_open_control(struct server *server, const char *path, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Readable when there is something to do; the same one for good. */
+int server_fd(const struct server *server);
+/* Do what there is to do; also to be called each second, for connections that take too long. */
+void server_run(struct server *server);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status/trend.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct trend *trend_new(void)
+{
+	return mem_calloc(1, sizeof(struct trend));
+}
+
+struct trend *trend_free(struct trend *trend)
+{
+	if (!trend)
+		return NULL;
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1; i++)
+		free(trend->interfaces[i]);
+	free(trend);
+	return NULL;
+}
+
+bool trend_is_due(const struct trend *trend, uint64_t now_ms)
+{
+	const struct trend_series *all = &trend->all;
+
+	return all->count == 0 || now_ms >= all->samples[all->newest].ms + TREND_STEP_MS;
+}
+
+static void add_sample(struct trend_series *series, const struct trend_sample *sample)
+{
+	series->newest = (series->newest + 1) % TREND_SAMPLES;
+	series->samples[series->newest] = *sample;
+	if (series->count < TREND_SAMPLES)
+		series->count++;
+}
+
+struct sampling {
+	struct trend *trend;
+	const char *system_table;
+	struct trend_interest interest;
+	uint64_t now_ms;
+	size_t place;
+};
+
+/* The visits come in the order of the places, which belong to other interfaces now and then. */
+static void sample_interface(void *context, const struct interface_counters *interface)
+{
+	struct sampling *sampling = context;
+	struct trend_series **place = &sampling->trend->interfaces[sampling->place++];
+	struct trend_sample sample = {
+		.ms = sampling->now_ms,
+		.packets = counter_read(&interface->packets),
+		.bytes = counter_read(&interface->bytes),
+	};
+	uint64_t in, out;
+
+	for (int i = 0; i < DROP_REJECTED; i++)
+		sample.drops += counter_read(&interface->drops[i]);
+	sample.seen = sample.packets + sample.drops + counter_read(&interface->packets_own);
+	if (trend_system_packets(sampling->system_table, interface->name, &in, &out))
+		sample.system = (sampling->interest.in ? in : 0) +
+				(sampling->interest.out ? out : 0);
+	if (!*place)
+		*place = mem_calloc(1, sizeof **place);
+	/* One that is not recorded any more, and maybe again later, has no past. */
+	if (interface->users == 0 || strcmp((*place)->name, interface->name) != 0) {
+		**place = (struct trend_series){ 0 };
+		memcpy((*place)->name, interface->name, sizeof(*place)->name);
+	}
+	add_sample(*place, &sample);
+}
+
+void trend_sample(struct trend *trend, struct counters *counters, const char *system_table,
+		  struct trend_interest interest, uint64_t now_ms)
+{
+	struct sampling sampling = {
+		.trend = trend,
+		.system_table = system_table,
+		.interest = interest,
+		.now_ms = now_ms,
+	};
+	struct trend_sample sample = {
+		.ms = now_ms,
+		.packets = counter_read(&counters->packets),
+		.bytes = counter_read(&counters->bytes),
+	};
+
+	for (int i = 0; i < DROP_REJECTED; i++)
+		sample.drops += counter_read(&counters->drops[i]);
+	sample.seen = sample.packets + sample.drops + counter_read(&counters->packets_own);
+	for (size_t i = 0; i < COUNTERS_LEVELS_MAX; i++)
+		sample.packed += counter_read(&counters->levels[i].bytes_after);
+	add_sample(&trend->all, &sample);
+	counters_each_interface(counters, sample_interface, &sampling);
+}
+
+const struct trend_series *trend_of(const struct trend *trend, const char *interface)
+{
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && trend->interfaces[i]; i++)
+		if (strcmp(trend->interfaces[i]->name, interface) == 0)
+			return trend->interfaces[i];
+	return NULL;
+}
+
+bool trend_since(const struct trend_series *series, uint64_t window_ms,
+		 struct trend_sample *ret_difference)
+{
+	const struct trend_sample *new = &series->samples[series->newest], *old = NULL;
+
+	for (size_t back = 1; back < series->count; back++) {
+		const struct trend_sample *each =
+			&series->samples[(series->newest + TREND_SAMPLES - back) % TREND_SAMPLES];
+
+		/* Samples come a little late: that must not halve what is seen of the window. */
+		if (new->ms - each->ms > window_ms + TREND_STEP_MS / 2)
+			break;
+		old = each;
+	}
+	if (!old)
+		return false;
+	*ret_difference = (struct trend_sample){
+		.ms = new->ms - old->ms,
+		.packets = new->packets - old->packets,
+		.bytes = new->bytes - old->bytes,
+		.drops = new->drops - old->drops,
+		.seen = new->seen - old->seen,
+		/* An interface that was made anew counts from 0. */
+		.system = new->system > old->system ? new->system - old->system : 0,
+		.packed = new->packed - old->packed,
+	};
+	return true;
+}
+
+/* One line: "  eth0: BYTES PACKETS 6 more, BYTES PACKETS …". */
+static bool parse_line(const char *line, const char *interface, uint64_t *in, uint64_t *out)
+{
+	const char *name = line + strspn(line, " ");
+	const char *end = name + strcspn(name, "\n");
+	const char *colon = NULL;
+
+	for (const char *p = name; p < end; p++) /* a name may hold one, an alias does */
+		if (*p == ':')
+			colon = p;
+	if (!colon)
+		return false;
+	if (strcmp(interface, "any") != 0 &&
+	    (strlen(interface) != (size_t)(colon - name) ||
+	     strncmp(name, interface, (size_t)(colon - name)) != 0))
+		return false;
+	return sscanf(colon + 1, "%*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, in, out) ==
+	       2;
+}
+
+bool trend_system_packets(const char *table, const char *interface, uint64_t *ret_in,
+			  uint64_t *ret_out)
+{
+	bool is_found = false;
+
+	*ret_in = *ret_out = 0;
+	for (const char *line = table; line && *line;
+	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		uint64_t in, out;
+
+		if (!parse_line(line, interface, &in, &out))
+			continue;
+		is_found = true;
+		*ret_in += in;
+		*ret_out += out;
+	}
+	return is_found;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status pages without HTTP: metrics, health rules, and what a request gets. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "status/health.h"
+#include "status/metrics.h"
+#include "status/pages.h"
+
+#define NOW_MS UINT64_C(1000000)
+
+struct fixture {
+	struct conf conf;
+	struct counters counters;
+	struct trend *trend;
+	struct status_facts facts;
+	struct pages_actions actions;
+};
+
+static void gather(void *context, struct status_facts *ret_facts)
+{
+	struct fixture *fixture = context;
+
+	*ret_facts = fixture->facts;
+}
+
+static int set_up(void **state)
+{
+	static const struct status_stage well = { "stage", "eth0", NOW_MS, 30000 };
+	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
+
+	counters_init(&fixture->counters);
+	fixture->trend = trend_new();
+	fixture->conf.capture_filter = (char *)"";
+	fixture->conf.capture_flush_interval = 1;
+	fixture->conf.status_max_loss = 1;
+	fixture->conf.status_max_wait = 3600;
+	fixture->facts = (struct status_facts){
+		.conf = &fixture->conf,
+		.counters = &fixture->counters,
+		.trend = fixture->trend,
+		.phase = STATUS_RECORDING,
+		.now_ms = NOW_MS,
+		.real_ns = 100000 * CLOCK_NS_PER_S,
+		.chunks = 48,
+		.chunks_free = 48,
+		.lanes = 1,
+		.lanes_live = 1,
+		.stages = { well, well, well },
+		.interfaces = "eth0",
+		.trouble = "",
+	};
+	fixture->actions = (struct pages_actions){ .context = fixture, .gather = gather };
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	trend_free(fixture->trend);
+	counters_done(&fixture->counters);
+	free(fixture);
+	return 0;
+}
+
+/* The only rule that fails, by name; "" if none does, "several" if more do. */
+static const char *failing(struct fixture *fixture)
+{
+	struct health_finding findings[HEALTH_RULES];
+	const char *name = "";
+	bool is_live = health_judge(&fixture->facts, true, findings),
+	     is_ready = health_judge(&fixture->facts, false, findings);
+
+	for (size_t i = 0; i < HEALTH_RULES; i++) {
+		assert_true(strlen(findings[i].why) > 0);
+		if (!findings[i].is_failing)
+			continue;
+		assert_false(health_rules[i].is_liveness ? is_live : is_ready);
+		name = *name ? "several" : health_rules[i].name;
+	}
+	assert_true(*name || (is_live && is_ready));
+	return name;
+}
+
+static void test_each_rule_fails_by_its_cause(void **state)
+{
+	struct fixture *fixture = *state;
+	struct status_facts *facts = &fixture->facts, before = *facts;
+
+	assert_string_equal(failing(fixture), "");
+	for (size_t i = 0; i < STATUS_STAGES; i++) {
+		static const char *const names[] = { "capture", "record", "upload" };
+
+		facts->stages[i].beat_ms = NOW_MS - 30000;
+		assert_string_equal(failing(fixture), "");
+		facts->stages[i].beat_ms = NOW_MS - 30001;
+		assert_string_equal(failing(fixture), names[i]);
+		facts->stages[i].name = NULL;
+		assert_string_equal(failing(fixture), "");
+		*facts = before;
+	}
+	facts->phase = STATUS_STARTING;
+	assert_string_equal(failing(fixture), "started");
+	facts->phase = STATUS_STOPPING;
+	assert_string_equal(failing(fixture), "started");
+	*facts = before;
+	facts->lanes_live = 0;
+	assert_string_equal(failing(fixture), "interfaces");
+	*facts = before;
+	facts->is_spool_full = true;
+	assert_string_equal(failing(fixture), "spool");
+	*facts = before;
+	facts->spool.ready = 1;
+	facts->spool.oldest_ns = facts->real_ns - 3600 * CLOCK_NS_PER_S;
+	assert_string_equal(failing(fixture), "");
+	facts->spool.oldest_ns -= CLOCK_NS_PER_S;
+	assert_string_equal(failing(fixture), "waiting");
+	fixture->conf.status_max_wait = 0;
+	assert_string_equal(failing(fixture), "");
+	facts->spool.oldest_ns = facts->real_ns + CLOCK_NS_PER_S; /* the clock was set back */
+	assert_string_equal(failing(fixture), "");
+}
+
+static void sample(struct fixture *fixture, unsigned step, unsigned system)
+{
+	const struct trend_interest both = { true, true };
+	char table[256];
+
+	(void)snprintf(table, sizeof table,
+		       "Inter-| Receive | Transmit\n face |bytes packets errs\n"
+		       "  eth0: 1 %u 0 0 0 0 0 0 1 %u 0 0 0 0 0 0\n",
+		       system, system);
+	trend_sample(fixture->trend, &fixture->counters, table, both, step * TREND_STEP_MS);
+}
+
+static void test_loss_is_that_of_the_last_minute(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+
+	interface_add(eth0, packets, 1000);
+	sample(fixture, 0, 0);
+	interface_add(eth0, packets, 990);
+	interface_add(eth0, drops[DROP_KERNEL], 10);
+	sample(fixture, 1, 1000);
+	assert_string_equal(failing(fixture), "");
+	interface_add(eth0, drops[DROP_DISK], 1);
+	sample(fixture, 2, 1000);
+	assert_string_equal(failing(fixture), "loss");
+	fixture->conf.status_max_loss = 100;
+	assert_string_equal(failing(fixture), "");
+	fixture->conf.status_max_loss = 1;
+	for (unsigned step = 3; step < 14; step++) {
+		assert_string_equal(failing(fixture), "loss");
+		sample(fixture, step, 1000);
+	}
+	sample(fixture, 14, 1000);
+	assert_string_equal(failing(fixture), "");
+	/* What is refused by the sink was captured. */
+	counters_discard(&fixture->counters, "eth0", DROP_REJECTED, 1000);
+	sample(fixture, 15, 1000);
+	assert_string_equal(failing(fixture), "");
+	fixture->conf.status_max_loss = 0;
+	interface_add(eth0, drops[DROP_KERNEL], 1);
+	sample(fixture, 16, 1000);
+	assert_string_equal(failing(fixture), "loss");
+	counters_return(eth0);
+}
+
+static void test_silence_beside_traffic(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+
+	for (unsigned step = 0; step < 3; step++)
+		sample(fixture, step, step * 10);
+	assert_string_equal(failing(fixture), ""); /* not for long enough yet */
+	sample(fixture, 3, 30);
+	assert_string_equal(failing(fixture), "traffic");
+	fixture->conf.capture_flush_interval = 30; /* what is in memory is not counted yet */
+	assert_string_equal(failing(fixture), "");
+	fixture->conf.capture_flush_interval = 1;
+	fixture->conf.capture_filter = (char *)"udp";
+	assert_string_equal(failing(fixture), "");
+	fixture->conf.capture_filter = (char *)"";
+	interface_add(eth0, packets_own, 1);
+	sample(fixture, 4, 40);
+	assert_string_equal(failing(fixture), "");
+	for (unsigned step = 5; step < 9; step++)
+		sample(fixture, step, 40 + step * 8);
+	assert_string_equal(failing(fixture), ""); /* a few packets may be anything */
+	sample(fixture, 9, 1000);
+	assert_string_equal(failing(fixture), "traffic");
+	counters_return(eth0);
+	sample(fixture, 10, 2000);
+	assert_string_equal(failing(fixture), ""); /* it is not recorded any more */
+}
+
+static void test_system_table(void **state)
+{
+	static const char table[] =
+		"Inter-|   Receive                                                |  Transmit\n"
+		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets\n"
+		"    lo: 100  7 0 0 0 0 0 0 100  7 0 0 0 0 0 0\n"
+		"eth0:1: 5 1 0 0 0 0 0 0 5 2 0 0 0 0 0 0\n"
+		"  eth0:9 20 0 0 0 0 0 0 9 30 0 0 0 0 0 0\n"
+		"  bad0: 1 2 3\n";
+	uint64_t in, out;
+
+	(void)state;
+	assert_true(trend_system_packets(table, "lo", &in, &out));
+	assert_int_equal(in, 7);
+	assert_true(trend_system_packets(table, "eth0", &in, &out));
+	assert_int_equal(in, 20);
+	assert_int_equal(out, 30);
+	assert_true(trend_system_packets(table, "eth0:1", &in, &out));
+	assert_int_equal(out, 2);
+	assert_true(trend_system_packets(table, "any", &in, &out));
+	assert_int_equal(in, 28);
+	assert_false(trend_system_packets(table, "eth", &in, &out));
+	assert_false(trend_system_packets(table, "bad0", &in, &out));
+	assert_false(trend_system_packets("", "any", &in, &out));
+}
+
+static struct page_reply ask(struct fixture *fixture, const char *method, const char *path,
+			     const char *accept)
+{
+	const struct page_request request = { .method = method, .path = path, .accept = accept };
+	struct page_reply reply;
+
+	pages_answer(&fixture->actions, &request, &reply);
+	assert_int_equal(strlen(reply.body), reply.length);
+	return reply;
+}
+
+static void test_metrics_tell_what_was_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	struct interface_counters *odd = counters_take(&fixture->counters, "a\"b\\c\xff");
+	struct page_reply reply;
+
+	interface_add(eth0, packets, 12345);
+	interface_add(odd, drops[DROP_KERNEL], 7);
+	counters_add_upload(&fixture->counters, 5000, 75);
+	counter_add(&fixture->counters.upload_responses[0], 1);
+	counter_add(&fixture->counters.upload_responses[503], 4);
+	counter_add(&counters_level(&fixture->counters, "gzip", "2")->ns, 1500000000);
+	fixture->facts.spool.oldest_ns = fixture->facts.real_ns - 2500 * CLOCK_NS_PER_MS;
+	reply = ask(fixture, "GET", "/metrics", NULL);
+	assert_int_equal(reply.status, 200);
+	assert_non_null(strstr(reply.content_type, "0.0.4"));
+	static const char *const lines[] = {
+		"\nkube_node_tracer_recorded_packets_total{interface=\"eth0\"} 12345\n",
+		"\nkube_node_tracer_dropped_packets_total{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} "
+		"7\n",
+		"\nkube_node_tracer_uploads_total{result=\"success\"} 1\n",
+		"\nkube_node_tracer_upload_responses_total{code=\"none\"} 1\n",
+		"\nkube_node_tracer_upload_responses_total{code=\"503\"} 4\n",
+		"\nkube_node_tracer_upload_duration_seconds_bucket{le=\"0.05\"} 0\n",
+		"\nkube_node_tracer_upload_duration_seconds_bucket{le=\"0.1\"} 1\n",
+		"\nkube_node_tracer_upload_duration_seconds_bucket{le=\"1.0\"} 1\n",
+		"\nkube_node_tracer_upload_duration_seconds_bucket{le=\"+Inf\"} 1\n",
+		"\nkube_node_tracer_upload_duration_seconds_sum 0.075\n",
+		"\nkube_node_tracer_upload_size_bytes_bucket{le=\"1000\"} 0\n",
+		"\nkube_node_tracer_upload_size_bytes_bucket{le=\"10000\"} 1\n",
+		"\nkube_node_tracer_compression_seconds_total{codec=\"gzip\",level=\"2\"} 1.500000000\n",
+		"\nkube_node_tracer_spool_oldest_segment_age_seconds 2.500\n",
+		"# TYPE kube_node_tracer_recorded_packets_total counter\n",
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+		if (!strstr(reply.body, lines[i]))
+			fail_msg("missing: %s in\n%s", lines[i], reply.body);
+	free(reply.body);
+	reply = ask(fixture, "GET", "/metrics",
+		    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
+	assert_non_null(strstr(reply.content_type, "openmetrics"));
+	assert_non_null(strstr(reply.body, "# TYPE kube_node_tracer_recorded_packets counter\n"));
+	assert_non_null(strstr(reply.body, "# TYPE kube_node_tracer_build info\n"));
+	assert_string_equal(reply.body + reply.length - 6, "# EOF\n");
+	free(reply.body);
+	counters_return(eth0);
+	counters_return(odd);
+}
+
+static void test_requests(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		unsigned status;
+	} cases[] = {
+		{ "GET", "/healthz", 200 },    { "HEAD", "/readyz", 200 },
+		{ "POST", "/metrics", 405 },   { "PUT", "/healthz", 405 },
+		{ "GET", "/metrics/", 404 },   { "GET", "", 404 },
+		{ "GET", "//metrics", 404 },   { "DELETE", "/none", 404 },
+		{ "get", "/metrics", 405 },    { "GET", "/../etc", 404 },
+		{ "OPTIONS", "/readyz", 405 },
+	};
+	struct fixture *fixture = *state;
+	struct page_reply reply;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		reply = ask(fixture, cases[i].method, cases[i].path, NULL);
+		if (reply.status != cases[i].status)
+			fail_msg("%s %s: %u", cases[i].method, cases[i].path, reply.status);
+		assert_int_equal(!!reply.allow, reply.status == 405);
+		free(reply.body);
+	}
+	fixture->facts.lanes_live = 0;
+	reply = ask(fixture, "GET", "/readyz", NULL);
+	assert_int_equal(reply.status, 503);
+	assert_non_null(
+		strstr(reply.body, "{\"status\":\"failing\",\"rules\":[{\"rule\":\"started\""));
+	assert_non_null(strstr(reply.body, "{\"rule\":\"interfaces\",\"ok\":false,\"why\":\"no "));
+	free(reply.body);
+	reply = ask(fixture, "GET", "/healthz", NULL);
+	assert_int_equal(reply.status, 200);
+	assert_null(strstr(reply.body, "interfaces"));
+	free(reply.body);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_each_rule_fails_by_its_cause),
+		TEST(test_loss_is_that_of_the_last_minute),
+		TEST(test_silence_beside_traffic),
+		TEST(test_system_table),
+		TEST(test_metrics_tell_what_was_counted),
+		TEST(test_requests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
