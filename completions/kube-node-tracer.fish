@@ -13,6 +13,7 @@ complete -c kube-node-tracer -l gcs-credentials -r -F -d 'Google credentials: a 
 complete -c kube-node-tracer -l gcs-self-signed-jwt -x -a 'true false' -d 'With a service account\'s key: sign the tokens here in place of asking Google\'s token service for them'
 complete -c kube-node-tracer -l gcs-universe-domain -x -d 'Domain of the storage and token services: another one is for a cloud that Google runs apart from its own'
 complete -c kube-node-tracer -l gcs-storage-class -x -a 'default standard nearline coldline archive' -d 'Storage class of the objects; default is the bucket\'s own'
+complete -c kube-node-tracer -l gcs-chunk-size -x -d 'Send objects larger than this in pieces of this size, each acknowledged, in KiB or with a suffix, rounded up to a multiple of 256 KiB: what is broken off goes on after the last of them, also after a restart'
 complete -c kube-node-tracer -s N -l node-name -x -d 'Name of this node in object and file names: letters, digits, \'.\', \'_\' and \'-\''
 complete -c kube-node-tracer -s i -l capture-interface -x -a 'any auto (__fish_print_interfaces)' -d 'Interfaces to record; any is all of them at once, auto the one of the default route, else the first that is up'
 complete -c kube-node-tracer -s f -l capture-filter -x -d 'Record only what matches, in tcpdump\'s language (pcap-filter(7))'

@@ -8,6 +8,9 @@ As a program: fake_gcs.py [--host H] [--port P] [--directory DIR] prints its URL
 is killed; objects are files DIR/BUCKET/NAME. POST /_control sets faults (fake_http.py), GET shows
 the state.
 
+permissions: what the account may do on the bucket (everything); see the service's
+roles/storage.objectCreator, which is CREATE_ONLY.
+
 Faults of its own (kinds: multipart, start, chunk, status, cancel, metadata, media, delete,
 permissions):
     accept_bytes  keep no more than this of the chunk, and answer 308
@@ -32,6 +35,10 @@ GRANULARITY = 262144
 METADATA_MAX = 8192
 TYPES = {".pcap.gz": "application/gzip", ".pcap.zst": "application/zstd",
          ".pcap": "application/vnd.tcpdump.pcap"}
+CREATE_ONLY = frozenset(["storage.objects.create"])
+EVERYTHING = frozenset("storage.objects." + each for each in ("create", "get", "list", "delete"))
+NEEDED = {"multipart": "create", "start": "create", "metadata": "get", "media": "get",
+          "delete": "delete", "list": "list"}
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -56,8 +63,10 @@ class FakeGcs(FakeServer):
     """tokens: an object with is_valid(token), or None for an emulator, where a token is a
     violation. buckets: those that exist; None: all."""
 
-    def __init__(self, directory, tokens=None, buckets=None, **where):
+    def __init__(self, directory, tokens=None, buckets=None, permissions=EVERYTHING, **where):
         super().__init__(**where)
+        self.permissions = permissions
+        self.foreign = None  # what somebody else stores under the name of the next object
         self.directory = directory
         self.tokens, self.buckets = tokens, buckets
         self.objects = {}   # (bucket, name) -> resource
@@ -116,6 +125,10 @@ class FakeGcs(FakeServer):
             return error_reply(400, "invalid", "Invalid bucket name: '%s'" % bucket)
         if self.buckets is not None and bucket not in self.buckets:
             return error_reply(404, "notFound", "The specified bucket does not exist.")
+        needed = "storage.objects." + NEEDED.get(request.kind, "")
+        if request.kind in NEEDED and needed not in self.permissions:
+            return error_reply(403, "forbidden", "account does not have %s access to the Google "
+                               "Cloud Storage object." % needed)
         return getattr(self, "answer_" + request.kind)(request, bucket)
 
     def authorize(self, request):
@@ -185,6 +198,9 @@ class FakeGcs(FakeServer):
                                      'Provided CRC32C "%s" doesn\'t match calculated '
                                      'CRC32C "%s".' % (resource["crc32c"], actual))
         with self.lock:
+            if self.foreign is not None:
+                foreign, self.foreign = self.foreign, None
+                self.store(request, bucket, {"name": resource["name"]}, foreign, "0")
             conflict = self.exists(bucket, resource["name"], generation_match)
             if conflict:
                 return None, conflict
@@ -398,8 +414,9 @@ class FakeGcs(FakeServer):
         return Reply(200, {"kind": "storage#objects", "items": items})
 
     def answer_permissions(self, request, bucket):
+        asked = request.query.get("permissions", [])
         return Reply(200, {"kind": "storage#testIamPermissionsResponse",
-                           "permissions": request.query.get("permissions", [])})
+                           "permissions": [each for each in asked if each in self.permissions]})
 
 
 def main():

@@ -78,15 +78,15 @@ int file_sync_folder(int folder_fd, struct error *err)
 	return 0;
 }
 
-int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
-		 struct error *err)
+static int replace(int folder_fd, const char *name, mode_t mode, const void *bytes, size_t length,
+		   struct error *err)
 {
 	char temporary[NAME_MAX + 1];
 	cleanup_close int fd = -1;
 
 	if (snprintf(temporary, sizeof temporary, ".%s.new", name) >= (int)sizeof temporary)
 		return error_set(err, ERROR_FATAL, "write %s: name too long", name);
-	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return error_errno(err, "create %s", temporary);
 	if (file_write_all(fd, bytes, length, err) < 0)
@@ -103,6 +103,18 @@ int file_replace(int folder_fd, const char *name, const void *bytes, size_t leng
 failed:
 	(void)unlinkat(folder_fd, temporary, 0);
 	return error_wrap(err, "%s", name);
+}
+
+int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
+		 struct error *err)
+{
+	return replace(folder_fd, name, 0640, bytes, length, err);
+}
+
+int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
+			struct error *err)
+{
+	return replace(folder_fd, name, 0600, bytes, length, err);
 }
 
 int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_text,

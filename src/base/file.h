@@ -29,6 +29,9 @@ int file_sync_folder(int folder_fd, struct error *err) __attribute__((warn_unuse
 /* Replace NAME with these bytes, whole or not at all, durable: temporary name, fsync, rename. */
 int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
 		 struct error *err) __attribute__((warn_unused_result));
+/* The same, for nobody else to read: mode 0600. */
+int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
+			struct error *err) __attribute__((warn_unused_result));
 
 /*
  * A whole small file as an allocated, NUL-terminated text; more than `limit` bytes is an error.

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Text: numbers, sizes and times to and from characters, and a buffer of fixed size that is cut, never
- * overrun. Pure: no allocation, no I/O, no locale.
+ * overrun. Pure (but for random numbers): no allocation, no I/O, no locale.
  */
 
 #include <stdbool.h>
@@ -24,6 +24,10 @@ void text_append(struct text *text, const char *format, ...) __attribute__((form
 void text_append_json(struct text *text, const char *value);
 /* End with a newline, in place of the last character when there is no room. */
 void text_end_line(struct text *text);
+
+/* A random UUID (RFC 9562, version 4). */
+#define TEXT_UUID_LENGTH 36
+void text_make_uuid(char out[TEXT_UUID_LENGTH + 1]);
 
 #define TEXT_TIME_MAX 32
 

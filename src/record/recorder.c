@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "spool/name.h"
 
@@ -179,6 +180,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	(void)snprintf(segment.link_type, sizeof segment.link_type, "%s",
 		       chunk->source.link_type_name);
 	(void)snprintf(segment.filter, sizeof segment.filter, "%s", chunk->source.filter);
+	text_make_uuid(segment.id);
 	(void)snprintf(extension, sizeof extension, "%s%s", format->extension,
 		       recorder->codec->extension);
 	if (spool_next_sequence(recorder->context.spool, &segment.sequence, err) < 0)

@@ -28,6 +28,7 @@ static const struct fact {
 	FACT("link-type", FACT_TEXT, link_type),
 	FACT("filter", FACT_TEXT, filter),
 	FACT("snaplen", FACT_NUMBER, snaplen),
+	FACT("id", FACT_TEXT, id),
 	FACT("sequence", FACT_NUMBER, sequence),
 	FACT("start", FACT_TIME, start_ns),
 	FACT("end", FACT_TIME, end_ns),

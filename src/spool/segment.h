@@ -23,6 +23,7 @@ struct segment {
 	char filter[SEGMENT_FILTER_MAX];
 	char reason
 		[16]; /* why it ended: size, age, clock, signal, reload, stop, interface, disk, recovered */
+	char id[TEXT_UUID_LENGTH + 1]; /* of this very segment, nowhere else; "": not known */
 	uint64_t sequence;
 	uint64_t snaplen;
 	uint64_t start_ns, end_ns;  /* real time: what the segment covers */

@@ -17,32 +17,6 @@
 #include "spool/name.h"
 #include "spool/spool_private.h"
 
-/* What an earlier run was sending is to be sent; facts whose segment is gone are of no use. */
-static int tidy_up(struct spool *spool, struct error *err)
-{
-	cleanup_closedir DIR *sending = spool_folder_list(spool, SPOOL_SENDING, err);
-	cleanup_closedir DIR *facts = spool_folder_list(spool, SPOOL_FACTS, err);
-	struct dirent *item;
-
-	if (!sending || !facts)
-		return -1;
-	while ((item = readdir(sending)))
-		if (item->d_name[0] != '.' &&
-		    spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, item->d_name, err) < 0)
-			return -1;
-	while ((item = readdir(facts))) {
-		bool has_segment = false;
-
-		for (enum spool_state state = SPOOL_CAPTURING; state < SPOOL_FACTS; state++)
-			if (faccessat(spool->folder_fd[state], item->d_name, F_OK, 0) == 0)
-				has_segment = true;
-		if (!has_segment && strcmp(item->d_name, ".") != 0 &&
-		    strcmp(item->d_name, "..") != 0)
-			(void)unlinkat(spool->folder_fd[SPOOL_FACTS], item->d_name, 0);
-	}
-	return 0;
-}
-
 int spool_open(const char *directory, struct counters *counters, struct spool **ret_spool,
 	       struct error *err)
 {
@@ -56,7 +30,7 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	(void)pthread_mutex_init(&spool->lock, NULL);
 	thread_cond_init(&spool->changed);
 	if (spool_folder_open(spool, directory, err) < 0 ||
-	    spool_folder_read_sequence(spool, err) < 0 || tidy_up(spool, err) < 0 ||
+	    spool_folder_read_sequence(spool, err) < 0 || spool_tidy_up(spool, err) < 0 ||
 	    spool_rescan(spool, err) < 0) {
 		spool_close(spool);
 		return error_wrap(err, "spool %s", directory);
@@ -383,6 +357,7 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 {
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
+	spool_attempts_remove(spool, claim->name);
 	counter_add(&spool->counters->segments_rejected, 1);
 	counters_discard(spool->counters, claim->segment.interface, DROP_REJECTED,
 			 claim->segment.packets);

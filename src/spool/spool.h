@@ -6,7 +6,8 @@
  *     capturing/NAME -publish-> ready/NAME -claim-> sending/NAME -> removed      (the sink proved it)
  *                                          <-release-          `-> rejected/NAME (never to be accepted)
  *
- * facts/NAME holds what is known of the segment, written before it is published. A name outside
+ * facts/NAME holds what is known of the segment, written before it is published; attempts/NAME what an
+ * attempt to send it left behind that may have succeeded, or can be gone on with. A name outside
  * capturing/ and sending/ is complete. The folders are the truth; the list in memory is a cache of them,
  * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk:
  * all but spool_set_budget(), spool_wake(), spool_is_full() and spool_totals(), which main may call.
@@ -94,6 +95,18 @@ struct spool_claim {
 int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms,
 		struct spool_claim *ret_claim, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Uploader: what the next attempt to send a claimed segment has to know; a secret, at most
+ * SPOOL_ATTEMPT_MAX bytes. Durable, and gone with the segment. NULL: nothing.
+ */
+#define SPOOL_ATTEMPT_MAX 8192
+int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,
+		       struct error *err) __attribute__((warn_unused_result));
+/*
+ * What the last attempt left behind, in any run; "" if it was broken off in the middle by the end of its
+ * process; NULL if there is nothing. The caller frees.
+ */
+char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim);
 /* The sink proved that it holds the same bytes. */
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 	__attribute__((warn_unused_result));

@@ -48,6 +48,7 @@ int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_
 void spool_facts_remove(struct spool *spool, const char *name)
 {
 	(void)unlinkat(spool->folder_fd[SPOOL_FACTS], name, 0);
+	spool_attempts_remove(spool, name);
 }
 
 /* What a name tells, where the facts are missing or damaged. */

@@ -20,7 +20,7 @@
 
 const char *const spool_folder_names[SPOOL_STATE_COUNT] = {
 	[SPOOL_CAPTURING] = "capturing", [SPOOL_READY] = "ready", [SPOOL_SENDING] = "sending",
-	[SPOOL_REJECTED] = "rejected",   [SPOOL_FACTS] = "facts",
+	[SPOOL_REJECTED] = "rejected",   [SPOOL_FACTS] = "facts", [SPOOL_ATTEMPTS] = "attempts",
 };
 
 /*

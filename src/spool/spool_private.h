@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_facts.c and
- * spool_folder.c (the disk). Nothing is synced with `lock` held: the main thread must not wait for a disk.
+ * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_facts.c,
+ * spool_attempts.c, spool_tidy.c and spool_folder.c (the disk). Nothing is synced with `lock` held: the main thread must not wait for a disk.
  */
 
 #include <dirent.h>
@@ -11,13 +11,14 @@
 #include "base/thread.h"
 #include "spool/spool.h"
 
-/* A state is a folder. Whole segments are in READY to REJECTED; FACTS holds what is known of them. */
+/* A state is a folder. Whole segments are in READY to REJECTED; the others hold what goes with them. */
 enum spool_state {
 	SPOOL_CAPTURING,
 	SPOOL_READY,
 	SPOOL_SENDING,
 	SPOOL_REJECTED,
 	SPOOL_FACTS,
+	SPOOL_ATTEMPTS,
 	SPOOL_STATE_COUNT,
 };
 
@@ -78,6 +79,9 @@ int spool_folder_read_sequence(struct spool *spool, struct error *err)
 /* Something has become ready, or may have. */
 void spool_tell(struct spool *spool, bool is_wake);
 
+/* What an earlier run was sending is to be sent; what is of no use any more goes. */
+int spool_tidy_up(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+
 /* The list; the caller holds the lock. */
 void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
 			uint64_t bytes);
@@ -99,6 +103,11 @@ int spool_facts_write(struct spool *spool, const char *name, const struct segmen
 /* -1 with err if there are none, or none that can be used. */
 int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
 		     struct error *err) __attribute__((warn_unused_result));
+/* With what goes with them: the segment is gone. */
 void spool_facts_remove(struct spool *spool, const char *name);
 /* What the name alone tells; the rest is 0. */
 void spool_facts_guess(const char *name, struct segment *ret_segment);
+
+/* The process ended while it sent this segment: nobody knows how that ended. */
+void spool_attempts_note_unknown(struct spool *spool, const char *name);
+void spool_attempts_remove(struct spool *spool, const char *name);

@@ -6,13 +6,13 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "upload/http.h"
 
 #define FIELDS            "fields=generation,size,crc32c"
+#define FIELDS_AND_ID     FIELDS ",metadata"
 
 #define BUCKET_MIN        3
 #define BUCKET_MAX        63 /* also of each part between dots */
@@ -108,7 +108,7 @@ char *gcs_object_url(const char *base_url, const char *bucket, const char *name,
 	cleanup_free char *escaped = http_escape(name);
 
 	return mem_printf("%s/storage/v1/b/%s/o/%s?%s", base_url, bucket, escaped,
-			  query ? query : FIELDS);
+			  query ? query : FIELDS_AND_ID);
 }
 
 /* Text from outside (a filter) may hold bytes that are no UTF-8, which JSON cannot carry. */
@@ -171,6 +171,8 @@ bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource)
 	const char *bytes = json_string_value(json_object_get(resource, "size"));
 	const char *crc32c = json_string_value(json_object_get(resource, "crc32c"));
 	const char *generation = json_string_value(json_object_get(resource, "generation"));
+	const char *id =
+		json_string_value(json_object_get(json_object_get(resource, "metadata"), "id"));
 	struct gcs_resource parsed = { 0 };
 	bool is_whole;
 
@@ -180,6 +182,8 @@ bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource)
 	if (generation && generation[0] && !generation[strspn(generation, "0123456789")] &&
 	    strlen(generation) <= GCS_GENERATION_MAX)
 		memcpy(parsed.generation, generation, strlen(generation) + 1);
+	if (id)
+		(void)snprintf(parsed.id, sizeof parsed.id, "%s", id);
 	json_decref(resource);
 	if (is_whole)
 		*ret_resource = parsed;
@@ -217,18 +221,4 @@ bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
 	*ret_crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 		      (uint32_t)bytes[2] << 8 | bytes[3];
 	return true;
-}
-
-void gcs_make_uuid(char out[GCS_UUID_LENGTH + 1])
-{
-	unsigned char b[16];
-
-	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-		abort(); /* cannot happen for 16 bytes after boot */
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(out, GCS_UUID_LENGTH + 1,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		       b[13], b[14], b[15]);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "upload/sink.h"
 
 #define GCS_NAME_MAX       1024 /* bytes of an object name */
@@ -35,6 +36,7 @@ char *gcs_format_resource(const struct sink_object *object, const char *name,
 /* What a reply tells of an object; only true if all of it is there. */
 struct gcs_resource {
 	char generation[GCS_GENERATION_MAX + 1]; /* "" when absent */
+	char id[TEXT_UUID_LENGTH + 1]; /* of the segment, by its metadata; "" when absent */
 	uint64_t bytes;
 	uint32_t crc32c;
 };
@@ -47,7 +49,3 @@ bool gcs_parse_range(const char *range, uint64_t *ret_persisted);
 #define GCS_CRC32C_LENGTH 8
 void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1]);
 bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c);
-
-/* A random UUID: for boundaries, idempotency tokens and probes. */
-#define GCS_UUID_LENGTH 36
-void gcs_make_uuid(char out[GCS_UUID_LENGTH + 1]);

@@ -2,28 +2,23 @@
 /*
  * Resumable uploads. Within one attempt a session may be interrupted as often as it likes, as long as
  * the server acknowledges more bytes each time; what ends the attempt is an interruption without progress.
- * The session stays with the worker, so that the next attempt for the same object goes on with it.
+ * The session is kept beside the segment, so that the next attempt goes on with it, whichever worker makes
+ * it, and in whichever run.
  */
 #include "upload/sink_gcs_private.h"
 
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define CHUNK_BYTES    (UINT64_C(8) << 20) /* a multiple of 256 KiB, as the protocol wants it */
-#define SESSION_MAX_MS (UINT64_C(6) * 24 * 3600 * CLOCK_MS_PER_S) /* it would end after a week */
-#define RESTARTS_MAX   1
+#define RESTARTS_MAX 1
 
 /* One attempt. */
 struct attempt {
-	struct sink_worker *worker;
-	struct gcs_session *session; /* the worker's */
-	const struct sink_object *object;
-	const char *name;
+	struct gcs_upload *upload;
 	bool must_ask;        /* how far the session is, before more is sent */
 	unsigned restarts;    /* sessions that were gone */
 	struct error trouble; /* since the last progress; ERROR_NONE: none */
@@ -35,14 +30,6 @@ enum verdict {
 	WAS_THERE,
 	FAILED
 };
-
-void gcs_forget_session(struct sink_worker *worker)
-{
-	if (worker->session.url)
-		OPENSSL_cleanse(worker->session.url, strlen(worker->session.url));
-	free(worker->session.url);
-	worker->session = (struct gcs_session){ 0 };
-}
 
 enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
 				   const char *content_type, uint64_t bytes, char **ret_url,
@@ -87,46 +74,60 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	return GCS_DONE;
 }
 
+/*
+ * If this process ends in the middle, the next one has to assume that all was sent: it finds this, unless
+ * the attempt comes to its end.
+ */
+static void keep_for_a_crash(struct gcs_upload *upload)
+{
+	struct gcs_session worst = upload->session;
+
+	worst.may_be_there = true;
+	worst.sent = upload->object->bytes;
+	gcs_keep(upload, &worst);
+}
+
 /* The session is of no use any more: once, start from byte 0; then leave it to the next attempt. */
 static enum verdict start_over(struct attempt *attempt, struct error *err)
 {
-	gcs_forget_session(attempt->worker);
+	gcs_session_forget(&attempt->upload->session);
 	attempt->must_ask = false;
 	if (attempt->restarts++ < RESTARTS_MAX)
 		return GO_ON;
 	error_set(err, ERROR_TRANSIENT, "bucket %s: the server forgets its upload sessions",
-		  attempt->worker->sink->bucket);
+		  attempt->upload->worker->sink->bucket);
 	return FAILED;
 }
 
-/* An object of the name is there. */
+/* An object of the name is there, and it is not this session's. */
 static enum verdict compare(struct attempt *attempt, struct error *err)
 {
-	gcs_forget_session(attempt->worker);
-	return gcs_compare(attempt->worker, attempt->name, attempt->object, err) < 0 ? FAILED
-										     : WAS_THERE;
+	gcs_session_forget(&attempt->upload->session);
+	return gcs_compare(attempt->upload, err) < 0 ? FAILED : WAS_THERE;
 }
 
 static enum verdict start(struct attempt *attempt, struct error *err)
 {
-	struct sink_worker *worker = attempt->worker;
-	cleanup_free char *resource = gcs_format_resource(attempt->object, attempt->name,
-							  worker->sink->storage_class);
+	struct gcs_upload *upload = attempt->upload;
+	const struct sink_object *object = upload->object;
+	cleanup_free char *resource = gcs_format_resource(object, upload->name,
+							  upload->worker->sink->storage_class);
 	char *url;
-	enum gcs_outcome outcome = gcs_start_session(
-		worker, resource, attempt->object->content_type, attempt->object->bytes, &url, err);
+	enum gcs_outcome outcome = gcs_start_session(upload->worker, resource, object->content_type,
+						     object->bytes, &url, err);
 
 	if (outcome != GCS_DONE)
 		return outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
-	worker->session = (struct gcs_session){ .url = url, .started_ms = clock_monotonic_ms() };
+	upload->session.url = url;
+	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
+	keep_for_a_crash(upload);
 	return GO_ON;
 }
 
 /* The server has this many bytes, all in all. */
 static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct error *err)
 {
-	struct gcs_session *session = attempt->session;
-	const char *bucket = attempt->worker->sink->bucket;
+	struct gcs_session *session = &attempt->upload->session;
 
 	/* It lost what it had, or has what nobody sent: not our bytes any more. */
 	if (persisted < session->acknowledged || persisted > session->sent)
@@ -138,71 +139,107 @@ static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct 
 		return FAILED;
 	} else {
 		error_set(&attempt->trouble, ERROR_TRANSIENT,
-			  "bucket %s: the upload does not get beyond byte %" PRIu64, bucket,
-			  persisted);
+			  "bucket %s: the upload does not get beyond byte %" PRIu64,
+			  attempt->upload->worker->sink->bucket, persisted);
 	}
 	session->acknowledged = persisted;
 	/* All there, but no object yet: the question with the total makes it one. */
-	attempt->must_ask = persisted == attempt->object->bytes;
+	attempt->must_ask = persisted == attempt->upload->object->bytes;
 	return GO_ON;
 }
 
-/* The exchange itself: a question, or the next chunk. */
-static enum gcs_outcome ask_or_send(struct attempt *attempt, struct http_reply *ret_reply,
-				    struct error *err)
+/* How far is the session? The total makes it an object when all of it is there. */
+static enum gcs_outcome ask(struct gcs_upload *upload, struct http_reply *ret_reply,
+			    struct error *err)
 {
-	struct gcs_session *session = attempt->session;
-	const uint64_t total = attempt->object->bytes;
-	uint64_t length = total - session->acknowledged;
+	char range[64];
+	const char *headers[] = { range, NULL };
+	const struct gcs_call call = {
+		.phase = GCS_STATUS,
+		.request = { .method = "PUT",
+			     .url = upload->session.url,
+			     .headers = headers,
+			     .fd = -1 },
+	};
+
+	enum gcs_outcome outcome;
+
+	(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
+		       upload->object->bytes);
+	outcome = gcs_exchange(upload->worker, &call, ret_reply, err);
+	if (upload->session.sent == upload->object->bytes && gcs_may_have_landed(ret_reply))
+		upload->session.may_be_there = true;
+	return outcome;
+}
+
+static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
+				   struct error *err)
+{
+	struct gcs_session *session = &upload->session;
+	const uint64_t total = upload->object->bytes, begin = session->acknowledged;
+	uint64_t length = total - begin;
 	char range[96];
 	const char *headers[] = { range, NULL };
 	struct gcs_call call = {
-		.phase = attempt->must_ask ? GCS_STATUS : GCS_DATA,
-		.request = { .method = "PUT", .url = session->url, .headers = headers, .fd = -1 },
+		.phase = GCS_DATA,
+		.request = { .method = "PUT", .url = session->url, .headers = headers },
 	};
+	enum gcs_outcome outcome;
 
-	if (attempt->must_ask) {
-		(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64, total);
-		return gcs_exchange(attempt->worker, &call, ret_reply, err);
-	}
-	if (length > CHUNK_BYTES)
-		length = CHUNK_BYTES;
+	if (length > upload->worker->sink->chunk_bytes)
+		length = upload->worker->sink->chunk_bytes;
 	(void)snprintf(range, sizeof range, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-		       session->acknowledged, session->acknowledged + length - 1, total);
-	call.request.fd = attempt->object->fd;
-	call.request.file_offset = session->acknowledged;
+		       begin, begin + length - 1, total);
+	call.request.fd = upload->object->fd;
+	call.request.file_offset = begin;
 	call.request.file_bytes = length;
-	if (session->sent < session->acknowledged + length)
-		session->sent = session->acknowledged + length;
-	return gcs_exchange(attempt->worker, &call, ret_reply, err);
+	if (session->sent < begin + length)
+		session->sent = begin + length;
+	outcome = gcs_exchange(upload->worker, &call, ret_reply, err);
+	if (begin + length == total && gcs_may_have_landed(ret_reply))
+		session->may_be_there = true;
+	return outcome;
 }
 
 /* No reply, or one that leaves open what was kept: ask next, if that makes sense. */
 static enum verdict interrupted(struct attempt *attempt, struct error *err)
 {
-	const struct sink_context *context = &attempt->worker->sink->base.context;
+	const struct sink_worker *worker = attempt->upload->worker;
 
-	if (attempt->must_ask || attempt->worker->retry_after_ms > 0 ||
-	    atomic_load(context->cancel))
+	if (attempt->must_ask || worker->retry_after_ms > 0 ||
+	    atomic_load(worker->sink->base.context.cancel))
 		return FAILED;
 	attempt->trouble = *err;
 	attempt->must_ask = true;
 	return GO_ON;
 }
 
-static enum verdict step(struct attempt *attempt, struct error *err)
+/* The name is taken: if it was by this session, the session says so, and no permission is needed. */
+static enum verdict ask_who(struct attempt *attempt, struct error *err)
 {
 	struct http_reply reply;
+	enum gcs_outcome outcome = ask(attempt->upload, &reply, err);
+
+	if (outcome == GCS_DONE && gcs_prove(attempt->upload, &reply, err) == 0)
+		return WAS_THERE;
+	return outcome == GCS_RETRY || outcome == GCS_SETUP ? FAILED : compare(attempt, err);
+}
+
+static enum verdict step(struct attempt *attempt, struct error *err)
+{
+	struct gcs_upload *upload = attempt->upload;
+	bool has_asked = attempt->must_ask;
+	struct http_reply reply;
+	enum gcs_outcome outcome;
 	uint64_t persisted = 0;
 
-	if (!attempt->session->url)
+	if (!upload->session.url)
 		return start(attempt, err);
-	switch (ask_or_send(attempt, &reply, err)) {
+	outcome = has_asked ? ask(upload, &reply, err) : send_chunk(upload, &reply, err);
+	switch (outcome) {
 	case GCS_DONE:
-		gcs_forget_session(attempt->worker);
-		return gcs_prove(attempt->worker, &reply, attempt->name, attempt->object, err) < 0
-			       ? FAILED
-			       : FINISHED;
+		gcs_session_forget(&upload->session);
+		return gcs_prove(upload, &reply, err) < 0 ? FAILED : FINISHED;
 	case GCS_CONTINUE:
 		if (reply.range[0] && !gcs_parse_range(reply.range, &persisted))
 			return start_over(attempt, err);
@@ -212,9 +249,9 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	case GCS_NEW_SESSION:
 		return start_over(attempt, err);
 	case GCS_EXISTS:
-		return compare(attempt, err);
+		return has_asked ? compare(attempt, err) : ask_who(attempt, err);
 	case GCS_REFUSED:
-		gcs_forget_session(attempt->worker);
+		gcs_session_forget(&upload->session);
 		return FAILED;
 	case GCS_LOGIN:
 	case GCS_HIDDEN:
@@ -225,22 +262,17 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	return FAILED;
 }
 
-int gcs_send_resumable(struct sink_worker *worker, const struct sink_object *object,
-		       const char *name, bool *ret_was_there, struct error *err)
+int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 {
 	struct attempt attempt = {
-		.worker = worker,
-		.session = &worker->session,
-		.object = object,
-		.name = name,
+		.upload = upload,
+		.must_ask = upload->session.url != NULL,
 		.trouble.kind = ERROR_NONE,
 	};
 	enum verdict verdict;
 
-	if (worker->session.url &&
-	    clock_monotonic_ms() - worker->session.started_ms > SESSION_MAX_MS)
-		gcs_forget_session(worker);
-	attempt.must_ask = worker->session.url != NULL;
+	if (upload->session.url)
+		keep_for_a_crash(upload);
 	do {
 		verdict = step(&attempt, err);
 	} while (verdict == GO_ON);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,11 +8,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "upload/http_parts.h"
+#include "upload/http_private.h"
 #include "upload/http_url.h"
 #include "upload/sockets.h"
 
 #define CONNECTIONS_KEPT     4L      /* storage, token endpoint and room for one change each */
-#define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the 64 KiB that is usual */
+#define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the usual 64 KiB */
 #define KEEPALIVE_S          60L
 #define LOCAL_TIMEOUT_MS     5000L /* a metadata server is on this node or next to it */
 #define STALL_BYTES_A_SECOND 1024L
@@ -26,23 +26,6 @@
 #define PROTOCOLS_OPTION CURLOPT_PROTOCOLS
 #define PROTOCOLS_VALUE  ((long)(CURLPROTO_HTTP | CURLPROTO_HTTPS))
 #endif
-
-struct http {
-	CURL *easy;
-	const struct conf *conf;
-	struct sockets *sockets;
-	const atomic_bool *cancel;
-	char body[HTTP_BODY_MAX + 1];
-	size_t body_bytes;
-	bool is_cut; /* the reply had more of it */
-	struct http_headers headers;
-	/* Of the exchange that is going on. */
-	const struct http_request *request;
-	uint64_t position;    /* in the request's body */
-	bool is_unreadable;   /* the file of the body */
-	struct error problem; /* what a callback found; ERROR_NONE: nothing */
-	char reason[CURL_ERROR_SIZE];
-};
 
 int http_global_init(struct error *err)
 {
@@ -154,6 +137,12 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
 	return (size_t)got;
 }
 
+/* The last byte was handed to libcurl: it may have arrived. */
+static bool is_sent(const struct http *http)
+{
+	return http->position == http_body_bytes(http->request);
+}
+
 /* A connection that had been kept and turns out dead: libcurl sends the request once more. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
@@ -161,6 +150,7 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 
 	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > http_body_bytes(http->request))
 		return CURL_SEEKFUNC_FAIL;
+	http->is_sent_again |= is_sent(http);
 	http->position = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
 }
@@ -269,68 +259,6 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	return code;
 }
 
-/* What libcurl says of a failure, or only its kind where that may tell too much. */
-static const char *reason_of(const struct http *http, CURLcode code)
-{
-	const char *reason = http->reason;
-
-	return http_is_tellable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
-}
-
-/* Of the server's certificate or an https proxy's. */
-static bool is_clock_to_blame(const struct http *http)
-{
-	long server = 0, proxy = 0;
-
-	(void)curl_easy_getinfo(http->easy, CURLINFO_SSL_VERIFYRESULT, &server);
-	(void)curl_easy_getinfo(http->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy);
-	return http_is_out_of_time(server) || http_is_out_of_time(proxy);
-}
-
-static enum http_failure classify(const struct http *http, CURLcode code)
-{
-	curl_off_t ready_us = 0;
-
-	if (atomic_load(http->cancel))
-		return HTTP_STOPPED;
-	if (http->is_unreadable)
-		return HTTP_NOT_READABLE;
-	switch (code) {
-	case CURLE_PEER_FAILED_VERIFICATION:
-		/* At boot the clock may be years off until the time service has set it. */
-		return is_clock_to_blame(http) ? HTTP_NOT_IN_TIME : HTTP_NOT_TRUSTED;
-	case CURLE_SSL_CACERT_BADFILE:
-		return HTTP_NOT_TRUSTED;
-	default:
-		/* 0: it did not come to the transfer, with name, proxy and TLS behind it. */
-		(void)curl_easy_getinfo(http->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-		return ready_us == 0 ? HTTP_NOT_CONNECTED : HTTP_BROKEN_OFF;
-	}
-}
-
-/* No reply: fill err; returns what kind of failure it is. */
-static enum http_failure fail(const struct http *http, CURLcode code, struct error *err)
-{
-	cleanup_free char *host = http_url_host(http->request->url);
-	enum http_failure failure = classify(http, code);
-	const char *reason = reason_of(http, code);
-
-	if (code == CURLE_COULDNT_RESOLVE_PROXY)
-		reason = "cannot find the proxy";
-	else if (code == CURLE_SSL_CACERT_BADFILE)
-		reason = "the file of trusted certificate authorities cannot be used";
-	else if (http->problem.kind != ERROR_NONE)
-		reason = http->problem.message;
-	http_describe_failure(failure, host, reason, err);
-	return failure;
-}
-
-/* The last byte was handed to libcurl: it may have arrived. */
-static bool is_sent(const struct http *http)
-{
-	return http->position == http_body_bytes(http->request);
-}
-
 static void fill_reply(struct http *http, struct http_reply *ret_reply)
 {
 	const struct http_headers *headers = &http->headers;
@@ -342,6 +270,7 @@ static void fill_reply(struct http *http, struct http_reply *ret_reply)
 	*ret_reply = (struct http_reply){
 		.status = status,
 		.is_sent = is_sent(http),
+		.is_sent_again = http->is_sent_again,
 		.body = http->body,
 		.body_bytes = http->body_bytes,
 		.location = headers->values[HTTP_LOCATION],
@@ -378,7 +307,7 @@ int http_send(struct http *http, const struct http_request *request, struct http
 	http->body_bytes = 0;
 	http->reason[0] = '\0';
 	http->problem.kind = ERROR_NONE;
-	http->is_cut = http->is_unreadable = false;
+	http->is_cut = http->is_unreadable = http->is_sent_again = false;
 	memset(&http->headers, 0, sizeof http->headers);
 
 	code = set_options(http, request, headers);
@@ -389,8 +318,9 @@ int http_send(struct http *http, const struct http_request *request, struct http
 		fill_reply(http, ret_reply);
 		code = CURLE_OK;
 	} else {
-		*ret_reply = (struct http_reply){ .status = fail(http, code, err),
-						  .is_sent = is_sent(http) };
+		*ret_reply = (struct http_reply){ .status = http_fail(http, code, err),
+						  .is_sent = is_sent(http),
+						  .is_sent_again = http->is_sent_again };
 	}
 	http->request = NULL;
 	return code == CURLE_OK ? 0 : -1;

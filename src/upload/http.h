@@ -60,8 +60,10 @@ enum http_failure {
 
 /* A reply; owned by the struct http, valid until its next request. */
 struct http_reply {
-	long status;      /* or an enum http_failure */
-	bool is_sent;     /* all of the request's body went out: also told after a failure */
+	long status; /* or an enum http_failure */
+	/* All of the request's body went out; and did so before, on a kept connection that then turned out
+	 * dead: libcurl sends it once more by itself. Both are also told after a failure. */
+	bool is_sent, is_sent_again;
 	const char *body; /* NUL-terminated; cut at HTTP_BODY_MAX */
 	size_t body_bytes;
 	/* Headers; "" when absent or longer than HTTP_HEADER_MAX. */

@@ -121,34 +121,6 @@ void http_headers_take(struct http_headers *headers, const char *line, size_t le
 	}
 }
 
-void http_describe_failure(enum http_failure failure, const char *host, const char *reason,
-			   struct error *err)
-{
-	switch (failure) {
-	case HTTP_STOPPED:
-		error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
-		break;
-	case HTTP_NOT_IN_TIME:
-		error_set(err, ERROR_TRANSIENT,
-			  "%s: its TLS certificate is not valid at this time (%s); is this node's "
-			  "clock right?",
-			  host, reason);
-		break;
-	case HTTP_NOT_TRUSTED:
-		error_set(err, ERROR_CONFIG,
-			  "%s: its TLS certificate does not verify (%s); if a proxy or a private "
-			  "endpoint has its own authority, name that in upload.ca_file",
-			  host, reason);
-		break;
-	case HTTP_NOT_CONNECTED:
-	case HTTP_BROKEN_OFF:
-	case HTTP_NOT_READABLE:
-	case HTTP_FAILURE_COUNT:
-		error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
-		break;
-	}
-}
-
 uint64_t http_parse_date(const char *text)
 {
 	static const char *const forms[] = {

@@ -42,10 +42,6 @@ bool http_is_tellable(const char *reason, size_t capacity);
 /* Does this result of a verification (X509_V_ERR_*) tell of a certificate not valid yet, or no more? */
 bool http_is_out_of_time(long verify_result);
 
-/* Fill err for an exchange without a reply, with its kind: see http_send(). */
-void http_describe_failure(enum http_failure failure, const char *host, const char *reason,
-			   struct error *err);
-
 /* Seconds since 1970 of a date in one of the three forms of RFC 9110, 5.6.7; 0 if it is none of them. */
 uint64_t http_parse_date(const char *text);
 /*

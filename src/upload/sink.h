@@ -36,13 +36,24 @@ struct sink_object {
 	uint32_t crc32c;
 	const char *content_type;
 	const struct segment *segment; /* facts for custom metadata */
+	/*
+	 * What the last attempt had to say to this one, in whichever run; "": it ended with its process, so
+	 * that nobody knows how; NULL: there was none, or none that matters.
+	 */
+	const char *last_attempt;
+	/* Say something to the next attempt, durably, at most SPOOL_ATTEMPT_MAX bytes; NULL: nothing. */
+	void (*keep)(void *keeper, const char *text);
+	void *keeper;
 };
 
-/* What a finished call tells for the log. */
+/* What an attempt tells, for the log and for the next one. */
 struct sink_receipt {
 	char location[1400]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
 	unsigned requests;   /* network round trips; 0 where there are none */
 	bool was_there;      /* an earlier attempt, whose answer was lost, had succeeded */
+	/* Also after a failure: */
+	bool has_advanced;       /* the sink has more of it than before */
+	uint64_t retry_after_ms; /* the pause that the sink asked for; 0: none */
 };
 
 struct sink_ops {
@@ -65,11 +76,9 @@ struct sink_ops {
 	/*
 	 * Send one object, one attempt; a repeated one may go on where the last ended.
 	 * ERROR_TRANSIENT: later it may work; ERROR_REJECTED: this object never.
-	 * *ret_retry_after_ms (0: none) is the pause the sink asked for, also set on failure.
 	 */
 	int (*send)(struct sink_worker *worker, const struct sink_object *object,
-		    struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
-		    struct error *err);
+		    struct sink_receipt *ret_receipt, struct error *err);
 };
 
 /* First member of every sink's own struct sink. */

@@ -240,15 +240,14 @@ static int store(struct sink_worker *worker, int folder_fd, const char *name,
 }
 
 static int file_send(struct sink_worker *worker, const struct sink_object *object,
-		     struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
-		     struct error *err)
+		     struct sink_receipt *ret_receipt, struct error *err)
 {
 	cleanup_free char *path = mem_printf("%s/%s", worker->sink->folder, object->name);
 	cleanup_free char *folder = mem_strdup(path);
 	const char *name = strrchr(path, '/') + 1;
 	cleanup_close int folder_fd = -1;
 
-	*ret_retry_after_ms = 0;
+	*ret_receipt = (struct sink_receipt){ .requests = 0 };
 	(void)to_parent(folder);
 	if (make_folder(worker, folder, err) < 0)
 		goto failed;
@@ -259,7 +258,6 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 	}
 	if (store(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0)
 		goto failed;
-	ret_receipt->requests = 0;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
 	return 0;
 failed:

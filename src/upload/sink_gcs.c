@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/name.h"
 
-/* Larger objects are worth an upload that can be resumed. */
-#define ONE_REQUEST_MAX (UINT64_C(8) << 20)
-#define BOUNDARY        "kube-node-tracer-"
+#define CHUNK_UNIT (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
 
 static const char *const storage_classes[] = {
 	[CONF_STORAGE_CLASS_STANDARD] = "STANDARD",
@@ -63,6 +62,8 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 
 	sink->base.ops = &sink_gcs;
 	sink->base.context = *context;
+	sink->chunk_bytes = (context->conf->gcs_chunk_size + CHUNK_UNIT - 1) / CHUNK_UNIT *
+			    CHUNK_UNIT;
 	if (context->conf->gcs_storage_class != CONF_STORAGE_CLASS_DEFAULT)
 		sink->storage_class = storage_classes[context->conf->gcs_storage_class];
 	if (parse_destination(sink, rest_of_url, err) < 0)
@@ -101,9 +102,7 @@ static int gcs_worker_open(struct sink *sink, struct sink_worker **ret_worker, s
 
 static void gcs_worker_close(struct sink_worker *worker)
 {
-	gcs_forget_session(worker);
 	http_close(worker->http);
-	free(worker->name);
 	free(worker);
 }
 
@@ -112,7 +111,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 {
 	const struct sink *sink = worker->sink;
 	const struct conf *conf = sink->base.context.conf;
-	char file[sizeof ".probe-" + GCS_UUID_LENGTH];
+	char file[sizeof ".probe-" + TEXT_UUID_LENGTH];
 	char below[GCS_NAME_MAX + 1];
 	struct text text = text_over(below, sizeof below);
 	cleanup_free char *name = NULL;
@@ -126,7 +125,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	struct error ignored;
 	char *url;
 
-	gcs_make_uuid(worker->operation);
+	text_make_uuid(worker->operation);
 	(void)snprintf(file, sizeof file, ".probe-%s", worker->operation);
 	name_object(conf->upload_prefix, conf->node_name, file, &text);
 	name = mem_printf("%s%s", sink->prefix, below);
@@ -145,89 +144,77 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	return 0;
 }
 
-static int send_in_one_request(struct sink_worker *worker, const struct sink_object *object,
-			       const char *name, bool *ret_was_there, struct error *err)
+static struct gcs_target target_of(const struct gcs_upload *upload)
 {
-	const struct sink *sink = worker->sink;
-	cleanup_free char *resource = gcs_format_resource(object, name, sink->storage_class);
-	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "multipart");
-	char boundary[sizeof BOUNDARY + GCS_UUID_LENGTH];
-	cleanup_free char *head = NULL;
-	cleanup_free char *tail = NULL;
-	char type[128];
-	const char *headers[] = { type, NULL };
-	struct gcs_call call = {
-		.phase = GCS_MULTIPART,
-		.request = { .method = "POST", .url = url, .headers = headers },
+	const struct sink *sink = upload->worker->sink;
+
+	return (struct gcs_target){
+		.base_url = sink->base_url,
+		.bucket = sink->bucket,
+		.name = upload->name,
+		.bytes = upload->object->bytes,
+		.crc32c = upload->object->crc32c,
 	};
-	struct http_reply reply;
-	enum gcs_outcome outcome;
-
-	(void)snprintf(boundary, sizeof boundary, BOUNDARY);
-	gcs_make_uuid(boundary + strlen(BOUNDARY));
-	(void)snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=%s", boundary);
-	head = mem_printf("--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n"
-			  "--%s\r\nContent-Type: %s\r\n\r\n",
-			  boundary, resource, boundary, object->content_type);
-	tail = mem_printf("\r\n--%s--\r\n", boundary);
-	call.request.head = head;
-	call.request.head_bytes = strlen(head);
-	call.request.fd = object->fd;
-	call.request.file_bytes = object->bytes;
-	call.request.tail = tail;
-	call.request.tail_bytes = strlen(tail);
-
-	*ret_was_there = false;
-	outcome = gcs_exchange(worker, &call, &reply, err);
-	if (outcome == GCS_DONE)
-		return gcs_prove(worker, &reply, name, object, err);
-	if (outcome != GCS_EXISTS)
-		return -1;
-	*ret_was_there = true;
-	return gcs_compare(worker, name, object, err);
 }
 
-/* The object that is sent from now on; the same one again is the same operation, session and all. */
-static void choose_object(struct sink_worker *worker, const char *name)
+void gcs_keep(struct gcs_upload *upload, const struct gcs_session *session)
 {
-	if (worker->name && strcmp(worker->name, name) == 0)
-		return;
-	gcs_forget_session(worker);
-	free(worker->name);
-	worker->name = mem_strdup(name);
-	gcs_make_uuid(worker->operation);
+	const struct gcs_target target = target_of(upload);
+	char *text = gcs_session_format(session, &target);
+
+	if (text || upload->is_kept)
+		upload->object->keep(upload->object->keeper, text);
+	upload->is_kept = text;
+	gcs_session_wipe(text);
+}
+
+/* One that has an id is the same operation in all attempts. */
+static void choose_operation(struct sink_worker *worker, const char *id)
+{
+	if (id[0])
+		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
+	else
+		text_make_uuid(worker->operation);
 }
 
 static int gcs_send(struct sink_worker *worker, const struct sink_object *object,
-		    struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
-		    struct error *err)
+		    struct sink_receipt *ret_receipt, struct error *err)
 {
 	struct sink *sink = worker->sink;
 	cleanup_free char *name = mem_printf("%s%s", sink->prefix, object->name);
+	struct gcs_upload upload = {
+		.worker = worker, .object = object, .name = name, .is_kept = object->last_attempt
+	};
+	const struct gcs_target target = target_of(&upload);
+	uint64_t before;
 	int result;
 
-	*ret_retry_after_ms = 0;
+	*ret_receipt = (struct sink_receipt){ .requests = 0 };
 	if (strlen(name) > GCS_NAME_MAX)
 		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
 				 GCS_NAME_MAX);
 	worker->requests = 0;
 	worker->retry_after_ms = 0;
-	choose_object(worker, name);
-	if (object->bytes <= ONE_REQUEST_MAX)
-		result = send_in_one_request(worker, object, name, &ret_receipt->was_there, err);
+	choose_operation(worker, object->segment->id);
+	gcs_session_parse(object->last_attempt, &target, clock_real_ns() / CLOCK_NS_PER_S,
+			  &upload.session);
+	before = upload.session.acknowledged;
+	if (object->bytes <= sink->chunk_bytes)
+		result = gcs_send_multipart(&upload, &ret_receipt->was_there, err);
 	else
-		result = gcs_send_resumable(worker, object, name, &ret_receipt->was_there, err);
-	*ret_retry_after_ms = worker->retry_after_ms;
-	if (result < 0) {
-		/* What is set up wrong may be put right while we run: the segment stays. */
-		if (err->kind != ERROR_REJECTED)
-			err->kind = ERROR_TRANSIENT;
-		return -1;
-	}
+		result = gcs_send_resumable(&upload, &ret_receipt->was_there, err);
+	ret_receipt->retry_after_ms = worker->retry_after_ms;
+	ret_receipt->has_advanced = upload.session.acknowledged > before;
 	ret_receipt->requests = worker->requests;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",
 		       sink->bucket, name);
-	return 0;
+	if (result < 0 && err->kind != ERROR_REJECTED) {
+		/* What is set up wrong may be put right while we run: the segment stays. */
+		err->kind = ERROR_TRANSIENT;
+		gcs_keep(&upload, &upload.session);
+	}
+	gcs_session_forget(&upload.session);
+	return result;
 }
 
 const struct sink_ops sink_gcs = {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the files of the GCS sink share: sink_gcs.c (the sink, one-request uploads, the probe),
- * gcs_resumable.c (large objects) and gcs_exchange.c (one request with credentials, and the proof).
+ * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_multipart.c (small objects),
+ * gcs_resumable.c (large ones), gcs_exchange.c (one request with credentials) and gcs_proof.c (whose object
+ * is it that is there?).
  */
 
 #include "upload/credentials.h"
 #include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
+#include "upload/gcs_session.h"
 #include "upload/http.h"
 #include "upload/sink.h"
 
@@ -18,27 +20,26 @@ struct sink {
 	char *base_url;
 	struct credentials *credentials;
 	const char *storage_class;     /* NULL: the bucket's */
+	uint64_t chunk_bytes;          /* larger objects go in pieces of this size */
 	atomic_bool has_warned_of_get; /* once is enough */
-};
-
-/* An upload that goes on where it was interrupted. */
-struct gcs_session {
-	char *url; /* NULL: none. A secret: whoever has it can write the object. */
-	uint64_t started_ms;
-	uint64_t acknowledged; /* bytes that the server said it has: only grows */
-	uint64_t sent;         /* it cannot have more than this */
 };
 
 struct sink_worker {
 	struct sink *sink;
 	struct http *http;
-	/* Of the object that was sent last, so that the next attempt for it is the same operation. */
-	char *name;
-	char operation[GCS_UUID_LENGTH + 1];
-	struct gcs_session session;
 	/* Of the call that is going on. */
+	char operation[TEXT_UUID_LENGTH + 1]; /* the same for all attempts to send a segment */
 	unsigned requests;
 	uint64_t retry_after_ms;
+};
+
+/* One object that is being sent. */
+struct gcs_upload {
+	struct sink_worker *worker;
+	const struct sink_object *object;
+	const char *name; /* "PREFIX/" included */
+	struct gcs_session session;
+	bool is_kept; /* there is something that the next attempt would find */
 };
 
 /* One request. */
@@ -58,19 +59,22 @@ enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call 
 			      struct http_reply *ret_reply, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Can a request that carried the end of the object have made it, though we were not told so? */
+bool gcs_may_have_landed(const struct http_reply *reply);
+
 /*
  * Does the resource that a finished upload answered prove that the bucket holds our bytes? If not, what it
  * holds is deleted. ERROR_TRANSIENT: try again; ERROR_REJECTED: it holds other bytes for good.
  */
-int gcs_prove(struct sink_worker *worker, const struct http_reply *reply, const char *name,
-	      const struct sink_object *object, struct error *err)
+int gcs_prove(const struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * There is an object of that name: success if it is ours, ERROR_REJECTED if it is another one. Where we
- * lack the permission to look (storage.objects.get), it is ours: names never repeat.
+ * There is an object of that name: success if it is ours, by size, CRC32C and the segment's id;
+ * ERROR_REJECTED if it is another one. Where we lack the permission to look (storage.objects.get), it is
+ * ours if an attempt of ours may have made it.
  */
-int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_object *object,
-		struct error *err) __attribute__((warn_unused_result));
+int gcs_compare(const struct gcs_upload *upload, struct error *err)
+	__attribute__((warn_unused_result));
 
 /*
  * Begin a session for the resource (JSON) of an object of this size (0: not known). GCS_DONE: its URL in
@@ -79,8 +83,11 @@ int gcs_compare(struct sink_worker *worker, const char *name, const struct sink_
 enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
 				   const char *content_type, uint64_t bytes, char **ret_url,
 				   struct error *err) __attribute__((warn_unused_result));
-/* Send an object by a session, going on with the worker's if it has one. */
-int gcs_send_resumable(struct sink_worker *worker, const struct sink_object *object,
-		       const char *name, bool *ret_was_there, struct error *err)
+
+/* Send an object, in one request or by a session; what the session is afterwards is for the next attempt. */
+int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 	__attribute__((warn_unused_result));
-void gcs_forget_session(struct sink_worker *worker);
+int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
+	__attribute__((warn_unused_result));
+/* The next attempt, in whichever run, is to know this of the session. */
+void gcs_keep(struct gcs_upload *upload, const struct gcs_session *session);

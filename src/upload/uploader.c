@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/uploader.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "spool/name.h"
+#include "upload/attempt.h"
 #include "upload/backoff.h"
 #include "upload/sink.h"
 #include "upload/trouble.h"
@@ -218,51 +215,24 @@ static void log_uploaded(const struct spool_claim *claim, const struct sink_rece
 		 log_text("location", receipt->location));
 }
 
-/* One attempt for a claimed segment; err and *ret_retry_after_ms as sink_ops.send. */
-static int send_segment(struct uploader_worker *worker, const struct spool_claim *claim,
-			struct sink_receipt *ret_receipt, uint64_t *ret_retry_after_ms,
-			struct error *err)
-{
-	struct uploader *uploader = worker->uploader;
-	char object_name[SEGMENT_NAME_MAX + 1024];
-	struct text text = text_over(object_name, sizeof object_name);
-	cleanup_free char *node = NULL;
-	struct name_parts parts;
-	struct sink_object object = {
-		.name = object_name,
-		.fd = claim->fd,
-		.bytes = claim->segment.bytes,
-		.crc32c = claim->segment.crc32c,
-		.content_type = sink_content_type(claim->name),
-		.segment = &claim->segment,
-	};
-	struct stat st;
-
-	*ret_retry_after_ms = 0;
-	if (fstat(claim->fd, &st) == 0 && (uint64_t)st.st_size != object.bytes)
-		return error_set(err, ERROR_REJECTED,
-				 "the segment was damaged in the spool: %jd bytes, not %" PRIu64,
-				 (intmax_t)st.st_size, object.bytes);
-	/* A segment of an earlier run goes where that run would have put it. */
-	node = name_parse(claim->name, &parts) ? mem_strndup(claim->name, parts.node_length)
-					       : mem_strdup(uploader->conf->node_name);
-	name_object(uploader->conf->upload_prefix, node, claim->name, &text);
-	return uploader->ops->send(worker->sink_worker, &object, ret_receipt, ret_retry_after_ms,
-				   err);
-}
-
 /* Send a claimed segment and do with it what follows from the result. */
 static void handle(struct uploader_worker *worker, struct spool_claim *claim, bool is_draining)
 {
 	struct uploader *uploader = worker->uploader;
+	const struct attempt_context context = {
+		.conf = uploader->conf,
+		.spool = uploader->spool,
+		.ops = uploader->ops,
+		.worker = worker->sink_worker,
+	};
 	uint64_t begin_ms = clock_monotonic_ms();
 	struct sink_receipt receipt = { .requests = 0 };
 	enum error_kind kind = ERROR_NONE;
-	uint64_t retry_after_ms, ms;
+	uint64_t ms;
 	struct error err, spool_error;
 	int result;
 
-	if (send_segment(worker, claim, &receipt, &retry_after_ms, &err) < 0)
+	if (attempt_send(&context, claim, &receipt, &err) < 0)
 		kind = err.kind;
 	ms = clock_monotonic_ms() - begin_ms;
 	if (kind == ERROR_NONE) {
@@ -276,8 +246,9 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 			  log_text("name", claim->name), log_reason(&err));
 		result = spool_reject(uploader->spool, claim, &spool_error);
 	} else {
-		result = spool_release(uploader->spool, claim, !atomic_load(&uploader->cancel),
-				       &spool_error);
+		bool has_failed = !receipt.has_advanced && !atomic_load(&uploader->cancel);
+
+		result = spool_release(uploader->spool, claim, has_failed, &spool_error);
 	}
 	if (result < 0)
 		log_error("segment does not leave sending/", log_text("name", claim->name),
@@ -287,7 +258,9 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 		return;
 	/* What refuses one segment for good may refuse all: a rejection is followed by a pause, too. */
 	note_failure(worker, claim->name, &err);
-	wait_backoff(worker, retry_after_ms, is_draining);
+	if (receipt.has_advanced)
+		backoff_reset(&worker->backoff);
+	wait_backoff(worker, receipt.retry_after_ms, is_draining);
 }
 
 static void run(void *context)

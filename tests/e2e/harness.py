@@ -33,7 +33,7 @@ DROPS = ("kernel", "interface", "budget", "disk", "rejected")
 # Many segments of few packets: one of MEGABYTE_PACKETS packets of 1514 bytes each.
 SMALL = ["-G", "0", "-C", "1", "-s", "0", "-B", "32768"]
 MEGABYTE_PACKETS = 654
-FOLDERS = ("capturing", "ready", "sending", "rejected", "facts")
+FOLDERS = ("capturing", "ready", "sending", "rejected", "facts", "attempts")
 
 
 def is_real_root():

@@ -155,14 +155,21 @@ static inline void server_start(struct server *server, const char *const *replie
 	assert_int_equal(pthread_create(&server->thread, NULL, server_run, server), 0);
 }
 
+/* What was asked so far; the script begins anew. */
+static inline void server_forget(struct server *server)
+{
+	for (size_t i = 0; i < atomic_load(&server->count); i++)
+		free(server->requests[i].text);
+	atomic_store(&server->count, 0);
+}
+
 static inline void server_stop(struct server *server)
 {
 	(void)close(server->stop_pipe[1]);
 	(void)pthread_join(server->thread, NULL);
 	(void)close(server->stop_pipe[0]);
 	(void)close(server->fd);
-	for (size_t i = 0; i < atomic_load(&server->count); i++)
-		free(server->requests[i].text);
+	server_forget(server);
 }
 
 /* The request's body; the head ends before it. */
@@ -205,6 +212,7 @@ static inline void http_fixture_conf(struct conf *conf)
 		.upload_proxy = empty,
 		.gcs_credentials = empty,
 		.gcs_universe_domain = universe,
+		.gcs_chunk_size = 8 << 20,
 		.node_name = node,
 	};
 }

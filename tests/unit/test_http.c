@@ -174,6 +174,7 @@ static void test_a_dead_kept_connection_is_replaced(void **state)
 	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
 	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
 	assert_string_equal(server_body(&fixture->server, 2), "again");
+	assert_true(fixture->reply.is_sent_again);
 	server_stop(&fixture->server);
 }
 

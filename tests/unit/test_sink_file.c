@@ -33,7 +33,6 @@ struct fixture {
 	struct segment segment;
 	struct sink_object object;
 	struct sink_receipt receipt;
-	uint64_t retry_after_ms;
 	struct error err;
 };
 
@@ -120,8 +119,7 @@ static int send_object(struct fixture *fixture)
 {
 	fixture->receipt = (struct sink_receipt){ .requests = 7 };
 	return sink_ops(fixture->sink)
-		->send(fixture->worker, &fixture->object, &fixture->receipt,
-		       &fixture->retry_after_ms, &fixture->err);
+		->send(fixture->worker, &fixture->object, &fixture->receipt, &fixture->err);
 }
 
 static void expect_sent(struct fixture *fixture, bool was_there)

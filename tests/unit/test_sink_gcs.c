@@ -12,12 +12,13 @@
 #include "http_fixture.h"
 #include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
+#include "upload/gcs_session.h"
 #include "upload/sink.h"
 
 #define CHUNK               (UINT64_C(8) << 20)
 #define LARGE               (CHUNK + 100000)
 #define NAME                "node-1/a_1.pcap.gz"
-#define SCRIPT_MAX          16
+#define SCRIPT_MAX          24
 #define MESSAGE(m)          "{\"error\":{\"code\":0,\"message\":\"" m "\"}}"
 #define EMPTY_REPLY(status) REPLY(status, "Content-Length: 0\r\n", "")
 
@@ -116,7 +117,7 @@ static void test_urls(void **state)
 	assert_string_equal(upload, "http://h/upload/storage/v1/b/bucket/o?uploadType=multipart"
 				    "&ifGenerationMatch=0&fields=generation,size,crc32c");
 	assert_string_equal(object, "http://h/storage/v1/b/bucket/o/p%20q%2Fn%2B1"
-				    "?fields=generation,size,crc32c");
+				    "?fields=generation,size,crc32c,metadata");
 	assert_string_equal(generation, "http://h/storage/v1/b/b/o/n?ifGenerationMatch=7");
 }
 
@@ -390,7 +391,7 @@ struct fixture {
 	struct segment segment;
 	struct sink_object object;
 	struct sink_receipt receipt;
-	uint64_t retry_after_ms;
+	char *kept; /* for the next attempt */
 	struct error err;
 };
 
@@ -402,6 +403,14 @@ static char *resource_reply(uint64_t bytes, uint32_t crc32c)
 	return mem_printf(
 		REPLY("200 OK", "", "{\"generation\":\"77\",\"size\":\"%ju\",\"crc32c\":\"%s\"}"),
 		(uintmax_t)bytes, text);
+}
+
+static void keep(void *keeper, const char *text)
+{
+	struct fixture *fixture = keeper;
+
+	free(fixture->kept);
+	fixture->kept = text ? mem_strdup(text) : NULL;
 }
 
 static void set_object(struct fixture *fixture, uint64_t bytes)
@@ -421,7 +430,9 @@ static void set_object(struct fixture *fixture, uint64_t bytes)
 						.bytes = bytes,
 						.crc32c = crc32c,
 						.content_type = "application/gzip",
-						.segment = &fixture->segment };
+						.segment = &fixture->segment,
+						.keep = keep,
+						.keeper = fixture };
 	free(fixture->good);
 	free(fixture->damaged);
 	fixture->good = resource_reply(bytes, crc32c);
@@ -474,6 +485,7 @@ static int teardown(void **state)
 	free(fixture->location);
 	free(fixture->good);
 	free(fixture->damaged);
+	free(fixture->kept);
 	free(fixture);
 	return 0;
 }
@@ -490,16 +502,28 @@ static void script(struct fixture *fixture, const char *const *replies, size_t c
 	script(fixture, (const char *const[]){ __VA_ARGS__ }, \
 	       COUNT_OF(((const char *const[]){ __VA_ARGS__ })))
 
+static void forget_script(struct fixture *fixture)
+{
+	server_forget(&fixture->server);
+	fixture->reply_count = fixture->server.reply_count = 0;
+}
+
 static int send_object(struct fixture *fixture)
 {
+	cleanup_free char *last_attempt = fixture->kept ? mem_strdup(fixture->kept) : NULL;
 	int result;
 
-	fixture->receipt = (struct sink_receipt){ .requests = 0 };
+	fixture->object.last_attempt = last_attempt;
 	result = sink_ops(fixture->sink)
 			 ->send(fixture->worker, &fixture->object, &fixture->receipt,
-				&fixture->retry_after_ms, &fixture->err);
+				&fixture->err);
 	/* Nothing was asked for that the script did not foresee, and nothing left out. */
-	assert_int_equal(atomic_load(&fixture->server.count), fixture->reply_count);
+	if (atomic_load(&fixture->server.count) != fixture->reply_count)
+		fail_msg("%zu requests, not %zu: %s", atomic_load(&fixture->server.count),
+			 fixture->reply_count, result < 0 ? fixture->err.message : "sent");
+	/* As the spool does when the segment leaves it. */
+	if (result == 0 || fixture->err.kind == ERROR_REJECTED)
+		keep(fixture, NULL);
 	return result;
 }
 
@@ -572,9 +596,6 @@ static void test_an_object_that_is_there(void **state)
 	assert_told(&fixture->server, 1, "GET /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz?");
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->damaged);
 	expect_failed(fixture, ERROR_REJECTED, "other content; nothing is overwritten");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"),
-	       REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access")));
-	expect_sent(fixture, true);
 	/* Any other reason says nothing of whose object it is. */
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("403 Forbidden"));
 	expect_failed(fixture, ERROR_TRANSIENT, "403");
@@ -585,6 +606,87 @@ static void test_an_object_that_is_there(void **state)
 	expect_failed(fixture, ERROR_TRANSIENT, "404");
 	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
+}
+
+static void test_an_object_of_another_segment(void **state)
+{
+	static const struct {
+		const char *id, *metadata;
+		bool is_ours;
+	} cases[] = {
+		{ "1-2", "{\"id\":\"1-2\"}", true },
+		{ "1-2", "{\"id\":\"1-3\"}", false },
+		{ "1-2", "{}", false },
+		{ "", "{\"id\":\"1-3\"}", true }, /* recovered without its facts */
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char crc32c[GCS_CRC32C_LENGTH + 1];
+		char *reply;
+
+		gcs_format_crc32c(fixture->object.crc32c, crc32c);
+		reply = mem_printf(REPLY("200 OK", "",
+					 "{\"size\":\"1000\",\"crc32c\":\"%s\",\"metadata\":%s}"),
+				   crc32c, cases[i].metadata);
+		(void)snprintf(fixture->segment.id, sizeof fixture->segment.id, "%s", cases[i].id);
+		SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), reply);
+		if (cases[i].is_ours)
+			expect_sent(fixture, true);
+		else
+			expect_failed(fixture, ERROR_REJECTED, "nothing is overwritten");
+		free(reply);
+	}
+	assert_told(&fixture->server, 0, "x-goog-gcs-idempotency-token: 1-2\r\n");
+	assert_told(&fixture->server, 0, "\"id\":\"1-2\"");
+}
+
+#define TAKEN EMPTY_REPLY("412 Precondition Failed")
+#define BLIND REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access"))
+
+/* Without storage.objects.get, what decides is whether an attempt of ours can have made the object. */
+static void test_an_object_that_may_not_be_looked_at(void **state)
+{
+	static const struct {
+		const char *first; /* how the first attempt ended; NULL: with its process */
+		bool may_be_there;
+	} cases[] = {
+		{ CLOSE_CONNECTION, true },
+		{ EMPTY_REPLY("500 Oh"), true },
+		{ EMPTY_REPLY("408 Timeout"), true },
+		{ REPLY("200 OK", "", "{}"), true },
+		{ NULL, true },
+		{ EMPTY_REPLY("429 Slow"), false },
+		{ EMPTY_REPLY("403 Forbidden"), false },
+		{ EMPTY_REPLY("404 Not Found"), false },
+	};
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		keep(fixture, NULL);
+		forget_script(fixture);
+		if (cases[i].first) {
+			SCRIPT(fixture, cases[i].first);
+			assert_int_equal(send_object(fixture), -1);
+			assert_int_equal(fixture->kept != NULL, cases[i].may_be_there);
+		} else {
+			keep(fixture, "");
+		}
+		SCRIPT(fixture, TAKEN, BLIND);
+		if (cases[i].may_be_there)
+			expect_sent(fixture, true);
+		else
+			expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	}
+	/* Nobody was there to be asked: nothing can have arrived. */
+	keep(fixture, NULL);
+	forget_script(fixture);
+	server_stop(&fixture->server);
+	assert_int_equal(send_object(fixture), -1);
+	assert_null(fixture->kept);
+	server_start(&fixture->server, fixture->replies, 0);
 }
 
 static void test_failures_and_their_kinds(void **state)
@@ -616,7 +718,7 @@ static void test_failures_and_their_kinds(void **state)
 	}
 	SCRIPT(fixture, REPLY("429 Slow", "Retry-After: 9\r\n", ""));
 	expect_failed(fixture, ERROR_TRANSIENT, "429");
-	assert_int_equal(fixture->retry_after_ms, 9000);
+	assert_int_equal(fixture->receipt.retry_after_ms, 9000);
 }
 
 static void test_refused_token_is_renewed_once(void **state)
@@ -711,6 +813,135 @@ static void test_the_reply_to_the_last_chunk_is_lost(void **state)
 	assert_told(&fixture->server, 3, ASKS);
 }
 
+/* Neither the worker nor the process has to be the same. */
+static void test_another_worker_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct sink_ops *ops = sink_ops(fixture->sink);
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	assert_true(fixture->receipt.has_advanced);
+	assert_non_null(strstr(fixture->kept, "/session?upload_id=hush\n"));
+	assert_non_null(strstr(fixture->kept, "acknowledged=8388608\n"));
+	ops->worker_close(fixture->worker);
+	assert_int_equal(ops->worker_open(fixture->sink, &fixture->worker, &fixture->err), 0);
+	SCRIPT(fixture, AT("8388607"), EMPTY_REPLY("500 Oh"), AT("8388607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "500");
+	assert_false(fixture->receipt.has_advanced);
+	SCRIPT(fixture, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 4, ASKS);
+	assert_told(&fixture->server, 8, LAST);
+}
+
+/* As after kill -9 in the middle of a chunk: what was kept at the begin of the session is all there is. */
+static void test_another_process_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	atomic_store(&fixture->cancel, false);
+	SCRIPT(fixture, fixture->location, AT("262143"), EMPTY_REPLY("429 Slow"));
+	expect_failed(fixture, ERROR_TRANSIENT, "429");
+	{
+		char *at = strstr(fixture->kept, "acknowledged=");
+		cleanup_free char *killed = mem_printf(
+			"%.*sacknowledged=0\nsent=%ju\n%s", (int)(at - fixture->kept),
+			fixture->kept, (uintmax_t)LARGE, strstr(fixture->kept, "session="));
+
+		keep(fixture, killed);
+	}
+	SCRIPT(fixture, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 3, ASKS);
+	assert_told(&fixture->server, 4, LAST);
+}
+
+/* A server that has less than it said before has lost it: also if that was said to another process. */
+static void test_a_kept_offset_does_not_go_back(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("429 Slow"));
+	expect_failed(fixture, ERROR_TRANSIENT, "429");
+	SCRIPT(fixture, AT("262143"), fixture->location, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 4, "POST /upload/");
+	assert_told(&fixture->server, 5, FIRST);
+}
+
+static void test_what_is_kept_of_a_session(void **state)
+{
+	static const struct gcs_target target = { "https://h", "bucket", "n/x", 5000, 0xe3069283 };
+	static const struct gcs_target others[] = {
+		{ "https://i", "bucket", "n/x", 5000, 0xe3069283 },
+		{ "https://h", "other", "n/x", 5000, 0xe3069283 },
+		{ "https://h", "bucket", "n/y", 5000, 0xe3069283 },
+		{ "https://h", "bucket", "n/x", 5001, 0xe3069283 },
+		{ "https://h", "bucket", "n/x", 5000, 0xe3069284 },
+	};
+	static const struct {
+		const char *from, *to;
+		bool may_be_there;
+	} damage[] = {
+		{ "session=https", "session=http", false },
+		{ "session=https", "session=ftp", false },
+		{ "/s?u=1", "/s?u= 1", false },
+		{ "acknowledged=300", "acknowledged=401", false },
+		{ "sent=400", "sent=5001", false },
+		{ "sent=400", "sent=", false },
+		{ "started=1000", "started=x", false },
+		{ "may-be-there=0", "may-be-there=1", true },
+		{ "may-be-there=0", "something=else", true },
+		{ "server=", "somebody=", true },
+	};
+	struct gcs_session session = { .acknowledged = 300, .sent = 400, .started_s = 1000 }, read;
+	const uint64_t six_days_s = 6 * 24 * 3600;
+	char *text;
+
+	(void)state;
+	assert_null(gcs_session_format(&session, &target));
+	session.url = mem_strdup("https://h/s?u=1");
+	text = gcs_session_format(&session, &target);
+	gcs_session_parse(text, &target, 1000 + six_days_s, &read);
+	assert_string_equal(read.url, "https://h/s?u=1");
+	assert_int_equal(read.acknowledged, 300);
+	assert_int_equal(read.sent, 400);
+	assert_int_equal(read.started_s, 1000);
+	assert_false(read.may_be_there);
+	gcs_session_forget(&read);
+	assert_null(read.url);
+	/* Too old, from the future, for something else. */
+	gcs_session_parse(text, &target, 1001 + six_days_s, &read);
+	assert_null(read.url);
+	gcs_session_parse(text, &target, 999, &read);
+	assert_null(read.url);
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		gcs_session_parse(text, &others[i], 2000, &read);
+		assert_null(read.url);
+		assert_false(read.may_be_there);
+	}
+	for (size_t i = 0; i < COUNT_OF(damage); i++) {
+		char *at = strstr(text, damage[i].from);
+		cleanup_free char *damaged = mem_printf("%.*s%s%s", (int)(at - text), text,
+							damage[i].to, at + strlen(damage[i].from));
+
+		gcs_session_parse(damaged, &target, 2000, &read);
+		assert_int_equal(read.may_be_there, damage[i].may_be_there);
+		assert_int_equal(read.url != NULL, strstr(damage[i].from, "may-be") != NULL);
+		gcs_session_forget(&read);
+	}
+	gcs_session_parse(NULL, &target, 2000, &read);
+	assert_false(read.may_be_there);
+	gcs_session_parse("", &target, 2000, &read);
+	assert_true(read.may_be_there);
+	gcs_session_wipe(text);
+	gcs_session_forget(&session);
+}
+
 static void test_another_object_gets_its_own_session(void **state)
 {
 	struct fixture *fixture = *state;
@@ -736,7 +967,7 @@ static void test_without_progress_an_attempt_ends(void **state)
 	/* A pause that the server asks for is made outside. */
 	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
-	assert_int_equal(fixture->retry_after_ms, 3000);
+	assert_int_equal(fixture->receipt.retry_after_ms, 3000);
 }
 
 static void test_all_there_but_never_finished(void **state)
@@ -786,10 +1017,29 @@ static void test_a_session_that_ends_in_412(void **state)
 	struct fixture *fixture = *state;
 
 	set_object(fixture, LARGE);
-	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("412 No"), fixture->good);
+	/* The session itself says that it was the one: no look at the object. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->good);
 	expect_sent(fixture, true);
-	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("412 No"), fixture->damaged);
+	assert_told(&fixture->server, 3, ASKS);
+	/* It was not, but another one of ours. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, TAKEN, fixture->good);
+	expect_sent(fixture, true);
+	assert_told(&fixture->server, 8, "GET /storage/");
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("404 Not Found"),
+	       fixture->damaged);
 	expect_failed(fixture, ERROR_REJECTED, "other content");
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	forget_script(fixture);
+	/* The reply to the last chunk was lost, and then the session: it may have been ours. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION,
+	       EMPTY_REPLY("404 Not Found"), fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
+	expect_sent(fixture, true);
+	forget_script(fixture);
+	/* No answer is no word about whose it is. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("503 Busy"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	keep(fixture, NULL);
 	SCRIPT(fixture, fixture->location, AT("8388607"),
 	       REPLY("400 Bad", "", MESSAGE("doesn't match calculated CRC32C")));
 	expect_failed(fixture, ERROR_REJECTED, "doesn't match");
@@ -934,6 +1184,8 @@ int main(void)
 		TEST(test_small_objects_take_one_request),
 		TEST(test_the_proof_is_demanded),
 		TEST(test_an_object_that_is_there),
+		TEST(test_an_object_of_another_segment),
+		TEST(test_an_object_that_may_not_be_looked_at),
 		TEST(test_failures_and_their_kinds),
 		TEST(test_refused_token_is_renewed_once),
 		TEST(test_large_objects_go_in_chunks),
@@ -941,7 +1193,11 @@ int main(void)
 		TEST(test_progress_forgives_what_was_before),
 		TEST(test_the_next_attempt_goes_on),
 		TEST(test_the_reply_to_the_last_chunk_is_lost),
+		TEST(test_another_worker_goes_on),
+		TEST(test_another_process_goes_on),
+		TEST(test_a_kept_offset_does_not_go_back),
 		TEST(test_another_object_gets_its_own_session),
+		cmocka_unit_test(test_what_is_kept_of_a_session),
 		TEST(test_without_progress_an_attempt_ends),
 		TEST(test_all_there_but_never_finished),
 		TEST(test_lost_sessions_are_begun_anew_once),

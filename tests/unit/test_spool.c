@@ -615,6 +615,86 @@ static void test_the_lock_is_a_file(void **state)
 	open_again(fixture);
 }
 
+static char *last_attempt(struct fixture *fixture, const struct spool_claim *claimed)
+{
+	return spool_last_attempt(fixture->spool, claimed);
+}
+
+static void test_an_attempt_is_known_to_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/attempts/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct stat st;
+	struct error err;
+	char *text;
+
+	publish(fixture, first);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_null(last_attempt(fixture, &claimed));
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "secret", &err), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
+	open_again(fixture);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	text = last_attempt(fixture, &claimed);
+	assert_string_equal(text, "secret");
+	free(text);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, NULL, &err), 0);
+	assert_null(last_attempt(fixture, &claimed));
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "more", &err), 0);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	assert_false(is_there(fixture, "attempts", first));
+
+	publish(fixture, second);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "more", &err), 0);
+	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
+	assert_false(is_there(fixture, "attempts", second));
+}
+
+/* What was being sent when the process ended may have arrived. */
+static void test_an_attempt_ends_with_its_process(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim one, two, three;
+	struct error err;
+	char *text;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	publish(fixture, third);
+	one = claim(fixture, SPOOL_OLDEST_FIRST);
+	two = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &two, "known", &err), 0);
+	(void)close(one.fd);
+	(void)close(two.fd);
+	open_again(fixture);
+	open_again(fixture); /* it stays known */
+	one = claim(fixture, SPOOL_OLDEST_FIRST);
+	two = claim(fixture, SPOOL_OLDEST_FIRST);
+	three = claim(fixture, SPOOL_OLDEST_FIRST);
+	text = last_attempt(fixture, &one);
+	assert_string_equal(text, "");
+	free(text);
+	text = last_attempt(fixture, &two);
+	assert_string_equal(text, "known");
+	free(text);
+	assert_null(last_attempt(fixture, &three));
+	/* Whoever takes the segment away takes that with it. */
+	assert_int_equal(spool_remove(fixture->spool, &two, &err), 0);
+	assert_int_equal(spool_remove(fixture->spool, &three, &err), 0);
+	{
+		cleanup_free char *path = mem_printf("%s/sending/%s", fixture->directory, first);
+
+		assert_int_equal(unlink(path), 0);
+	}
+	(void)close(one.fd);
+	open_again(fixture);
+	assert_false(is_there(fixture, "attempts", first));
+}
+
 int main(void)
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -623,6 +703,8 @@ int main(void)
 		SPOOL_TEST(test_a_claim_ends_in_one_of_three_ways),
 		SPOOL_TEST(test_restart_sends_what_was_being_sent),
 		SPOOL_TEST(test_sequence_never_repeats),
+		SPOOL_TEST(test_an_attempt_is_known_to_the_next),
+		SPOOL_TEST(test_an_attempt_ends_with_its_process),
 		SPOOL_TEST(test_segment_without_facts_is_read),
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attempts/NAME: what is to be known of attempts to send the segment NAME. Its meaning is the sink's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/spool_private.h"
+
+int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,
+		       struct error *err)
+{
+	if (text)
+		return file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
+					   strlen(text), err);
+	spool_attempts_remove(spool, claim->name);
+	return 0;
+}
+
+char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim)
+{
+	struct error err;
+	size_t length;
+	char *text;
+
+	if (file_read_text(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, SPOOL_ATTEMPT_MAX, &text,
+			   &length, &err) == 0)
+		return text;
+	if (err.errnum != ENOENT)
+		log_warning("what an earlier attempt left behind cannot be read",
+			    log_text("name", claim->name), log_reason(&err));
+	/* That there was one is known all the same. */
+	return err.errnum == ENOENT ? NULL : mem_strdup("");
+}
+
+void spool_attempts_note_unknown(struct spool *spool, const char *name)
+{
+	cleanup_close int fd = openat(spool->folder_fd[SPOOL_ATTEMPTS], name,
+				      O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		log_warning("cannot note that a segment was being sent", log_text("name", name),
+			    log_text("reason", strerror(errno)));
+}
+
+void spool_attempts_remove(struct spool *spool, const char *name)
+{
+	(void)unlinkat(spool->folder_fd[SPOOL_ATTEMPTS], name, 0);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small object and all that is known of it in one request (RFC 2387). */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "upload/sink_gcs_private.h"
+
+#define BOUNDARY "kube-node-tracer-"
+
+int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
+{
+	const struct sink *sink = upload->worker->sink;
+	const struct sink_object *object = upload->object;
+	cleanup_free char *resource = gcs_format_resource(object, upload->name,
+							  sink->storage_class);
+	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "multipart");
+	char boundary[sizeof BOUNDARY + TEXT_UUID_LENGTH];
+	cleanup_free char *head = NULL;
+	cleanup_free char *tail = NULL;
+	char type[128];
+	const char *headers[] = { type, NULL };
+	struct gcs_call call = {
+		.phase = GCS_MULTIPART,
+		.request = { .method = "POST", .url = url, .headers = headers },
+	};
+	struct http_reply reply;
+	enum gcs_outcome outcome;
+
+	(void)snprintf(boundary, sizeof boundary, BOUNDARY);
+	text_make_uuid(boundary + strlen(BOUNDARY));
+	(void)snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=%s", boundary);
+	head = mem_printf("--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n"
+			  "--%s\r\nContent-Type: %s\r\n\r\n",
+			  boundary, resource, boundary, object->content_type);
+	tail = mem_printf("\r\n--%s--\r\n", boundary);
+	call.request.head = head;
+	call.request.head_bytes = strlen(head);
+	call.request.fd = object->fd;
+	call.request.file_bytes = object->bytes;
+	call.request.tail = tail;
+	call.request.tail_bytes = strlen(tail);
+
+	*ret_was_there = false;
+	outcome = gcs_exchange(upload->worker, &call, &reply, err);
+	if (gcs_may_have_landed(&reply))
+		upload->session.may_be_there = true;
+	if (outcome == GCS_DONE && gcs_prove(upload, &reply, err) == 0)
+		return 0;
+	*ret_was_there = outcome == GCS_EXISTS;
+	return outcome == GCS_EXISTS ? gcs_compare(upload, err) : -1;
+}

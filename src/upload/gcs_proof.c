@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose object is it that is there, and has it our bytes? */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "upload/sink_gcs_private.h"
+
+bool gcs_may_have_landed(const struct http_reply *reply)
+{
+	bool has_no_answer = reply->status > HTTP_NOT_CONNECTED && reply->status < 100;
+	bool is_done = reply->status >= 200 && reply->status < 300;
+
+	/* What the service refuses as the client's mistake it has not done. */
+	return reply->is_sent_again ||
+	       (reply->is_sent &&
+		(has_no_answer || is_done || reply->status == 408 || reply->status >= 500));
+}
+
+static bool has_our_bytes(const struct gcs_resource *resource, const struct sink_object *object)
+{
+	return resource->bytes == object->bytes && resource->crc32c == object->crc32c;
+}
+
+/* Delete an object, but only the generation that we made. */
+static bool delete_object(const struct gcs_upload *upload, const char *generation)
+{
+	const struct sink *sink = upload->worker->sink;
+	cleanup_free char *query = mem_printf("ifGenerationMatch=%s", generation);
+	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, query);
+	const struct gcs_call call = {
+		.phase = GCS_DELETE,
+		.request = { .method = "DELETE", .url = url, .fd = -1 },
+	};
+	struct http_reply reply;
+	struct error err;
+
+	return generation[0] && gcs_exchange(upload->worker, &call, &reply, &err) == GCS_DONE;
+}
+
+int gcs_prove(const struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
+{
+	const char *bucket = upload->worker->sink->bucket;
+	const struct sink_object *object = upload->object;
+	struct gcs_resource resource;
+
+	if (!gcs_parse_resource(reply->body, &resource))
+		return error_set(err, ERROR_TRANSIENT,
+				 "bucket %s: the server said %ld without proof of size and CRC32C",
+				 bucket, reply->status);
+	if (has_our_bytes(&resource, object))
+		return 0;
+	if (delete_object(upload, resource.generation))
+		return error_set(err, ERROR_TRANSIENT,
+				 "bucket %s: %s arrived damaged and was deleted there", bucket,
+				 upload->name);
+	return error_set(err, ERROR_REJECTED,
+			 "bucket %s: %s arrived damaged (%" PRIu64 " of %" PRIu64
+			 " bytes) and could not be deleted there",
+			 bucket, upload->name, resource.bytes, object->bytes);
+}
+
+/* It is there, and we may not look: only what we did ourselves can tell. */
+static int guess(const struct gcs_upload *upload, struct error *err)
+{
+	struct sink *sink = upload->worker->sink;
+
+	if (!upload->session.may_be_there)
+		return error_set(err, ERROR_REJECTED,
+				 "bucket %s: %s is there, though we never sent it; nothing is "
+				 "overwritten",
+				 sink->bucket, upload->name);
+	if (!atomic_exchange(&sink->has_warned_of_get, true))
+		log_warning("an object is there already and may not be looked at; taken as our "
+			    "own, because an attempt of ours ended without an answer",
+			    log_text("bucket", sink->bucket), log_text("object", upload->name),
+			    log_text("remedy", "grant storage.objects.get"));
+	return 0;
+}
+
+int gcs_compare(const struct gcs_upload *upload, struct error *err)
+{
+	const struct sink *sink = upload->worker->sink;
+	const char *our_id = upload->object->segment->id;
+	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, NULL);
+	const struct gcs_call call = {
+		.phase = GCS_METADATA,
+		.request = { .method = "GET", .url = url, .fd = -1 },
+	};
+	struct http_reply reply;
+	struct gcs_resource resource;
+	enum gcs_outcome outcome = gcs_exchange(upload->worker, &call, &reply, err);
+
+	if (outcome == GCS_HIDDEN)
+		return guess(upload, err);
+	if (outcome != GCS_DONE)
+		return -1;
+	if (!gcs_parse_resource(reply.body, &resource))
+		return error_set(err, ERROR_TRANSIENT,
+				 "bucket %s: the server describes %s without size and CRC32C",
+				 sink->bucket, upload->name);
+	/* Another node of our name may have recorded the same bytes: nothing, in the same interval. */
+	if (!has_our_bytes(&resource, upload->object) ||
+	    (our_id[0] && strcmp(resource.id, our_id) != 0))
+		return error_set(
+			err, ERROR_REJECTED,
+			"bucket %s: %s is there with other content; nothing is overwritten",
+			sink->bucket, upload->name);
+	return 0;
+}

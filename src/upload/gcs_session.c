@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/gcs_session.h"
+
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
+#define URL_MAX       4096
+#define VALUE_MAX     (URL_MAX + 1)
+
+void gcs_session_wipe(char *text)
+{
+	if (text)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+}
+
+void gcs_session_forget(struct gcs_session *session)
+{
+	gcs_session_wipe(session->url);
+	*session = (struct gcs_session){ .may_be_there = session->may_be_there };
+}
+
+char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target)
+{
+	if (!session->url && !session->may_be_there)
+		return NULL;
+	return mem_printf("server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32
+			  "\nmay-be-there=%d\nstarted=%" PRIu64 "\nacknowledged=%" PRIu64
+			  "\nsent=%" PRIu64 "\nsession=%s\n",
+			  target->base_url, target->bucket, target->name, target->bytes,
+			  target->crc32c, session->may_be_there, session->started_s,
+			  session->acknowledged, session->sent, session->url ? session->url : "");
+}
+
+/* The value of a line KEY=VALUE into out; false if there is none that fits. */
+static bool find(const char *text, const char *key, char out[VALUE_MAX])
+{
+	size_t key_length = strlen(key);
+
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t length = strcspn(line, "\n");
+
+		if (length <= key_length || strncmp(line, key, key_length) != 0 ||
+		    line[key_length] != '=' || length - key_length - 1 >= VALUE_MAX)
+			continue;
+		memcpy(out, line + key_length + 1, length - key_length - 1);
+		out[length - key_length - 1] = '\0';
+		return true;
+	}
+	return false;
+}
+
+static bool find_number(const char *text, const char *key, uint64_t *ret_number)
+{
+	char value[VALUE_MAX];
+
+	return find(text, key, value) && text_parse_number(value, ret_number) == 0;
+}
+
+static bool is_equal(const char *text, const char *key, const char *expected)
+{
+	char value[VALUE_MAX];
+
+	return find(text, key, value) && strcmp(value, expected) == 0;
+}
+
+/* Was the text written for this object? */
+static bool is_for(const char *text, const struct gcs_target *target)
+{
+	char crc32c[16];
+	struct text hex = text_over(crc32c, sizeof crc32c);
+	uint64_t bytes;
+
+	text_append(&hex, "%08" PRIx32, target->crc32c);
+	return is_equal(text, "server", target->base_url) &&
+	       is_equal(text, "bucket", target->bucket) && is_equal(text, "object", target->name) &&
+	       is_equal(text, "crc32c", crc32c) && find_number(text, "bytes", &bytes) &&
+	       bytes == target->bytes;
+}
+
+/* A URL that may be asked: of a kind that is as safe as the server's own. */
+static bool is_safe(const char *url, const char *base_url)
+{
+	const char *scheme = strncmp(base_url, "https://", 8) == 0 ? "https://" : "http";
+
+	for (const char *p = url; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return false;
+	return strncmp(url, scheme, strlen(scheme)) == 0;
+}
+
+void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
+		       struct gcs_session *ret_session)
+{
+	struct gcs_session session = { 0 };
+	char url[VALUE_MAX];
+
+	*ret_session = session;
+	if (!text)
+		return;
+	/* Damaged, or nothing is known: the worst is assumed. */
+	if (!find(text, "server", url)) {
+		ret_session->may_be_there = true;
+		return;
+	}
+	if (!is_for(text, target))
+		return;
+	ret_session->may_be_there = !is_equal(text, "may-be-there", "0");
+	if (find_number(text, "started", &session.started_s) &&
+	    find_number(text, "acknowledged", &session.acknowledged) &&
+	    find_number(text, "sent", &session.sent) && find(text, "session", url) &&
+	    is_safe(url, target->base_url) && session.acknowledged <= session.sent &&
+	    session.sent <= target->bytes && now_s >= session.started_s &&
+	    now_s - session.started_s <= SESSION_MAX_S) {
+		session.may_be_there = ret_session->may_be_there;
+		session.url = mem_strdup(url);
+		*ret_session = session;
+	}
+	OPENSSL_cleanse(url, sizeof url);
+}

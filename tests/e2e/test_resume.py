@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads that were broken off: they go on where they were, in the next run too, and whose object it
+is that is there is settled, with no more than the permission to create."""
+
+import os
+import re
+
+from harness import main
+from fake_gcs import CREATE_ONLY  # beside the folder that harness is in
+from tap import check, contains, equal, wait_until
+
+CHUNK = 256 << 10
+# One segment of 2 MB, in chunks, by one worker.
+CHUNKS = ["-s", "0", "-c", "none", "-G", "0", "-B", "8192", "--gcs-chunk-size", "256KiB",
+          "--upload-workers", "1", "--log-level", "debug"]
+PACKETS = 1400
+
+
+def record(lab, daemon, count=PACKETS, **more):
+    """A segment with `count` packets."""
+    lab.send(count, sizes=[1514], rate=20000, **more)
+    daemon.end_segment()
+
+
+def finish(lab, daemon, numbers):
+    daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), 60, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), numbers)
+    lab.check_spool_empty()
+
+
+def sessions(lab):
+    """Requests that began one, but for the probes."""
+    return [each for each in lab.gcs.requests if each["kind"] == "start"
+            and "/.probe-" not in each["name"]]
+
+
+def kill_in_session(lab):
+    """A run that is killed with three chunks acknowledged and the fourth on its way."""
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    lab.gcs.fault("chunk", after=3, delay=3600, times=0)
+    record(lab, daemon)
+    wait_until(lambda: lab.gcs.count("chunk", 308) == 3 and lab.spool_files("attempts"), 20,
+               "three chunks")
+    daemon.kill()
+    lab.gcs.stop()  # lets the request go that it keeps waiting
+    lab.gcs.clear_faults()
+    lab.gcs.start()
+    path, = lab.spool_files("attempts")
+    equal(os.stat(os.path.join(lab.spool, path)).st_mode & 0o777, 0o600, "mode of " + path)
+    return daemon
+
+
+def check_no_session_is_told(lab):
+    for daemon in lab.daemons:
+        for key in lab.gcs.sessions:
+            check(key not in daemon.log(), "the address of a session is in the log")
+
+
+def test_the_next_run_goes_on(lab):
+    lab.link()
+    lab.bucket()
+    kill_in_session(lab)
+    begun = len(lab.gcs.requests)
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 1, "sessions")
+    later = [each for each in lab.gcs.requests[begun:] if each["kind"] in ("status", "chunk")]
+    equal(later[0]["kind"], "status", "first request of the second run")
+    sent = sum(each["bytes"] for each in later)
+    size = int(lab.objects()[0].resource["size"])
+    check(sent <= size - 3 * CHUNK, "%d of %d bytes were sent again" % (sent, size))
+    check_no_session_is_told(lab)
+
+
+def test_the_next_run_finds_the_session_gone(lab):
+    lab.link()
+    lab.bucket()
+    kill_in_session(lab)
+    lab.gcs.sessions.clear()
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 2, "sessions")
+
+
+def test_another_destination_gets_a_session_of_its_own(lab):
+    lab.link()
+    lab.bucket()
+    kill_in_session(lab)
+    asked = lab.gcs.count("status")
+    daemon = lab.daemon(*CHUNKS, "-b", "elsewhere").start_ready()
+    finish(lab, daemon, PACKETS)
+    equal(lab.gcs.names("bucket"), [], "objects in the first bucket")
+    equal(lab.gcs.count("status"), asked, "questions to the old session")
+
+
+def test_with_the_permission_to_create_alone(lab):
+    """Small and large, every kind of lost reply, a run that is killed: nothing more is needed."""
+    lab.link()
+    lab.bucket(permissions=CREATE_ONLY)
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    sent = 0
+    for kind, count in (("multipart", 100), ("start", PACKETS), ("chunk", PACKETS),
+                        ("status", PACKETS)):
+        # The first is seen by libcurl alone, which repeats what a kept connection lost.
+        for fault in ({"close": "before"}, {"close": "middle"}, {"close": "after"},
+                      {"close": "after", "times": 2}, {"status": 503}):
+            lab.gcs.fault(kind, **fault)
+            if kind == "status":
+                lab.gcs.fault("chunk", after=1, close="after", times=2)
+            if kind == "chunk":  # the last one
+                lab.gcs.fault(kind, after=7, **fault)
+            record(lab, daemon, count, first=sent)
+            sent += count
+            arrived = len(lab.gcs.names()) + 1
+            daemon.wait_for(lambda: len(lab.gcs.names()) == arrived and not lab.spool_files(), 60,
+                            "%s %r" % (kind, fault))
+            lab.gcs.clear_faults()
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), sent)
+    check(lab.gcs.count("metadata", 403) >= 1, "nobody wanted to look")
+    contains(daemon.log(), "grant storage.objects.get", "log")
+    check_no_session_is_told(lab)
+
+
+def check_conflict(lab, permissions, text, extra=()):
+    """Somebody else's object has our name: it stays, the segment is kept, and nothing is repeated."""
+    lab.link()
+    lab.bucket(permissions=permissions)
+    daemon = lab.daemon(*CHUNKS, *extra).start_ready()
+    for count in (100, PACKETS):
+        lab.gcs.foreign = b"somebody else's"  # is there just before the next object
+        record(lab, daemon, count)
+        daemon.wait_for(lambda: lab.gcs.foreign is None and not lab.spool_files("ready", "sending"),
+                        30, "a decision")
+    equal(len(lab.spool_files("rejected")), 2, "segments that are kept")
+    equal(len(re.findall("error.*set aside.*" + text, daemon.log())), 2, "errors")
+    equal(daemon.stop(), 0, "exit status")
+    equal(lab.spool_files("attempts"), [], "attempts")
+    for each in lab.objects():
+        with open(each.path, "rb") as file:
+            equal(file.read(), b"somebody else's", "content of " + each.name)
+    equal(len(lab.objects()), 2, "objects")
+
+
+def test_the_name_is_taken(lab):
+    check_conflict(lab, CREATE_ONLY | {"storage.objects.get"}, "other content")
+
+
+def test_the_name_is_taken_and_we_may_not_look(lab):
+    check_conflict(lab, CREATE_ONLY, "we never sent it")
+
+
+if __name__ == "__main__":
+    main()
