@@ -93,6 +93,48 @@ def decode_part(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def check_jwt(key, text, now):
+    """What is wrong with a statement that the account signed, and its claims."""
+    parts = text.split(".")
+    try:
+        header, claims = (json.loads(decode_part(part)) for part in parts[:2])
+        signature = decode_part(parts[2])
+    except (ValueError, IndexError):
+        return "malformed assertion", None
+    if len(parts) != 3 or header.get("alg") != "RS256" or header.get("typ") != "JWT":
+        return "header of the assertion: %r" % header, None
+    if header.get("kid") != key.id:
+        return "kid is not the key's", None
+    if not key.verifies((parts[0] + "." + parts[1]).encode(), signature):
+        return "Invalid JWT Signature.", None
+    if claims.get("iss") != ACCOUNT:
+        return "claims of the assertion: %r" % claims, None
+    if not set(claims.get("scope", "").split(" ")) & SCOPES:
+        return "scope %r" % claims.get("scope"), None
+    start, end = claims.get("iat"), claims.get("exp")
+    if not isinstance(start, int) or not isinstance(end, int):
+        return "iat and exp have to be whole seconds", None
+    if start > now + 1 or end <= now or end - start > 3600 or start < now - 300:
+        return ("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable "
+                "timeframe. Check your iat and exp values in the JWT claim."), None
+    return None, claims
+
+
+class SelfSignedTokens:
+    """In the place of Tokens: what the account signed itself is good."""
+
+    def __init__(self, key):
+        self.key, self.seen, self.clock_offset = key, set(), 0
+
+    def is_valid(self, token):
+        self.seen.add(token)
+        problem, claims = check_jwt(self.key, token, time.time() + self.clock_offset)
+        return problem is None and claims.get("sub") == ACCOUNT and "aud" not in claims
+
+    def all(self):
+        return list(self.seen)
+
+
 class FakeTokenEndpoint(FakeServer):
     """POST /token. `audience`: what the assertion has to be for."""
 
@@ -101,12 +143,14 @@ class FakeTokenEndpoint(FakeServer):
                  **where):
         super().__init__(**where)
         self.tokens, self.key, self.audience, self.lifetime = tokens, key, audience, lifetime
+        self.assertions = []
 
     def classify(self, request):
         return "token" if (request.method, request.raw_path) == ("POST", "/token") else "?"
 
     def refuse(self, problem, error="invalid_grant"):
-        self.violation(problem)
+        if not self.clock_offset:  # else it is what the test is about
+            self.violation(problem)
         return Reply(400, {"error": error, "error_description": problem})
 
     def answer(self, request):
@@ -139,27 +183,13 @@ class FakeTokenEndpoint(FakeServer):
 
     def check_assertion(self, assertion):
         """What is wrong with a JWT, or None."""
-        parts = assertion.split(".")
-        try:
-            header, claims = (json.loads(decode_part(part)) for part in parts[:2])
-            signature = decode_part(parts[2])
-        except (ValueError, IndexError):
-            return "malformed assertion"
-        if len(parts) != 3 or header.get("alg") != "RS256" or header.get("typ") != "JWT":
-            return "header of the assertion: %r" % header
-        if header.get("kid") != self.key.id:
-            return "kid is not the key's"
-        if not self.key.verifies((parts[0] + "." + parts[1]).encode(), signature):
-            return "Invalid JWT Signature."
-        if claims.get("iss") != ACCOUNT or claims.get("aud") != self.audience or "sub" in claims:
+        with self.lock:
+            self.assertions.append(assertion)
+        problem, claims = check_jwt(self.key, assertion, self.now())
+        if problem:
+            return problem
+        if claims.get("aud") != self.audience or "sub" in claims:
             return "claims of the assertion: %r" % claims
-        if not set(claims.get("scope", "").split(" ")) & SCOPES:
-            return "scope %r" % claims.get("scope")
-        now, start, end = time.time(), claims.get("iat"), claims.get("exp")
-        if not isinstance(start, int) or not isinstance(end, int):
-            return "iat and exp have to be whole seconds"
-        if start > now + 1 or end <= now or end - start > 3600 or start < now - 300:
-            return "iat %d, exp %d at %d" % (start, end, now)
         return None
 
 
@@ -208,3 +238,13 @@ class FakeMetadataServer(FakeServer):
         if what in texts:
             return Reply(200, texts[what], {}, "application/text")
         return Reply(404, "Not Found", {}, "text/html")
+
+
+class FakeProxy(FakeServer):
+    """A proxy that refuses everything; what was asked is in its record."""
+
+    def classify(self, request):
+        return "proxied"
+
+    def answer(self, request):
+        return Reply(502)

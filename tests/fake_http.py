@@ -74,10 +74,13 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format, *args):
         pass
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(self.server.fake.now() if timestamp is None else timestamp)
+
     def serve(self):
         self.server.fake.handle(self)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = serve
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_CONNECT = serve
 
     def handle_expect_100(self):
         self.server.fake.violation("Expect: 100-continue costs a round trip")
@@ -124,6 +127,7 @@ class FakeServer:
         self.faults = []
         self.host, self.certificate = host, certificate
         self.port = port
+        self.clock_offset = 0  # by how many seconds our clock is ahead of the client's
         self.listener = self.thread = None
 
     @property
@@ -156,6 +160,9 @@ class FakeServer:
 
     def __exit__(self, *unused):
         self.stop()
+
+    def now(self):
+        return time.time() + self.clock_offset
 
     def violation(self, text):
         with self.lock:

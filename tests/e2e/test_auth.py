@@ -1,106 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real addresses over real TLS: every kind of credentials, tokens that end, and definite
-refusals. In this namespace the names of Google's servers are ours (a bind mount over
-/etc/hosts), and a throw-away certificate authority vouches for it."""
+refusals. In this namespace the names of Google's servers are ours (google_lab.py)."""
 
-import contextlib
 import json
 import os
 
-import harness
-from harness import Lab, command, main, need
+from harness import Lab, command, main
+from google_lab import (METADATA, check_delivers, check_refused, google_daemon, key_file,
+                        laboratory, make_certificate, metadata_server, proxy)  # noqa: F401
 import fake_google  # beside the folder that harness is in
 from tap import check, contains, equal
-
-STORAGE, OAUTH, METADATA = "127.0.0.1", "127.0.0.2", "169.254.169.254"
-HOSTS = """127.0.0.1 localhost
-%s storage.googleapis.com
-%s oauth2.googleapis.com
-%s metadata.google.internal
-""" % (STORAGE, OAUTH, METADATA)
-
-
-def make_certificate(directory, name, *hosts):
-    """Make a certificate authority, NAME-ca.pem. Returns (certificate, key) of a server."""
-    path = os.path.join(directory, name)
-    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command("openssl", "req", "-x509", *new_key, "-keyout", path + "-ca.key", "-out",
-            path + "-ca.pem",
-            "-days", "2", "-subj", "/CN=test authority " + name)
-    command("openssl", "req", *new_key, "-keyout", path + ".key", "-out", path + ".csr", "-subj",
-            "/CN=server")
-    with open(path + ".ext", "w", encoding="ascii") as file:
-        file.write("subjectAltName=" + ",".join("DNS:" + host for host in hosts) + "\n")
-    command("openssl", "x509", "-req", "-in", path + ".csr", "-CA", path + "-ca.pem", "-CAkey",
-            path + "-ca.key", "-CAcreateserial", "-days", "2", "-extfile", path + ".ext", "-out",
-            path + ".pem")
-    return path + ".pem", path + ".key"
-
-
-@contextlib.contextmanager
-def laboratory():
-    need("openssl")
-    with harness.laboratory() as lab:
-        hosts = lab.configure(HOSTS, "hosts")
-        command("mount", "--bind", hosts, "/etc/hosts")
-        try:
-            lab.link()
-            lab.tokens = fake_google.Tokens()
-            certificate = make_certificate(lab.directory, "good", "storage.googleapis.com",
-                                           "oauth2.googleapis.com")
-            lab.certificate_file = os.path.join(lab.directory, "good-ca.pem")
-            lab.bucket(tokens=lab.tokens, buckets={"bucket"}, host=STORAGE, port=443,
-                       certificate=certificate)
-            lab.key = fake_google.Key(lab.directory)
-            lab.oauth = lab.serve(fake_google.FakeTokenEndpoint(
-                lab.tokens, lab.key, host=OAUTH, port=443, certificate=certificate))
-            yield lab
-            check_secrets(lab)
-        finally:
-            command("umount", "/etc/hosts")
-
-
-def metadata_server(lab, **options):
-    """At its usual place."""
-    command("ip", "address", "replace", METADATA + "/32", "dev", "lo")
-    return lab.serve(fake_google.FakeMetadataServer(lab.tokens, host=METADATA, port=80, **options))
-
-
-def key_file(lab, content=None, name="key.json"):
-    return lab.configure(json.dumps(content or fake_google.service_account(lab.key)), name)
-
-
-def check_secrets(lab):
-    """No log tells a token, a key, or the address of an upload session."""
-    secrets = [*lab.tokens.all(), *lab.gcs.sessions, fake_google.AUTHORIZED_USER["client_secret"],
-               fake_google.AUTHORIZED_USER["refresh_token"], *lab.key.pem().splitlines()[1:-1]]
-    for each in lab.daemons:
-        text = each.log()
-        for secret in secrets:
-            check(secret not in text, "a secret is in the log: %s…" % secret[:12])
-
-
-def google_daemon(lab, *arguments, trusted=None, **more):
-    return lab.daemon("-G", "0", "--upload-ca-file", trusted or lab.certificate_file, "--log-level",
-                      "debug", *arguments, **more)
-
-
-def check_delivers(lab, daemon, count=200):
-    daemon.start_ready()
-    lab.send(count)
-    daemon.end_segment()
-    lab.gcs.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 20, "an object")
-    equal(daemon.stop(), 0, "exit status")
-    lab.check_numbers(lab.objects(), count)
-    lab.check_spool_empty()
-
-
-def check_refused(lab, daemon, *parts, status=78):
-    """A start-up that ends, with a message that has all the parts."""
-    equal(daemon.start().wait(30), status, "exit status")
-    for part in parts:
-        contains(daemon.log(), part, "log")
-    equal(lab.gcs.names(), [], "objects")
 
 
 def test_service_account(lab: Lab):
@@ -130,9 +39,15 @@ def test_login_of_gcloud(lab):
 
 
 def test_metadata_server(lab):
+    """Which is never asked through a proxy, as the storage is."""
     metadata_server(lab)
-    check_delivers(lab, google_daemon(lab, environment={"http_proxy": "http://127.0.0.9:1",
+    proxy_server, environment = proxy(lab)
+    check_delivers(lab, google_daemon(lab, environment={**environment,
                                                         "no_proxy": "googleapis.com"}))
+    equal(proxy_server.requests, [], "requests to the proxy")
+    daemon = google_daemon(lab, environment={"https_proxy": proxy_server.url}).start()
+    proxy_server.wait_for(lambda: proxy_server.requests, 20, "the storage through the proxy")
+    equal(daemon.stop(), 0, "exit status")
 
 
 def test_metadata_server_elsewhere(lab):

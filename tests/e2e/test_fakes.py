@@ -16,6 +16,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 # pylint: disable=wrong-import-position
 import crc32c
+import fake_federation
 import fake_google
 import tap
 from fake_gcs import GRANULARITY, FakeGcs
@@ -258,6 +259,69 @@ def test_refresh_token(lab):
         form = {**fake_google.AUTHORIZED_USER, "grant_type": "refresh_token", **change}
         equal(ask(server, "POST", "/token", urllib.parse.urlencode(form).encode(),
                   {"Content-Type": "application/x-www-form-urlencoded"})[0], expected, "status")
+
+
+def test_self_signed_tokens(lab):
+    key = fake_google.Key(lab.directory)
+    tokens = fake_google.SelfSignedTokens(key)
+    now = int(time.time())
+    header = {"alg": "RS256", "typ": "JWT", "kid": key.id}
+    claims = {"iss": fake_google.ACCOUNT, "sub": fake_google.ACCOUNT, "iat": now, "exp": now + 3600,
+              "scope": fake_federation.STORAGE_SCOPE}
+    check(tokens.is_valid(sign(key, header, claims)), "a good one is refused")
+    for wrong in ({"sub": "x"}, {"aud": "x"}, {"scope": "x"}, {"iat": now + 30}, {"exp": now}):
+        check(not tokens.is_valid(sign(key, header, {**claims, **wrong})), "taken: %r" % wrong)
+    check(not tokens.is_valid(sign(key, header, claims)[:-4] + "AAAA"), "a signature is taken")
+
+
+def test_token_service(lab):
+    issuer, source_tokens = fake_federation.Issuer(), fake_google.Tokens()
+    server = lab.serve(fake_federation.FakeSts(issuer, lab.tokens, source_tokens))
+    good = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "audience": fake_federation.AUDIENCE, "scope": fake_federation.STORAGE_SCOPE,
+            "subject_token_type": fake_federation.JWT_TYPE, "subject_token": issuer.issue()}
+
+    def exchange(headers=None, **other):
+        form = urllib.parse.urlencode({**good, **other})
+        status, _, body = ask(server, "POST", "/v1/token", form.encode(), {
+            "Content-Type": "application/x-www-form-urlencoded", **(headers or {})})
+        return status, json.loads(body).get("access_token")
+
+    status, token = exchange()
+    check(status == 200 and lab.tokens.is_valid(token) and not source_tokens.is_valid(token), "good")
+    status, token = exchange(scope=fake_federation.PLATFORM_SCOPE)
+    check(status == 200 and source_tokens.is_valid(token) and not lab.tokens.is_valid(token),
+          "for a source")
+    equal(server.violations, [], "violations")
+    equal(exchange(subject_token=issuer.issue(lifetime=-1))[0], 400, "ended")
+    equal(exchange(subject_token="x")[0], 400, "unknown")
+    equal(server.violations, [], "violations")
+    for name in sorted(set(good) - {"subject_token"}):
+        equal(exchange(**{name: "x"})[0], 400, name)
+    equal(exchange(headers={"Authorization": "Basic x"})[0], 400, "a client's login")
+    equal(len(server.violations), 6, "violations")
+
+
+def test_impersonation(lab):
+    source_tokens = fake_google.Tokens()
+    server = lab.serve(fake_federation.FakeImpersonation(lab.tokens, source_tokens))
+    good = {"delegates": [], "scope": [fake_federation.STORAGE_SCOPE], "lifetime": "3600s"}
+
+    def exchange(token, **other):
+        status, _, body = ask(server, "POST", server.PATH, json.dumps({**good, **other}).encode(),
+                              {"Authorization": "Bearer " + token})
+        return status, json.loads(body)
+
+    source = source_tokens.issue(60)
+    status, body = exchange(source)
+    equal(status, 200, "good")
+    check(lab.tokens.is_valid(body["accessToken"]), "the token is not valid")
+    equal(exchange(lab.tokens.issue(60))[0], 401, "a token of somebody else")
+    equal(server.violations, [], "violations")
+    for wrong in ({"delegates": ["x"]}, {"scope": "x"}, {"lifetime": "1h"}):
+        equal(exchange(source, **wrong)[0], 400, wrong)
+    equal(len(server.violations), 3, "violations")
 
 
 def test_metadata_server(lab):

@@ -19,6 +19,7 @@ for other in ("..", "../e2e", "../kubernetes"):
     sys.path.insert(0, os.path.join(HERE, other))
 # pylint: disable=wrong-import-position
 import build
+import fake_federation
 import fake_google
 import harness
 import manifests
@@ -26,7 +27,7 @@ import tap
 from container import Container, Pod
 from name_server import NameServer
 from tap import check, contains, equal
-from test_auth import METADATA, OAUTH, STORAGE, key_file, make_certificate, metadata_server
+from google_lab import METADATA, OAUTH, STORAGE, STS, key_file, make_certificate, metadata_server
 
 SIZE_MAX = 40 * 1000 * 1000
 RESIDENT_MAX = 64  # MiB; README.md of examples/kubernetes
@@ -35,7 +36,7 @@ ACCOUNT = 65532
 NODE = "node-1"
 NET_RAW = "%016x" % (1 << 13)
 STATUS = ("Uid", "Gid", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb", "NoNewPrivs", "Seccomp")
-NAMES = {"storage.googleapis.com": STORAGE, "oauth2.googleapis.com": OAUTH,
+NAMES = {"storage.googleapis.com": STORAGE, "oauth2.googleapis.com": OAUTH, "sts.googleapis.com": STS,
          "metadata.google.internal": METADATA}
 # The container of the original's example, as far as this program sees it; only the image is another.
 ORIGINAL = {"spec": {"template": {"spec": {"containers": [{
@@ -76,8 +77,7 @@ def laboratory():
         harness.command("ip", "route", "add", "default", "via", "10.99.0.2", "dev", "veth0")
         lab.names = lab.serve(NameServer(NAMES))
         lab.tokens = fake_google.Tokens()
-        certificate = make_certificate(lab.directory, "good", "storage.googleapis.com",
-                                       "oauth2.googleapis.com")
+        certificate = make_certificate(lab.directory, "good", "*.googleapis.com")
         lab.bucket(tokens=lab.tokens, buckets={"my-bucket"}, host=STORAGE, port=443,
                    certificate=certificate)
         # What a node has, and what is trusted: this test's authority in place of the image's.
@@ -261,13 +261,32 @@ def test_key_in_a_secret(lab):
         lab.tokens, lab.key, host=OAUTH, port=443, certificate=lab.gcs.certificate))
     with open(key_file(lab), encoding="ascii") as file:
         key = file.read()
-    daemonset, text = overlay("overlays/generic")
+    daemonset, text = overlay("overlays/key")
     made = container(lab, daemonset, {
         "configuration": configuration(lab, text), "spool": empty_dir(lab, group=ACCOUNT),
         "key": volume(lab, "key", 0o2755, 0, ACCOUNT, key_json=(key, 0o440))})
     check_confined(record(lab, made), ACCOUNT)
     check_delivered(lab, "my-cluster/")
     equal(lab.oauth.count("token", 200), 1, "token requests")
+
+
+def test_workload_identity(lab):
+    """Outside of Google without a key: the token's volume as the kubelet makes it for fsGroup."""
+    with open(os.path.join(manifests.KUBERNETES, "overlays/generic/credentials.json"), encoding="utf-8") as file:
+        credentials = file.read()
+    lab.issuer = fake_federation.Issuer()
+    service = lab.serve(fake_federation.FakeSts(
+        lab.issuer, lab.tokens, fake_google.Tokens(), host=STS, port=443, certificate=lab.gcs.certificate,
+        audience=json.loads(credentials)["audience"]))
+    daemonset, text = overlay("overlays/generic")
+    made = container(lab, daemonset, {
+        "configuration": volume(lab, "configuration", 0o755, **{
+            "kube-node-tracer_conf": (text, 0o644), "credentials_json": (credentials, 0o644)}),
+        "spool": empty_dir(lab, group=ACCOUNT),
+        "token": volume(lab, "token", 0o3777, 0, ACCOUNT, token=(lab.issuer.issue(), 0o640))})
+    check_confined(record(lab, made), ACCOUNT)
+    check_delivered(lab, "my-cluster/")
+    equal(service.count("sts", 200), 1, "token requests")
 
 
 def test_folder_of_the_node(lab):

@@ -175,6 +175,26 @@ def check_configuration(pod, container, data):
               "%s waiting in %r" % (most, spool["emptyDir"]))
 
 
+def test_workload_identity(_):
+    """The token that is asked for is where the credentials look for it, and for whom they use it."""
+    _, pod, container, data = parts(manifests.objects(manifests.render("overlays/generic")))
+    mounts = {each["name"]: each for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    source, = volumes["token"]["projected"]["sources"]
+    token = source["serviceAccountToken"]
+    credentials = json.loads(data["credentials.json"])
+    equal(credentials["type"], "external_account", "type")
+    equal(token["audience"], "https:" + credentials["audience"], "audience")
+    check(token["expirationSeconds"] >= 600, "Kubernetes takes no less than 600 s")
+    equal(credentials["credential_source"]["file"],
+          os.path.join(mounts["token"]["mountPath"], token["path"]), "path of the token")
+    equal(mounts["token"]["readOnly"], True, "readOnly")
+    check("fsGroup" in pod["securityContext"], "the token is for nobody")
+    contains(data["kube-node-tracer.conf"], 'credentials = "%s"' % os.path.join(
+        mounts["configuration"]["mountPath"], "credentials.json"), "configuration")
+    check(not any("secret" in each for each in pod["volumes"]), "there is a Secret")
+
+
 def test_single_file(_):
     with open(os.path.join(manifests.EXAMPLES, "daemonset.yaml"), encoding="utf-8") as file:
         equal(file.read(), manifests.single_file(), "examples/daemonset.yaml (it says how to make it anew)")
@@ -198,7 +218,8 @@ def main():
             print("Bail out! %s is not installed: tests/image/tools does it" % tool)
             sys.exit(1)
     install_schemas()
-    tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_single_file,
+    tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_workload_identity,
+             test_single_file,
              test_arguments_of_the_original]
     tap.run(tests, tempfile.TemporaryDirectory)
 
