@@ -70,6 +70,7 @@ static int reload(struct daemon *daemon, struct error *err)
 			return -1;
 		lanes_end_segments(daemon->lanes, "reload");
 	}
+	uploader_configure(daemon->uploader, conf);
 	if (uploader) {
 		errands_add(daemon->errands, end_uploader, take_ptr(daemon->uploader));
 		daemon->uploader = uploader;

@@ -69,7 +69,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.tls:
             self.request.settimeout(10)
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        self.server.fake.count_connection(1)
         super().setup()
+
+    def finish(self):
+        self.server.fake.count_connection(-1)
+        super().finish()
 
     def log_message(self, format, *args):
         pass
@@ -129,6 +134,8 @@ class FakeServer:
         self.port = port
         self.clock_offset = 0  # by how many seconds our clock is ahead of the client's
         self.listener = self.thread = None
+        self.timeline = None  # a list: (time, bytes) of what comes, piece by piece
+        self.open = self.open_most = 0  # connections
 
     @property
     def url(self):
@@ -168,6 +175,11 @@ class FakeServer:
         with self.lock:
             self.violations.append(text)
             self.changed.notify_all()
+
+    def count_connection(self, change):
+        with self.lock:
+            self.open += change
+            self.open_most = max(self.open, self.open_most)
 
     def fault(self, kind, **what):
         with self.lock:
@@ -236,6 +248,8 @@ class FakeServer:
                 break
             pieces.append(piece)
             left -= len(piece)
+            if self.timeline is not None:
+                self.timeline.append((time.monotonic(), len(piece)))
         request.body = b"".join(pieces)
         return True
 

@@ -185,7 +185,8 @@ void capture_adopt_source(struct capture *capture)
 	capture->is_nano = capture->source.is_nano;
 	capture->snaplen = capture->source.snaplen;
 	capture->seen = 0;
-	own_traffic_init(&capture->own, capture->context.connections,
+	own_traffic_init(&capture->own,
+			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
 			 pcap_datalink(capture->device.pcap));
 	atomic_store(&capture->is_live, true);
 	atomic_store(&capture->counts->is_live, true);

@@ -27,7 +27,10 @@ void own_traffic_init(struct own_traffic *own, struct connections *table, int li
 {
 	own->table = table;
 	own->link_type = link_type;
-	own_traffic_refresh(own);
+	own->generation = 0;
+	own->count = 0;
+	if (table)
+		own_traffic_refresh(own);
 }
 
 void own_traffic_refresh(struct own_traffic *own)

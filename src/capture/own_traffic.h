@@ -14,13 +14,14 @@
 #include "base/connections.h"
 
 struct own_traffic {
-	struct connections *table;
-	unsigned generation; /* of the copy below */
+	struct connections *table; /* NULL: none of the packets is left out */
+	unsigned generation;       /* of the copy below */
 	size_t count;
 	int link_type; /* DLT_; of packets that we cannot take apart none is ours */
 	struct connection list[CONNECTIONS_MAX];
 };
 
+/* table NULL: everything is recorded. */
 void own_traffic_init(struct own_traffic *own, struct connections *table, int link_type);
 
 /* For own_traffic_matches(): compares the packet with the copy. */
@@ -32,6 +33,8 @@ void own_traffic_refresh(struct own_traffic *own);
 static inline bool own_traffic_matches(struct own_traffic *own, const uint8_t *packet,
 				       uint32_t captured, uint64_t packet_ns)
 {
+	if (!own->table)
+		return false;
 	if (__builtin_expect(own->generation != connections_generation(own->table), 0))
 		own_traffic_refresh(own);
 	return own->count > 0 && own_traffic_search(own, packet, captured, packet_ns);

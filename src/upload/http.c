@@ -77,6 +77,11 @@ int http_open(const struct conf *conf, struct connections *connections, const at
 	return 0;
 }
 
+void http_limit(struct http *http, struct rate *rate)
+{
+	http->rate = rate;
+}
+
 struct http *http_close(struct http *http)
 {
 	if (!http)
@@ -126,8 +131,11 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
 static size_t on_read(char *out, size_t size, size_t count, void *context)
 {
 	struct http *http = context;
-	ssize_t got = http_body_read(http->request, http->position, out, size * count);
+	size_t capacity = http->rate ? rate_piece(http->rate, size * count) : size * count;
+	ssize_t got = http_body_read(http->request, http->position, out, capacity);
 
+	if (got > 0 && http->rate && !rate_wait(http->rate, (size_t)got, http->cancel))
+		return CURL_READFUNC_ABORT;
 	if (got < 0) {
 		error_errno(&http->problem, "cannot read the segment");
 		http->is_unreadable = true;
@@ -185,6 +193,15 @@ static bool is_without_proxy(const struct http_request *request)
 	       (http_read_url(request->url, &url) && (url.is_loopback || url.is_link_local));
 }
 
+/* Bytes a second that are no stall: a worker's share of the limit may be less than that usually is. */
+static long slowest(const struct http *http)
+{
+	uint64_t limit = http->rate ? atomic_load(&http->rate->bytes_a_second) : 0;
+	uint64_t share = limit / http->conf->upload_workers / 2;
+
+	return limit == 0 || share > STALL_BYTES_A_SECOND ? STALL_BYTES_A_SECOND : (long)share + 1;
+}
+
 /* Every option of one exchange. Returns the first code that is not CURLE_OK. */
 static CURLcode set_options(struct http *http, const struct http_request *request,
 			    struct curl_slist *headers)
@@ -212,7 +229,7 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	SET(CURLOPT_ERRORBUFFER, http->reason);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 
-	SET(CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_A_SECOND);
+	SET(CURLOPT_LOW_SPEED_LIMIT, slowest(http));
 	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);
 	if (is_without_proxy(request))
 		SET(CURLOPT_NOPROXY, "*");

@@ -16,6 +16,7 @@
 #include "base/connections.h"
 #include "base/error.h"
 #include "conf/conf.h"
+#include "upload/rate.h"
 
 struct http;
 
@@ -31,6 +32,8 @@ int http_global_init(struct error *err) __attribute__((warn_unused_result));
  */
 int http_open(const struct conf *conf, struct connections *connections, const atomic_bool *cancel,
 	      struct http **ret_http, struct error *err) __attribute__((warn_unused_result));
+/* Share this limit, borrowed until http_close(), with others; NULL: none. */
+void http_limit(struct http *http, struct rate *rate);
 struct http *http_close(struct http *http);
 
 struct http_request {

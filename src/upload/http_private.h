@@ -12,6 +12,7 @@ struct http {
 	CURL *easy;
 	const struct conf *conf;
 	struct sockets *sockets;
+	struct rate *rate; /* NULL: none */
 	const atomic_bool *cancel;
 	char body[HTTP_BODY_MAX + 1];
 	size_t body_bytes;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "spool/segment.h"
+#include "upload/rate.h"
 
 struct sink;        /* one destination */
 struct sink_worker; /* one thread's connection to it */
@@ -25,6 +26,7 @@ struct sink_worker; /* one thread's connection to it */
 struct sink_context {
 	const struct conf *conf;
 	struct connections *connections; /* own sockets are entered here before they connect */
+	struct rate *rate;               /* how fast all of them may be together */
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
 

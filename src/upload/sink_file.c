@@ -157,6 +157,8 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 		if (length == 0)
 			break;
 		crc32c = crc32c_update(crc32c, worker->block, (size_t)length);
+		if (out >= 0 && !rate_wait(worker->sink->base.context.rate, (size_t)length, cancel))
+			continue; /* the next round tells it */
 		if (out >= 0 && file_write_all(out, worker->block, (size_t)length, err) < 0)
 			return -1;
 		bytes += (uint64_t)length;

@@ -96,6 +96,7 @@ static int gcs_worker_open(struct sink *sink, struct sink_worker **ret_worker, s
 		free(worker);
 		return -1;
 	}
+	http_limit(worker->http, context->rate);
 	*ret_worker = worker;
 	return 0;
 }

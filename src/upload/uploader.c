@@ -33,6 +33,7 @@ struct uploader {
 	struct sink *sink;
 	const struct sink_ops *ops;
 	atomic_bool cancel; /* sinks look at it */
+	struct rate rate;
 	int wake_fd;
 	struct uploader_worker *workers;
 	size_t worker_count;
@@ -53,12 +54,14 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 	const struct sink_context context = {
 		.conf = conf,
 		.connections = connections,
+		.rate = &uploader->rate,
 		.cancel = &uploader->cancel,
 	};
 
 	uploader->conf = conf_ref(conf);
 	uploader->counters = counters;
 	uploader->wake_fd = -1;
+	rate_init(&uploader->rate, conf->upload_rate_limit);
 	(void)pthread_mutex_init(&uploader->lock, NULL);
 	thread_cond_init(&uploader->changed);
 	uploader->worker_count = conf->upload_workers;
@@ -91,6 +94,7 @@ struct uploader *uploader_free(struct uploader *uploader)
 	free(uploader->workers);
 	sink_close(uploader->sink);
 	conf_free(uploader->conf);
+	rate_done(&uploader->rate);
 	(void)pthread_cond_destroy(&uploader->changed);
 	(void)pthread_mutex_destroy(&uploader->lock);
 	free(uploader);
@@ -313,6 +317,11 @@ int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, 
 		}
 	}
 	return 0;
+}
+
+void uploader_configure(struct uploader *uploader, const struct conf *conf)
+{
+	rate_set(&uploader->rate, conf->upload_rate_limit);
 }
 
 int uploader_check(struct uploader *uploader, struct error *err)

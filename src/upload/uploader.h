@@ -35,6 +35,9 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Take over the options that need no new uploader. */
+void uploader_configure(struct uploader *uploader, const struct conf *conf);
+
 /* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
 int uploader_check(struct uploader *uploader, struct error *err)
 	__attribute__((warn_unused_result));

@@ -249,6 +249,20 @@ static void test_table_is_bounded_and_reuses_the_longest_closed(void **state)
 	connections_free(table);
 }
 
+static void test_without_a_table_nothing_is_left_out(void **state)
+{
+	struct fixture fixture;
+	uint8_t packet[128];
+	uint32_t length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
+
+	(void)state;
+	set_up(&fixture, DLT_EN10MB);
+	assert_true(own_traffic_matches(&fixture.own, packet, length, clock_real_ns()));
+	own_traffic_init(&fixture.own, NULL, DLT_EN10MB);
+	assert_false(own_traffic_matches(&fixture.own, packet, length, clock_real_ns()));
+	tear_down(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_link_types_and_vlan_tags),
 		cmocka_unit_test(test_every_cut_packet),
 		cmocka_unit_test(test_ipv6_and_mapped_addresses),
+		cmocka_unit_test(test_without_a_table_nothing_is_left_out),
 		cmocka_unit_test(test_table_is_bounded_and_reuses_the_longest_closed),
 	};
 

@@ -24,6 +24,7 @@
 struct fixture {
 	struct conf conf;
 	atomic_bool cancel;
+	struct rate rate;
 	struct sink *sink;
 	struct sink_worker *worker;
 	char dir[32];
@@ -38,7 +39,9 @@ struct fixture {
 
 static int open_sink(struct fixture *fixture, char *destination)
 {
-	const struct sink_context context = { .conf = &fixture->conf, .cancel = &fixture->cancel };
+	const struct sink_context context = { .conf = &fixture->conf,
+					      .rate = &fixture->rate,
+					      .cancel = &fixture->cancel };
 
 	fixture->conf.upload_destination = destination;
 	return sink_open(&context, &fixture->sink, &fixture->err);

@@ -380,6 +380,7 @@ struct fixture {
 	struct conf conf;
 	struct connections *connections;
 	atomic_bool cancel;
+	struct rate rate;
 	struct sink *sink;
 	struct sink_worker *worker;
 	struct server server;
@@ -443,6 +444,7 @@ static int open_sink(struct fixture *fixture, char *destination)
 {
 	const struct sink_context context = { .conf = &fixture->conf,
 					      .connections = fixture->connections,
+					      .rate = &fixture->rate,
 					      .cancel = &fixture->cancel };
 
 	fixture->conf.upload_destination = destination;

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""upload.rate_limit, measured where the bytes arrive: all workers together keep to it, also to a new
+one after a reload, over no more connections than there are workers."""
+
+import os
+
+from harness import NODE, command, main
+from tap import check, equal
+
+SEGMENT = 1 << 20
+WORKERS = 3
+
+
+def put_segments(lab, first, count):
+    """What waits in the spool, as an operator may have put it there."""
+    for number in range(first, first + count):
+        name = "%s_20261123T083000.000Z_eth0_%08d.pcap" % (NODE, number)
+        with open(os.path.join(lab.spool, "ready", name), "wb") as file:
+            file.write(os.urandom(SEGMENT))
+
+
+def configure(lab, limit):
+    return lab.configure("upload: { rate_limit = \"%s\"; workers = %d; };\n"
+                         "gcs: { chunk_size = \"256KiB\"; };\n" % (limit, WORKERS))
+
+
+def measure(lab, daemon, first, count, limit):
+    """Upload `count` segments; checks that bytes came at this rate."""
+    put_segments(lab, first, count)
+    lab.gcs.timeline = []
+    daemon.reload()
+    daemon.wait_for(lambda: len(lab.gcs.names()) == first + count, 120, "the segments")
+    times, sizes = zip(*lab.gcs.timeline)
+    rate = sum(sizes[1:]) / (times[-1] - times[0])
+    check(abs(rate / limit - 1) <= 0.05, "%.0f bytes a second, the limit is %d" % (rate, limit))
+
+
+def test_the_limit_is_kept(lab):
+    lab.link()
+    lab.bucket()
+    os.makedirs(os.path.join(lab.spool, "ready"))
+    daemon = lab.daemon(config=configure(lab, "1024")).start_ready()
+    measure(lab, daemon, 0, 6, 1 << 20)
+    configure(lab, "4MiB")
+    measure(lab, daemon, 6, 16, 4 << 20)
+    check(lab.gcs.open_most <= WORKERS, "%d connections" % lab.gcs.open_most)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_spool_empty()
+
+
+def test_a_folder_is_filled_at_the_limit(lab):
+    """Also where no network is: an NFS server is not to be overrun either."""
+    lab.link()
+    ready, target = os.path.join(lab.spool, "ready"), os.path.join(lab.directory, "target")
+    os.makedirs(ready)
+    put_segments(lab, 0, 4)
+    daemon = lab.daemon("-b", "file://" + target, "--upload-rate-limit", "1MiB").start_ready()
+    daemon.wait_log("segment uploaded", timeout=60, count=4)
+    equal(daemon.stop(), 0, "exit status")
+    found = command("find", target, "-type", "f", "-printf", "%T@\\n").split()
+    seconds = max(map(float, found)) - min(map(float, found))
+    check(seconds > 2, "4 MiB at 1 MiB a second: the last file came %.1f s after the first" % seconds)
+
+
+if __name__ == "__main__":
+    main()
