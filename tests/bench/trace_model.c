@@ -31,13 +31,17 @@ enum kind {
 	KIND_HTTP,
 	KIND_QUIC,
 	KIND_DNS,
+	KIND_ANNOUNCEMENT, /* the same again and again: service discovery, neighbours, health checks */
 };
 
 /* Of 100 flows; and of a flow's packets. */
-static const unsigned kind_percent[] = { 46, 37, 3, 14 };
-#define ACK_PERCENT   44
+static const unsigned kind_percent[] = { 30, 52, 1, 17 };
+#define ACK_PERCENT   47
 #define FULL_PERCENT  28
 #define BURST_PERCENT 78 /* the next packet is of the same flow */
+/* Of all packets; from so many senders that they are further apart than gzip's window. */
+#define ANNOUNCEMENT_PERCENT 11
+#define ANNOUNCERS           150
 
 struct flow {
 	enum kind kind;
@@ -47,11 +51,12 @@ struct flow {
 	uint16_t ip_id[2];
 	uint32_t record_left[2]; /* bytes until the next TLS record */
 	size_t text_offset;
+	uint64_t seed; /* of an announcement */
 };
 
 struct model {
 	uint64_t random;
-	struct flow *flows;
+	struct flow *flows; /* those of TCP and UDP, then ANNOUNCERS */
 	const struct trace_model *wanted;
 	char *text;                            /* of which HTTP flows send parts */
 	uint32_t lines[LINES_MAX], line_count; /* where its lines begin */
@@ -146,16 +151,23 @@ static void make_text(struct model *model)
 	}
 }
 
-static void make_flow(struct model *model, struct flow *flow)
+static enum kind choose_kind(struct model *model)
 {
-	static const uint16_t ports[] = {
-		[KIND_TLS] = 443, [KIND_HTTP] = 8080, [KIND_QUIC] = 443, [KIND_DNS] = 53
-	};
 	uint32_t dice = below(model, 100), kind = 0;
 
 	while (dice >= kind_percent[kind])
 		dice -= kind_percent[kind++];
-	*flow = (struct flow){ .kind = (enum kind)kind };
+	return (enum kind)kind;
+}
+
+static void make_flow(struct model *model, enum kind kind, struct flow *flow)
+{
+	static const uint16_t ports[] = { [KIND_TLS] = 443,
+					  [KIND_HTTP] = 8080,
+					  [KIND_QUIC] = 443,
+					  [KIND_DNS] = 53,
+					  [KIND_ANNOUNCEMENT] = 5353 };
+	*flow = (struct flow){ .kind = kind, .seed = next_random(model) };
 	for (int side = 0; side < 2; side++) {
 		/* The node's side is one of a few pods, the other one anybody behind the gateway. */
 		bool is_node = side == (int)below(model, 2);
@@ -310,10 +322,15 @@ static void make_udp(struct model *model, struct flow *flow, int side, uint8_t *
 	put_u16(udp + 2, flow->port[!side]);
 	put_u16(udp + 4, length - ETHERNET_BYTES - IP_BYTES);
 	put_u16(udp + 6, 0);
-	if (flow->kind == KIND_DNS)
+	if (flow->kind == KIND_DNS) {
 		fill_dns(model, payload, payload_bytes);
-	else
+	} else if (flow->kind == KIND_ANNOUNCEMENT) {
+		struct model same = { .random = flow->seed };
+
+		fill_random(&same, payload, payload_bytes);
+	} else {
 		fill_random(model, payload, payload_bytes);
+	}
 	put_checksum(packet, length, PROTOCOL_UDP, 6);
 }
 
@@ -344,6 +361,8 @@ static uint32_t choose_size(struct model *model, const struct flow *flow, size_t
 		return wanted->sizes[number % wanted->size_count];
 	if (flow->kind == KIND_DNS)
 		return 84 + below(model, 90);
+	if (flow->kind == KIND_ANNOUNCEMENT)
+		return 90 + (uint32_t)(flow->seed & 255);
 	if (flow->kind == KIND_QUIC)
 		return dice < 50 ? 1292 : 70 + below(model, 200);
 	if (dice < ACK_PERCENT)
@@ -352,6 +371,18 @@ static uint32_t choose_size(struct model *model, const struct flow *flow, size_t
 		return TRACE_PACKET_MAX;
 	/* Anything in between, small ones more often. */
 	return head + 1 + (below(model, 1447) >> below(model, 6));
+}
+
+/* Whose packet comes after one of `flow`, NULL at the beginning: a few flows send most. */
+static struct flow *choose_flow(struct model *model, struct flow *flow)
+{
+	uint64_t u = below(model, 1 << 20);
+
+	if (below(model, 100) < ANNOUNCEMENT_PERCENT)
+		return &model->flows[model->wanted->flows + below(model, ANNOUNCERS)];
+	if (flow && flow->kind != KIND_ANNOUNCEMENT && below(model, 100) < BURST_PERCENT)
+		return flow;
+	return &model->flows[((u * u >> 20) * u >> 20) * model->wanted->flows >> 20];
 }
 
 void trace_make(const struct trace_model *wanted, struct trace *ret_trace)
@@ -367,19 +398,17 @@ void trace_make(const struct trace_model *wanted, struct trace *ret_trace)
 	uint8_t *end = trace.bytes;
 
 	make_text(&model);
-	model.flows = mem_calloc(wanted->flows, sizeof *model.flows);
+	model.flows = mem_calloc(wanted->flows + ANNOUNCERS, sizeof *model.flows);
 	for (size_t i = 0; i < wanted->flows; i++)
-		make_flow(&model, &model.flows[i]);
+		make_flow(&model, choose_kind(&model), &model.flows[i]);
+	for (size_t i = 0; i < ANNOUNCERS; i++)
+		make_flow(&model, KIND_ANNOUNCEMENT, &model.flows[wanted->flows + i]);
 	for (size_t i = 0; i < wanted->packets; i++) {
-		int side = (int)below(&model, 2);
 		uint32_t length;
+		int side;
 
-		/* A few flows send most. */
-		if (!flow || below(&model, 100) >= BURST_PERCENT) {
-			uint64_t u = below(&model, 1 << 20);
-
-			flow = &model.flows[(u * u >> 20) * u / (1 << 20) * wanted->flows >> 20];
-		}
+		flow = choose_flow(&model, flow);
+		side = flow->kind == KIND_ANNOUNCEMENT ? 0 : (int)below(&model, 2);
 		length = choose_size(&model, flow, i);
 		if (wanted->is_numbered)
 			make_numbered(&model, flow, end, length);
