@@ -15,9 +15,10 @@
 #define DRAIN_POLL_MS 20
 #define DRAIN_NS_MAX  (UINT64_C(10) * CLOCK_NS_PER_S) /* a ring of 2 GiB takes less */
 /* From then on a hand-over is past, whatever the clock says: its instant, and the latency. */
-#define AGREE_MS_MAX UINT64_C(1000)
-#define POLL_MS      1000 /* at most, so that the watchdog sees a beat */
-#define REOPEN_MS    1000 /* how often an interface that is away is tried */
+#define AGREE_MS_MAX  UINT64_C(1000)
+#define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
+#define REOPEN_MS     1000 /* how often an interface that is away is tried */
+#define STATISTICS_MS 250  /* to ask libpcap for drops, it opens and reads two files of /sys */
 
 void capture_beat(struct capture *capture)
 {
@@ -50,8 +51,15 @@ static void count_drops(struct capture *capture)
 static void send_chunk(struct capture *capture)
 {
 	struct chunk *chunk = take_ptr(capture->chunk);
+	uint64_t now_ms = clock_monotonic_ms();
 
-	count_drops(capture);
+	if (chunk->end_reason || now_ms - capture->statistics_ms >= STATISTICS_MS) {
+		capture->statistics_ms = now_ms;
+		count_drops(capture);
+		if (capture->device.pcap)
+			atomic_store(&capture->counts->in_ring,
+				     device_unseen(&capture->device, capture->seen));
+	}
 	chunk->drops_kernel = capture->drops_kernel;
 	chunk->drops_interface = capture->drops_interface;
 	chunk->packets_own = capture->packets_own;
@@ -60,10 +68,6 @@ static void send_chunk(struct capture *capture)
 	interface_add(capture->counts, drops[DROP_KERNEL], chunk->drops_kernel);
 	interface_add(capture->counts, drops[DROP_INTERFACE], chunk->drops_interface);
 	interface_add(capture->counts, packets_own, chunk->packets_own);
-	if (capture->device.pcap)
-		atomic_store_explicit(&capture->counts->in_ring,
-				      device_unseen(&capture->device, capture->seen),
-				      memory_order_relaxed);
 	if (chunk->packets > 0)
 		rotate_seen(&capture->rotate, chunk->last_ns);
 	capture->is_begun = true;

@@ -29,7 +29,10 @@ struct codec {
 	void (*state_free)(struct codec_state *state);
 	/* The most that this many bytes can become. */
 	size_t (*bound)(size_t length);
-	/* Make one member; out has room for bound(length). Returns its length; cannot fail. */
+	/*
+	 * Make one member; out has room for bound(length). Returns its length; cannot fail. NULL: the
+	 * bytes are written as they are.
+	 */
 	size_t (*compress)(struct codec_state *state, int level, const uint8_t *bytes,
 			   size_t length, uint8_t *out, size_t capacity);
 	/*

@@ -19,16 +19,6 @@ static size_t bound(size_t length)
 	return length;
 }
 
-static size_t compress_member(struct codec_state *state, int level, const uint8_t *bytes,
-			      size_t length, uint8_t *out, size_t capacity)
-{
-	(void)state;
-	(void)level;
-	(void)capacity;
-	memcpy(out, bytes, length);
-	return length;
-}
-
 /* There are no members to tell apart; recovery cuts by records where the format allows it. */
 static size_t decompress_member(struct codec_state *state, const uint8_t *bytes, size_t length,
 				uint8_t *out, size_t capacity, size_t *ret_length)
@@ -47,6 +37,6 @@ const struct codec codec_none = {
 	.state_new = state_new,
 	.state_free = state_free,
 	.bound = bound,
-	.compress = compress_member,
+	.compress = NULL,
 	.decompress = decompress_member,
 };

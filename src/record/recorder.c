@@ -15,14 +15,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "record/packer.h"
+#include "record/write_behind.h"
 #include "spool/name.h"
 
-#define POP_MS  1000 /* at most, so that the watchdog sees a beat */
-#define NOTE_MS 1000 /* at least, between two writings of the open segment's facts */
-
-/* Less of the pool free: compress less; more: compress as configured again. */
-#define POOL_LOW_PERCENT  25
-#define POOL_HIGH_PERCENT 75
+#define POP_MS     1000 /* at most, so that the watchdog sees a beat */
+#define READY_MANY 4    /* with so many waiting, the newest one is not read soon */
+#define NOTE_MS    1000 /* at least, between two writings of the open segment's facts */
 
 struct recorder {
 	struct recorder_context context;
@@ -37,13 +36,9 @@ struct recorder {
 	int next_level;
 
 	/* The thread's own. */
-	const struct codec *codec; /* of the open segment, with its state */
-	struct codec_state *codec_state;
-	int level_configured, level;
-	struct level_counters *level_counts; /* of the codec and level in use */
-	uint8_t *out;
-	size_t out_bytes;
-	int fd; /* of the open segment; -1: none is open */
+	struct packer packer;
+	struct write_behind behind; /* of the open file */
+	int fd;                     /* of the open segment; -1: none is open */
 	char name[SEGMENT_NAME_MAX + 1];
 	struct segment segment; /* while none is open: what was lost since the last one */
 	uint64_t begun_start_ns;
@@ -56,55 +51,22 @@ static void beat(struct recorder *recorder)
 	atomic_store_explicit(&recorder->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
 }
 
-static void set_level(struct recorder *recorder, int level)
-{
-	char word[sizeof recorder->level_counts->level] = "stored";
-
-	if (level != CODEC_LEVEL_STORED)
-		(void)snprintf(word, sizeof word, "%d", level);
-	recorder->level = level;
-	recorder->level_counts = counters_level(recorder->context.counters, recorder->codec->name,
-						word);
-}
-
 static void take_codec(struct recorder *recorder)
 {
 	const struct codec *codec;
-	bool is_other;
 	int level;
 
 	(void)pthread_mutex_lock(&recorder->lock);
 	codec = recorder->next_codec;
 	level = recorder->next_level;
 	(void)pthread_mutex_unlock(&recorder->lock);
-	if (codec != recorder->codec) {
-		if (recorder->codec)
-			recorder->codec->state_free(recorder->codec_state);
-		recorder->codec_state = codec->state_new();
-		recorder->out_bytes = codec->bound(CHUNK_BYTES);
-		recorder->out = mem_realloc(recorder->out, recorder->out_bytes, 1);
-	}
-	is_other = codec != recorder->codec || level != recorder->level_configured;
-	recorder->codec = codec;
-	recorder->level_configured = level;
-	if (is_other)
-		set_level(recorder, level);
+	packer_choose(&recorder->packer, codec, level);
 }
 
-/* The pool tells whether we keep up: one step a chunk, in either direction. */
+/* The pool tells whether we keep up. */
 static void adapt_level(struct recorder *recorder)
 {
-	unsigned free_percent = chunk_pool_free_percent(recorder->context.pool);
-	int before = recorder->level;
-
-	if (recorder->codec->level_min == recorder->codec->level_max)
-		return; /* it has no levels */
-	if (free_percent < POOL_LOW_PERCENT)
-		set_level(recorder, codec_level_down(recorder->codec, recorder->level));
-	else if (free_percent > POOL_HIGH_PERCENT && recorder->level != recorder->level_configured)
-		set_level(recorder, codec_level_up(recorder->codec, recorder->level,
-						   recorder->level_configured));
-	if (before == recorder->level_configured && recorder->level != before)
+	if (packer_adapt(&recorder->packer, chunk_pool_free_percent(recorder->context.pool)))
 		log_info("recorder is behind, compressing less",
 			 log_text("interface", recorder->interface));
 }
@@ -114,26 +76,19 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 			 struct error *err)
 {
 	struct segment *segment = &recorder->segment;
-	struct level_counters *counts = recorder->level_counts;
-	uint64_t begin_ns = clock_monotonic_ns();
-	size_t member = recorder->codec->compress(recorder->codec_state, recorder->level, bytes,
-						  length, recorder->out, recorder->out_bytes);
+	size_t member_bytes;
+	const uint8_t *member = packer_pack(&recorder->packer, bytes, length, &member_bytes);
 
-	counter_add(&counts->ns, clock_monotonic_ns() - begin_ns);
-	counter_add(&counts->bytes_before, length);
-	counter_add(&counts->bytes_after, member);
-	if (file_write_all(recorder->fd, recorder->out, member, err) < 0) {
+	if (file_write_all(recorder->fd, member, member_bytes, err) < 0) {
 		if (ftruncate(recorder->fd, (off_t)segment->bytes) < 0 ||
 		    lseek(recorder->fd, (off_t)segment->bytes, SEEK_SET) < 0)
 			return error_errno(err, "cut %s back", recorder->name);
 		return -1;
 	}
-	/* Start writing now: the fsync at the end is short, and dirty pages stay few. */
-	(void)sync_file_range(recorder->fd, (off64_t)segment->bytes, (off64_t)member,
-			      SYNC_FILE_RANGE_WRITE);
-	segment->bytes += member;
+	segment->bytes += member_bytes;
+	write_behind_advance(&recorder->behind, segment->bytes);
 	segment->pcap_bytes += length;
-	segment->crc32c = crc32c_update(segment->crc32c, recorder->out, member);
+	segment->crc32c = crc32c_update(segment->crc32c, member, member_bytes);
 	return 0;
 }
 
@@ -182,7 +137,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	(void)snprintf(segment.filter, sizeof segment.filter, "%s", chunk->source.filter);
 	text_make_uuid(segment.id);
 	(void)snprintf(extension, sizeof extension, "%s%s", format->extension,
-		       recorder->codec->extension);
+		       recorder->packer.codec->extension);
 	if (spool_next_sequence(recorder->context.spool, &segment.sequence, err) < 0)
 		return -1;
 	name_format(segment.node, segment.interface, segment.start_ns, segment.sequence, extension,
@@ -193,6 +148,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	recorder->fd = spool_create(recorder->context.spool, recorder->name, &segment, err);
 	if (recorder->fd < 0)
 		return -1;
+	write_behind_begin(&recorder->behind, recorder->fd);
 	recorder->segment = segment;
 	recorder->noted_drops = sum_of_drops(&segment);
 	recorder->begun_start_ns = chunk->start_ns;
@@ -204,6 +160,14 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		return -1;
 	}
 	return 0;
+}
+
+/* Where several wait for their upload, this one will come out of the page cache by itself: sooner is better. */
+static bool is_read_late(const struct recorder *recorder)
+{
+	struct spool_totals totals = { 0 };
+
+	return spool_totals(recorder->context.spool, &totals) && totals.ready >= READY_MANY;
 }
 
 /* Make the file durable and hand it over; if that fails, the next start recovers it. */
@@ -218,6 +182,8 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 	segment->end_ns = end_ns;
 	if (fsync(recorder->fd) < 0)
 		result = error_errno(&err, "sync");
+	else if (is_read_late(recorder))
+		write_behind_drop(&recorder->behind);
 	mem_close_cleanup(&recorder->fd);
 	recorder->fd = -1;
 	/* Said before an uploader can say that it has sent it. */
@@ -317,6 +283,7 @@ struct recorder *recorder_new(const struct recorder_context *context, const char
 
 	recorder->context = *context;
 	recorder->fd = -1;
+	packer_init(&recorder->packer, context->counters);
 	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
 	recorder->counts = counters_take(context->counters, interface);
 	(void)pthread_mutex_init(&recorder->lock, NULL);
@@ -329,12 +296,10 @@ struct recorder *recorder_free(struct recorder *recorder)
 	if (!recorder)
 		return NULL;
 	assert(!recorder->thread.is_running);
-	if (recorder->codec)
-		recorder->codec->state_free(recorder->codec_state);
+	packer_done(&recorder->packer);
 	counters_return(recorder->counts);
 	queue_done(&recorder->queue);
 	(void)pthread_mutex_destroy(&recorder->lock);
-	free(recorder->out);
 	free(recorder);
 	return NULL;
 }

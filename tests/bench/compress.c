@@ -59,7 +59,7 @@ static void measure(const struct codec *codec, int level, const uint8_t *bytes, 
 
 int main(int argc, char **argv)
 {
-	static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_none };
+	static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd };
 	cleanup_free uint8_t *bytes = NULL;
 	cleanup_close int fd = -1;
 	struct error err;
@@ -89,8 +89,7 @@ int main(int argc, char **argv)
 			is_wanted |= strcmp(argv[word], codecs[i]->name) == 0;
 		if (!is_wanted)
 			continue;
-		if (codecs[i]->level_max > codecs[i]->level_min)
-			measure(codecs[i], CODEC_LEVEL_STORED, bytes, (size_t)length);
+		measure(codecs[i], CODEC_LEVEL_STORED, bytes, (size_t)length);
 		for (int level = codecs[i]->level_min;
 		     level <= codecs[i]->level_max && level < codecs[i]->level_min + LEVELS_MAX;
 		     level++)

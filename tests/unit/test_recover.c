@@ -23,8 +23,12 @@ static void append(struct file *file, const struct codec *codec, const uint8_t *
 {
 	struct codec_state *codec_state = codec->state_new();
 
-	file->length += codec->compress(codec_state, codec->level_default, plain, length,
-					file->bytes + file->length, codec->bound(length));
+	if (codec->compress)
+		length = codec->compress(codec_state, codec->level_default, plain, length,
+					 file->bytes + file->length, codec->bound(length));
+	else
+		memcpy(file->bytes + file->length, plain, length);
+	file->length += length;
 	codec->state_free(codec_state);
 }
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "unit.h"
+
+#include "base/mem.h"
+#include "packet/chunk.h"
+#include "record/packer.h"
+
+struct step {
+	unsigned free_percent;
+	int level;
+	bool is_first; /* the step below what is configured */
+};
+
+static void expect(struct packer *packer, const struct step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(packer_adapt(packer, steps[i].free_percent), steps[i].is_first);
+		assert_int_equal(packer->level, steps[i].level);
+	}
+}
+
+/* Down to stored while the pool is low, unchanged in between, back up when most of it is free. */
+static void test_level_follows_the_pool_with_hysteresis(void **state)
+{
+	static const struct step steps[] = {
+		{ 100, 2, false },
+		{ 25, 2, false },
+		{ 24, 1, true },
+		{ 20, 0, false },
+		{ 0, CODEC_LEVEL_STORED, false },
+		{ 0, CODEC_LEVEL_STORED, false },
+		{ 25, CODEC_LEVEL_STORED, false },
+		{ 75, CODEC_LEVEL_STORED, false },
+		{ 76, 0, false },
+		{ 75, 0, false },
+		{ 100, 1, false },
+		{ 10, 0, false }, /* it never was back at the top */
+		{ 100, 1, false },
+		{ 100, 2, false },
+		{ 100, 2, false },
+		{ 24, 1, true },
+	};
+	struct counters counters;
+	struct packer packer;
+
+	(void)state;
+	counters_init(&counters);
+	packer_init(&packer, &counters);
+	packer_choose(&packer, &codec_gzip, 2);
+	expect(&packer, steps, ARRAY_LENGTH(steps));
+	/* Chosen again for the next segment: it goes on below. Another level: that one. */
+	packer_choose(&packer, &codec_gzip, 2);
+	assert_int_equal(packer.level, 1);
+	packer_choose(&packer, &codec_gzip, 3);
+	assert_int_equal(packer.level, 3);
+	packer_choose(&packer, &codec_none, 0);
+	assert_false(packer_adapt(&packer, 0));
+	assert_int_equal(packer.level, 0);
+	packer_done(&packer);
+	counters_done(&counters);
+}
+
+/* Bytes and time are counted where they were spent. */
+static void test_each_level_is_counted(void **state)
+{
+	static uint8_t bytes[CHUNK_BYTES];
+	struct counters counters;
+	struct packer packer;
+	const struct level_counters *two, *stored;
+	size_t length;
+
+	(void)state;
+	counters_init(&counters);
+	packer_init(&packer, &counters);
+	packer_choose(&packer, &codec_gzip, 2);
+	two = packer.counts;
+	packer_pack(&packer, bytes, sizeof bytes, &length);
+	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
+	assert_int_equal(counter_read(&two->bytes_after), length);
+	assert_true(length < sizeof bytes / 100 && counter_read(&two->ns) > 0);
+	for (int i = 0; i < 3; i++)
+		packer_adapt(&packer, 0);
+	stored = packer.counts;
+	assert_string_equal(stored->level, "stored");
+	packer_pack(&packer, bytes, 1000, &length);
+	assert_int_equal(counter_read(&stored->bytes_before), 1000);
+	assert_true(counter_read(&stored->bytes_after) > 1000);
+	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
+	/* Without a codec there is no copy either. */
+	packer_choose(&packer, &codec_none, 0);
+	assert_ptr_equal(packer_pack(&packer, bytes, 100, &length), bytes);
+	assert_int_equal(length, 100);
+	packer_done(&packer);
+	counters_done(&counters);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_level_follows_the_pool_with_hysteresis),
+		cmocka_unit_test(test_each_level_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
