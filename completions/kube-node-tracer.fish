@@ -39,6 +39,7 @@ complete -c kube-node-tracer -l status-max-loss -x -d 'Not ready (/readyz) while
 complete -c kube-node-tracer -l log-level -x -a 'error warning notice info debug' -d 'Least severe message that is logged'
 complete -c kube-node-tracer -l log-format -x -a 'auto text journal json' -d 'How to log; auto is journal under systemd, else text'
 complete -c kube-node-tracer -l daemon-user -x -a '(__fish_complete_users)' -d 'Account to run as when started as root, with CAP_NET_RAW alone; auto is kube-node-tracer where that account exists, else root without its other capabilities'
+complete -c kube-node-tracer -l daemon-core-dumps -x -a 'true false' -d 'Let a crash leave a core dump, and debuggers attach, as far as the limits of the process allow (LimitCORE= of systemd)'
 complete -c kube-node-tracer -l daemon-shutdown-deadline -x -d 'Be gone a second before this time is over after a stop'
 complete -c kube-node-tracer -l config -r -F -d 'Read this configuration file, which has to exist'
 complete -c kube-node-tracer -l check-config -d 'Check configuration, interfaces, filter, spool, credentials and destination, say what is wrong, and exit; nothing is changed'

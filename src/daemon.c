@@ -96,8 +96,8 @@ static int prepare(struct daemon *daemon, struct error *err)
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
 	daemon->connections = connections_new();
-	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
-	    lanes_check(conf, err) < 0)
+	if (server_check(conf, err) < 0 || privileges_close_memory(conf, err) < 0 ||
+	    privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
 		if (reason.kind == ERROR_CONFIG)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -53,6 +54,21 @@ static int keep_net_raw(uid_t uid, gid_t gid, struct error *err)
 	return 0;
 }
 
+int privileges_close_memory(const struct conf *conf, struct error *err)
+{
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+
+	/*
+	 * Programs that collect core dumps go by the limit, the kernel does not when it starts one. A sandbox
+	 * may refuse to set it; what follows rules out any dump.
+	 */
+	if (!conf->daemon_core_dumps)
+		(void)setrlimit(RLIMIT_CORE, &none);
+	if (prctl(PR_SET_DUMPABLE, conf->daemon_core_dumps, 0, 0, 0) < 0)
+		return error_errno(err, "forbid core dumps");
+	return 0;
+}
+
 int privileges_drop(const struct conf *conf, struct error *err)
 {
 	uid_t uid;
@@ -71,7 +87,8 @@ int privileges_drop(const struct conf *conf, struct error *err)
 	if (keep_net_raw(uid, gid, err) < 0)
 		return -1;
 	log_debug("privileges dropped", log_number("uid", uid));
-	return 0;
+	/* Another user's process is given the system's default (fs.suid_dumpable). */
+	return privileges_close_memory(conf, err);
 }
 
 int privileges_check(const struct conf *conf, struct error *err)

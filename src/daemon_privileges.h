@@ -13,6 +13,12 @@
  * ERROR_USAGE.
  */
 int privileges_drop(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/*
+ * No core dump and no debugger, unless daemon.core_dumps allows them: before the first key is read.
+ * privileges_drop() keeps it so.
+ */
+int privileges_close_memory(const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
 /* --check-config: is there such an account? */
 int privileges_check(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

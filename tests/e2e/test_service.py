@@ -271,6 +271,34 @@ def test_drops_privileges(lab):
     lab.check_numbers(lab.objects(), 200)
 
 
+def owner_of_memory(daemon):
+    """The account's, or root's where the account may not look into it."""
+    return os.stat("/proc/%d/mem" % daemon.pid).st_uid
+
+
+def core_limits(daemon):
+    with open("/proc/%d/limits" % daemon.pid, encoding="ascii") as file:
+        line, = [each for each in file if each.startswith("Max core file size")]
+    return line.split()[4:6]
+
+
+def test_memory_is_closed(lab):
+    """No core dump, and nothing for other processes of the account, unless that is asked for."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon().start_ready()
+    equal(core_limits(daemon), ["0", "0"], "limits")
+    equal(daemon.stop(), 0, "exit status")
+    if not is_real_root():
+        raise Skip("needs root, to become another user")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for flag, owner in (("false", 0), ("true", nobody)):
+        os.makedirs(lab.spool, exist_ok=True)
+        daemon = lab.daemon("--daemon-user", "nobody", "--daemon-core-dumps", flag).start_ready()
+        equal(owner_of_memory(daemon), owner, "owner of its memory, core dumps " + flag)
+        equal(daemon.stop(), 0, "exit status")
+
+
 def test_keeps_one_capability_as_root(lab):
     lab.link()
     lab.bucket()
