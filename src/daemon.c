@@ -131,6 +131,9 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
 	daemon_set_budget(daemon);
+	/* Early, so that a command finds who is starting. */
+	if (daemon_serve(daemon, err) < 0)
+		return -1;
 	daemon->capture_context = (struct capture_context){
 		.format = &format_pcap,
 		.pool = &daemon->pool,
@@ -150,9 +153,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
 	    lanes_start(daemon->lanes, err) < 0)
 		return -1;
-	if (uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err) < 0)
-		return -1;
-	return daemon_serve(daemon, err);
+	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
 
 static void log_start(const struct daemon *daemon)

@@ -78,6 +78,8 @@ void daemon_go_on_stopping(struct daemon *daemon);
 void daemon_join_lanes(void *lanes);
 
 /* daemon_reload.c: SIGHUP. */
+/* Reload now; ERROR_TRANSIENT while another reload is going on. Logged here. */
+int daemon_reload(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
 /* The last stages that a reload replaced may have ended. */
 void daemon_go_on_reloading(struct daemon *daemon);

@@ -88,30 +88,40 @@ static int reload(struct daemon *daemon, struct error *err)
 	return 0;
 }
 
+int daemon_reload(struct daemon *daemon, struct error *err)
+{
+	int result;
+
+	if (daemon->is_reloading)
+		return error_set(err, ERROR_TRANSIENT, "another reload is going on");
+	/* Before the start is over, READY would be said too early; it ends the reload as well. */
+	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
+	if (daemon->is_reloading)
+		notify_reloading();
+	result = reload(daemon, err);
+	if (result < 0) {
+		counter_add(&daemon->counters.reloads_refused, 1);
+		log_error("reload refused, the old configuration stays", log_reason(err));
+	} else {
+		counter_add(&daemon->counters.reloads, 1);
+		log_notice("configuration reloaded");
+	}
+	daemon_go_on_reloading(daemon);
+	return result;
+}
+
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
 {
 	struct daemon *daemon = context;
-	struct error err = { .kind = ERROR_NONE };
+	struct error err;
 
 	(void)source;
 	(void)signal;
 	if (daemon->phase == PHASE_STOPPING)
 		return 0;
 	daemon->is_reload_asked = daemon->is_reloading;
-	if (daemon->is_reloading)
-		return 0;
-	/* Before the start is over, READY would be said too early; it ends the reload as well. */
-	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
-	if (daemon->is_reloading)
-		notify_reloading();
-	if (reload(daemon, &err) < 0) {
-		counter_add(&daemon->counters.reloads_refused, 1);
-		log_error("reload refused, the old configuration stays", log_reason(&err));
-	} else {
-		counter_add(&daemon->counters.reloads, 1);
-		log_notice("configuration reloaded");
-	}
-	daemon_go_on_reloading(daemon);
+	if (!daemon->is_reloading && daemon_reload(daemon, &err) < 0)
+		log_debug("reload failed"); /* said already */
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon_private.h"
+#include "status/client.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)
@@ -17,6 +18,8 @@
 #define PATIENCE_MS     UINT64_C(30000)
 #define PATIENCE_MS_MIN UINT64_C(3000)
 #define RETRY_MS        UINT64_C(10000)
+/* Of an upload: the network's own time-outs come first. */
+#define UPLOAD_PATIENCE_MS UINT64_C(300000)
 
 /* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
 static uint64_t patience_ms(const struct daemon *daemon)
@@ -30,9 +33,15 @@ static uint64_t patience_ms(const struct daemon *daemon)
 
 static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
 {
+	uint64_t stall_ms = daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S;
 	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
 	struct lanes_progress progress;
 
+	if (daemon->uploader)
+		facts->stages[2] = (struct status_stage){
+			"upload", "", uploader_last_beat_ms(daemon->uploader, facts->now_ms),
+			UPLOAD_PATIENCE_MS > 2 * stall_ms ? UPLOAD_PATIENCE_MS : 2 * stall_ms
+		};
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
@@ -89,6 +98,32 @@ static void gather(void *context, struct status_facts *ret_facts)
 	daemon_gather(context, ret_facts);
 }
 
+static int reload(void *context, struct error *err)
+{
+	return daemon_reload(context, err);
+}
+
+static void end_segments(void *context)
+{
+	struct daemon *daemon = context;
+
+	lanes_end_segments(daemon->lanes, "command");
+}
+
+static void hurry_spool(void *spool)
+{
+	spool_hurry(spool);
+}
+
+static void flush(void *context)
+{
+	struct daemon *daemon = context;
+
+	end_segments(daemon);
+	errands_add(daemon->errands, hurry_spool, daemon->spool);
+	uploader_hurry(daemon->uploader);
+}
+
 static int on_server(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct daemon *daemon = context;
@@ -98,18 +133,37 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *con
 	return 0;
 }
 
+/* Without it there are no commands; never a reason not to record. */
+static void open_control(struct daemon *daemon)
+{
+	char path[CONTROL_PATH_MAX];
+	struct error err;
+
+	control_path(daemon->conf, path);
+	if (server_open_control(daemon->server, path, &err) < 0)
+		log_warning("no control socket, the commands will not work", log_text("path", path),
+			    log_reason(&err));
+}
+
 int daemon_serve(struct daemon *daemon, struct error *err)
 {
 	int result;
 
 	daemon->trend = trend_new();
-	daemon->actions = (struct pages_actions){ .context = daemon, .gather = gather };
+	daemon->actions = (struct pages_actions){
+		.context = daemon,
+		.gather = gather,
+		.reload = reload,
+		.end_segments = end_segments,
+		.flush = flush,
+	};
 	if (server_new(&daemon->actions, &daemon->server, err) < 0)
 		return -1;
 	result = sd_event_add_io(daemon->loop, NULL, server_fd(daemon->server), EPOLLIN, on_server,
 				 daemon);
 	if (result < 0)
 		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+	open_control(daemon);
 	daemon_listen(daemon);
 	return 0;
 }

@@ -5,6 +5,7 @@
  *     conf-docs sample      etc/kube-node-tracer.conf
  *     conf-docs man FILE    the manual page FILE with its generated sections made anew
  *     conf-docs options     such a section alone: of kube-node-tracer(8)
+ *     conf-docs commands    of the same
  *     conf-docs keys        of kube-node-tracer.conf(5)
  *     conf-docs metrics     of kube-node-tracer-metrics(7)
  *     conf-docs health      of the same
@@ -80,15 +81,11 @@ static const struct {
 	const char *name;
 	void (*write)(FILE *out);
 } sections[] = {
-	{ "options", conf_docs_man_options },
-	{ "keys", conf_docs_man_keys },
-	{ "sample", conf_docs_sample },
-	{ "bash", conf_docs_completion_bash },
-	{ "fish", conf_docs_completion_fish },
-	{ "zsh", conf_docs_completion_zsh },
-	{ "catalog", write_catalog },
-	{ "metrics", write_metrics },
-	{ "health", write_health },
+	{ "commands", conf_docs_man_commands }, { "options", conf_docs_man_options },
+	{ "keys", conf_docs_man_keys },         { "sample", conf_docs_sample },
+	{ "bash", conf_docs_completion_bash },  { "fish", conf_docs_completion_fish },
+	{ "zsh", conf_docs_completion_zsh },    { "catalog", write_catalog },
+	{ "metrics", write_metrics },           { "health", write_health },
 };
 
 static int write_section(const char *name)
@@ -149,7 +146,7 @@ int main(int argc, char **argv)
 		argc = 0;
 	if (argc == 0 || (argc == 2 && result < 0)) {
 		fprintf(stderr,
-			"usage: conf-docs sample|options|keys|metrics|health|bash|fish|zsh|catalog|man FILE\n");
+			"usage: conf-docs sample|options|commands|keys|metrics|health|bash|fish|zsh|catalog|man FILE\n");
 		return EX_USAGE;
 	}
 	if (fflush(stdout) || ferror(stdout)) {

@@ -6,13 +6,15 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "daemon.h"
+#include "status/client.h"
 
 static int print_version(void)
 {
 	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? -1 : 0;
 }
 
-static int do_action(const struct conf_cli *cli, bool *ret_is_hung, struct error *err)
+static int do_action(const struct conf_cli *cli, bool *ret_is_hung, int *ret_status,
+		     struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 
@@ -26,6 +28,16 @@ static int do_action(const struct conf_cli *cli, bool *ret_is_hung, struct error
 	case CONF_ACTION_CHECK:
 	case CONF_ACTION_PRINT:
 		break;
+	case CONF_ACTION_STATUS:
+	case CONF_ACTION_ROTATE:
+	case CONF_ACTION_RELOAD:
+	case CONF_ACTION_FLUSH:
+	case CONF_ACTION_HEALTHZ:
+	case CONF_ACTION_READYZ:
+		if (conf_load(cli, &conf, err) < 0)
+			return -1;
+		*ret_status = client_run(cli, conf);
+		return 0;
 	}
 	if (conf_load(cli, &conf, err) < 0)
 		return -1;
@@ -46,7 +58,8 @@ int main(int argc, char **argv)
 	bool is_hung = false;
 	int status = 0;
 
-	if (conf_cli_parse(&cli, argc, argv, &err) < 0 || do_action(&cli, &is_hung, &err) < 0) {
+	if (conf_cli_parse(&cli, argc, argv, &err) < 0 ||
+	    do_action(&cli, &is_hung, &status, &err) < 0) {
 		log_error(err.message);
 		status = error_exit_status(&err);
 	}

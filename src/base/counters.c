@@ -125,6 +125,7 @@ void counters_return(struct interface_counters *interface)
 		interface->returned_ms = clock_monotonic_ms();
 		atomic_store(&interface->is_live, false);
 		atomic_store(&interface->in_ring, 0);
+		atomic_store(&interface->open_since_ns, 0);
 	}
 	(void)pthread_mutex_unlock(&interface->all->lock);
 }

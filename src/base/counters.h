@@ -59,8 +59,11 @@ struct interface_counters {
 	counter segments;
 	counter restarts; /* how often it was opened again after it was away */
 	/* Not counters but how it is now. */
-	atomic_bool is_live;          /* packets can be captured from it */
-	atomic_uint_fast64_t in_ring; /* packets that wait in the kernel's ring */
+	atomic_bool is_live; /* packets can be captured from it */
+	/* When the segment began that capture has begun (real time in ns); 0: none is begun. */
+	atomic_uint_fast64_t open_since_ns;
+	counter segments_ended, segments_closed; /* by capture; of those, by the recorder */
+	atomic_uint_fast64_t in_ring;            /* packets that wait in the kernel's ring */
 	/* With the lock of struct counters. */
 	char name[64];
 	unsigned users;

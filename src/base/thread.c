@@ -8,7 +8,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+/* Of the calling thread. */
+static _Thread_local struct thread *own;
+
 struct start {
+	struct thread *thread;
 	void (*run)(void *context);
 	void *context;
 };
@@ -18,6 +22,7 @@ static void *run_thread(void *argument)
 	struct start start = *(struct start *)argument;
 
 	free(argument);
+	own = start.thread;
 	start.run(start.context);
 	return NULL;
 }
@@ -28,7 +33,7 @@ int thread_start(struct thread *thread, const char *name, void (*run)(void *cont
 	struct start *start = mem_alloc(sizeof *start);
 	char short_name[16];
 
-	*start = (struct start){ run, context };
+	*start = (struct start){ thread, run, context };
 	errno = pthread_create(&thread->id, NULL, run_thread, start);
 	if (errno) {
 		free(start);
@@ -46,6 +51,17 @@ void thread_join(struct thread *thread)
 		return;
 	(void)pthread_join(thread->id, NULL);
 	thread->is_running = false;
+}
+
+void thread_beat(void)
+{
+	if (own)
+		atomic_store_explicit(&own->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+uint64_t thread_last_beat_ms(const struct thread *thread)
+{
+	return atomic_load_explicit(&thread->beat_ms, memory_order_relaxed);
 }
 
 void thread_cond_init(pthread_cond_t *cond)

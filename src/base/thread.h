@@ -3,6 +3,7 @@
 /* A named thread that is always joined. Signals are blocked by the caller before the first one starts. */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@
 
 struct thread {
 	pthread_t id;
+	atomic_uint_fast64_t beat_ms;
 	bool is_running; /* started and not joined yet; main thread only */
 };
 
@@ -18,6 +20,13 @@ int thread_start(struct thread *thread, const char *name, void (*run)(void *cont
 		 struct error *err) __attribute__((warn_unused_result));
 /* Wait for its end; nothing to do if it was not started. */
 void thread_join(struct thread *thread);
+
+/*
+ * A sign of life of the calling thread, for whoever watches it with thread_last_beat_ms() (monotonic; 0:
+ * none yet). Cheap; of a thread that thread_start() did not make it is nobody's.
+ */
+void thread_beat(void);
+uint64_t thread_last_beat_ms(const struct thread *thread);
 
 /* A condition variable whose timed waits use the monotonic clock. */
 void thread_cond_init(pthread_cond_t *cond);

@@ -32,6 +32,8 @@ static void take_chunk(struct capture *capture)
 		capture_beat(capture);
 		capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS);
 	} while (!capture->chunk);
+	if (atomic_load_explicit(&capture->counts->open_since_ns, memory_order_relaxed) == 0)
+		atomic_store(&capture->counts->open_since_ns, capture->rotate.start_ns);
 	capture->chunk->source = capture->source;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
@@ -88,7 +90,9 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 		take_chunk(capture);
 	capture->chunk->end_reason = reason;
 	capture->chunk->end_ns = end_ns;
+	counter_add(&capture->counts->segments_ended, 1);
 	send_chunk(capture);
+	atomic_store(&capture->counts->open_since_ns, 0);
 	begin_segment(capture, next_ns);
 }
 

@@ -118,11 +118,19 @@ enum conf_action {
 	CONF_ACTION_PRINT,   /* --print-config */
 	CONF_ACTION_HELP,    /* -h, --help */
 	CONF_ACTION_VERSION, /* --version */
+	/* Commands: the first word. They speak to the running recorder. */
+	CONF_ACTION_STATUS,
+	CONF_ACTION_ROTATE,
+	CONF_ACTION_RELOAD,
+	CONF_ACTION_FLUSH,
+	CONF_ACTION_HEALTHZ,
+	CONF_ACTION_READYZ,
 };
 
 struct conf_cli {
 	enum conf_action action;
-	const char *file; /* --config FILE, or NULL: the packaged path, if it is there */
+	bool is_json, is_watch; /* status --json, --watch */
+	const char *file;       /* --config FILE, or NULL: the packaged path, if it is there */
 	/* By option: the value, NULL if not given, and how: "-i", "--capture-interface", or
 	 * "filter" for the words at the end. */
 	char *value[CONF_OPTION_COUNT];
@@ -182,6 +190,7 @@ void conf_docs_help(FILE *out);                           /* --help; fits 80 col
 void conf_docs_print(FILE *out, const struct conf *conf); /* --print-config */
 void conf_docs_sample(FILE *out);                         /* etc/kube-node-tracer.conf */
 void conf_docs_man_options(FILE *out);                    /* mdoc list for kube-node-tracer(8) */
+void conf_docs_man_commands(FILE *out);                   /* its list of commands */
 void conf_docs_man_keys(FILE *out);        /* mdoc list for kube-node-tracer.conf(5) */
 void conf_docs_completion_bash(FILE *out); /* completions/kube-node-tracer */
 void conf_docs_completion_fish(FILE *out); /* completions/kube-node-tracer.fish */

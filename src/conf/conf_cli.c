@@ -16,8 +16,25 @@ const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT] = {
 	  "say what is wrong, and exit; nothing is changed." },
 	{ "print-config", 0, CONF_ACTION_PRINT, NULL,
 	  "Print every effective value and where it came from, as a configuration file, and exit." },
+	{ "json", 0, CONF_ACTION_STATUS, NULL, "With the command status: one JSON object." },
+	{ "watch", 0, CONF_ACTION_STATUS, NULL,
+	  "With the command status: again every two seconds, until interrupted." },
 	{ "version", 0, CONF_ACTION_VERSION, NULL, "Print the version and exit." },
 	{ "help", 'h', CONF_ACTION_HELP, NULL, "Print this help and exit." },
+};
+
+const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT] = {
+	{ "status", CONF_ACTION_STATUS,
+	  "Show what the running recorder does, how fast, and what is wrong." },
+	{ "rotate", CONF_ACTION_ROTATE, "End the open segments now." },
+	{ "reload", CONF_ACTION_RELOAD,
+	  "Reload the configuration; say why if it is refused, with exit status 1." },
+	{ "flush", CONF_ACTION_FLUSH,
+	  "End the open segments, upload all that waits, and return when it is done." },
+	{ "healthz", CONF_ACTION_HEALTHZ,
+	  "Print liveness as /healthz does; exit status 1 if it fails." },
+	{ "readyz", CONF_ACTION_READYZ,
+	  "Print readiness as /readyz does; exit status 1 if it fails." },
 };
 
 /* The table in getopt's shape. */
@@ -113,13 +130,30 @@ static void set_value(struct conf_cli *cli, enum conf_option option, char *typed
 	cli->typed[option] = typed;
 }
 
+static bool is_command(enum conf_action action)
+{
+	return action >= CONF_ACTION_STATUS;
+}
+
 static int set_action(struct conf_cli *cli, const struct conf_cli_flag *flag, struct error *err)
 {
 	if (flag->action == CONF_ACTION_RUN) {
 		cli->file = optarg;
 		return 0;
 	}
-	if (cli->action != CONF_ACTION_RUN && cli->action != flag->action)
+	if (flag->action == CONF_ACTION_STATUS) {
+		if (cli->action != CONF_ACTION_STATUS)
+			return error_set(err, ERROR_USAGE,
+					 "--%s goes with the command status alone", flag->flag);
+		cli->is_json |= strcmp(flag->flag, "json") == 0;
+		cli->is_watch |= strcmp(flag->flag, "watch") == 0;
+		return 0;
+	}
+	if (is_command(cli->action) && flag->action != CONF_ACTION_HELP &&
+	    flag->action != CONF_ACTION_VERSION)
+		return error_set(err, ERROR_USAGE, "--%s does not go with a command", flag->flag);
+	if (cli->action != CONF_ACTION_RUN && !is_command(cli->action) &&
+	    cli->action != flag->action)
 		return error_set(err, ERROR_USAGE,
 				 "--check-config and --print-config exclude each other");
 	cli->action = flag->action;
@@ -183,12 +217,23 @@ static int parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
 		if (cli->action == CONF_ACTION_HELP || cli->action == CONF_ACTION_VERSION)
 			return 0;
 	}
+	if (is_command(cli->action) && optind < argc)
+		return error_set(err, ERROR_USAGE,
+				 "'%.100s' behind a command that takes no more words",
+				 argv[optind]);
 	return set_filter(cli, argc - optind, argv + optind, err);
 }
 
 int conf_cli_parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
 {
 	*cli = (struct conf_cli){ .action = CONF_ACTION_RUN };
+	for (unsigned i = 0; argc > 1 && i < CONF_CLI_COMMAND_COUNT; i++)
+		if (strcmp(argv[1], conf_cli_commands[i].word) == 0) {
+			cli->action = conf_cli_commands[i].action;
+			argc--; /* getopt skips the first one */
+			argv++;
+			break;
+		}
 	if (parse(cli, argc, argv, err) < 0) {
 		conf_cli_done(cli);
 		return -1;

@@ -75,6 +75,7 @@ void conf_docs_help(FILE *out)
 	char flag[CONF_FLAG_MAX];
 
 	fprintf(out, "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FILTER...]\n"
+		     "       kube-node-tracer COMMAND [FLAG...]\n"
 		     "Record a node's packets all the time and move them to a bucket.\n\n");
 	conf_docs_wrap(out, "", COLUMNS,
 		       "Every option is also a key of the configuration file: --group-name is the "
@@ -90,6 +91,11 @@ void conf_docs_help(FILE *out)
 		fprintf(out, "  ");
 		write_flags(out, row->letter, "    ", flag, row->argument);
 		write_description(out, HELP_INDENT, row);
+	}
+	fprintf(out, "\ncommands (the first word; for a recorder with the same configuration):\n");
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++) {
+		fprintf(out, "  %s\n", conf_cli_commands[i].word);
+		conf_docs_wrap(out, HELP_INDENT, TEXT_WIDTH, conf_cli_commands[i].help);
 	}
 	fprintf(out, "\nother:\n");
 	for (unsigned i = 0; i < CONF_CLI_FLAG_COUNT; i++) {

@@ -157,7 +157,12 @@ void conf_docs_completion_bash(FILE *out)
 		write_bash_action(out, &flag);
 		fprintf(out, " ;;\n");
 	}
-	fprintf(out, "\t*)\n\t\t[[ $word != -* ]] || mapfile -t COMPREPLY < <(compgen -W '\n");
+	fprintf(out, "\t*)\n\t\tif [[ $COMP_CWORD == 1 ]]; then\n"
+		     "\t\t\tmapfile -t COMPREPLY < <(compgen -W '");
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++)
+		fprintf(out, "%s%s", i ? " " : "", conf_cli_commands[i].word);
+	fprintf(out,
+		"' -- \"$word\")\n\t\tfi\n\t\t[[ $word != -* ]] || mapfile -t COMPREPLY < <(compgen -W '\n");
 	for (unsigned i = 0; i < FLAG_COUNT; i++) {
 		struct flag flag = flag_at(i);
 
@@ -225,7 +230,15 @@ void conf_docs_completion_zsh(FILE *out)
 		}
 		fprintf(out, "\"");
 	}
-	fprintf(out, "\n");
+	fprintf(out, " \\\n\t'1::command:((");
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++) {
+		const struct flag command = { .help = conf_cli_commands[i].help };
+
+		fprintf(out, "%s%s\\:\"", i ? " " : "", conf_cli_commands[i].word);
+		write_sentence(out, &command, "[]:$`\"\\'");
+		fprintf(out, "\"");
+	}
+	fprintf(out, "))'\n");
 }
 
 static void write_fish_action(FILE *out, const struct flag *flag)
@@ -267,6 +280,14 @@ void conf_docs_completion_fish(FILE *out)
 		write_fish_action(out, &flag);
 		fprintf(out, " -d '");
 		write_sentence(out, &flag, "'\\");
+		fprintf(out, "'\n");
+	}
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++) {
+		const struct flag command = { .help = conf_cli_commands[i].help };
+
+		fprintf(out, "complete -c kube-node-tracer -n __fish_use_subcommand -a %s -d '",
+			conf_cli_commands[i].word);
+		write_sentence(out, &command, "'\\");
 		fprintf(out, "'\n");
 	}
 }

@@ -81,6 +81,16 @@ void conf_docs_man_options(FILE *out)
 	fprintf(out, ".El\n");
 }
 
+void conf_docs_man_commands(FILE *out)
+{
+	fprintf(out, ".Bl -tag -width Ds\n");
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++) {
+		fprintf(out, ".It Cm %s\n", conf_cli_commands[i].word);
+		write_text(out, conf_cli_commands[i].help);
+	}
+	fprintf(out, ".El\n");
+}
+
 static const char *reload_sentence(enum conf_reload reload)
 {
 	switch (reload) {

@@ -46,8 +46,17 @@ struct conf_cli_flag {
 	const char *argument; /* NULL: none */
 	const char *help;
 };
-#define CONF_CLI_FLAG_COUNT 5
+#define CONF_CLI_FLAG_COUNT 7
 extern const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT];
+
+/* What the first word may be, else it begins the filter. */
+struct conf_cli_command {
+	const char *word;
+	enum conf_action action;
+	const char *help;
+};
+#define CONF_CLI_COMMAND_COUNT 6
+extern const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT];
 
 /*
  * conf_docs: text for people in lines.

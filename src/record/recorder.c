@@ -256,6 +256,8 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 	recorder->segment.drops[DROP_INTERFACE] += chunk->drops_interface;
 	if (chunk->end_reason && recorder->fd >= 0)
 		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
+	if (chunk->end_reason)
+		counter_add(&recorder->counts->segments_closed, 1);
 }
 
 static void run(void *context)

@@ -25,6 +25,9 @@
 
 struct spool;
 
+/* A name in the root folder that is not the spool's own but left alone: src/status listens there. */
+#define SPOOL_CONTROL_SOCKET "control"
+
 /*
  * Open (and create, where missing) the folders below `directory`, put what an earlier run was sending
  * back to ready, and list what waits. One process per spool: a second one is refused.
@@ -122,6 +125,9 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 /* Let everybody who waits in spool_claim() return. */
 void spool_wake(struct spool *spool);
 
+/* What is held back after failures may be claimed at once. */
+void spool_hurry(struct spool *spool);
+
 /* What the spool may take from now on. */
 void spool_set_budget(struct spool *spool, const struct budget *budget);
 /* Delete what is over the budget (rejected first, then the oldest ready); counted and logged. */
@@ -132,6 +138,7 @@ bool spool_is_full(const struct spool *spool);
 struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */
 	uint64_t bytes;                    /* of all of them */
+	uint64_t disk_free, disk_total;    /* of its file system, at the last enforcement */
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

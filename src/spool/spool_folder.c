@@ -255,7 +255,8 @@ int spool_check(const char *directory, struct error *err)
 /* A name that the spool uses in its root folder, or the temporary one .NAME.new. */
 static bool is_our_name(const char *name)
 {
-	static const char *const files[] = { SEQUENCE_FILE, LOCK_FILE, PROBE_FILE };
+	static const char *const files[] = { SEQUENCE_FILE, LOCK_FILE, PROBE_FILE,
+					     SPOOL_CONTROL_SOCKET };
 	size_t length = strlen(name);
 
 	if (length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0) {

@@ -227,6 +227,8 @@ int spool_enforce(struct spool *spool, struct error *err)
 	if (fstatvfs(spool->root_fd, &fs) == 0) {
 		state.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize;
 		state.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+		spool->disk_free = state.disk_free;
+		spool->disk_total = state.disk_total;
 	}
 	sizes = mem_calloc(spool->count, sizeof *sizes);
 	for (size_t i = 0; i < spool->count; i++) {
@@ -252,6 +254,15 @@ int spool_enforce(struct spool *spool, struct error *err)
 	return result;
 }
 
+void spool_hurry(struct spool *spool)
+{
+	(void)pthread_mutex_lock(&spool->lock);
+	for (size_t i = 0; i < spool->count; i++)
+		spool->entries[i].not_before_ms = 0;
+	(void)pthread_mutex_unlock(&spool->lock);
+	spool_tell(spool, false);
+}
+
 bool spool_is_full(const struct spool *spool)
 {
 	return atomic_load_explicit(&spool->is_full, memory_order_relaxed);
@@ -263,6 +274,8 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 
 	if (pthread_mutex_trylock(&spool->lock) != 0)
 		return false;
+	totals.disk_free = spool->disk_free;
+	totals.disk_total = spool->disk_total;
 	for (size_t i = 0; i < spool->count; i++) {
 		const struct spool_entry *entry = &spool->entries[i];
 

@@ -52,7 +52,8 @@ struct spool {
 	unsigned wakes; /* of them, how often spool_wake() was called */
 
 	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
-	struct spool_entry *entries; /* whole segments, in name order */
+	uint64_t disk_free, disk_total; /* bytes, at the last enforcement */
+	struct spool_entry *entries;    /* whole segments, in name order */
 	size_t count, capacity;
 	/* What segments told that were deleted for want of room, and their packets: the next one tells it. */
 	uint64_t carried_drops[DROP_REASON_COUNT];

@@ -69,6 +69,10 @@ static void judge_phase(const struct status_facts *facts, struct health_finding 
 
 static void judge_interfaces(const struct status_facts *facts, struct health_finding *finding)
 {
+	if (facts->phase == STATUS_STOPPING) {
+		say(finding, "not judged while stopping");
+		return;
+	}
 	finding->is_failing = facts->lanes_live == 0;
 	if (facts->lanes_live == 0)
 		say(finding, "no packet can be captured: none of %zu interfaces is there",

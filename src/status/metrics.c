@@ -257,6 +257,16 @@ static void sample_spool_full(struct scrape *scrape)
 	sample_count(scrape, "", scrape->facts->is_spool_full);
 }
 
+static void sample_disk_free(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->spool.disk_free);
+}
+
+static void sample_disk_total(struct scrape *scrape)
+{
+	sample_count(scrape, "", scrape->facts->spool.disk_total);
+}
+
 static void sample_oldest(struct scrape *scrape)
 {
 	const struct status_facts *facts = scrape->facts;
@@ -403,6 +413,10 @@ static const struct metric metrics[] = {
 	  "What they may take (spool.max_size); 0 is no limit." },
 	{ "spool_limit_segments", METRIC_GAUGE, FACT(sample_spool_segments_limit),
 	  "How many there may be (spool.max_segments)." },
+	{ "spool_filesystem_free_bytes", METRIC_GAUGE, FACT(sample_disk_free),
+	  "What is free of the file system of the spool." },
+	{ "spool_filesystem_size_bytes", METRIC_GAUGE, FACT(sample_disk_total),
+	  "Size of that file system; spool.min_free per cent of it are left to others." },
 	{ "spool_full", METRIC_GAUGE, FACT(sample_spool_full),
 	  "1 while nothing is left to delete and the file system has too little room." },
 	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, FACT(sample_oldest),

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/pages.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "status/health.h"
 #include "status/metrics.h"
+#include "status/report.h"
 
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
+/* By then every packet of before is out of the ring, and its segment known. */
+#define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
 
 enum {
 	HTTP_OK = 200,
+	HTTP_ACCEPTED = 202,
+	HTTP_BAD_REQUEST = 400,
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405,
+	HTTP_CONFLICT = 409,
+	HTTP_UNPROCESSABLE = 422,
 	HTTP_SERVICE_UNAVAILABLE = 503,
 };
 
@@ -56,7 +66,132 @@ static void answer_readiness(const struct pages_actions *actions,
 	answer_health(actions, false, out, reply);
 }
 
-/* One row a page. `reply` comes in as 200, text/plain. */
+/* The control socket's ------------------------------------------------------------------------------ */
+
+static void answer_status(const struct pages_actions *actions, const struct page_request *request,
+			  FILE *out, struct page_reply *reply)
+{
+	struct status_facts facts;
+
+	(void)request, (void)reply;
+	actions->gather(actions->context, &facts);
+	report_write(out, &facts);
+}
+
+static void answer_status_json(const struct pages_actions *actions,
+			       const struct page_request *request, FILE *out,
+			       struct page_reply *reply)
+{
+	struct status_facts facts;
+
+	(void)request;
+	actions->gather(actions->context, &facts);
+	report_write_json(out, &facts);
+	reply->content_type = TYPE_JSON;
+}
+
+/* What a command that is to act says where it cannot. */
+static bool is_stopping(const struct pages_actions *actions, struct status_facts *facts, FILE *out,
+			struct page_reply *reply)
+{
+	actions->gather(actions->context, facts);
+	if (facts->phase != STATUS_STOPPING)
+		return false;
+	reply->status = HTTP_CONFLICT;
+	(void)fputs("stopping: the segments are ended already, and uploads are under way\n", out);
+	return true;
+}
+
+static void answer_rotate(const struct pages_actions *actions, const struct page_request *request,
+			  FILE *out, struct page_reply *reply)
+{
+	struct status_facts facts;
+
+	(void)request;
+	if (is_stopping(actions, &facts, out, reply))
+		return;
+	actions->end_segments(actions->context);
+	(void)fprintf(out, "segments end now: %s\n", facts.interfaces);
+}
+
+static void answer_reload(const struct pages_actions *actions, const struct page_request *request,
+			  FILE *out, struct page_reply *reply)
+{
+	struct status_facts facts;
+	struct error err;
+
+	(void)request;
+	if (is_stopping(actions, &facts, out, reply))
+		return;
+	if (actions->reload(actions->context, &err) == 0) {
+		(void)fputs("configuration reloaded\n", out);
+	} else if (err.kind == ERROR_TRANSIENT) {
+		reply->status = HTTP_CONFLICT;
+		(void)fprintf(out, "%s\n", err.message);
+	} else {
+		reply->status = HTTP_UNPROCESSABLE;
+		(void)fprintf(out, "reload refused, the old configuration stays: %s\n",
+			      err.message);
+	}
+}
+
+/* Answers from when on what is captured need not be uploaded for the flush to be done. */
+static void answer_flush(const struct pages_actions *actions, const struct page_request *request,
+			 FILE *out, struct page_reply *reply)
+{
+	struct status_facts facts;
+
+	(void)request;
+	if (is_stopping(actions, &facts, out, reply))
+		return;
+	actions->flush(actions->context);
+	(void)fprintf(out, "%" PRIu64 "\n", facts.real_ns);
+}
+
+struct flush {
+	uint64_t since_ns;
+	bool is_open; /* a segment of before is not in the spool yet */
+};
+
+static void look_for_open(void *context, const struct interface_counters *interface)
+{
+	struct flush *flush = context;
+	uint64_t open_ns = atomic_load(&interface->open_since_ns);
+
+	if (interface->users > 0 &&
+	    ((open_ns > 0 && open_ns < flush->since_ns) ||
+	     counter_read(&interface->segments_ended) != counter_read(&interface->segments_closed)))
+		flush->is_open = true;
+}
+
+static void answer_flush_progress(const struct pages_actions *actions,
+				  const struct page_request *request, FILE *out,
+				  struct page_reply *reply)
+{
+	struct status_facts facts;
+	struct flush flush = { .is_open = false };
+
+	actions->gather(actions->context, &facts);
+	if (!request->since || text_parse_number(request->since, &flush.since_ns) < 0) {
+		reply->status = HTTP_BAD_REQUEST;
+		(void)fputs("since= has to be what POST answered.\n", out);
+		return;
+	}
+	counters_each_interface(facts.counters, look_for_open, &flush);
+	if (flush.is_open || facts.real_ns < flush.since_ns + IN_RING_NS) {
+		reply->status = HTTP_ACCEPTED;
+		(void)fputs("ending the open segments\n", out);
+	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
+		reply->status = HTTP_ACCEPTED;
+		(void)fprintf(out, "%" PRIu64 " segments wait\n%s%s",
+			      facts.spool.ready + facts.spool.sending, facts.trouble,
+			      *facts.trouble ? "\n" : "");
+	} else {
+		(void)fputs("all is uploaded\n", out);
+	}
+}
+
+/* One row a page and method. `reply` comes in as 200, text/plain. */
 static const struct page {
 	const char *path, *method;
 	bool is_control; /* by the control socket only */
@@ -66,21 +201,31 @@ static const struct page {
 	{ "/metrics", "GET", false, answer_metrics },
 	{ "/healthz", "GET", false, answer_liveness },
 	{ "/readyz", "GET", false, answer_readiness },
+	{ "/status", "GET", true, answer_status },
+	{ "/status.json", "GET", true, answer_status_json },
+	{ "/rotate", "POST", true, answer_rotate },
+	{ "/reload", "POST", true, answer_reload },
+	{ "/flush", "POST", true, answer_flush },
+	{ "/flush", "GET", true, answer_flush_progress },
 };
-
-static const struct page *find_page(const struct page_request *request)
-{
-	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
-		if (strcmp(pages[i].path, request->path) == 0 &&
-		    (!pages[i].is_control || request->is_control))
-			return &pages[i];
-	return NULL;
-}
 
 static bool is_method_of(const struct page *page, const char *method)
 {
 	return strcmp(page->method, method) == 0 ||
 	       (strcmp(page->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+/* Of several of one path, that of the method; else any of them. */
+static const struct page *find_page(const struct page_request *request)
+{
+	const struct page *found = NULL;
+
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+		if (strcmp(pages[i].path, request->path) == 0 &&
+		    (!pages[i].is_control || request->is_control) &&
+		    (!found || is_method_of(&pages[i], request->method)))
+			found = &pages[i];
+	return found;
 }
 
 void pages_answer(const struct pages_actions *actions, const struct page_request *request,

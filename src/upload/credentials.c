@@ -264,6 +264,19 @@ int credentials_header(struct credentials *credentials, struct http *http, char 
 	return result;
 }
 
+uint64_t credentials_expires_ns(struct credentials *credentials)
+{
+	uint64_t now_ms = clock_monotonic_ms(), left_ms = 0;
+	bool has_token;
+
+	(void)pthread_mutex_lock(&credentials->lock);
+	has_token = credentials->header;
+	if (has_token && credentials->expires_ms > now_ms)
+		left_ms = credentials->expires_ms - now_ms;
+	(void)pthread_mutex_unlock(&credentials->lock);
+	return has_token ? clock_real_ns() + left_ms * CLOCK_NS_PER_MS : 0;
+}
+
 void credentials_refused(struct credentials *credentials)
 {
 	(void)pthread_mutex_lock(&credentials->lock);

@@ -34,6 +34,8 @@ const char *credentials_describe(const struct credentials *credentials);
 int credentials_header(struct credentials *credentials, struct http *http, char **ret_header,
 		       struct error *err) __attribute__((warn_unused_result));
 void credentials_wipe(char *header);
+/* When the token that is in use ends (real time in ns); 0: there is none. */
+uint64_t credentials_expires_ns(struct credentials *credentials);
 /* The server said 401: fetch a new token next time. */
 void credentials_refused(struct credentials *credentials);
 

@@ -42,6 +42,21 @@ static void describe(const struct sink_worker *worker, long status,
 		  remedy[0] ? "; " : "", remedy);
 }
 
+static void count_reply(const struct sink_worker *worker, long status)
+{
+	struct counters *counters = worker->sink->base.context.counters;
+
+	if (!counters)
+		return;
+	/* What is below the statuses says why there is none. */
+	counter_add(
+		&counters->upload_responses[status >= 100 && status < COUNTERS_HTTP_CODES ? status
+											  : 0],
+		1);
+	atomic_store(&counters->token_expires_ns,
+		     credentials_expires_ns(worker->sink->credentials));
+}
+
 /* GCS_LOGIN is one of the outcomes here. */
 static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct gcs_call *call,
 				      struct http_reply *ret_reply, struct error *err)
@@ -74,6 +89,7 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 
 	worker->requests++;
 	result = http_send(worker->http, &request, ret_reply, err);
+	count_reply(worker, ret_reply->status);
 	credentials_wipe(login);
 	if (result < 0)
 		return gcs_decide(call->phase, ret_reply->status, false, &problem);

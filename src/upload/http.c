@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "upload/http_parts.h"
 #include "upload/http_private.h"
 #include "upload/http_url.h"
@@ -125,6 +126,7 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
 	const struct http *http = context;
 
 	(void)down_total, (void)down, (void)up_total, (void)up;
+	thread_beat();
 	return atomic_load(http->cancel);
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/connections.h"
+#include "base/counters.h"
 #include "base/error.h"
 #include "conf/conf.h"
 #include "spool/segment.h"
@@ -27,6 +28,7 @@ struct sink_context {
 	const struct conf *conf;
 	struct connections *connections; /* own sockets are entered here before they connect */
 	struct rate *rate;               /* how fast all of them may be together */
+	struct counters *counters;       /* NULL: nobody counts */
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
 
@@ -76,7 +78,8 @@ struct sink_ops {
 	 */
 	int (*probe)(struct sink_worker *worker, struct error *err);
 	/*
-	 * Send one object, one attempt; a repeated one may go on where the last ended.
+	 * Send one object, one attempt, with a thread_beat() at least each second; a repeated one may
+	 * go on where the last ended.
 	 * ERROR_TRANSIENT: later it may work; ERROR_REJECTED: this object never.
 	 */
 	int (*send)(struct sink_worker *worker, const struct sink_object *object,

@@ -15,6 +15,7 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define BLOCK_BYTES 262144
 #define FOLDER_MODE 0755
@@ -149,6 +150,7 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 	ssize_t length;
 
 	for (;;) {
+		thread_beat();
 		if (atomic_load(cancel))
 			return error_set(err, ERROR_TRANSIENT, "stopped");
 		length = file_read_at(in, worker->block, sizeof worker->block, bytes, err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because the whole life of a worker is told here. */
 #include "upload/uploader.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct uploader_worker {
 	struct thread thread;
 	struct sink_worker *sink_worker;
 	struct backoff backoff;
+	atomic_bool is_busy;           /* else it waits for something to do */
 	struct trouble_worker trouble; /* with the uploader's lock */
 };
 
@@ -41,7 +43,8 @@ struct uploader {
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t changed;
 	bool is_stopping, is_draining;
-	size_t running; /* workers that have not ended */
+	unsigned hurries; /* how often uploader_hurry() was called */
+	size_t running;   /* workers that have not ended */
 	enum uploader_probe probe;
 	struct error probe_error;
 	struct trouble trouble;
@@ -55,6 +58,7 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 		.conf = conf,
 		.connections = connections,
 		.rate = &uploader->rate,
+		.counters = counters,
 		.cancel = &uploader->cancel,
 	};
 
@@ -127,13 +131,16 @@ static void wait_backoff(struct uploader_worker *worker, uint64_t retry_after_ms
 	struct uploader *uploader = worker->uploader;
 	uint32_t random = 0;
 	uint64_t deadline_ns;
+	unsigned hurries;
 
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = (uint32_t)clock_monotonic_ns();
 	deadline_ns = clock_monotonic_ns() +
 		      backoff_next_ms(&worker->backoff, retry_after_ms, random) * CLOCK_NS_PER_MS;
 	(void)pthread_mutex_lock(&uploader->lock);
-	while (!uploader->is_stopping && uploader->is_draining == was_draining)
+	hurries = uploader->hurries;
+	while (!uploader->is_stopping && uploader->is_draining == was_draining &&
+	       uploader->hurries == hurries)
 		if (!thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
 			break;
 	(void)pthread_mutex_unlock(&uploader->lock);
@@ -236,8 +243,11 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 	struct error err, spool_error;
 	int result;
 
+	thread_beat();
+	atomic_store(&worker->is_busy, true);
 	if (attempt_send(&context, claim, &receipt, &err) < 0)
 		kind = err.kind;
+	atomic_store(&worker->is_busy, false);
 	ms = clock_monotonic_ms() - begin_ms;
 	if (kind == ERROR_NONE) {
 		counters_add_upload(uploader->counters, claim->segment.bytes, ms);
@@ -359,6 +369,28 @@ bool uploader_is_drained(struct uploader *uploader)
 	is_drained = uploader->is_draining && uploader->running == 0;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	return is_drained;
+}
+
+void uploader_hurry(struct uploader *uploader)
+{
+	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->hurries++;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+uint64_t uploader_last_beat_ms(const struct uploader *uploader, uint64_t now_ms)
+{
+	uint64_t oldest_ms = now_ms;
+
+	for (size_t i = 0; i < uploader->worker_count; i++) {
+		const struct uploader_worker *worker = &uploader->workers[i];
+		uint64_t beat_ms = thread_last_beat_ms(&worker->thread);
+
+		if (atomic_load(&worker->is_busy) && beat_ms < oldest_ms)
+			oldest_ms = beat_ms;
+	}
+	return oldest_ms;
 }
 
 void uploader_stop(struct uploader *uploader)

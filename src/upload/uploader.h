@@ -37,6 +37,13 @@ int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, 
 
 /* Take over the options that need no new uploader. */
 void uploader_configure(struct uploader *uploader, const struct conf *conf);
+/* Let no worker wait for its next attempt. */
+void uploader_hurry(struct uploader *uploader);
+/*
+ * Monotonic time at which the worker that is busy and made progress longest ago did so; now_ms if none is
+ * busy.
+ */
+uint64_t uploader_last_beat_ms(const struct uploader *uploader, uint64_t now_ms);
 
 /* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
 int uploader_check(struct uploader *uploader, struct error *err)

@@ -20,6 +20,8 @@ CASES = [
     ("--log-format=js", ["json"], "text"),
     ("--log-level ", ["warning", "debug"], "json"),
     ("--capture-promiscuous f", ["false"], "true"),
+    ("st", ["status"], "flush"),
+    ("status --js", ["--json"], "--watch"),
     ("-b bucket --segment-", ["--segment-size"], "--spool-directory"),
 ]
 

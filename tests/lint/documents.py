@@ -113,7 +113,7 @@ def check_examples(tap):
 def check_names_in_documents(tap):
     """Flags and keys that the documents name exist."""
     flags = {option.flag for option in lint.options()}
-    flags |= {"--help", "--version", "--config", "--check-config", "--print-config"}
+    flags |= {"--help", "--json", "--watch", "--version", "--config", "--check-config", "--print-config"}
     flags |= {"--group-name", "--prefix"}  # the pattern of our own, and configure's
     keys = {option.key for option in lint.options()}
     groups = {option.group for option in lint.options()}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "spool/spool.h"
+#include "status/listener.h"
+
+/* Where the packaged unit has its RuntimeDirectory=. */
+#define PACKAGED_SOCKET    "/run/kube-node-tracer/" SPOOL_CONTROL_SOCKET
+#define ANSWER_MAX         ((size_t)1 << 20)
+#define PATIENCE_MS        900
+#define PROBE_PATIENCE_MS  3000 /* the failure of a probe has consequences */
+#define RELOAD_PATIENCE_MS 10000
+#define FLUSH_POLL_MS      300
+#define WATCH_MS           2000
+
+enum {
+	HTTP_OK = 200,
+	HTTP_ACCEPTED = 202, /* not yet */
+	HTTP_CONFLICT = 409,
+};
+
+/* One recorder, found. */
+struct peer {
+	struct listener_address address;
+	char path[CONTROL_PATH_MAX];
+};
+
+struct answer {
+	unsigned status;
+	char *text; /* head and body, to be freed */
+	const char *body;
+};
+
+static void answer_done(struct answer *answer)
+{
+	free(answer->text);
+	answer->text = NULL;
+}
+#define cleanup_answer cleanup(answer_done)
+
+void control_path(const struct conf *conf, char out[CONTROL_PATH_MAX])
+{
+	const char *runtime = getenv("RUNTIME_DIRECTORY");
+
+	/* Of several, joined by colons, the first. */
+	if (runtime && *runtime)
+		(void)snprintf(out, CONTROL_PATH_MAX, "%.*s/" SPOOL_CONTROL_SOCKET,
+			       (int)strcspn(runtime, ":"), runtime);
+	else
+		(void)snprintf(out, CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
+			       conf->spool_directory);
+}
+
+static void sleep_ms(unsigned ms)
+{
+	const struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	(void)nanosleep(&pause, NULL);
+}
+
+/* Talking ---------------------------------------------------------------------------------------- */
+
+static int connect_to(const struct listener_address *address)
+{
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || connect(fd, &address->socket.any, address->length) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* Which process listens there; 0 if the kernel does not tell. */
+static pid_t listening_process(int fd)
+{
+	struct ucred peer = { .pid = 0 };
+	socklen_t length = sizeof peer;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	return peer.pid;
+}
+
+/* All that comes until the other end closes, or until then; false if that did not happen in time. */
+static bool read_all(int fd, uint64_t deadline_ms, char *text, size_t capacity)
+{
+	size_t length = 0;
+
+	for (;;) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		uint64_t now_ms = clock_monotonic_ms();
+		ssize_t got;
+
+		if (now_ms >= deadline_ms || poll(&wait, 1, (int)(deadline_ms - now_ms)) == 0)
+			return false;
+		got = read(fd, text + length, capacity - 1 - length);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (got <= 0 || length + (size_t)got >= capacity - 1) {
+			text[length] = '\0';
+			return got == 0;
+		}
+		length += (size_t)got;
+	}
+}
+
+static bool parse_answer(struct answer *answer)
+{
+	char *head_end = strstr(answer->text, "\r\n\r\n");
+
+	if (!head_end || sscanf(answer->text, "HTTP/1.%*c %3u ", &answer->status) != 1)
+		return false;
+	answer->body = head_end + 4;
+	return true;
+}
+
+/* What to do about it, said on standard error; EX_UNAVAILABLE. */
+static int say_not_running(const struct peer *peer, int reason)
+{
+	if (reason == EACCES || reason == EPERM) {
+		fprintf(stderr,
+			"kube-node-tracer: %s is for root and the group of the recorder's account "
+			"alone; try: sudo kube-node-tracer …\n",
+			peer->path);
+		return EX_NOPERM;
+	}
+	fprintf(stderr,
+		"kube-node-tracer is not running with this configuration: %s (%s)\n"
+		"start it:           systemctl start kube-node-tracer\n"
+		"why it has stopped: journalctl -u kube-node-tracer -e\n"
+		"for a recorder with another spool folder, give the flags that it was started with "
+		"(-o DIR, --config FILE)\n",
+		peer->path,
+		reason == ECONNREFUSED ? "what is there was left behind by one that ended abruptly"
+				       : strerror(reason));
+	return EX_UNAVAILABLE;
+}
+
+static int say_busy(pid_t pid, unsigned patience_ms)
+{
+	fprintf(stderr,
+		"kube-node-tracer runs as process %d, and did not answer within %.1f s: it is "
+		"starting (recovering the segments of an earlier run), stopping, or its main thread "
+		"hangs; packets may be recorded all the same\n"
+		"what it does: journalctl -u kube-node-tracer -e; systemctl status kube-node-tracer\n",
+		(int)pid, patience_ms / 1000.0);
+	return EX_UNAVAILABLE;
+}
+
+/* One question; 0 with an answer, else the exit status, and what is wrong is said. */
+static int ask(const struct peer *peer, const char *method, const char *page, unsigned patience_ms,
+	       struct answer *ret_answer)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + patience_ms;
+	cleanup_close int fd = connect_to(&peer->address);
+	cleanup_answer struct answer answer = { .text = NULL };
+	char request[256];
+
+	if (fd < 0 && errno == EAGAIN) { /* many wait already */
+		fprintf(stderr,
+			"kube-node-tracer runs, and does not answer: its main thread hangs\n");
+		return EX_UNAVAILABLE;
+	}
+	if (fd < 0)
+		return say_not_running(peer, errno);
+	(void)snprintf(request, sizeof request,
+		       "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method,
+		       page);
+	answer.text = mem_alloc(ANSWER_MAX);
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request) ||
+	    !read_all(fd, deadline_ms, answer.text, ANSWER_MAX) || !parse_answer(&answer))
+		return say_busy(listening_process(fd), patience_ms);
+	*ret_answer = answer;
+	answer.text = NULL;
+	return 0;
+}
+
+/*
+ * The socket in the spool is that of this very configuration; the unit's own is another place to look where
+ * the command line does not ask for one spool.
+ */
+static int find_peer(const struct conf *conf, struct peer *ret_peer, struct error *err)
+{
+	struct peer peer;
+
+	(void)snprintf(peer.path, sizeof peer.path, "%s/" SPOOL_CONTROL_SOCKET,
+		       conf->spool_directory);
+	if (conf->source[CONF_spool_directory] != CONF_SOURCE_COMMAND_LINE &&
+	    access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
+		(void)snprintf(peer.path, sizeof peer.path, PACKAGED_SOCKET);
+	if (listener_parse(peer.path, &peer.address, err) < 0)
+		return -1;
+	*ret_peer = peer;
+	return 0;
+}
+
+/* Commands --------------------------------------------------------------------------------------- */
+
+/* Print what was answered; 1 unless it is well. */
+static int tell(const struct answer *answer)
+{
+	fputs(answer->body, answer->status == HTTP_OK ? stdout : stderr);
+	return answer->status == HTTP_OK ? 0 : 1;
+}
+
+static int ask_and_tell(const struct peer *peer, const char *method, const char *page,
+			unsigned patience_ms)
+{
+	cleanup_answer struct answer answer = { .text = NULL };
+	int status = ask(peer, method, page, patience_ms, &answer);
+
+	return status != 0 ? status : tell(&answer);
+}
+
+/* Health goes to standard output also when it fails: a probe's event shows it. */
+static int run_health(const struct peer *peer, const char *page)
+{
+	cleanup_answer struct answer answer = { .text = NULL };
+	int status = ask(peer, "GET", page, PROBE_PATIENCE_MS, &answer);
+
+	if (status != 0)
+		return status;
+	fputs(answer.body, stdout);
+	return answer.status == HTTP_OK ? 0 : 1;
+}
+
+static int run_status(const struct peer *peer, const struct conf_cli *cli)
+{
+	const char *page = cli->is_json ? "/status.json" : "/status";
+	bool is_terminal = isatty(STDOUT_FILENO);
+	int status;
+
+	do {
+		/* Home, and clear what is left behind each answer: no flicker. */
+		if (cli->is_watch && is_terminal && !cli->is_json)
+			fputs("\033[H\033[J", stdout);
+		status = ask_and_tell(peer, "GET", page, PATIENCE_MS);
+		if (fflush(stdout) != 0)
+			return EX_IOERR;
+		if (cli->is_watch)
+			sleep_ms(WATCH_MS);
+	} while (cli->is_watch);
+	return status;
+}
+
+/* While another reload is going on, wait for its end. */
+static int run_reload(const struct peer *peer)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + RELOAD_PATIENCE_MS;
+
+	for (;;) {
+		cleanup_answer struct answer answer = { .text = NULL };
+		int status = ask(peer, "POST", "/reload", RELOAD_PATIENCE_MS, &answer);
+
+		if (status != 0)
+			return status;
+		if (answer.status != HTTP_CONFLICT || clock_monotonic_ms() >= deadline_ms)
+			return tell(&answer);
+		sleep_ms(FLUSH_POLL_MS);
+	}
+}
+
+static int run_flush(const struct peer *peer)
+{
+	cleanup_free char *said = mem_strdup("");
+	char page[64];
+	uint64_t since;
+	int status;
+
+	{
+		cleanup_answer struct answer answer = { .text = NULL };
+
+		status = ask(peer, "POST", "/flush", PATIENCE_MS, &answer);
+		if (status != 0)
+			return status;
+		if (answer.status != HTTP_OK)
+			return tell(&answer);
+		if (sscanf(answer.body, "%" SCNu64, &since) != 1)
+			return EX_PROTOCOL;
+	}
+	(void)snprintf(page, sizeof page, "/flush?since=%" PRIu64, since);
+	for (;;) {
+		cleanup_answer struct answer answer = { .text = NULL };
+
+		status = ask(peer, "GET", page, PATIENCE_MS, &answer);
+		if (status != 0)
+			return status;
+		if (answer.status != HTTP_ACCEPTED)
+			return tell(&answer);
+		/* How far it is, and what keeps it: each once. */
+		if (strcmp(said, answer.body) != 0)
+			fputs(answer.body, stderr);
+		free(said);
+		said = mem_strdup(answer.body);
+		sleep_ms(FLUSH_POLL_MS);
+	}
+}
+
+int client_run(const struct conf_cli *cli, const struct conf *conf)
+{
+	struct error err;
+	struct peer peer;
+
+	if (find_peer(conf, &peer, &err) < 0) {
+		fprintf(stderr, "kube-node-tracer: %s\n", err.message);
+		return EX_CONFIG;
+	}
+	switch (cli->action) {
+	case CONF_ACTION_STATUS:
+		return run_status(&peer, cli);
+	case CONF_ACTION_ROTATE:
+		return ask_and_tell(&peer, "POST", "/rotate", PATIENCE_MS);
+	case CONF_ACTION_RELOAD:
+		return run_reload(&peer);
+	case CONF_ACTION_FLUSH:
+		return run_flush(&peer);
+	case CONF_ACTION_HEALTHZ:
+		return run_health(&peer, "/healthz");
+	case CONF_ACTION_READYZ:
+		return run_health(&peer, "/readyz");
+	case CONF_ACTION_RUN:
+	case CONF_ACTION_CHECK:
+	case CONF_ACTION_PRINT:
+	case CONF_ACTION_HELP:
+	case CONF_ACTION_VERSION:
+		break;
+	}
+	return EX_USAGE;
+}

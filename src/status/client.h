@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The commands: they ask a running recorder over its control socket, and print what it says. Always an
+ * answer within a second or a few, also when there is no recorder, or one that is busy.
+ */
+
+#include "conf/conf.h"
+
+/* Do what cli->action, a command, says. Returns the exit status of the process. */
+int client_run(const struct conf_cli *cli, const struct conf *conf);
+
+/*
+ * Where the control socket of this configuration's recorder is: in the folder that systemd made for it
+ * ($RUNTIME_DIRECTORY), else in the spool. For the recorder itself.
+ */
+#define CONTROL_PATH_MAX 4096
+void control_path(const struct conf *conf, char out[CONTROL_PATH_MAX]);
