@@ -67,6 +67,7 @@ bool rate_wait(struct rate *rate, size_t bytes, const atomic_bool *cancel)
 		uint64_t left_ns = go_ns - now_ns < SLICE_NS ? go_ns - now_ns : SLICE_NS;
 		const struct timespec pause = { .tv_nsec = (long)left_ns };
 
+		thread_beat();
 		if (atomic_load(cancel))
 			return false;
 		(void)nanosleep(&pause, NULL);
