@@ -111,6 +111,11 @@ bool capture_is_live(const struct capture *capture)
 	return atomic_load(&capture->is_live);
 }
 
+void capture_beat(struct capture *capture)
+{
+	atomic_store_explicit(&capture->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
 uint64_t capture_last_beat_ms(const struct capture *capture)
 {
 	return atomic_load_explicit(&capture->beat_ms, memory_order_relaxed);

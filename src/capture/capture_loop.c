@@ -20,11 +20,6 @@
 #define REOPEN_MS     1000 /* how often an interface that is away is tried */
 #define STATISTICS_MS 250  /* to ask libpcap for drops, it opens and reads two files of /sys */
 
-void capture_beat(struct capture *capture)
-{
-	atomic_store_explicit(&capture->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
-}
-
 /* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
 static void take_chunk(struct capture *capture)
 {
