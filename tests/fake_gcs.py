@@ -309,7 +309,7 @@ class FakeGcs(FakeServer):
     @staticmethod
     def progress(request, session):
         kept = len(session.content)
-        if request.is_whole and request.fault.get("close") != "after":
+        if request.is_whole and not {"close", "reset", "reply"} & set(request.fault):
             session.told = kept
         return Reply(308, b"", {"Range": "bytes=0-%d" % (kept - 1)} if kept else {})
 

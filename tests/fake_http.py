@@ -8,14 +8,23 @@ A fault is a dict; the first whose `kind` fits a request (a kind of the server, 
     status       answer this status, without doing what was asked
     retry_after  Retry-After header of that answer
     reason, message, text   its body: as JSON in Google's shape, or plain `text`
+    html         its body: a page that is so many bytes long
+    location     its Location header
     close        "before": hang up without doing it; "middle": after half of the body;
                  "after": do it, then hang up (the reply is lost)
+    reset        the same, with a reset of the connection (RST)
+    refuse       hang up, and refuse connections for so many seconds
+    certificate  (certificate, key) of the next connection; this one is hung up
+    reply        "half": do it, and send half of the reply; "slow": a byte now and then;
+                 "garbage": something that is not HTTP
     delay        seconds to wait before anything else; ends early when the server stops
 Others are for the server at hand (see fake_gcs.py)."""
 
 import json
+import os
 import socket
 import ssl
+import struct
 import threading
 import time
 import urllib.parse
@@ -68,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self):
         if self.server.tls:
             self.request.settimeout(10)
-            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            self.request = self.server.fake.next_tls().wrap_socket(self.request, server_side=True)
         self.server.fake.count_connection(1)
         super().setup()
 
@@ -97,6 +106,31 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+
+    def reset(self):
+        """As hang_up(), but the other side is told that something is wrong."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def send_badly(self, reply, how):
+        """The reply as bytes, but not all of them, not at once, or others."""
+        lines = ["HTTP/1.1 %d Whatever" % reply.status, "Content-Type: " + reply.content_type,
+                 "Content-Length: %d" % len(reply.body)]
+        lines += ["%s: %s" % each for each in reply.headers.items()]
+        raw = "\r\n".join(lines).encode() + b"\r\n\r\n" + reply.body
+        if how == "garbage":
+            raw = b"\x15\x03\x01 this is not HTTP\r\n\r\n"
+        if how == "half":
+            raw = raw[:len(raw) // 2 if reply.body else 12]
+        if how == "slow":
+            for at in range(len(raw)):
+                self.wfile.write(raw[at:at + 1])
+                if self.server.fake.stopping.wait(0.3):
+                    break
+        else:
+            self.wfile.write(raw)
+        self.hang_up()
 
     def send_reply(self, reply):
         self.send_response(reply.status)
@@ -136,6 +170,7 @@ class FakeServer:
         self.listener = self.thread = None
         self.timeline = None  # a list: (time, bytes) of what comes, piece by piece
         self.open = self.open_most = 0  # connections
+        self.other_certificates = []  # of the next connections
 
     @property
     def url(self):
@@ -147,8 +182,7 @@ class FakeServer:
         self.listener = Listener((self.host, self.port), Handler)
         self.listener.fake = self
         if self.certificate:
-            self.listener.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.listener.tls.load_cert_chain(*self.certificate)
+            self.listener.tls = self.tls_of(self.certificate)
         self.port = self.listener.server_address[1]
         self.thread = threading.Thread(target=self.listener.serve_forever, args=(0.05,),
                                        daemon=True)
@@ -161,6 +195,27 @@ class FakeServer:
             self.listener.shutdown()
             self.listener.server_close()
             self.listener = None
+
+    @staticmethod
+    def tls_of(certificate):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        return context
+
+    def next_tls(self):
+        """For a connection that has come just now."""
+        with self.lock:
+            if self.other_certificates:
+                return self.tls_of(self.other_certificates.pop(0))
+        return self.listener.tls
+
+    def refuse_for(self, seconds):
+        """Nobody listens for a while. From another thread than the listener's."""
+        listener, self.listener = self.listener, None
+        listener.shutdown()
+        listener.server_close()
+        if not self.stopping.wait(seconds):
+            self.start()
 
     def __enter__(self):
         return self.start()
@@ -263,7 +318,14 @@ class FakeServer:
         request.fault = fault = self.take_fault(request.kind)
         if fault.get("delay"):
             self.stopping.wait(fault["delay"])
-        close = fault.get("close")
+        close = fault.get("close") or fault.get("reset")
+        if "refuse" in fault or "certificate" in fault:
+            close = "before"
+        if "certificate" in fault:
+            with self.lock:
+                self.other_certificates.append(fault["certificate"])
+        if "refuse" in fault:
+            threading.Thread(target=self.refuse_for, args=(fault["refuse"],), daemon=True).start()
         has_length = self.read_body(handler, request, 0.5 if close == "middle" else 1.0)
         if close in ("before", "middle"):
             reply = None
@@ -281,16 +343,25 @@ class FakeServer:
                 "lost": close == "after", "bytes": len(request.body), "client": request.client,
                 "fault": bool(fault), **request.note})
             self.changed.notify_all()
-        if reply is None or close == "after" or self.stopping.is_set() or not request.is_whole:
+        if "reset" in fault:
+            handler.reset()
+        elif reply is None or close == "after" or self.stopping.is_set() or not request.is_whole:
             handler.hang_up()
-            return
-        handler.send_reply(reply)
+        elif "reply" in fault:
+            handler.send_badly(reply, fault["reply"])
+        else:
+            handler.send_reply(reply)
 
     @staticmethod
     def fault_reply(fault):
         headers = {}
         if "retry_after" in fault:
             headers["Retry-After"] = fault["retry_after"]
+        if "location" in fault:
+            headers["Location"] = fault["location"]
+        if "html" in fault:
+            page = "<html><head><title>Welcome</title></head><body>" + "x" * fault["html"]
+            return Reply(fault["status"], page, headers, "text/html")
         if "text" in fault:
             return Reply(fault["status"], fault["text"], headers, "text/plain")
         return error_reply(fault["status"], fault.get("reason", "backendError"),

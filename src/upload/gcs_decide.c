@@ -47,7 +47,7 @@ static const struct row {
 	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
-	{ 400, 400, ANY, explained, GCS_REFUSED },
+	{ 400, 400, CREATE, explained, GCS_REFUSED },
 	{ 400, 400, ANY, NULL, GCS_RETRY },
 
 	{ 401, 401, ANY, NULL, GCS_LOGIN },
@@ -56,7 +56,7 @@ static const struct row {
 	/* Deleting is asked for only where there is something to replace. */
 	{ 403, 403, MULTIPART | SESSION, "storage.objects.delete", GCS_EXISTS },
 	{ 403, 403, METADATA, "storage.objects.get", GCS_HIDDEN },
-	{ 403, 403, ANY, GCS_ABOUT_RETENTION, GCS_REFUSED },
+	{ 403, 403, CREATE, GCS_ABOUT_RETENTION, GCS_REFUSED },
 	{ 403, 403, ANY, NULL, GCS_SETUP },
 
 	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION },
@@ -64,7 +64,7 @@ static const struct row {
 	{ 404, 404, DELETE, NULL, GCS_DONE },
 	{ 404, 404, ANY, NULL, GCS_SETUP }, /* the bucket */
 
-	{ 405, 405, ANY, explained, GCS_REFUSED },
+	{ 405, 405, CREATE, explained, GCS_REFUSED },
 	{ 405, 405, ANY, NULL, GCS_RETRY },
 
 	{ 408, 408, DATA, NULL, GCS_QUERY },
@@ -76,14 +76,14 @@ static const struct row {
 	{ 410, 410, DELETE, NULL, GCS_DONE },
 	{ 410, 410, ANY, NULL, GCS_RETRY },
 
-	{ 411, 411, ANY, explained, GCS_REFUSED },
+	{ 411, 411, CREATE, explained, GCS_REFUSED },
 	{ 411, 411, ANY, NULL, GCS_RETRY },
 
 	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
 	{ 412, 412, CREATE, NULL, GCS_EXISTS },
 	{ 412, 412, ANY, NULL, GCS_RETRY },
 
-	{ 413, 413, ANY, explained, GCS_REFUSED },
+	{ 413, 413, CREATE, explained, GCS_REFUSED },
 	{ 413, 413, ANY, NULL, GCS_RETRY },
 
 	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },

@@ -329,6 +329,12 @@ static void test_decisions(void **state)
 		  GCS_HIDDEN },
 		{ GCS_METADATA, 403, "forbidden", "The billing account is disabled", GCS_SETUP },
 		{ GCS_METADATA, 412, "", "", GCS_RETRY },
+		/* A question refuses no object. */
+		{ GCS_METADATA, 400, "invalid", "", GCS_RETRY },
+		{ GCS_METADATA, 405, "methodNotAllowed", "", GCS_RETRY },
+		{ GCS_METADATA, 411, "required", "", GCS_RETRY },
+		{ GCS_METADATA, 413, "uploadTooLarge", "", GCS_RETRY },
+		{ GCS_DELETE, 403, "retentionPolicyNotMet", "", GCS_SETUP },
 		{ GCS_MULTIPART, 403, "quotaExceeded", "", GCS_RETRY },
 		{ GCS_MULTIPART, 410, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 416, "", "", GCS_RETRY },
