@@ -80,8 +80,12 @@ bool http_read_url(const char *url, struct http_url *ret_url)
 {
 	struct http_url read = { .host = "" };
 	CURLU *parts;
+	const char *authority = strstr(url, "://");
 	bool is_good;
 
+	/* libcurl takes one slash or three for a slip of the pen. */
+	if (!authority || authority[3] == '/')
+		return false;
 	for (const char *p = url; *p; p++)
 		if (*p <= ' ' || *p > '~' || p - url >= HTTP_URL_MAX)
 			return false;

@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a token endpoint or a metadata server answers. */
+/* What a token endpoint or a metadata server answers, with a token or without. */
 #include "fuzz.h"
 #include "upload/credentials.h"
 #include "upload/credentials_private.h"
+
+/* What is told of a refusal is one line, and no word of it is as long as a token. */
+static void check_refusal(const char *body)
+{
+	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					"0123456789-._~+%=";
+	static const long statuses[] = { 400, 403, 503 };
+	struct http_reply reply = { .body = body, .body_bytes = strlen(body) };
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		struct error err = { 0 };
+
+		reply.status = statuses[i];
+		fuzz_require(credentials_judge(&reply, "it", "do something", &err) == -1);
+		fuzz_require(err.kind == ERROR_CONFIG || err.kind == ERROR_TRANSIENT);
+		fuzz_require(!strpbrk(err.message, "\r\n"));
+		for (const char *p = err.message; *p; p += strcspn(p, of_tokens)) {
+			size_t length = strspn(p, of_tokens);
+
+			fuzz_require(length <= 64);
+			p += length;
+		}
+	}
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -10,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct credentials_token token = { 0 };
 	struct error err = { 0 };
 
+	check_refusal(body);
 	if (credentials_parse_token(body, &token, &err) < 0) {
 		fuzz_require(err.kind == ERROR_TRANSIENT && !token.value);
 		return 0;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
+#include "fuzz.h"
+#include "upload/credentials.h"
+#include "upload/credentials_private.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	const char *field = size > 0 && bytes[0] == '{' ? "token" : NULL;
+	char *token = NULL;
+	struct error err = { 0 };
+
+	if (credentials_parse_subject((const char *)bytes, size, field, &token, &err) < 0) {
+		fuzz_require((err.kind == ERROR_TRANSIENT || err.kind == ERROR_CONFIG) && !token);
+		return 0;
+	}
+	fuzz_require(*token && strlen(token) <= CREDENTIALS_TOKEN_MAX);
+	fuzz_require(!strchr(" \t\r\n", token[strlen(token) - 1]));
+	credentials_wipe(token);
+	return 0;
+}
