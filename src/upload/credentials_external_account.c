@@ -9,8 +9,10 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "upload/credentials.h"
+#include "upload/credentials_jwt.h"
 
 #define FORM                                                                                 \
 	"grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Atoken-exchange"          \
@@ -160,6 +162,12 @@ static int exchange_subject(const struct external_account *account, struct http 
 	escaped = http_escape(subject);
 	exchange.form = form = mem_printf("%s&subject_token=%s", account->form, escaped);
 	result = credentials_exchange(http, &exchange, ret_token, err);
+	/* Whoever keeps it fresh is late, as at boot: the next one may do. */
+	if (result < 0 && err->kind == ERROR_CONFIG &&
+	    credentials_jwt_has_ended(subject, clock_real_ns() / CLOCK_NS_PER_S)) {
+		err->kind = ERROR_TRANSIENT;
+		(void)error_wrap(err, "the token to exchange has ended");
+	}
 	credentials_wipe(subject);
 	credentials_wipe(escaped);
 	credentials_wipe(form);

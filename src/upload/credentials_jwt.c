@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+#define JWT_MAX 65536
+
 /* In place of OpenSSL's own, which would ask on the terminal. */
 static int no_passphrase(char *out, int size, int is_writing, void *context)
 {
@@ -94,4 +96,39 @@ int credentials_sign_jwt(EVP_PKEY *key, const char *key_id, json_t *claims, char
 		return -1;
 	*ret_jwt = mem_printf("%s.%s", statement, signature);
 	return 0;
+}
+
+/* The JSON of one part. NULL if it is none. */
+static json_t *decode_part(const char *part, size_t length)
+{
+	size_t padded = (length + 3) / 4 * 4;
+	char *text = mem_alloc(padded + 1);
+	unsigned char *bytes = mem_alloc(padded + 1);
+	json_t *object = NULL;
+	int decoded;
+
+	for (size_t i = 0; i < padded; i++)
+		text[i] = i >= length ? '=' : part[i] == '-' ? '+' : part[i] == '_' ? '/' : part[i];
+	decoded = EVP_DecodeBlock(bytes, (unsigned char *)text, (int)padded);
+	if (decoded > 0) /* the padding is told as zeros */
+		object = json_loadb((char *)bytes, (size_t)decoded - (padded - length), 0, NULL);
+	free(text);
+	free(bytes);
+	return object;
+}
+
+bool credentials_jwt_has_ended(const char *jwt, uint64_t now_s)
+{
+	const char *claims = strchr(jwt, '.');
+	const char *end = claims ? strchr(claims + 1, '.') : NULL;
+	json_t *object, *exp;
+	bool has_ended;
+
+	if (!end || end - claims > JWT_MAX)
+		return false;
+	object = decode_part(claims + 1, (size_t)(end - claims - 1));
+	exp = json_object_get(object, "exp");
+	has_ended = json_is_number(exp) && json_number_value(exp) <= (double)now_s;
+	json_decref(object);
+	return has_ended;
 }

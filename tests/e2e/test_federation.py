@@ -147,6 +147,22 @@ def test_token_file_comes_late(lab):
     lab.check_numbers(lab.objects(), 200)
 
 
+def test_token_that_has_ended(lab):
+    """At boot there may be one of before. It is no reason to give up: whoever renews it starts, too."""
+    service = sts(lab)
+    path = os.path.join(lab.directory, "token")
+    lab.configure(lab.issuer.issue(lifetime=-7200), "token")
+    daemon = federated_daemon(lab, key_file(lab, external_account(path))).start_ready()
+    lab.send(200)
+    daemon.end_segment()
+    daemon.wait_log("(?i)warning.*the token to exchange has ended: .*invalid_grant")
+    lab.configure(lab.issuer.issue(), "token")
+    lab.gcs.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 60, "an object")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 200)
+    check(service.count("sts", 400) >= 1, "nothing was refused")
+
+
 def test_token_of_another_cluster(lab):
     """Refused for good, in words that do not repeat the token (the service does)."""
     service = sts(lab)

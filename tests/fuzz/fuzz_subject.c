@@ -2,6 +2,7 @@
 /* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
 #include "fuzz.h"
 #include "upload/credentials.h"
+#include "upload/credentials_jwt.h"
 #include "upload/credentials_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -16,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	fuzz_require(*token && strlen(token) <= CREDENTIALS_TOKEN_MAX);
 	fuzz_require(!strchr(" \t\r\n", token[strlen(token) - 1]));
+	/* Nobody's token has ended before 1970, unless it says so itself. */
+	if (credentials_jwt_has_ended(token, 0))
+		fuzz_require(credentials_jwt_has_ended(token, UINT64_MAX));
 	credentials_wipe(token);
 	return 0;
 }

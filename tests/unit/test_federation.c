@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "credentials_fixture.h"
+#include "upload/credentials_jwt.h"
 #include "upload/credentials_private.h"
 
 #define AUDIENCE \
@@ -434,6 +435,33 @@ static void test_subject_tokens(void **state)
 	}
 }
 
+static void test_end_of_a_jwt(void **state)
+{
+	static const struct {
+		const char *jwt;
+		bool has_ended; /* at 2000 */
+	} cases[] = {
+		{ "e30.eyJleHAiOjE5OTl9.x", true },              /* {"exp":1999} */
+		{ "e30.eyJleHAiOjIwMDB9.x", true },              /* {"exp":2000} */
+		{ "e30.eyJleHAiOjIwMDF9.x", false },             /* {"exp":2001} */
+		{ "e30.eyJleHAiOjE5OTkuNX0.x", true },           /* {"exp":1999.5} */
+		{ "e30.eyJleHAiOiIxOTk5In0.x", false },          /* {"exp":"1999"} */
+		{ "e30.eyJleHAiOiAxOTk5fQ.x", true },            /* one of two bytes of padding */
+		{ "e30.eyJhIjoi_z8-Pj4iLCJleHAiOjF9.x", false }, /* not UTF-8 */
+		{ "e30.e30.x", false },
+		{ "e30..x", false },
+		{ "e30.!.x", false },
+		{ "e30.eyJleHAiOjE5OTl9", false },
+		{ "opaque", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (credentials_jwt_has_ended(cases[i].jwt, 2000) != cases[i].has_ended)
+			fail_msg("%s", cases[i].jwt);
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -528,6 +556,7 @@ int main(void)
 		TEST(test_other_universe),
 		TEST(test_token_files_that_are_none),
 		cmocka_unit_test(test_subject_tokens),
+		cmocka_unit_test(test_end_of_a_jwt),
 		TEST(test_refusals),
 		TEST(test_refusals_of_a_url),
 	};
