@@ -154,6 +154,10 @@ class Listener(ThreadingHTTPServer):
         pass  # clients that hang up or refuse our certificate are the daily business of a test
 
 
+class Listener6(Listener):
+    address_family = socket.AF_INET6
+
+
 class FakeServer:
     """Base of the fakes. Subclasses give classify(request) -> kind and answer(request) -> Reply."""
 
@@ -174,12 +178,14 @@ class FakeServer:
 
     @property
     def url(self):
-        return "%s://%s:%d" % ("https" if self.certificate else "http", self.host, self.port)
+        host = "[%s]" % self.host if ":" in self.host else self.host
+        return "%s://%s:%d" % ("https" if self.certificate else "http", host, self.port)
 
     def start(self):
         """Listen (on the same port again after a stop)."""
         self.stopping.clear()
-        self.listener = Listener((self.host, self.port), Handler)
+        kind = Listener6 if ":" in self.host else Listener
+        self.listener = kind((self.host, self.port), Handler)
         self.listener.fake = self
         if self.certificate:
             self.listener.tls = self.tls_of(self.certificate)

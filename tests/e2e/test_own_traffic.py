@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from harness import HERE, Object, main
+from own_packets import tcp_ports
 from tap import check, equal, wait_until
 
 
@@ -93,6 +94,57 @@ def test_own_uploads_are_left_out(lab):
     lab.check_accounted(objects, sum(each.number("packets") for each in objects))
     equal([each for each in state["violations"] if "/nobody" not in each], [], "violations")
 
+
+def check_idle(lab, interface, *arguments, is_left_out=True):
+    """A node where nothing happens but our own uploads, over the interface that is captured, at full
+    length: whatever an upload adds to the next one, nothing is to be recorded."""
+    daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", interface, "-s", "0", "-G", "1",
+                        "--segment-empty", "true", "--daemon-user", "root", *arguments,
+                        plain=True).start_ready()
+    daemon.wait_log("segment uploaded", timeout=30, count=4)
+    equal(daemon.stop(), 0, "exit status")
+    own = {each["client"][1] for each in lab.gcs.requests}
+    seen = tcp_ports(lab.objects())
+    if is_left_out:
+        equal(sorted(own & seen), [], "own ports that were captured")
+        equal({each.number("packets") for each in lab.objects()}, {0}, "packets recorded")
+        check(sum(each.number("packets-own") for each in lab.objects()) > 10, "own packets")
+    else:
+        check(own & seen, "own uploads are not captured, though they should be")
+        equal({each.number("packets-own") for each in lab.objects()}, {0}, "own packets")
+
+
+def test_an_idle_node_stays_idle(lab):
+    lab.bucket()
+    check_idle(lab, "lo")
+
+
+def test_an_idle_node_stays_idle_on_all_interfaces(lab):
+    lab.bucket()
+    check_idle(lab, "any")
+
+
+def enable_ipv6():
+    with open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "w", encoding="ascii") as file:
+        file.write("0")
+
+
+def test_an_idle_node_stays_idle_over_ipv6(lab):
+    enable_ipv6()
+    lab.bucket(host="::1")
+    check_idle(lab, "lo")
+
+
+def test_an_idle_node_stays_idle_over_ipv6_on_all_interfaces(lab):
+    enable_ipv6()
+    lab.bucket(host="::1")
+    check_idle(lab, "any")
+
+
+def test_own_uploads_are_recorded_where_that_is_wanted(lab):
+    """And so the tests before this one would see it."""
+    lab.bucket()
+    check_idle(lab, "lo", "--capture-own-traffic", "true", is_left_out=False)
 
 
 def test_own_uploads_are_left_out_of_short_captures(lab):
