@@ -61,6 +61,42 @@ def complaints(objects):
     return done.stdout.splitlines()
 
 
+def monitoring_complaints(objects):
+    """About objects of the Prometheus Operator, whose schemas are in no package: the fields that are used
+    here, as its API reference has them (monitoring.coreos.com/v1)."""
+    relabeling = {"sourceLabels": [str], "targetLabel": str}
+    endpoints = [{"port": str, "relabelings": [relabeling]}]
+    selector = {"matchLabels": {"app.kubernetes.io/name": str}}
+    rule = {"record": str, "alert": str, "expr": str, "for": str, "labels": {"severity": str},
+            "annotations": {"summary": str, "description": str}}
+    shapes = {"PodMonitor": {"jobLabel": str, "selector": selector, "podMetricsEndpoints": endpoints},
+              "ServiceMonitor": {"jobLabel": str, "selector": selector, "endpoints": endpoints},
+              "PrometheusRule": {"groups": [{"name": str, "rules": [rule]}]}}
+
+    def compare(value, shape, place):
+        if isinstance(shape, type):
+            return [] if isinstance(value, shape) else ["%s: %r" % (place, value)]
+        if not isinstance(value, type(shape)):
+            return ["%s: no %s" % (place, type(shape).__name__)]
+        if isinstance(shape, list):
+            return [what for index, each in enumerate(value)
+                    for what in compare(each, shape[0], "%s/%d" % (place, index))]
+        return [what for name, each in value.items()
+                for what in (compare(each, shape[name], place + "/" + name) if name in shape
+                             else ["%s: unknown field %s" % (place, name)])]
+
+    return [what for each in objects
+            for what in (compare(each["spec"], shapes[each["kind"]], each["kind"])
+                         if each["apiVersion"] == "monitoring.coreos.com/v1" and each["kind"] in shapes
+                         else ["%s %s: no such kind" % (each["apiVersion"], each["kind"])])]
+
+
+def split_monitoring(objects):
+    """(those of Kubernetes itself, those of the Prometheus Operator)"""
+    return [[each for each in objects if each["apiVersion"].startswith("monitoring.") == is_monitoring]
+            for is_monitoring in (False, True)]
+
+
 def size(text):
     number, unit = re.fullmatch(r"(\d+)(\w+)", text).groups()
     return int(number) * UNITS[unit]
@@ -100,9 +136,10 @@ def test_the_check_finds_mistakes(_):
 
 
 def check_folder(folder):
-    objects = manifests.objects(manifests.render(folder))
+    objects, monitoring = split_monitoring(manifests.objects(manifests.render(folder)))
     equal(complaints(objects), [], "complaints about " + folder)
-    for each in objects:
+    equal(monitoring_complaints(monitoring), [], "complaints about the monitoring of " + folder)
+    for each in objects + monitoring:
         if each["kind"] not in CLUSTER_WIDE:
             equal(each["metadata"].get("namespace"), "kube-node-tracer", "namespace of " + each["kind"])
     labels = manifests.only(objects, "Namespace")["metadata"]["labels"]
@@ -158,7 +195,9 @@ def check_configuration(pod, container, data):
         for name, text in data.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        printed = program_takes([each.replace(mount, folder) for each in container["args"]])
+        # The kubelet puts the address in.
+        printed = program_takes([each.replace(mount, folder).replace("$(POD_IP)", "192.0.2.1")
+                                 for each in container["args"]])
     values = {"%s.%s" % (group, key): value.strip('"')
               for group, text in re.findall(r"^(\w+):\n\{\n(.*?)^\};", printed, re.MULTILINE | re.DOTALL)
               for key, value in re.findall(r"^\t(\w+) = (.*?);  #", text, re.MULTILINE)}
@@ -195,6 +234,48 @@ def test_workload_identity(_):
     check(not any("secret" in each for each in pod["volumes"]), "there is a Secret")
 
 
+def check_monitors(monitors, labels, ports):
+    """They choose pods or a service by labels that are there, and a port by its name."""
+    for monitor in monitors:
+        spec = monitor["spec"]
+        equal(labels.get(spec["jobLabel"]), "kube-node-tracer", "job, as the rules have it")
+        check(spec["selector"]["matchLabels"].items() <= labels.items(), "nothing is selected")
+        for endpoint in spec.get("podMetricsEndpoints", []) + spec.get("endpoints", []):
+            check(endpoint["port"] in ports, "no port " + endpoint["port"])
+
+
+def test_monitoring(_):
+    """Prometheus finds the pods, which listen where it can reach them."""
+    objects, monitoring = split_monitoring(manifests.objects(manifests.render("overlays/monitoring")))
+    equal({each["kind"] for each in monitoring}, {"PodMonitor", "PrometheusRule"}, "kinds")
+    daemonset, _, container, _ = parts(objects)
+    port, = container["ports"]
+    contains(container["args"], "--status-listen=$(POD_IP):%d" % port["containerPort"], "arguments")
+    address, = [each for each in container["env"] if each["name"] == "POD_IP"]
+    equal(address["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP", "POD_IP")
+    monitors = [each for each in monitoring if each["kind"] == "PodMonitor"]
+    check_monitors(monitors, daemonset["spec"]["template"]["metadata"]["labels"], [port["name"]])
+    bad = copy.deepcopy(monitoring)
+    monitors[0]["spec"]["podMetricsEndpoint"] = []
+    contains(" ".join(monitoring_complaints(monitors)), "podMetricsEndpoint", "complaints")
+    bad[0]["apiVersion"] = "monitoring.coreos.com/v9"
+    contains(" ".join(monitoring_complaints(bad)), "no such kind", "complaints")
+
+
+def test_service_monitor(_):
+    with open(os.path.join(manifests.EXAMPLES, "monitoring/service-monitor.yaml"), encoding="utf-8") as file:
+        (service,), monitors = split_monitoring(manifests.objects(file.read()))
+    equal(complaints([service]), [], "complaints about the service")
+    equal(monitoring_complaints(monitors), [], "complaints about the monitor")
+    check_monitors(monitors, service["metadata"]["labels"], [each["name"] for each in service["spec"]["ports"]])
+    daemonset, _, container, _ = parts(split_monitoring(
+        manifests.objects(manifests.render("overlays/monitoring")))[0])
+    check(service["spec"]["selector"].items() <= daemonset["spec"]["template"]["metadata"]["labels"].items(),
+          "the service has no pods")
+    equal([each["targetPort"] for each in service["spec"]["ports"]],
+          [each["name"] for each in container["ports"]], "ports")
+
+
 def test_single_file(_):
     with open(os.path.join(manifests.EXAMPLES, "daemonset.yaml"), encoding="utf-8") as file:
         equal(file.read(), manifests.single_file(), "examples/daemonset.yaml (it says how to make it anew)")
@@ -219,6 +300,7 @@ def main():
             sys.exit(1)
     install_schemas()
     tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_workload_identity,
+             test_monitoring, test_service_monitor,
              test_single_file,
              test_arguments_of_the_original]
     tap.run(tests, tempfile.TemporaryDirectory)

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The Grafana dashboard, as a table of panels: prints the JSON that is committed as
+examples/monitoring/grafana-dashboard.json.
+
+    python3 tests/monitoring/dashboard.py >examples/monitoring/grafana-dashboard.json"""
+
+import json
+
+# Every query is of the chosen clusters and nodes; "All" also matches targets without a label cluster.
+NODES = 'job=~"$job",cluster=~"$cluster",instance=~"$instance"'
+PREFIX = "kube_node_tracer_"
+WIDTH = 24
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+def of(metric, more=""):
+    return PREFIX + metric + "{" + NODES + more + "}"
+
+
+def rate(metric, more=""):
+    return "rate(%s[$__rate_interval])" % of(metric, more)
+
+
+def target(expression, legend="__auto", instant=False):
+    return {"expr": expression, "legendFormat": legend, "instant": instant, "range": not instant,
+            "datasource": DATASOURCE}
+
+
+def steps(*pairs):
+    """(from this value on, colour), the first one from the beginning."""
+    return {"mode": "absolute",
+            "steps": [{"color": color, "value": value} for value, color in pairs]}
+
+
+def panel(kind, title, width, height, unit, targets, about, **more):
+    defaults = {"unit": unit, "color": {"mode": more.pop("color", "palette-classic")}}
+    for name in ("thresholds", "min", "max", "custom", "mappings", "decimals", "noValue"):
+        if name in more:
+            defaults[name] = more.pop(name)
+    return {"type": kind, "title": title, "description": about, "datasource": DATASOURCE,
+            "size": (width, height), "targets": targets,
+            "fieldConfig": {"defaults": defaults, "overrides": more.pop("overrides", [])},
+            "options": more.pop("options", {}), **more}
+
+
+def stat(title, unit, expression, about, thresholds, **more):
+    return panel("stat", title, 4, 4, unit, [target(expression, instant=True)], about,
+                 color="thresholds", thresholds=thresholds,
+                 options={"colorMode": "background", "graphMode": "none", "textMode": "value",
+                          "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}},
+                 **more)
+
+
+def graph(title, unit, targets, about, stack=False, width=12, lines=None, **more):
+    custom = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 15 if not stack else 40,
+              "showPoints": "never", "spanNulls": False,
+              "stacking": {"mode": "normal" if stack else "none", "group": "A"}}
+    if lines:
+        more["thresholds"] = lines
+        custom["thresholdsStyle"] = {"mode": "dashed"}
+    return panel("timeseries", title, width, 8, unit, targets, about, custom=custom,
+                 min=more.pop("min", 0),
+                 options={"legend": {"displayMode": "list", "placement": "bottom"},
+                          "tooltip": {"mode": "multi", "sort": "desc"}}, **more)
+
+
+GOOD_IS_ZERO = ((None, "green"), (1, "red"))
+
+FLEET = [
+    stat("Nodes that record", "none",
+         'count(%s == 1) or vector(0)' % of("phase", ',phase="recording"'),
+         "Nodes whose program has started and captures.", steps((None, "red"), (1, "green"))),
+    stat("Nodes down", "none", 'count(up{%s} == 0) or vector(0)' % NODES,
+         "Targets that do not answer Prometheus. They may be recording, unseen.", steps(*GOOD_IS_ZERO)),
+    stat("Nodes not ready", "none",
+         'count(min by (cluster, instance) (%s) == 0) or vector(0)' % of("health"),
+         "Nodes where a rule of /healthz or /readyz fails.", steps(*GOOD_IS_ZERO)),
+    stat("Packets lost", "percentunit",
+         'sum(%s) / ((sum(%s) + sum(%s)) > 0) or vector(0)' % (
+             rate("dropped_packets_total", ',reason=~"kernel|interface|disk"'),
+             rate("dropped_packets_total", ',reason=~"kernel|interface|disk"'),
+             rate("recorded_packets_total")),
+         "Part of all packets that is in no file.",
+         steps((None, "green"), (0.000001, "yellow"), (0.01, "red")), decimals=3),
+    stat("Oldest file that waits", "s", "max(%s)" % of("spool_oldest_segment_age_seconds"),
+         "Of all nodes: how long ago it began. What is older is in the bucket.",
+         steps((None, "green"), (1800, "yellow"), (3600, "red"))),
+    stat("Nodes with failing uploads", "none", 'count(%s == 1) or vector(0)' % of("upload_failing"),
+         "Their last attempt failed; files wait on the node.", steps((None, "green"), (1, "yellow"))),
+    graph("Captured", "Bps", [target("sum by (cluster) (%s)" % rate("recorded_bytes_total"),
+                                     "captured {{cluster}}"),
+                              target("sum by (cluster) (%s)" % rate("uploaded_bytes_total"),
+                                     "uploaded {{cluster}}")],
+          "Bytes before compression, and those that arrived after it."),
+    graph("Lost, by reason", "pps",
+          [target("sum by (reason) (%s)" % rate("dropped_packets_total"), "{{reason}}")],
+          "kernel: ring full · interface: away · disk: not writable · budget: deleted for want of room · "
+          "rejected: refused by the bucket.", stack=True),
+    panel("table", "Nodes", WIDTH, 10, "none",
+          [{**target("sum by (cluster, instance, version) (%s)" % of("build_info"), instant=True),
+            "format": "table", "refId": "version"},
+           {**target("min by (cluster, instance) (%s)" % of("health"), instant=True),
+            "format": "table", "refId": "health"},
+           {**target("sum by (cluster, instance) (%s)" % rate("recorded_packets_total"), instant=True),
+            "format": "table", "refId": "packets"},
+           {**target("sum by (cluster, instance) (increase(%s[$__range]))" % of("dropped_packets_total"),
+                     instant=True), "format": "table", "refId": "lost"},
+           {**target("max by (cluster, instance) (%s)" % of("spool_oldest_segment_age_seconds"),
+                     instant=True), "format": "table", "refId": "oldest"},
+           {**target("sum by (cluster, instance) (%s)" % of("spool_bytes"), instant=True),
+            "format": "table", "refId": "spool"}],
+          "The worst first: those that are not ready, then by what they lost in the time shown.",
+          options={"sortBy": [{"displayName": "Ready", "desc": False},
+                              {"displayName": "Lost", "desc": True}], "showHeader": True},
+          transformations=[
+              {"id": "merge", "options": {}},
+              {"id": "organize", "options": {
+                  "excludeByName": {"Time": True, "Value #version": True},
+                  "renameByName": {"cluster": "Cluster", "instance": "Node", "version": "Version",
+                                   "Value #health": "Ready", "Value #packets": "Packets/s",
+                                   "Value #lost": "Lost", "Value #oldest": "Oldest waiting",
+                                   "Value #spool": "Spool"}}}],
+          overrides=[
+              {"matcher": {"id": "byName", "options": "Ready"}, "properties": [
+                  {"id": "mappings", "value": [{"type": "value", "options": {
+                      "0": {"text": "no", "color": "red"}, "1": {"text": "yes", "color": "green"}}}]},
+                  {"id": "custom.cellOptions", "value": {"type": "color-text"}}]},
+              {"matcher": {"id": "byName", "options": "Packets/s"},
+               "properties": [{"id": "unit", "value": "pps"}]},
+              {"matcher": {"id": "byName", "options": "Oldest waiting"},
+               "properties": [{"id": "unit", "value": "s"}]},
+              {"matcher": {"id": "byName", "options": "Spool"},
+               "properties": [{"id": "unit", "value": "bytes"}]}]),
+    graph("Versions", "none", [target("count by (version) (%s)" % of("build_info"), "{{version}}")],
+          "How many nodes run which.", stack=True),
+    graph("Spool in use", "percentunit",
+          [target("topk(10, %s / (%s > 0))" % (of("spool_bytes"), of("spool_limit_bytes")),
+                  "{{instance}}")],
+          "The ten fullest, of spool.max_size; nodes without that limit are not here.", max=1,
+          lines=steps((None, "transparent"), (0.8, "red"))),
+]
+
+NODE = [
+    panel("state-timeline", "Health", WIDTH, 7, "none",
+          [target("min by (instance, probe, rule) (%s)" % of("health"), "{{rule}} {{instance}}")],
+          "The rules of /healthz and /readyz; the page at / of the node says why one fails.",
+          mappings=[{"type": "value", "options": {"0": {"text": "failing", "color": "red"},
+                                                  "1": {"text": "ok", "color": "green"}}}],
+          custom={"fillOpacity": 70, "lineWidth": 0},
+          options={"showValue": "never", "mergeValues": True,
+                   "legend": {"displayMode": "list", "placement": "bottom"}}),
+    graph("Packets captured, by interface", "pps",
+          [target("sum by (instance, interface) (%s)" % rate("recorded_packets_total"),
+                  "{{instance}} {{interface}}")],
+          "Written to files.", stack=True),
+    graph("Bytes captured, by interface", "Bps",
+          [target("sum by (instance, interface) (%s)" % rate("recorded_bytes_total"),
+                  "{{instance}} {{interface}}")],
+          "As they stand in the file, before compression.", stack=True),
+    graph("Packets lost, by interface and reason", "pps",
+          [target("sum by (instance, interface, reason) (%s) > 0" % rate("dropped_packets_total"),
+                  "{{instance}} {{interface}} {{reason}}"),
+           target("sum by (instance) (%s)" % rate("discarded_packets_total"),
+                  "{{instance}} deleted or refused after they were recorded")],
+          "Empty is good."),
+    graph("Queue and ring", "none",
+          [target(of("queue_chunks"), "{{instance}} chunks in memory"),
+           target(of("queue_limit_chunks"), "{{instance}} room for chunks"),
+           target(of("ring_packets"), "{{instance}} {{interface}} packets in the ring")],
+          "At the limit of chunks the kernel's ring is the last buffer, and the next thing is loss. The "
+          "program lowers its compression before that."),
+    graph("Interfaces", "none",
+          [target(of("interface_up"), "{{instance}} {{interface}}")],
+          "1: there, 0: away.", max=1, width=8),
+    graph("Opened again", "none",
+          [target("increase(%s[$__rate_interval])" % of("interface_reopened_total"),
+                  "{{instance}} {{interface}}")],
+          "How often an interface came back.", width=8),
+    graph("Files finished", "none",
+          [target("sum by (instance) (increase(%s[$__rate_interval]))" % of("segments_total"),
+                  "{{instance}}")],
+          "Files ended, by size, age or command.", width=8),
+    graph("Files on the node, by state", "none",
+          [target("sum by (instance, state) (%s)" % of("spool_segments"), "{{instance}} {{state}}"),
+           target(of("spool_limit_segments"), "{{instance}} limit")],
+          "ready: waiting · sending: being uploaded · rejected: refused by the bucket, kept.", stack=False),
+    graph("Spool and its budget", "bytes",
+          [target(of("spool_bytes"), "{{instance}} in use"),
+           target("%s > 0" % of("spool_limit_bytes"), "{{instance}} spool.max_size"),
+           target(of("spool_filesystem_free_bytes"), "{{instance}} free on its file system")],
+          "Over the budget the oldest files are deleted. That the file system is full is the rule spool of "
+          "the health above."),
+    graph("Upload lag", "s",
+          [target(of("spool_oldest_segment_age_seconds"), "{{instance}}")],
+          "Age of the oldest file that waits: how far the bucket is behind.", lines=steps((None, "transparent"), (1800, "red"))),
+    graph("Upload rate", "Bps",
+          [target(rate("uploaded_bytes_total"), "{{instance}} uploaded"),
+           target("sum by (instance) (%s)" % rate("compression_output_bytes_total"),
+                  "{{instance}} comes into the spool")],
+          "While the second is above the first, the spool fills."),
+    graph("Upload latency", "s",
+          [target("histogram_quantile(%s, sum by (instance, le) (%s))" % (
+              quantile, rate("upload_duration_seconds_bucket")), "{{instance}} %s" % name)
+           for quantile, name in (("0.5", "half within"), ("0.99", "99% within"))],
+          "Of uploads that succeeded.", width=8),
+    graph("Upload size", "bytes",
+          [target("sum by (instance) (%s) / sum by (instance) (%s)" % (
+              rate("upload_size_bytes_sum"), rate("upload_size_bytes_count")), "{{instance}}")],
+          "Mean of the files uploaded.", width=8),
+    graph("Upload attempts, by result", "none",
+          [target("sum by (instance, result) (increase(%s[$__rate_interval]))" % of("uploads_total"),
+                  "{{instance}} {{result}}")],
+          "retry: failed, will be tried again · rejected: refused for good.", width=8),
+    graph("Answers of the bucket, by status of HTTP", "none",
+          [target("sum by (instance, code) (increase(%s[$__rate_interval]))" %
+                  of("upload_responses_total"), "{{instance}} {{code}}")],
+          "none: no answer. 401 and 403: credentials and roles. 429 and 5xx: the service."),
+    graph("Token and last upload", "s",
+          [target("(%s > 0) - time()" % of("token_expiry_timestamp_seconds"),
+                  "{{instance}} token ends in"),
+           target("time() - (%s > 0)" % of("upload_last_success_timestamp_seconds"),
+                  "{{instance}} last upload was ago")],
+          "A token is renewed when it is used: below 0 while nothing is uploaded is no fault.", min=None),
+    graph("Compression", "none",
+          [target("sum by (instance) (%s) / sum by (instance) (%s)" % (
+              rate("compression_input_bytes_total"), rate("compression_output_bytes_total")),
+                  "{{instance}} times smaller")],
+          "Bytes before by bytes after.", width=8),
+    graph("CPU time of compression, by level", "percentunit",
+          [target("sum by (instance, codec, level) (%s) > 0" % rate("compression_seconds_total"),
+                  "{{instance}} {{codec}} {{level}}")],
+          "Of one core. Lower levels than configured: it was short of memory or CPU.", stack=True, width=8),
+    graph("Starts and reloads", "none",
+          [target("changes(%s[$__rate_interval])" % of("start_time_seconds"), "{{instance}} started"),
+           target("sum by (instance, result) (increase(%s[$__rate_interval]))" % of("reloads_total"),
+                  "{{instance}} reload {{result}}")],
+          "Each start is a gap in the record; a reload is none.", width=8),
+    graph("Packets of our own uploads", "pps",
+          [target("sum by (instance) (%s)" % rate("own_packets_total"), "{{instance}}")],
+          "Left out of the record, and of all other numbers."),
+    graph("Kernel's ring", "bytes", [target(of("ring_size_bytes"), "{{instance}}")],
+          "capture.buffer, for each interface."),
+]
+
+
+def query_variable(name, label, query, regex="", current_all=True):
+    return {"type": "query", "name": name, "label": label, "datasource": DATASOURCE,
+            "query": {"query": query, "refId": name}, "definition": query, "regex": regex,
+            "includeAll": current_all, "multi": current_all, "allValue": ".*" if current_all else None,
+            "current": {"text": "All", "value": "$__all"} if current_all else {},
+            "refresh": 2, "sort": 1, "hide": 0, "options": []}
+
+
+def lay_out(rows):
+    """Panels with ids and places, left to right and top to bottom; a row's title is a panel, too."""
+    panels, y = [], 0
+    for title, members in rows:
+        panels.append({"type": "row", "title": title, "collapsed": False, "panels": [],
+                       "gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}})
+        x, y, height = 0, y + 1, 0
+        for member in members:
+            made = dict(member)
+            width, tall = made.pop("size")
+            if x + width > WIDTH:
+                x, y, height = 0, y + height, 0
+            made["gridPos"] = {"x": x, "y": y, "w": width, "h": tall}
+            x, height = x + width, max(height, tall)
+            for index, each in enumerate(made["targets"]):
+                each.setdefault("refId", chr(ord("A") + index))
+            panels.append(made)
+        y += height
+    for index, each in enumerate(panels, 1):
+        each["id"] = index
+    return panels
+
+
+def dashboard():
+    info = PREFIX + "build_info"
+    return {
+        "title": "kube-node-tracer",
+        "uid": "kube-node-tracer",
+        "description": "Packet capture on every node: is it taken, kept and delivered?",
+        "tags": ["kube-node-tracer", "network"],
+        "schemaVersion": 38,
+        "version": 1,
+        "editable": True,
+        "graphTooltip": 1,
+        "timezone": "utc",
+        "time": {"from": "now-6h", "to": "now"},
+        "refresh": "1m",
+        "annotations": {"list": [{
+            "name": "Starts", "enable": True, "iconColor": "purple", "datasource": DATASOURCE,
+            "expr": "changes(%s[1m]) > 0" % of("start_time_seconds"), "titleFormat": "started",
+            "textFormat": "{{instance}}", "step": "60s"}]},
+        "templating": {"list": [
+            {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus",
+             "current": {}, "hide": 0, "includeAll": False, "multi": False, "options": [], "refresh": 1,
+             "regex": ""},
+            query_variable("job", "Job", "label_values(%s, job)" % info),
+            query_variable("cluster", "Cluster", 'label_values(%s{job=~"$job"}, cluster)' % info),
+            query_variable("instance", "Node",
+                           'label_values(%s{job=~"$job",cluster=~"$cluster"}, instance)' % info)]},
+        "panels": lay_out([("The fleet", FLEET), ("Each node", NODE)]),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(dashboard(), indent=1, ensure_ascii=False))
