@@ -14,7 +14,6 @@
 #include "daemon_notify.h"
 #include "daemon_private.h"
 #include "daemon_privileges.h"
-#include "record/recover.h"
 #include "upload/http.h"
 
 /*
@@ -109,19 +108,25 @@ static int prepare(struct daemon *daemon, struct error *err)
 	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
 }
 
+static struct budget_floor floor_of(struct conf_share share)
+{
+	return (struct budget_floor){ share.amount, share.is_percent };
+}
+
 void daemon_set_budget(struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
 	const struct budget budget = {
+		.policy = (enum budget_policy)conf->spool_when_full,
 		.max_segments = conf->spool_max_segments,
 		.max_bytes = conf->spool_max_size,
-		.min_free_percent = (unsigned)conf->spool_min_free,
+		.min_free = floor_of(conf->spool_min_free),
+		.min_free_inodes = floor_of(conf->spool_min_free_inodes),
 	};
 
 	spool_set_budget(daemon->spool, &budget);
 }
 
-/* Interfaces are opened before recovery begins: the kernel's ring collects meanwhile. */
 static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
@@ -150,8 +155,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &daemon->lanes,
 		       err) < 0)
 		return -1;
-	if (recover_unfinished(daemon->spool, &daemon->counters, err) < 0 ||
-	    lanes_start(daemon->lanes, err) < 0)
+	if (lanes_start(daemon->lanes, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
@@ -243,10 +247,14 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	if (daemon->phase == PHASE_STOPPING && errands_left(daemon->errands) > 0) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
-		if (result == 0)
-			result = error_set(err, ERROR_FATAL,
-					   "stopped before the last segments were "
-					   "on disk, which does not answer");
+		if (daemon->step ==
+		    STOP_ENDING) /* only what was being sent is left: it is in the spool */
+			log_end(daemon);
+		else if (result == 0)
+			result = error_set(
+				err, ERROR_FATAL,
+				"stopped before the last segments were on disk, which does "
+				"not answer");
 		return result;
 	}
 	tear_down(daemon);

@@ -95,6 +95,12 @@ int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *
 	return 0;
 }
 
+void lanes_pause(struct lanes *lanes, bool is_paused)
+{
+	for (size_t i = 0; i < lanes->count; i++)
+		capture_pause(lanes->lane[i].capture, is_paused);
+}
+
 void lanes_end_segments(struct lanes *lanes, const char *reason)
 {
 	for (size_t i = 0; i < lanes->count; i++)

@@ -32,6 +32,8 @@ int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_
 /* Take over options that need no new capture, from the next segment on. */
 int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
+/* Leave packets to the kernel, or read on. */
+void lanes_pause(struct lanes *lanes, bool is_paused);
 void lanes_end_segments(struct lanes *lanes, const char *reason);
 /* Tell them to end with the packets of this real time and to publish the last segments. Does not wait. */
 void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns);

@@ -3,6 +3,8 @@
 /* What the parts of the main thread share: daemon.c (start), daemon_reload.c, daemon_status.c, daemon_stop.c,
  * daemon_watch.c. */
 
+#include <stdatomic.h>
+
 #include <systemd/sd-event.h>
 
 #include "base/connections.h"
@@ -46,6 +48,7 @@ struct daemon {
 	int wake_fd; /* the uploader or the errands have something to tell */
 	enum phase phase;
 	uint64_t started_ms;
+	atomic_bool is_stopping; /* the errands look at it */
 	enum stop_step step;
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
 	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */

@@ -16,9 +16,9 @@
 /* The end comes this much before the deadline, behind which the service manager kills. */
 #define BEFORE_DEADLINE_MS UINT64_C(1000)
 /* Uploads are broken off this much before the end. */
-#define BREAK_OFF_MS UINT64_C(1000)
+#define BREAK_OFF_MS UINT64_C(2000)
 /* So long the last segments may take, however short the deadline is and however many signals come. */
-#define CLOSE_MS UINT64_C(2000)
+#define CLOSE_MS UINT64_C(3000)
 
 void daemon_join_lanes(void *lanes)
 {
@@ -57,6 +57,7 @@ static void begin_stop(struct daemon *daemon)
 	if (deadline_ms > CLOSE_MS + BEFORE_DEADLINE_MS)
 		length_ms = deadline_ms - BEFORE_DEADLINE_MS;
 	daemon->phase = PHASE_STOPPING;
+	atomic_store(&daemon->is_stopping, true);
 	daemon->leave_at_ms = now_ms + length_ms;
 	daemon->break_off_at_ms = deadline_ms > 0 ? daemon->leave_at_ms - BREAK_OFF_MS : now_ms;
 	notify_stopping(length_ms / CLOCK_MS_PER_S + 10);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon_notify.h"
 #include "daemon_private.h"
+#include "record/recover.h"
 #include "status/health.h"
 
 #define TICK_US           UINT64_C(1000000)
@@ -76,22 +77,27 @@ static int repeat_after(sd_event_source *source, uint64_t delay_us)
 	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static void keep_budget(void *spool)
+/* An errand: what the spool needs now and then. */
+static void keep_spool(void *context)
 {
-	struct error err;
+	struct daemon *daemon = context;
 
-	if (spool_enforce(spool, &err) < 0)
-		log_error("cannot make room in the spool", log_reason(&err));
+	spool_enforce(daemon->spool);
+	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
 }
 
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
+	const struct conf *conf = daemon->conf;
 
 	(void)now_us;
 	/* One at a time; and none between the end of a stop and its own errands. */
 	if (daemon->phase != PHASE_STOPPING && errands_left(daemon->errands) == 0)
-		errands_add(daemon->errands, keep_budget, daemon->spool);
+		errands_add(daemon->errands, keep_spool, daemon);
+	if (daemon->lanes)
+		lanes_pause(daemon->lanes, conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
+						   spool_is_full(daemon->spool));
 	become_ready(daemon);
 	report_status(daemon);
 	daemon_tick_status(daemon);

@@ -83,6 +83,12 @@ void capture_set_limits(struct capture *capture, const struct conf *conf)
 	wake(capture);
 }
 
+void capture_pause(struct capture *capture, bool is_paused)
+{
+	if (atomic_exchange(&capture->is_paused, is_paused) != is_paused)
+		wake(capture);
+}
+
 void capture_end_segment(struct capture *capture, const char *reason)
 {
 	atomic_store(&capture->end_reason, reason);

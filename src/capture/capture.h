@@ -57,6 +57,11 @@ void capture_begin(struct capture *capture, uint64_t from_ns);
 
 /* Other limits (segment.*, capture.flush_interval), for the current segment too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
+/*
+ * Leave packets in the kernel's ring, and when that is full to the kernel, whose drops count as budget then;
+ * or read on.
+ */
+void capture_pause(struct capture *capture, bool is_paused);
 /* End the current segment now; the next begins with the next packet. reason is a constant. */
 void capture_end_segment(struct capture *capture, const char *reason);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because the packet's path and all that may interrupt it are one state machine. */
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -41,7 +42,10 @@ static void count_drops(struct capture *capture)
 	device_new_drops(&capture->device, &kernel, &interface);
 	if (!capture->is_counting)
 		return;
-	capture->drops_kernel += kernel;
+	if (capture->is_pausing)
+		capture->drops_budget += kernel;
+	else
+		capture->drops_kernel += kernel;
 	capture->drops_interface += interface;
 }
 
@@ -59,11 +63,13 @@ static void send_chunk(struct capture *capture)
 	}
 	chunk->drops_kernel = capture->drops_kernel;
 	chunk->drops_interface = capture->drops_interface;
+	chunk->drops_budget = capture->drops_budget;
 	chunk->packets_own = capture->packets_own;
-	capture->drops_kernel = capture->drops_interface = 0;
+	capture->drops_kernel = capture->drops_interface = capture->drops_budget = 0;
 	capture->packets_own = 0;
 	interface_add(capture->counts, drops[DROP_KERNEL], chunk->drops_kernel);
 	interface_add(capture->counts, drops[DROP_INTERFACE], chunk->drops_interface);
+	interface_add(capture->counts, drops[DROP_BUDGET], chunk->drops_budget);
 	interface_add(capture->counts, packets_own, chunk->packets_own);
 	if (chunk->packets > 0)
 		rotate_seen(&capture->rotate, chunk->last_ns);
@@ -96,7 +102,7 @@ static bool is_empty(struct capture *capture)
 {
 	count_drops(capture);
 	return !capture->is_begun && !capture->chunk && capture->drops_kernel == 0 &&
-	       capture->drops_interface == 0;
+	       capture->drops_interface == 0 && capture->drops_budget == 0;
 }
 
 /* As end_segment(), but a segment that nothing came for is not worth a file. */
@@ -361,6 +367,29 @@ static void do_what_is_due(struct capture *capture)
 		send_chunk(capture);
 }
 
+/* What the kernel drops belongs to the time before or after. True while paused. */
+static bool follow_pause(struct capture *capture)
+{
+	bool is_paused = atomic_load(&capture->is_paused);
+
+	if (is_paused == capture->is_pausing)
+		return is_paused;
+	count_drops(capture);
+	capture->is_pausing = is_paused;
+	return is_paused;
+}
+
+/* Nothing is read; what that costs is told all the same. */
+static void sit_out_pause(struct capture *capture)
+{
+	count_drops(capture);
+	if (capture->drops_budget == 0)
+		return;
+	if (!capture->chunk)
+		take_chunk(capture);
+	send_chunk(capture);
+}
+
 void capture_run(void *context)
 {
 	struct capture *capture = context;
@@ -370,8 +399,9 @@ void capture_run(void *context)
 	read_limits(capture);
 	begin_segment(capture, clock_real_ns());
 	while (!atomic_load(&capture->stop_reason)) {
+		bool is_paused = follow_pause(capture);
 		struct pollfd fds[] = {
-			{ .fd = capture->device.fd, .events = POLLIN },
+			{ .fd = is_paused ? -1 : capture->device.fd, .events = POLLIN },
 			{ .fd = capture->wake_fd, .events = POLLIN },
 		};
 		eventfd_t ignored;
@@ -381,8 +411,11 @@ void capture_run(void *context)
 		    fds[1].revents)
 			(void)eventfd_read(capture->wake_fd, &ignored);
 		take_over(capture, clock_real_ns());
-		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
-					   (u_char *)capture);
+		dispatched = is_paused ? 0
+				       : pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS,
+						       on_packet, (u_char *)capture);
+		if (is_paused)
+			sit_out_pause(capture);
 		if (dispatched < 0)
 			wait_for_interface(capture);
 		else

@@ -25,6 +25,7 @@ struct capture {
 	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
 	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
+	atomic_bool is_paused;       /* the spool is full: leave packets to the kernel */
 	atomic_bool is_empty_wanted; /* a file also for an interval without a packet */
 
 	/* The thread writes, main reads. */
@@ -36,13 +37,14 @@ struct capture {
 	struct chunk_source source;
 	struct own_traffic own;
 	struct rotate rotate;
+	bool is_pausing;
 	struct chunk *chunk; /* being filled, or NULL */
 	uint32_t snaplen;    /* what is recorded of a packet: own_traffic needs to see more */
 	uint64_t seen;       /* packets that came out of the ring of this device */
 	bool is_past_until;  /* a packet of the time after until_ns was seen */
 	bool is_counting; /* drops are ours: not while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
-	uint64_t drops_kernel, drops_interface;
+	uint64_t drops_kernel, drops_interface, drops_budget;
 	uint64_t statistics_ms; /* monotonic: when they were asked for last */
 	bool is_nano;
 	bool is_begun; /* the segment has sent a chunk */

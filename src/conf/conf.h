@@ -15,12 +15,19 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+/* A part of a whole: per cent of it, or so much. */
+struct conf_share {
+	uint64_t amount;
+	bool is_percent;
+};
+
 /* Where options.def's types become C types. */
 #define CONF_C_TEXT    char *
 #define CONF_C_LIST    char *
 #define CONF_C_NUMBER  uint64_t
 #define CONF_C_SIZE    uint64_t
 #define CONF_C_SECONDS uint64_t
+#define CONF_C_SHARE   struct conf_share
 #define CONF_C_SWITCH  bool
 #define CONF_C_CHOICE  unsigned
 
@@ -38,6 +45,7 @@ enum conf_type {
 	CONF_NUMBER,
 	CONF_SIZE,
 	CONF_SECONDS,
+	CONF_SHARE,
 	CONF_SWITCH,
 	CONF_CHOICE,
 };
@@ -58,6 +66,11 @@ enum conf_storage_class {
 	CONF_STORAGE_CLASS_NEARLINE,
 	CONF_STORAGE_CLASS_COLDLINE,
 	CONF_STORAGE_CLASS_ARCHIVE,
+};
+enum conf_when_full { /* as enum budget_policy */
+	CONF_WHEN_FULL_DROP_OLDEST,
+	CONF_WHEN_FULL_DROP_NEWEST,
+	CONF_WHEN_FULL_STOP_CAPTURE
 };
 enum conf_direction {
 	CONF_DIRECTION_BOTH,

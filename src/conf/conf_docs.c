@@ -133,10 +133,13 @@ static void write_string(FILE *out, const char *text)
 static void write_value(FILE *out, const struct conf_row *row, const char *text)
 {
 	bool is_bare = row->type == CONF_SWITCH || row->type == CONF_NUMBER ||
-		       row->type == CONF_SECONDS || row->type == CONF_SIZE;
+		       row->type == CONF_SECONDS || row->type == CONF_SIZE ||
+		       row->type == CONF_SHARE;
 
 	/* A size with a suffix is a string to libconfig. */
-	if (is_bare && !(row->type == CONF_SIZE && text[strspn(text, "0123456789")]))
+	if (row->type == CONF_SIZE || row->type == CONF_SHARE)
+		is_bare = !text[strspn(text, "0123456789")];
+	if (is_bare)
 		fputs(text, out);
 	else
 		write_string(out, text);

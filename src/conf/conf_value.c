@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SHOWN 100 /* bytes of a wrong value that an error repeats */
@@ -40,7 +41,10 @@ void conf_value_allowed(const struct conf_row *row, struct text *out)
 	const char *word;
 	size_t length;
 
-	if (has_range(row)) {
+	if (row->type == CONF_SHARE) {
+		text_append(out, "%" PRIu64 "%% to %" PRIu64 "%%, or a %s", row->min, row->max,
+			    row->unit == 0 ? "size" : "number");
+	} else if (has_range(row)) {
 		text_append(out, "%" PRIu64 " to %" PRIu64, row->min, row->max);
 		if (row->type == CONF_SIZE)
 			text_append(out, "%s", row->unit == 1024 ? " KiB" : " MB");
@@ -75,6 +79,26 @@ static int parse_number(const struct conf_row *row, const char *text, uint64_t *
 	if (number < row->min * unit || number > row->max * unit)
 		return refuse(row, text, "out of range", reason);
 	*field = number;
+	return 0;
+}
+
+/* "5%", or an amount; a plain number is per cent where the unit is 0. */
+static int parse_share(const struct conf_row *row, const char *text, struct conf_share *field,
+		       struct text *reason)
+{
+	char number[24];
+	size_t digits = strspn(text, "0123456789");
+	bool is_percent = strcmp(text + digits, "%") == 0 || (!text[digits] && row->unit == 0);
+	struct conf_share share = { .is_percent = is_percent };
+
+	(void)snprintf(number, sizeof number, "%.*s", (int)digits, text);
+	if (digits >= sizeof number ||
+	    (is_percent ? text_parse_number(number, &share.amount)
+			: text_parse_size(text, row->unit, &share.amount)) < 0)
+		return refuse(row, text, row->unit == 0 ? "not a size" : "not a number", reason);
+	if (is_percent && (share.amount < row->min || share.amount > row->max))
+		return refuse(row, text, "out of range", reason);
+	*field = share;
 	return 0;
 }
 
@@ -138,6 +162,8 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *field, 
 	case CONF_SIZE:
 	case CONF_SECONDS:
 		return parse_number(row, text, field, reason);
+	case CONF_SHARE:
+		return parse_share(row, text, field, reason);
 	case CONF_SWITCH:
 		return parse_switch(row, text, field, reason);
 	case CONF_CHOICE:
@@ -148,6 +174,7 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *field, 
 
 char *conf_value_format(const struct conf_row *row, const void *field)
 {
+	const struct conf_share *share = field;
 	const uint64_t *number = field;
 	const char *word;
 	size_t length = 0;
@@ -163,6 +190,9 @@ char *conf_value_format(const struct conf_row *row, const void *field)
 		if (*number % row->unit)
 			return mem_printf("%" PRIu64 "B", *number);
 		return mem_printf("%" PRIu64, *number / row->unit);
+	case CONF_SHARE:
+		return mem_printf("%" PRIu64 "%s", share->amount,
+				  share->is_percent ? "%" : (row->unit == 0 ? "B" : ""));
 	case CONF_SWITCH:
 		return mem_strdup(*(const bool *)field ? "true" : "false");
 	case CONF_CHOICE:
@@ -185,6 +215,9 @@ void conf_value_copy(const struct conf_row *row, void *to, const void *from)
 	case CONF_SECONDS:
 		*(uint64_t *)to = *(const uint64_t *)from;
 		break;
+	case CONF_SHARE:
+		*(struct conf_share *)to = *(const struct conf_share *)from;
+		break;
 	case CONF_SWITCH:
 		*(bool *)to = *(const bool *)from;
 		break;
@@ -204,6 +237,11 @@ bool conf_value_equals(const struct conf_row *row, const void *a, const void *b)
 	case CONF_SIZE:
 	case CONF_SECONDS:
 		return *(const uint64_t *)a == *(const uint64_t *)b;
+	case CONF_SHARE:
+		return ((const struct conf_share *)a)->amount ==
+			       ((const struct conf_share *)b)->amount &&
+		       ((const struct conf_share *)a)->is_percent ==
+			       ((const struct conf_share *)b)->is_percent;
 	case CONF_SWITCH:
 		return *(const bool *)a == *(const bool *)b;
 	case CONF_CHOICE:

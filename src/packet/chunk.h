@@ -35,6 +35,7 @@ struct chunk {
 	uint32_t packets_own;                   /* seen since the last chunk and left out */
 	uint64_t first_ns, last_ns;             /* real time of the packets */
 	uint64_t drops_kernel, drops_interface; /* since the last chunk */
+	uint64_t drops_budget;                  /* the same, while the capture was paused */
 	uint64_t start_ns;                      /* real time at which its segment begins */
 	uint64_t end_ns;                        /* and ends, if it ends with this chunk */
 	const char *end_reason;                 /* NULL: the segment goes on; else a constant */

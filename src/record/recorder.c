@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because the life of a segment on a disk that works and on one that fails is one piece. */
 #include "record/recorder.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +24,8 @@
 #define POP_MS     1000 /* at most, so that the watchdog sees a beat */
 #define READY_MANY 4    /* with so many waiting, the newest one is not read soon */
 #define NOTE_MS    1000 /* at least, between two writings of the open segment's facts */
+/* A segment is begun if so much fits: a file's first block, and that of its facts. */
+#define BEGIN_BYTES 8192
 
 struct recorder {
 	struct recorder_context context;
@@ -44,6 +48,7 @@ struct recorder {
 	uint64_t begun_start_ns;
 	uint64_t noted_drops, noted_ms; /* what its facts tell, and when they were written last */
 	bool is_failing;                /* the disk; said once until it works again */
+	bool is_uncut;                  /* the open file ends with half a member */
 };
 
 static void beat(struct recorder *recorder)
@@ -79,17 +84,23 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 	size_t member_bytes;
 	const uint8_t *member = packer_pack(&recorder->packer, bytes, length, &member_bytes);
 
+	if (spool_make_room(recorder->context.spool, recorder->name, member_bytes, err) < 0)
+		return -1;
 	if (file_write_all(recorder->fd, member, member_bytes, err) < 0) {
+		struct error settling;
+
 		if (ftruncate(recorder->fd, (off_t)segment->bytes) < 0 ||
 		    lseek(recorder->fd, (off_t)segment->bytes, SEEK_SET) < 0)
-			return error_errno(err, "cut %s back", recorder->name);
+			recorder->is_uncut = true;
+		(void)spool_settle(recorder->context.spool, recorder->name, recorder->fd,
+				   &settling);
 		return -1;
 	}
 	segment->bytes += member_bytes;
 	write_behind_advance(&recorder->behind, segment->bytes);
 	segment->pcap_bytes += length;
 	segment->crc32c = crc32c_update(segment->crc32c, member, member_bytes);
-	return 0;
+	return spool_settle(recorder->context.spool, recorder->name, recorder->fd, err);
 }
 
 static uint64_t sum_of_drops(const struct segment *segment)
@@ -101,17 +112,29 @@ static uint64_t sum_of_drops(const struct segment *segment)
 	return sum;
 }
 
-/* A crash must not hide a loss: the facts of the open segment follow its drops. */
+/* While no segment is open, its next one's drops are kept by the spool. */
+static void carry_drops(struct recorder *recorder)
+{
+	if (sum_of_drops(&recorder->segment) == 0)
+		return;
+	spool_carry(recorder->context.spool, recorder->segment.drops, "");
+	memset(recorder->segment.drops, 0, sizeof recorder->segment.drops);
+	recorder->noted_drops = 0;
+}
+
+/* A crash must not hide a loss: what is on the disk follows the drops. */
 static void note_drops(struct recorder *recorder)
 {
 	uint64_t drops = sum_of_drops(&recorder->segment), now_ms = clock_monotonic_ms();
 	struct error err;
 
-	if (recorder->fd < 0 || drops == recorder->noted_drops ||
-	    now_ms - recorder->noted_ms < NOTE_MS)
+	if (drops == recorder->noted_drops || now_ms - recorder->noted_ms < NOTE_MS)
 		return;
 	recorder->noted_ms = now_ms;
-	if (spool_note_facts(recorder->context.spool, recorder->name, &recorder->segment, &err) < 0)
+	if (recorder->fd < 0)
+		carry_drops(recorder);
+	else if (spool_note_facts(recorder->context.spool, recorder->name, &recorder->segment,
+				  &err) < 0)
 		log_debug("facts of the open segment cannot be written", log_reason(&err));
 	else
 		recorder->noted_drops = drops;
@@ -126,6 +149,8 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	char extension[32];
 
 	assert(format->header_bytes_max <= sizeof header);
+	if (spool_make_room(recorder->context.spool, NULL, BEGIN_BYTES, err) < 0)
+		return -1;
 	take_codec(recorder);
 	/* The rest of a segment whose file failed begins with its own first packet. */
 	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
@@ -156,6 +181,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	    0) {
 		mem_close_cleanup(&recorder->fd);
 		recorder->fd = -1;
+		recorder->is_uncut = false;
 		spool_discard(recorder->context.spool, recorder->name);
 		return -1;
 	}
@@ -170,33 +196,71 @@ static bool is_read_late(const struct recorder *recorder)
 	return spool_totals(recorder->context.spool, &totals) && totals.ready >= READY_MANY;
 }
 
-/* Make the file durable and hand it over; if that fails, the next start recovers it. */
-static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
+/* Somebody has deleted the file that was being written: its packets are lost, and the next one tells. */
+static void lose_segment(struct recorder *recorder, const struct segment *lost)
 {
-	struct segment finished = recorder->segment, *segment = &finished;
-	struct error err;
+	log_error("open segment was deleted by somebody else", log_text("name", recorder->name),
+		  log_number("packets", lost->packets));
+	interface_add(recorder->counts, packets_discarded, lost->packets);
+	interface_add(recorder->counts, drops[DROP_DISK], lost->packets);
+	memcpy(recorder->segment.drops, lost->drops, sizeof lost->drops);
+	recorder->segment.drops[DROP_DISK] += lost->packets;
+	recorder->segment.packets_own = lost->packets_own;
+	spool_discard(recorder->context.spool, recorder->name);
+}
+
+/* Make the file durable; -1 if it may not be published as it is. */
+static int complete(struct recorder *recorder, bool *ret_is_gone, struct error *err)
+{
 	int result = 0;
 
-	recorder->segment = (struct segment){ 0 };
-	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
-	segment->end_ns = end_ns;
-	if (fsync(recorder->fd) < 0)
-		result = error_errno(&err, "sync");
+	*ret_is_gone = spool_settle(recorder->context.spool, recorder->name, recorder->fd, err) <
+			       0 &&
+		       err->errnum == ENOENT;
+	if (recorder->is_uncut)
+		result = error_set(err, ERROR_FATAL, "its end is incomplete");
+	else if (fsync(recorder->fd) < 0)
+		result = error_errno(err, "sync");
 	else if (is_read_late(recorder))
 		write_behind_drop(&recorder->behind);
 	mem_close_cleanup(&recorder->fd);
 	recorder->fd = -1;
+	recorder->is_uncut = false;
+	return result;
+}
+
+/* Hand the file over, durable; if that fails, recovery takes care of it. */
+static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
+{
+	struct segment finished = recorder->segment, *segment = &finished;
+	struct error err;
+	bool is_gone;
+	int result;
+
+	recorder->segment = (struct segment){ 0 };
+	recorder->noted_drops = 0;
+	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
+	segment->end_ns = end_ns;
+	result = complete(recorder, &is_gone, &err);
+	if (is_gone) {
+		lose_segment(recorder, segment);
+		return;
+	}
 	/* Said before an uploader can say that it has sent it. */
 	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
 		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
 		 log_number("drops", sum_of_drops(segment)));
-	if (result == 0)
-		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
 	if (result < 0)
-		log_error("segment could not be published, the next start recovers it",
-			  log_text("name", recorder->name), log_reason(&err));
+		spool_leave_facts(recorder->context.spool, recorder->name, segment);
 	else
+		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
+	if (result == 0) {
 		interface_add(recorder->counts, segments, 1);
+		return;
+	}
+	log_error("segment could not be published, will be recovered",
+		  log_text("name", recorder->name), log_reason(&err));
+	spool_abandon(recorder->context.spool, recorder->name);
 }
 
 static void count_dropped(struct recorder *recorder, const struct chunk *chunk,
@@ -226,34 +290,59 @@ static void on_disk_failure(struct recorder *recorder, const struct chunk *chunk
 	count_dropped(recorder, chunk, DROP_DISK);
 	if (recorder->fd >= 0)
 		finish_segment(recorder, "disk", chunk->last_ns);
+	/* A quota, or a file system that others fill: limits that the budget does not see. */
+	if (err->errnum == ENOSPC || err->errnum == EDQUOT)
+		(void)spool_give_way(recorder->context.spool);
+}
+
+/* Begin a segment if need be, and append the chunk to it. */
+static int write_chunk(struct recorder *recorder, const struct chunk *chunk, struct error *err)
+{
+	if (recorder->fd >= 0 &&
+	    recorder->segment.bytes >= spool_segment_bytes_max(recorder->context.spool))
+		finish_segment(recorder, "budget", chunk->last_ns);
+	if (recorder->fd < 0 && begin_segment(recorder, chunk, err) < 0)
+		return -1;
+	if (chunk->length == 0)
+		return 0;
+	adapt_level(recorder);
+	return append_member(recorder, chunk->bytes, chunk->length, err);
+}
+
+/* The same; where the open segment takes all there is, it is finished to make room for the next. */
+static int write_chunk_within_budget(struct recorder *recorder, const struct chunk *chunk,
+				     struct error *err)
+{
+	if (write_chunk(recorder, chunk, err) == 0)
+		return 0;
+	if (err->kind != ERROR_TRANSIENT || recorder->fd < 0)
+		return -1;
+	finish_segment(recorder, "budget", chunk->first_ns);
+	return write_chunk(recorder, chunk, err);
 }
 
 static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 {
 	struct error err;
 
-	if (spool_is_full(recorder->context.spool)) {
-		if (chunk->packets > 0)
-			count_dropped(recorder, chunk, DROP_BUDGET);
-	} else if (recorder->fd < 0 && begin_segment(recorder, chunk, &err) < 0) {
-		on_disk_failure(recorder, chunk, &err);
-	} else if (chunk->length > 0) {
-		adapt_level(recorder);
-		if (append_member(recorder, chunk->bytes, chunk->length, &err) < 0) {
-			on_disk_failure(recorder, chunk, &err);
-		} else {
-			add_to_facts(&recorder->segment, chunk);
-			interface_add(recorder->counts, packets, chunk->packets);
-			interface_add(recorder->counts, bytes, chunk->length);
-			if (recorder->is_failing)
-				log_notice("segments can be written again",
-					   log_text("interface", recorder->interface));
+	if (write_chunk_within_budget(recorder, chunk, &err) == 0) {
+		if (chunk->length > 0 && recorder->is_failing) {
+			log_notice("segments can be written again",
+				   log_text("interface", recorder->interface));
 			recorder->is_failing = false;
 		}
+		add_to_facts(&recorder->segment, chunk);
+		interface_add(recorder->counts, packets, chunk->packets);
+		interface_add(recorder->counts, bytes, chunk->length);
+	} else if (err.kind == ERROR_TRANSIENT) {
+		count_dropped(recorder, chunk, DROP_BUDGET);
+	} else {
+		on_disk_failure(recorder, chunk, &err);
 	}
 	recorder->segment.packets_own += chunk->packets_own;
 	recorder->segment.drops[DROP_KERNEL] += chunk->drops_kernel;
 	recorder->segment.drops[DROP_INTERFACE] += chunk->drops_interface;
+	recorder->segment.drops[DROP_BUDGET] += chunk->drops_budget;
 	if (chunk->end_reason && recorder->fd >= 0)
 		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
 	if (chunk->end_reason)
@@ -277,6 +366,7 @@ static void run(void *context)
 	/* Capture ends its last segment; this is for a segment that it could not end. */
 	if (recorder->fd >= 0)
 		finish_segment(recorder, "stop", clock_real_ns());
+	carry_drops(recorder);
 }
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface)

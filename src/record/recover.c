@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/recover.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,7 +86,7 @@ static int walk_file(int fd, const char *name, struct segment *segment, struct e
 	walk.format = format_of_name(name);
 	segment->packets = segment->pcap_bytes = segment->bytes = 0;
 	if (!walk.format)
-		return error_set(err, ERROR_FATAL, "not a capture file of ours");
+		return error_set(err, ERROR_REJECTED, "not a capture file of ours");
 	do {
 		member = walk_member(&walk, segment->bytes, segment, err);
 	} while (member > 0);
@@ -105,9 +106,11 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
 	if (segment.bytes == 0 && st.st_size > SMALL_BYTES)
-		return error_set(err, ERROR_FATAL, "its beginning is damaged");
+		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
 	if (segment.packets == 0) {
 		log_notice("unfinished segment without packets removed", log_text("name", name));
+		/* What was lost before it stays told. */
+		spool_carry(spool, segment.drops, name);
 		spool_discard(spool, name);
 		return 0;
 	}
@@ -132,21 +135,34 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 	return 0;
 }
 
-int recover_unfinished(struct spool *spool, struct counters *counters, struct error *err)
+/* One that cannot be read now may be readable later; one that is damaged never will be. */
+static void on_failure(struct spool *spool, const char *name, unsigned failures,
+		       const struct error *failure)
 {
-	char **names;
-	size_t count;
+	struct error err;
 
-	if (spool_list_unfinished(spool, &names, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
+	if (failure->kind == ERROR_REJECTED) {
+		log_error("unfinished segment is damaged, set aside in rejected/",
+			  log_text("name", name), log_reason(failure));
+		if (spool_set_aside(spool, name, &err) == 0)
+			return;
+	} else if (failures == 0) {
+		log_error("unfinished segment cannot be recovered, will be tried again",
+			  log_text("name", name), log_reason(failure));
+	}
+	spool_abandon(spool, name);
+}
+
+void recover_unfinished(struct spool *spool, struct counters *counters,
+			const atomic_bool *is_stopping)
+{
+	char name[SEGMENT_NAME_MAX + 1];
+	unsigned failures;
+
+	while (!atomic_load(is_stopping) && spool_take_unfinished(spool, name, &failures)) {
 		struct error failure;
 
-		if (recover_one(spool, names[i], counters, &failure) < 0)
-			log_error("unfinished segment cannot be recovered, it stays in capturing/",
-				  log_text("name", names[i]), log_reason(&failure));
-		free(names[i]);
+		if (recover_one(spool, name, counters, &failure) < 0)
+			on_failure(spool, name, failures, &failure);
 	}
-	free(names);
-	return 0;
 }

@@ -1,25 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spool/budget.h"
 
-static bool is_over(const struct budget *budget, const struct budget_state *state)
-{
-	uint64_t floor = state->disk_total / 100 * budget->min_free_percent;
+#include <stddef.h>
 
-	return state->segments > budget->max_segments ||
-	       (budget->max_bytes > 0 && state->bytes > budget->max_bytes) ||
-	       state->disk_free < floor;
+#define SLACK_PART 16
+
+static uint64_t floor_of(const struct budget_floor *floor, uint64_t total)
+{
+	if (total == 0)
+		return 0;
+	return floor->is_percent ? total / 100 * floor->amount + total % 100 * floor->amount / 100
+				 : floor->amount;
 }
 
-size_t budget_excess(const struct budget *budget, struct budget_state state, const uint64_t *sizes,
-		     size_t count, bool *ret_is_short)
+const char *budget_exceeded(const struct budget *budget, const struct budget_state *state)
 {
-	size_t excess = 0;
+	if (state->segments > budget->max_segments)
+		return "spool.max_segments";
+	if (budget->max_bytes > 0 && state->bytes > budget->max_bytes)
+		return "spool.max_size";
+	if (state->disk_free < floor_of(&budget->min_free, state->disk_total))
+		return "spool.min_free";
+	if (state->inodes_free < floor_of(&budget->min_free_inodes, state->inodes_total))
+		return "spool.min_free_inodes";
+	return NULL;
+}
 
-	for (; excess < count && is_over(budget, &state); excess++) {
-		state.segments--;
-		state.bytes -= sizes[excess] < state.bytes ? sizes[excess] : state.bytes;
-		state.disk_free += sizes[excess];
-	}
-	*ret_is_short = state.disk_free < state.disk_total / 100 * budget->min_free_percent;
-	return excess;
+bool budget_has_slack(const struct budget *budget, const struct budget_state *state)
+{
+	struct budget tighter = *budget;
+	uint64_t disk_floor = floor_of(&budget->min_free, state->disk_total);
+	uint64_t inodes_floor = floor_of(&budget->min_free_inodes, state->inodes_total);
+
+	tighter.max_segments -= (budget->max_segments + SLACK_PART - 1) / SLACK_PART;
+	tighter.max_bytes -= budget->max_bytes / SLACK_PART;
+	tighter.min_free = (struct budget_floor){ disk_floor + disk_floor / SLACK_PART, false };
+	tighter.min_free_inodes = (struct budget_floor){ inodes_floor + inodes_floor / SLACK_PART,
+							 false };
+	return !budget_exceeded(&tighter, state);
 }

@@ -1,25 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How many segments have to go when the spool is over its limits. Pure: numbers in, a number out. */
+/* What the spool may take, and whether it does. Pure: numbers in, an answer out. */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+/* What to do when there is no room, as spool.when_full has it. */
+enum budget_policy {
+	BUDGET_DROP_OLDEST,
+	BUDGET_DROP_NEWEST,
+	BUDGET_STOP_CAPTURE,
+};
+
+/* How much of the file system is for others: per cent of it, or so much. */
+struct budget_floor {
+	uint64_t amount;
+	bool is_percent;
+};
+
 struct budget {
-	uint64_t max_segments;
-	uint64_t max_bytes;        /* 0: no limit */
-	unsigned min_free_percent; /* of the file system */
+	enum budget_policy policy;
+	uint64_t max_segments; /* that are finished and not sent yet */
+	uint64_t max_bytes;    /* of everything in the folder, as du tells; 0: no limit */
+	struct budget_floor min_free, min_free_inodes;
 };
 
 struct budget_state {
-	uint64_t segments, bytes;       /* everything that waits, also what is being sent */
-	uint64_t disk_total, disk_free; /* of the file system, in bytes; total 0: unknown */
+	uint64_t segments, bytes;
+	uint64_t disk_total, disk_free;     /* bytes; total 0: unknown */
+	uint64_t inodes_total, inodes_free; /* total 0: the file system has no such limit */
 };
 
+/* The option whose limit the state is over; NULL: it is within all of them. */
+const char *budget_exceeded(const struct budget *budget, const struct budget_state *state);
 /*
- * Given the sizes of what may be deleted, in the order in which it would be, return how many to delete.
- * ret_is_short is set if even deleting them all leaves less free space than the floor.
+ * Is there a sixteenth of each limit to spare? What was full goes on only then: it would be full again
+ * with the next packet.
  */
-size_t budget_excess(const struct budget *budget, struct budget_state state, const uint64_t *sizes,
-		     size_t count, bool *ret_is_short);
+bool budget_has_slack(const struct budget *budget, const struct budget_state *state);

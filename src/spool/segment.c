@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spool/segment.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +18,14 @@ static const struct fact {
 	const char *key;
 	enum fact_type type;
 	size_t offset, size;
+	bool is_ours; /* in our files only */
 } facts[] = {
-#define FACT(key, type, field)                                  \
-	{                                                       \
-		key, type, offsetof(struct segment, field),     \
-			sizeof(((struct segment *)NULL)->field) \
+#define FACT_OF(key, type, field, is_ours)                               \
+	{                                                                \
+		key, type, offsetof(struct segment, field),              \
+			sizeof(((struct segment *)NULL)->field), is_ours \
 	}
+#define FACT(key, type, field) FACT_OF(key, type, field, false)
 	FACT("node", FACT_TEXT, node),
 	FACT("interface", FACT_TEXT, interface),
 	FACT("link-type", FACT_TEXT, link_type),
@@ -44,7 +47,9 @@ static const struct fact {
 	FACT("drops-disk", FACT_NUMBER, drops[DROP_DISK]),
 	FACT("bytes", FACT_NUMBER, bytes),
 	FACT("crc32c", FACT_CRC, crc32c),
+	FACT_OF("carried", FACT_NUMBER, carried, true),
 #undef FACT
+#undef FACT_OF
 };
 
 #define VALUE_MAX (SEGMENT_FILTER_MAX + 1)
@@ -103,6 +108,8 @@ void segment_each_fact(const struct segment *segment,
 	char value[VALUE_MAX];
 
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+		if (facts[i].is_ours)
+			continue;
 		format_value(segment, &facts[i], value);
 		visit(context, facts[i].key, value);
 	}
@@ -121,7 +128,12 @@ static void append_line(void *context, const char *key, const char *value)
 
 void segment_encode(const struct segment *segment, struct text *out)
 {
-	segment_each_fact(segment, append_line, out);
+	char value[VALUE_MAX];
+
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+		format_value(segment, &facts[i], value);
+		append_line(out, facts[i].key, value);
+	}
 }
 
 static const struct fact *find_fact(const char *key, size_t length)

@@ -32,6 +32,8 @@ struct segment {
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */
 	uint64_t drops[DROP_REASON_COUNT];
+	uint64_t
+		carried; /* number of the carried drops that are among them: not for other people */
 	uint64_t bytes;  /* of the file */
 	uint32_t crc32c; /* of the file */
 };
@@ -42,7 +44,7 @@ void segment_encode(const struct segment *segment, struct text *out);
 int segment_decode(const char *facts, struct segment *ret_segment, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Call visit for each fact, in the order of segment_encode. */
+/* Call visit for each fact that is of use elsewhere, in the order of segment_encode. */
 void segment_each_fact(const struct segment *segment,
 		       void (*visit)(void *context, const char *key, const char *value),
 		       void *context);

@@ -23,15 +23,17 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	struct spool *spool = mem_calloc(1, sizeof *spool);
 
 	spool->counters = counters;
+	spool->directory = mem_strdup(directory);
 	spool->budget.max_segments = UINT64_MAX;
 	(void)pthread_mutex_init(&spool->sequence_lock, NULL);
 	(void)pthread_mutex_init(&spool->budget_lock, NULL);
+	(void)pthread_mutex_init(&spool->carry_lock, NULL);
 	(void)pthread_mutex_init(&spool->event_lock, NULL);
 	(void)pthread_mutex_init(&spool->lock, NULL);
 	thread_cond_init(&spool->changed);
 	if (spool_folder_open(spool, directory, err) < 0 ||
-	    spool_folder_read_sequence(spool, err) < 0 || spool_tidy_up(spool, err) < 0 ||
-	    spool_rescan(spool, err) < 0) {
+	    spool_folder_read_sequence(spool, err) < 0 || spool_carry_open(spool, err) < 0 ||
+	    spool_tidy(spool, err) < 0 || spool_scan(spool, err) < 0) {
 		spool_close(spool);
 		return error_wrap(err, "spool %s", directory);
 	}
@@ -49,120 +51,12 @@ struct spool *spool_close(struct spool *spool)
 	(void)pthread_cond_destroy(&spool->changed);
 	(void)pthread_mutex_destroy(&spool->lock);
 	(void)pthread_mutex_destroy(&spool->event_lock);
+	(void)pthread_mutex_destroy(&spool->carry_lock);
 	(void)pthread_mutex_destroy(&spool->budget_lock);
 	(void)pthread_mutex_destroy(&spool->sequence_lock);
+	free(spool->directory);
 	free(spool);
 	return NULL;
-}
-
-int spool_create(struct spool *spool, const char *name, const struct segment *segment,
-		 struct error *err)
-{
-	cleanup_close int fd = -1;
-
-	if (spool_facts_write(spool, name, segment, err) < 0)
-		return -1;
-	fd = openat(spool->folder_fd[SPOOL_CAPTURING], name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		error_errno(err, "create segment %s", name);
-		spool_facts_remove(spool, name);
-		return -1;
-	}
-	return take_fd(&fd);
-}
-
-/* The facts that are there stay: what is newer of the drops is told by the next segment. */
-static void carry_over(struct spool *spool, const char *name, const struct segment *segment)
-{
-	struct segment told = { 0 };
-	struct error reading;
-
-	if (spool_facts_read(spool, name, &told, &reading) < 0)
-		log_debug("segment has no facts", log_reason(&reading));
-	(void)pthread_mutex_lock(&spool->lock);
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (segment->drops[i] > told.drops[i])
-			spool->carried_drops[i] += segment->drops[i] - told.drops[i];
-	(void)pthread_mutex_unlock(&spool->lock);
-}
-
-/* Whoever sees the segment finds its facts; for want of new ones, those of its beginning. */
-static void tell_facts(struct spool *spool, const char *name, const struct segment *segment)
-{
-	struct segment told = *segment;
-	struct error err;
-
-	(void)pthread_mutex_lock(&spool->lock);
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		told.drops[i] += spool->carried_drops[i];
-	memset(spool->carried_drops, 0, sizeof spool->carried_drops);
-	(void)pthread_mutex_unlock(&spool->lock);
-	if (spool_facts_write(spool, name, &told, &err) == 0)
-		return;
-	log_warning("facts of a segment cannot be written, it goes with those of its beginning",
-		    log_text("name", name), log_reason(&err));
-	carry_over(spool, name, &told);
-}
-
-int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
-		  struct error *err)
-{
-	int result;
-
-	tell_facts(spool, name, segment);
-	(void)pthread_mutex_lock(&spool->lock);
-	result = spool_folder_move(spool, SPOOL_CAPTURING, SPOOL_READY, name, err);
-	if (result == 0)
-		spool_index_insert(spool, name, SPOOL_READY, segment->bytes);
-	(void)pthread_mutex_unlock(&spool->lock);
-	if (result < 0)
-		return -1;
-	spool_tell(spool, false);
-	/* The new name first: after a power failure the file may be in both places, never in neither. */
-	spool_folder_sync(spool, SPOOL_READY);
-	spool_folder_sync(spool, SPOOL_CAPTURING);
-	return 0;
-}
-
-void spool_discard(struct spool *spool, const char *name)
-{
-	(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], name, 0);
-	spool_facts_remove(spool, name);
-}
-
-int spool_list_unfinished(struct spool *spool, char ***ret_names, size_t *ret_count,
-			  struct error *err)
-{
-	cleanup_closedir DIR *dir = spool_folder_list(spool, SPOOL_CAPTURING, err);
-	char **names = NULL;
-	size_t count = 0;
-	struct dirent *item;
-
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir))) {
-		if (item->d_name[0] == '.')
-			continue;
-		names = mem_realloc(names, count + 1, sizeof *names);
-		names[count++] = mem_strdup(item->d_name);
-	}
-	*ret_names = names;
-	*ret_count = count;
-	return 0;
-}
-
-int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
-			  struct error *err)
-{
-	struct error reading;
-	int fd = openat(spool->folder_fd[SPOOL_CAPTURING], name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return error_errno(err, "open %s", name);
-	if (spool_facts_read(spool, name, ret_segment, &reading) < 0)
-		spool_facts_guess(name, ret_segment);
-	return fd;
 }
 
 /* Size and checksum of a claimed file, from the file itself. */
@@ -210,7 +104,7 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 	while ((entry = spool_index_next(spool, order, now_ms, ret_due_ms))) {
 		if (entry->state == SPOOL_SENDING ||
 		    spool_folder_move(spool, SPOOL_READY, SPOOL_SENDING, entry->name, err) == 0) {
-			entry->state = SPOOL_SENDING;
+			spool_index_set_state(spool, entry, SPOOL_SENDING);
 			entry->is_claimed = true;
 			(void)snprintf(claim->name, sizeof claim->name, "%s", entry->name);
 			return 1;
@@ -222,7 +116,7 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 		/* An operator has taken it away. */
 		log_warning("segment vanished from the spool", log_text("name", entry->name),
 			    log_reason(err));
-		spool_facts_remove(spool, entry->name);
+		spool_forget(spool, entry->name);
 		spool_index_delete(spool, entry);
 	}
 	return 0;
@@ -331,14 +225,14 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 		/* What could not be moved stays in sending/, to be claimed there again. */
 		entry->is_claimed = false;
 		if (result == 0)
-			entry->state = to;
+			spool_index_set_state(spool, entry, to);
 		if (has_failed || result < 0)
 			spool_index_failed(entry, clock_monotonic_ms());
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
 	spool_tell(spool, false);
 	if (is_gone)
-		spool_facts_remove(spool, claim->name);
+		spool_forget(spool, claim->name);
 	return result;
 }
 
@@ -358,6 +252,7 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
 	spool_attempts_remove(spool, claim->name);
+	spool_account_beside(spool, claim->name);
 	counter_add(&spool->counters->segments_rejected, 1);
 	counters_discard(spool->counters, claim->segment.interface, DROP_REJECTED,
 			 claim->segment.packets);

@@ -8,7 +8,8 @@
  *
  * facts/NAME holds what is known of the segment, written before it is published; attempts/NAME what an
  * attempt to send it left behind that may have succeeded, or can be gone on with. A name outside
- * capturing/ and sending/ is complete. The folders are the truth; the list in memory is a cache of them,
+ * capturing/ and sending/ is complete. Files with other names than ours are never touched, only counted.
+ * The folders are the truth; the list in memory is a cache of them,
  * made by spool_open(). All functions may be called from any thread; they lock, and block on the disk:
  * all but spool_set_budget(), spool_wake(), spool_is_full() and spool_totals(), which main may call.
  */
@@ -68,15 +69,25 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 		  struct error *err) __attribute__((warn_unused_result));
 /* Recorder: nothing worth keeping is in capturing/NAME. */
 void spool_discard(struct spool *spool, const char *name);
-/* Recovery: names in capturing/, with count in ret_count; the caller frees each and the array. */
-int spool_list_unfinished(struct spool *spool, char ***ret_names, size_t *ret_count,
-			  struct error *err) __attribute__((warn_unused_result));
+/* Recorder: capturing/NAME cannot be finished; its drops are told by recovery, or by the next segment. */
+void spool_leave_facts(struct spool *spool, const char *name, const struct segment *segment);
+/* Recorder: it cannot be published now. Recovery takes care of it. */
+void spool_abandon(struct spool *spool, const char *name);
+/*
+ * Recovery: take one of the files in capturing/ that nobody writes; false: there is none now. It is to be
+ * published, discarded, set aside or abandoned; ret_failures: how often that was the end.
+ */
+bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX + 1],
+			   unsigned *ret_failures);
 /*
  * Recovery: capturing/NAME, opened for reading and writing, with what was known of it when it was begun
  * (or could be read from its name). Returns the fd.
  */
 int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
 			  struct error *err) __attribute__((warn_unused_result));
+/* Recovery: nothing of capturing/NAME can be read: to rejected/, for a person to look at. */
+int spool_set_aside(struct spool *spool, const char *name, struct error *err)
+	__attribute__((warn_unused_result));
 
 enum spool_order {
 	SPOOL_OLDEST_FIRST,
@@ -130,15 +141,37 @@ void spool_hurry(struct spool *spool);
 
 /* What the spool may take from now on. */
 void spool_set_budget(struct spool *spool, const struct budget *budget);
-/* Delete what is over the budget (rejected first, then the oldest ready); counted and logged. */
-int spool_enforce(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
-/* True after an enforcement that had nothing left to delete and still was below the free floor. */
+/*
+ * Recorder: is there room to write so many bytes more to capturing/NAME, or (NULL) to begin a segment with
+ * so many? Deletes what the policy has deleted (rejected first, then the oldest ready), counted and logged.
+ * ERROR_TRANSIENT: there is none; others: the disk. spool_settle() follows the writing.
+ */
+int spool_make_room(struct spool *spool, const char *name, uint64_t bytes, struct error *err)
+	__attribute__((warn_unused_result));
+/* Recorder: account what capturing/NAME takes now. ERROR_FATAL if somebody has deleted the file. */
+int spool_settle(struct spool *spool, const char *name, int fd, struct error *err);
+/* Recorder: so large a file may become, for the budget's sake. */
+uint64_t spool_segment_bytes_max(struct spool *spool);
+/* Recorder: the disk has no room, whatever the budget says. True if a segment was deleted. */
+bool spool_give_way(struct spool *spool);
+/*
+ * Delete what is over the budget, though nobody wants to write: others fill the file system, or the limits
+ * have changed. Failures are logged.
+ */
+void spool_enforce(struct spool *spool);
+/* True while there is no room and nothing that may be deleted for it. */
 bool spool_is_full(const struct spool *spool);
+/*
+ * Drops that the next segment tells, noted durably. `deleting`: the segment, in ready/ or capturing/, that
+ * is about to be deleted and whose they are; "" for none.
+ */
+void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT],
+		 const char *deleting);
 
 struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */
-	uint64_t bytes;                    /* of all of them */
-	uint64_t disk_free, disk_total;    /* of its file system, at the last enforcement */
+	uint64_t bytes;                    /* that the folder takes, with all that is in it */
+	uint64_t disk_free, disk_total;    /* of its file system, when last looked at */
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

@@ -13,11 +13,15 @@
 int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,
 		       struct error *err)
 {
+	int result = 0;
+
 	if (text)
-		return file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
-					   strlen(text), err);
-	spool_attempts_remove(spool, claim->name);
-	return 0;
+		result = file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
+					     strlen(text), err);
+	else
+		spool_attempts_remove(spool, claim->name);
+	spool_account_beside(spool, claim->name);
+	return result;
 }
 
 char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim)

@@ -21,17 +21,6 @@ int spool_facts_write(struct spool *spool, const char *name, const struct segmen
 	return file_replace(spool->folder_fd[SPOOL_FACTS], name, facts.bytes, facts.length, err);
 }
 
-int spool_note_facts(struct spool *spool, const char *name, const struct segment *segment,
-		     struct error *err)
-{
-	struct segment unfinished = *segment;
-
-	/* Of a file that still grows, they would be taken for the whole one's. */
-	unfinished.bytes = 0;
-	unfinished.crc32c = 0;
-	return spool_facts_write(spool, name, &unfinished, err);
-}
-
 /* 0 if there are facts, -1 with err if there are none that can be used. */
 int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
 		     struct error *err)
@@ -45,10 +34,10 @@ int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_
 	return segment_decode(text, ret_segment, err);
 }
 
-void spool_facts_remove(struct spool *spool, const char *name)
+void spool_forget(struct spool *spool, const char *name)
 {
-	(void)unlinkat(spool->folder_fd[SPOOL_FACTS], name, 0);
-	spool_attempts_remove(spool, name);
+	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT; state++)
+		(void)unlinkat(spool->folder_fd[state], name, 0);
 }
 
 /* What a name tells, where the facts are missing or damaged. */

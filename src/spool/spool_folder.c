@@ -16,12 +16,16 @@
 #define FOLDER_MODE   0750
 #define SEQUENCE_FILE "sequence"
 #define LOCK_FILE     "lock"
+#define CARRIED_FILE  SPOOL_CARRIED_FILE
 #define PROBE_FILE    "probe"
 
 const char *const spool_folder_names[SPOOL_STATE_COUNT] = {
 	[SPOOL_CAPTURING] = "capturing", [SPOOL_READY] = "ready", [SPOOL_SENDING] = "sending",
 	[SPOOL_REJECTED] = "rejected",   [SPOOL_FACTS] = "facts", [SPOOL_ATTEMPTS] = "attempts",
 };
+
+const char *const spool_file_names[] = { SEQUENCE_FILE,        LOCK_FILE, CARRIED_FILE, PROBE_FILE,
+					 SPOOL_CONTROL_SOCKET, NULL };
 
 /*
  * One process per spool: a lock that goes with the process, on a file that stays. (The name of a socket
@@ -255,16 +259,15 @@ int spool_check(const char *directory, struct error *err)
 /* A name that the spool uses in its root folder, or the temporary one .NAME.new. */
 static bool is_our_name(const char *name)
 {
-	static const char *const files[] = { SEQUENCE_FILE, LOCK_FILE, PROBE_FILE,
-					     SPOOL_CONTROL_SOCKET };
 	size_t length = strlen(name);
 
 	if (length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0) {
 		name++;
 		length -= 5;
 	}
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		if (strlen(files[i]) == length && memcmp(files[i], name, length) == 0)
+	for (size_t i = 0; spool_file_names[i]; i++)
+		if (strlen(spool_file_names[i]) == length &&
+		    memcmp(spool_file_names[i], name, length) == 0)
 			return true;
 	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
 		if (strlen(spool_folder_names[state]) == length &&

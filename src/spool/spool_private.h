@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_facts.c,
- * spool_attempts.c, spool_tidy.c and spool_folder.c (the disk). Nothing is synced with `lock` held: the main thread must not wait for a disk.
+ * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_budget.c (its
+ * sum and its limits), spool_unfinished.c (capturing/), and the disk: spool_attempts.c, spool_carry.c,
+ * spool_facts.c, spool_folder.c, spool_scan.c, spool_tidy.c.
  */
 
 #include <dirent.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "base/thread.h"
 #include "spool/spool.h"
 
-/* A state is a folder. Whole segments are in READY to REJECTED; the others hold what goes with them. */
+/*
+ * A state is a folder. Whole segments are in READY to REJECTED; from FACTS on, folders hold files of the
+ * segments' names with what is known of them.
+ */
 enum spool_state {
 	SPOOL_CAPTURING,
 	SPOOL_READY,
@@ -23,17 +28,33 @@ enum spool_state {
 };
 
 extern const char *const spool_folder_names[SPOOL_STATE_COUNT];
+/* The files in the spool's own folder; ends with NULL. */
+extern const char *const spool_file_names[];
+#define SPOOL_CARRIED_FILE "carried"
 
 struct spool_entry {
 	char *name;
 	enum spool_state state;
-	uint64_t bytes;
-	bool is_claimed; /* else, in SENDING: it could not be moved back, and can be claimed again */
+	uint64_t bytes;        /* allocated, or about to be */
+	uint64_t beside_bytes; /* allocated for what is known of it */
+	/*
+	 * Somebody works on it: nobody else may. Else, in SENDING: it could not be moved back, and can be
+	 * claimed again; in CAPTURING: it is to be recovered.
+	 */
+	bool is_claimed;
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: so long others come first */
 };
 
+/* See spool_carry.c. */
+struct spool_carried {
+	uint64_t number;
+	uint64_t drops[DROP_REASON_COUNT];
+	bool is_unwritten; /* the file tells something else */
+};
+
 struct spool {
+	char *directory;
 	int root_fd, folder_fd[SPOOL_STATE_COUNT];
 	int lock_fd; /* of the file `lock`: there is one process per spool */
 	struct counters *counters;
@@ -45,6 +66,9 @@ struct spool {
 	pthread_mutex_t budget_lock;
 	struct budget budget;
 
+	pthread_mutex_t carry_lock; /* may be taken with `lock` held, not the other way round */
+	struct spool_carried carried;
+
 	/* An event count for those who wait for a segment: its lock is never held for longer than this. */
 	pthread_mutex_t event_lock;
 	pthread_cond_t changed;
@@ -52,11 +76,14 @@ struct spool {
 	unsigned wakes; /* of them, how often spool_wake() was called */
 
 	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
-	uint64_t disk_free, disk_total; /* bytes, at the last enforcement */
-	struct spool_entry *entries;    /* whole segments, in name order */
+	uint64_t disk_free, disk_total; /* bytes, when last looked at */
+	struct spool_entry *entries;    /* all segments, in name order */
 	size_t count, capacity;
-	/* What segments told that were deleted for want of room, and their packets: the next one tells it. */
-	uint64_t carried_drops[DROP_REASON_COUNT];
+	size_t counts[SPOOL_STATE_COUNT];
+	/* Allocated: for what is in the list; the folders and our files in them; everybody else's. */
+	uint64_t entry_bytes, folder_bytes, foreign_bytes;
+	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
+	bool is_deleting, has_failed;               /* said already */
 };
 
 /* Make and open the folders, and keep other processes out. */
@@ -80,13 +107,14 @@ int spool_folder_read_sequence(struct spool *spool, struct error *err)
 /* Something has become ready, or may have. */
 void spool_tell(struct spool *spool, bool is_wake);
 
-/* What an earlier run was sending is to be sent; what is of no use any more goes. */
-int spool_tidy_up(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
-
 /* The list; the caller holds the lock. */
-void spool_index_insert(struct spool *spool, const char *name, enum spool_state state,
-			uint64_t bytes);
+struct spool_entry *spool_index_insert(struct spool *spool, const char *name,
+				       enum spool_state state);
 struct spool_entry *spool_index_find(struct spool *spool, const char *name);
+/* Behind the others, wherever its place is; not counted. */
+struct spool_entry *spool_index_append(struct spool *spool, const char *name,
+				       enum spool_state state);
+void spool_index_set_state(struct spool *spool, struct spool_entry *entry, enum spool_state state);
 /*
  * The next one to send: the first in that order. What is held after failures waits for its time (the
  * nearest is put into ret_due_ms), and in a newest-first run comes last, but at once. NULL: none now.
@@ -104,11 +132,37 @@ int spool_facts_write(struct spool *spool, const char *name, const struct segmen
 /* -1 with err if there are none, or none that can be used. */
 int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
 		     struct error *err) __attribute__((warn_unused_result));
-/* With what goes with them: the segment is gone. */
-void spool_facts_remove(struct spool *spool, const char *name);
+/* Remove all that is known of it. */
+void spool_forget(struct spool *spool, const char *name);
 /* What the name alone tells; the rest is 0. */
 void spool_facts_guess(const char *name, struct segment *ret_segment);
 
 /* The process ended while it sent this segment: nobody knows how that ended. */
 void spool_attempts_note_unknown(struct spool *spool, const char *name);
 void spool_attempts_remove(struct spool *spool, const char *name);
+
+/* Blocks, as du counts them; 0 for what is not there. */
+uint64_t spool_allocated(int folder_fd, const char *name);
+/* What is known of it has changed. Locks. */
+void spool_account_beside(struct spool *spool, const char *name);
+/* Account it; the caller holds the lock. */
+void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes);
+void spool_measure_beside(struct spool *spool, struct spool_entry *entry);
+void spool_measure_folders(struct spool *spool);
+
+/* Read what an earlier run left, and finish what it had begun. */
+int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+/* Write the facts of a segment that is finished, with all that is carried; that is told then. */
+int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
+		     struct error *err) __attribute__((warn_unused_result));
+/* What spool_carry() noted has not come true. */
+void spool_uncarry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
+
+/* Is it the temporary file of a file_replace(), ".NAME.new"? */
+bool spool_is_temporary(const char *name);
+/* Is it a regular file with a segment's name? Fills st. */
+bool spool_is_segment(int folder_fd, const char *name, struct stat *st);
+/* What an earlier run left half done: back to ready/, or away. */
+int spool_tidy(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+/* Make the list anew; the caller holds the lock. */
+int spool_scan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));

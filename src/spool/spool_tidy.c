@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an earlier run left in the spool's folders. */
+/* What an earlier run left half done in the spool's folders. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "spool/name.h"
 #include "spool/spool_private.h"
 
-/* What goes with a segment that is gone is of no use. */
-static int remove_orphans(struct spool *spool, enum spool_state folder, struct error *err)
+/* Left by a crash in the middle of file_replace(). */
+static int remove_temporary(int folder_fd, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list(spool, folder, err);
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *item;
 
-	if (!dir)
+	if (!dir) {
+		error_errno(err, "list folder");
+		mem_close_cleanup(&fd);
 		return -1;
+	}
 	while ((item = readdir(dir))) {
-		bool has_segment = false;
+		size_t length = strlen(item->d_name);
+		cleanup_free char *name = mem_strdup(item->d_name + (item->d_name[0] == '.'));
+		struct name_parts parts;
+		bool is_ours = false;
 
-		for (enum spool_state state = SPOOL_CAPTURING; state < SPOOL_FACTS; state++)
-			if (faccessat(spool->folder_fd[state], item->d_name, F_OK, 0) == 0)
-				has_segment = true;
-		if (!has_segment && strcmp(item->d_name, ".") != 0 &&
-		    strcmp(item->d_name, "..") != 0)
-			(void)unlinkat(spool->folder_fd[folder], item->d_name, 0);
+		if (!spool_is_temporary(item->d_name))
+			continue;
+		name[length - 5] = '\0';
+		for (size_t i = 0; spool_file_names[i]; i++)
+			is_ours |= strcmp(name, spool_file_names[i]) == 0;
+		if (is_ours || name_parse(name, &parts))
+			(void)unlinkat(folder_fd, item->d_name, 0);
 	}
 	return 0;
 }
 
 /* What an earlier run was sending is to be sent, and may have been. */
-int spool_tidy_up(struct spool *spool, struct error *err)
+int spool_tidy(struct spool *spool, struct error *err)
 {
 	cleanup_closedir DIR *sending = spool_folder_list(spool, SPOOL_SENDING, err);
 	struct dirent *item;
@@ -36,14 +47,18 @@ int spool_tidy_up(struct spool *spool, struct error *err)
 	if (!sending)
 		return -1;
 	while ((item = readdir(sending))) {
-		if (item->d_name[0] == '.')
+		struct stat st;
+
+		if (!spool_is_segment(spool->folder_fd[SPOOL_SENDING], item->d_name, &st))
 			continue;
 		spool_attempts_note_unknown(spool, item->d_name);
 		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, item->d_name, err) < 0)
 			return -1;
 	}
-	return remove_orphans(spool, SPOOL_FACTS, err) < 0 ||
-			       remove_orphans(spool, SPOOL_ATTEMPTS, err) < 0
-		       ? -1
-		       : 0;
+	if (remove_temporary(spool->root_fd, err) < 0)
+		return -1;
+	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT; state++)
+		if (remove_temporary(spool->folder_fd[state], err) < 0)
+			return -1;
+	return 0;
 }

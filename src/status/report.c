@@ -46,7 +46,10 @@ static double segments_per_second(const struct conf *conf, const struct trend_se
 /* How much of the file system the spool may still take. */
 static double disk_room(const struct status_facts *facts)
 {
-	double floor = (double)facts->spool.disk_total * (double)facts->conf->spool_min_free / 100;
+	const struct conf_share *share = &facts->conf->spool_min_free;
+	double floor = share->is_percent
+			       ? (double)facts->spool.disk_total * (double)share->amount / 100
+			       : (double)share->amount;
 
 	return (double)facts->spool.disk_free > floor ? (double)facts->spool.disk_free - floor : 0;
 }

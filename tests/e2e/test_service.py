@@ -94,7 +94,7 @@ def test_stop_while_the_bucket_does_not_answer(lab):
     lab.bucket()
     lab.gcs.fault("*", delay=3600, times=0)
     daemon = lab.daemon("-G", "0", "--daemon-shutdown-deadline", "1").start()
-    wait_capturing()
+    daemon.wait_log("notice: recording")
     lab.send(100)
     start = time.monotonic()
     equal(daemon.stop(), 0, "exit status")

@@ -2,6 +2,7 @@
 #pragma once
 /* A spool in a folder of its own, for the tests of the spool and of the recovery. */
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,4 +75,23 @@ static void begin(struct fixture *fixture, const char *name, const void *bytes, 
 	assert_true(fd >= 0);
 	assert_int_equal(file_write_all(fd, bytes, length, &err), 0);
 	(void)close(fd);
+}
+
+static uint64_t du_bytes;
+
+static int add_blocks(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)path;
+	(void)type;
+	(void)walk;
+	du_bytes += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+/* What du says of the spool. */
+static inline uint64_t du(const struct fixture *fixture)
+{
+	du_bytes = 0;
+	assert_int_equal(nftw(fixture->directory, add_blocks, 16, FTW_PHYS), 0);
+	return du_bytes;
 }

@@ -7,6 +7,7 @@
 #include "record/codec.h"
 #include "record/recorder.h"
 #include "record/recover.h"
+#include "spool/spool_private.h"
 
 #define MEMBERS            4
 #define PACKETS_PER_MEMBER 10
@@ -53,6 +54,13 @@ static void make_file(struct file *file, const struct codec *codec)
 	}
 }
 
+static void recover(struct fixture *fixture)
+{
+	atomic_bool is_stopping = false;
+
+	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+}
+
 static void recover_cut(struct fixture *fixture, const struct codec *codec, const struct file *file,
 			size_t cut)
 {
@@ -67,7 +75,7 @@ static void recover_cut(struct fixture *fixture, const struct codec *codec, cons
 	name_format("n", "eth0", 1700000000000000000, cut, extension, name);
 	begin(fixture, name, file->bytes, cut);
 	open_again(fixture);
-	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	recover(fixture);
 	assert_false(is_there(fixture, "capturing", name));
 
 	if (codec == &codec_none && cut >= file->header_end) {
@@ -129,26 +137,27 @@ static void test_damage_in_the_middle(void **state)
 	memset(file.bytes + file.member_end[1] + 20, 0, 30);
 	name_format("n", "eth0", 1700000000000000000, 1, ".pcap.gz", name);
 	begin(fixture, name, file.bytes, file.length);
-	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	spool_abandon(fixture->spool, name);
+	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }
 
-/* No packet can be got out of it by us, but it may hold some: it is not ours to delete. */
-static void test_a_large_file_with_a_bad_beginning_stays(void **state)
+/* No packet can be got out of it by us, but it may hold some: for a person to look at. */
+static void test_a_large_file_with_a_bad_beginning_is_set_aside(void **state)
 {
 	static const uint8_t zeros[5000];
 	static const char *const names[] = { "n_20251123T083000.000Z_eth0_00000001.pcap",
 					     "n_20251123T083000.000Z_eth0_00000002.pcap.gz" };
 	struct fixture *fixture = *state;
-	struct error err;
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
 		begin(fixture, names[i], zeros, sizeof zeros);
-		assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
-		assert_true(is_there(fixture, "capturing", names[i]));
+		spool_abandon(fixture->spool, names[i]);
+		recover(fixture);
+		assert_true(is_there(fixture, "rejected", names[i]));
 		assert_true(is_there(fixture, "facts", names[i]));
 	}
 }
@@ -165,11 +174,26 @@ static void test_zeros_at_the_end_are_no_packets(void **state)
 	length = file.length;
 	memset(file.bytes + length, 0, 8192);
 	begin(fixture, "n_20251123T083000.000Z_eth0_00000001.pcap", file.bytes, length + 8192);
-	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	spool_abandon(fixture->spool, "n_20251123T083000.000Z_eth0_00000001.pcap");
+	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, MEMBERS * PACKETS_PER_MEMBER);
 	assert_int_equal(claimed.segment.bytes, length);
 	(void)close(claimed.fd);
+}
+
+/* What the facts of the one segment in capturing/ tell. */
+static struct segment known_of_open(struct fixture *fixture)
+{
+	struct segment known = { .packets = 0 };
+	struct error err;
+
+	(void)pthread_mutex_lock(&fixture->spool->lock);
+	if (fixture->spool->count > 0)
+		(void)!spool_facts_read(fixture->spool, fixture->spool->entries[0].name, &known,
+					&err);
+	(void)pthread_mutex_unlock(&fixture->spool->lock);
+	return known;
 }
 
 /* A crash must not make a lossy segment look whole: its facts on disk follow its drops. */
@@ -186,8 +210,6 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	struct segment known = { .packets = 0 };
 	struct chunk *chunk;
 	struct error err;
-	char **names;
-	size_t count;
 
 	chunk_pool_init(&pool, 2);
 	recorder = recorder_new(&context, "eth0");
@@ -199,12 +221,7 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	queue_push(recorder_queue(recorder), chunk);
 	for (int i = 0; i < 1000 && known.drops[DROP_KERNEL] == 0; i++) {
 		(void)usleep(10000);
-		assert_int_equal(spool_list_unfinished(fixture->spool, &names, &count, &err), 0);
-		if (count > 0) {
-			(void)close(spool_open_unfinished(fixture->spool, names[0], &known, &err));
-			free(names[0]);
-		}
-		free(names);
+		known = known_of_open(fixture);
 	}
 	assert_int_equal(known.drops[DROP_KERNEL], 7);
 	assert_int_equal(known.bytes, 0);
@@ -216,13 +233,45 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 
 static void test_a_file_that_is_not_ours_stays(void **state)
 {
+	static const char strange[] = "n_20251123T083000.000Z_eth0_00000001.xyz";
 	struct fixture *fixture = *state;
-	struct error err;
+	cleanup_free char *path = mem_printf("%s/capturing/notes.txt", fixture->directory);
+	FILE *file = fopen(path, "w");
 
-	begin(fixture, "notes.txt", "hello", 5);
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+	begin(fixture, strange, "hello", 5);
+	open_again(fixture);
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	assert_int_equal(recover_unfinished(fixture->spool, &fixture->counters, &err), 0);
+	recover(fixture);
 	assert_true(is_there(fixture, "capturing", "notes.txt"));
+	/* Our name, and nothing that we can read: for a person to look at. */
+	assert_true(is_there(fixture, "rejected", strange));
+}
+
+/* What was lost before a segment that has no packet is told by the next one, once. */
+static void test_drops_of_a_segment_without_packets_are_carried(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  next[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz";
+	struct fixture *fixture = *state;
+	struct segment segment = { .node = "n", .drops = { [DROP_DISK] = 5 } };
+	struct spool_claim claimed;
+	struct error err;
+	int fd = spool_create(fixture->spool, name, &segment, &err);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	open_again(fixture);
+	recover(fixture);
+	assert_false(is_there(fixture, "capturing", name));
+	open_again(fixture);
+	begin(fixture, next, "x", 1);
+	segment = (struct segment){ .node = "n", .bytes = 1 };
+	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.drops[DROP_DISK], 5);
+	(void)close(claimed.fd);
 }
 
 int main(void)
@@ -232,9 +281,10 @@ int main(void)
 		SPOOL_TEST(test_cut_anywhere),
 		SPOOL_TEST(test_damage_in_the_middle),
 		SPOOL_TEST(test_a_file_that_is_not_ours_stays),
-		SPOOL_TEST(test_a_large_file_with_a_bad_beginning_stays),
+		SPOOL_TEST(test_a_large_file_with_a_bad_beginning_is_set_aside),
 		SPOOL_TEST(test_zeros_at_the_end_are_no_packets),
 		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
+		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,34 +175,65 @@ static void test_damaged_facts_are_refused(void **state)
 
 static void test_budget(void **state)
 {
-	static const uint64_t sizes[] = { 10, 20, 30 };
+#define PERCENT(n)      \
+	{               \
+		n, true \
+	}
+#define AMOUNT(n)        \
+	{                \
+		n, false \
+	}
 	static const struct {
 		struct budget budget;
 		struct budget_state state;
-		size_t excess;
-		bool is_short;
+		const char *exceeded; /* NULL: it fits */
+		bool has_slack;
 	} cases[] = {
-		{ { 100, 0, 0 }, { 3, 60, 1000, 500 }, 0, false },
-		{ { 2, 0, 0 }, { 3, 60, 1000, 500 }, 1, false },
-		{ { 1, 0, 0 }, { 5, 60, 1000, 500 }, 3, false }, /* the rest is being sent */
-		{ { 100, 55, 0 }, { 3, 60, 1000, 500 }, 1, false },
-		{ { 100, 60, 0 }, { 3, 60, 1000, 500 }, 0, false },
-		{ { 100, 29, 0 }, { 3, 60, 1000, 500 }, 3, false },
-		{ { 100, 0, 10 }, { 3, 60, 1000, 100 }, 0, false },
-		{ { 100, 0, 10 }, { 3, 60, 1000, 95 }, 1, false },
-		{ { 100, 0, 10 }, { 3, 60, 1000, 75 }, 2, false },
-		{ { 100, 0, 10 }, { 3, 60, 1000, 30 }, 3, true }, /* others fill the disk */
-		{ { 100, 0, 10 }, { 3, 60, 0, 0 }, 0, false },    /* unknown */
+		{ { .max_segments = 32 }, { .segments = 30 }, NULL, true },
+		{ { .max_segments = 32 }, { .segments = 31 }, NULL, false },
+		{ { .max_segments = 32 }, { .segments = 32 }, NULL, false },
+		{ { .max_segments = 32 }, { .segments = 33 }, "spool.max_segments", false },
+		{ { .max_segments = 1 }, { .segments = 0 }, NULL, true },
+		{ { .max_segments = 1 }, { .segments = 1 }, NULL, false },
+		{ { 0, 9, 160, AMOUNT(0), AMOUNT(0) }, { .bytes = 150 }, NULL, true },
+		{ { 0, 9, 160, AMOUNT(0), AMOUNT(0) }, { .bytes = 151 }, NULL, false },
+		{ { 0, 9, 160, AMOUNT(0), AMOUNT(0) }, { .bytes = 161 }, "spool.max_size", false },
+		{ { 0, 9, 0, AMOUNT(0), AMOUNT(0) }, { .bytes = UINT64_MAX }, NULL, true },
+		/* The floor: of 1610 bytes 10 % are 161; a sixteenth of it more is 171. */
+		{ { 0, 9, 0, PERCENT(10), AMOUNT(0) }, { 0, 0, 1610, 171, 0, 0 }, NULL, true },
+		{ { 0, 9, 0, PERCENT(10), AMOUNT(0) }, { 0, 0, 1610, 161, 0, 0 }, NULL, false },
+		{ { 0, 9, 0, PERCENT(10), AMOUNT(0) },
+		  { 0, 0, 1610, 160, 0, 0 },
+		  "spool.min_free",
+		  false },
+		{ { 0, 9, 0, AMOUNT(500), AMOUNT(0) },
+		  { 0, 0, 1610, 499, 0, 0 },
+		  "spool.min_free",
+		  false },
+		{ { 0, 9, 0, AMOUNT(500), AMOUNT(0) }, { 0, 0, 1610, 500, 0, 0 }, NULL, false },
+		{ { 0, 9, 0, PERCENT(90), AMOUNT(0) }, { 0, 0, 0, 0, 0, 0 }, NULL, true }, /* ? */
+		{ { 0, 9, 0, AMOUNT(0), PERCENT(50) }, { 0, 0, 0, 0, 10, 5 }, NULL, true },
+		{ { 0, 9, 0, AMOUNT(0), PERCENT(50) },
+		  { 0, 0, 0, 0, 10, 4 },
+		  "spool.min_free_inodes",
+		  false },
+		{ { 0, 9, 0, AMOUNT(0), AMOUNT(3) },
+		  { 0, 0, 0, 0, 10, 2 },
+		  "spool.min_free_inodes",
+		  false },
+		{ { 0, 9, 0, AMOUNT(0), AMOUNT(3) }, { 0, 0, 0, 0, 0, 0 }, NULL, true }, /* btrfs */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-		bool is_short;
+		const char *exceeded = budget_exceeded(&cases[i].budget, &cases[i].state);
 
-		assert_int_equal(
-			budget_excess(&cases[i].budget, cases[i].state, sizes, 3, &is_short),
-			cases[i].excess);
-		assert_int_equal(is_short, cases[i].is_short);
+		if (!cases[i].exceeded)
+			assert_null(exceeded);
+		else
+			assert_string_equal(exceeded, cases[i].exceeded);
+		assert_int_equal(budget_has_slack(&cases[i].budget, &cases[i].state),
+				 cases[i].has_slack);
 	}
 }
 

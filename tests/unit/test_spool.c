@@ -30,8 +30,8 @@ static struct spool_claim claim(struct fixture *fixture, enum spool_order order)
 	return claimed;
 }
 
-static void assert_totals(struct fixture *fixture, uint64_t ready, uint64_t sending,
-			  uint64_t rejected)
+static uint64_t assert_counts(struct fixture *fixture, uint64_t ready, uint64_t sending,
+			      uint64_t rejected)
 {
 	struct spool_totals totals;
 
@@ -39,15 +39,22 @@ static void assert_totals(struct fixture *fixture, uint64_t ready, uint64_t send
 	assert_int_equal(totals.ready, ready);
 	assert_int_equal(totals.sending, sending);
 	assert_int_equal(totals.rejected, rejected);
-	assert_int_equal(totals.bytes, (ready + sending + rejected) * 9);
+	return totals.bytes;
+}
+
+/* And the sum is that of du. */
+static void assert_totals(struct fixture *fixture, uint64_t ready, uint64_t sending,
+			  uint64_t rejected)
+{
+	uint64_t bytes = assert_counts(fixture, ready, sending, rejected);
+
+	assert_int_equal(bytes, du(fixture));
 }
 
 static void enforce(struct fixture *fixture, const struct budget *budget)
 {
-	struct error err;
-
 	spool_set_budget(fixture->spool, budget);
-	assert_int_equal(spool_enforce(fixture->spool, &err), 0);
+	spool_enforce(fixture->spool);
 }
 
 static void test_oldest_or_newest_first(void **state)
@@ -266,6 +273,174 @@ static void test_what_is_being_sent_is_never_deleted(void **state)
 	(void)close(claimed.fd);
 }
 
+/* Whatever a crash leaves, and whoever's files are there: the sum is that of du, before and after. */
+static void test_the_sum_is_exact_after_a_crash(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const strange[] = { "ready/notes.txt", "facts/notes.txt", "notes.txt",
+					       "folder/deep/notes.txt" };
+	static char block[10000];
+	cleanup_free char *folder = mem_printf("%s/folder", fixture->directory);
+	cleanup_free char *deep = mem_printf("%s/folder/deep", fixture->directory);
+	cleanup_free char *left = mem_printf("%s/facts/.%s.new", fixture->directory, third);
+	struct spool_claim claimed;
+	struct error err;
+	int fd;
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(mkdir(deep, 0700), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(strange); i++) {
+		cleanup_free char *path = mem_printf("%s/%s", fixture->directory, strange[i]);
+
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		assert_int_equal(file_write_all(fd, block, sizeof block, &err), 0);
+		(void)close(fd);
+	}
+	publish(fixture, first);
+	publish(fixture, second);
+	begin(fixture, third, block, sizeof block); /* never finished */
+	fd = open(left, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	(void)close(claimed.fd);
+	open_again(fixture);
+	assert_totals(fixture, 2, 0, 0);
+	assert_int_equal(access(left, F_OK), -1);
+	enforce(fixture, &(struct budget){ .max_segments = 0, .max_bytes = 1 });
+	assert_totals(fixture, 0, 0, 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(strange); i++) {
+		cleanup_free char *path = mem_printf("%s/%s", fixture->directory, strange[i]);
+
+		assert_int_equal(access(path, F_OK), 0);
+	}
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
+}
+
+/* A recorder asks before it writes: old segments go first, what is being written counts. */
+static void test_room_is_made_before_it_is_taken(void **state)
+{
+	struct fixture *fixture = *state;
+	struct budget budget = { .max_segments = 100 };
+	struct spool_totals totals;
+	struct error err;
+	static char block[65536];
+	uint64_t empty = du(fixture);
+
+	publish(fixture, first);
+	publish(fixture, second);
+	begin(fixture, third, block, sizeof block);
+	assert_int_equal(spool_make_room(fixture->spool, third, 0, &err), 0);
+	budget.max_bytes = empty + 3 * UINT64_C(262144);
+	spool_set_budget(fixture->spool, &budget);
+	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), 0);
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.ready, 2);
+	/* Only the two finished ones could go, and that is not enough. */
+	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), -1);
+	assert_int_equal(err.kind, ERROR_TRANSIENT);
+	assert_true(spool_is_full(fixture->spool));
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.ready, 0);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 20);
+}
+
+static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **state)
+{
+	struct fixture *fixture = *state;
+	struct budget budget = { .policy = BUDGET_DROP_NEWEST, .max_segments = 3 };
+	struct spool_claim claimed;
+	struct error err;
+
+	spool_set_budget(fixture->spool, &budget);
+	publish(fixture, first);
+	publish(fixture, second);
+	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
+	begin(fixture, third, "1", 1); /* has its place */
+	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), -1);
+	assert_int_equal(err.kind, ERROR_TRANSIENT);
+	assert_true(spool_is_full(fixture->spool));
+	spool_abandon(fixture->spool, third);
+	enforce(fixture, &budget);
+	assert_counts(fixture, 2, 0, 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
+	/* What nobody wants goes under any policy. */
+	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
+	assert_counts(fixture, 1, 0, 0);
+	assert_false(spool_is_full(fixture->spool));
+}
+
+/* The order of a deletion is: noted, deleted. A crash in between deletes at the next start. */
+static void test_a_crash_while_deleting_counts_once(void **state)
+{
+	static const char carried[] = "7 1 0 10 0 0 " NAME("00", "00000001") "\n";
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
+	struct spool_claim claimed;
+	FILE *file;
+
+	publish(fixture, first);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(carried, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	open_again(fixture);
+	assert_totals(fixture, 0, 0, 0);
+	publish(fixture, second);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 1);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 10);
+	(void)close(claimed.fd);
+	open_again(fixture);
+	publish(fixture, third);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	(void)close(claimed.fd);
+}
+
+/* And of the telling: facts, then the note is cleared. A crash in between clears it at the next start. */
+static void test_a_crash_while_telling_counts_once(void **state)
+{
+	static const char carried[] = "7 1 0 10 0 0 \n";
+	struct segment segment = { .node = "n", .carried = 7, .drops = { 1, 0, 10 } };
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
+	struct spool_claim claimed;
+	struct error err;
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(carried, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	(void)close(spool_create(fixture->spool, first, &segment, &err));
+	open_again(fixture);
+	publish(fixture, second);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	(void)close(claimed.fd);
+}
+
+static void test_a_damaged_note_is_no_obstacle(void **state)
+{
+	static const char *const damaged[] = { "", "x", "1 2 3\n", "1 0 0 0 0 0",
+					       "1 0 0 0 0 0 ../../sequence\n" };
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
+
+	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	for (size_t i = 0; i < ARRAY_LENGTH(damaged); i++) {
+		FILE *file = fopen(path, "w");
+
+		assert_non_null(file);
+		assert_true(fputs(damaged[i], file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		open_again(fixture);
+	}
+}
+
 static void test_a_second_process_is_refused(void **state)
 {
 	struct fixture *fixture = *state;
@@ -386,7 +561,7 @@ static void test_a_move_that_fails_loses_nothing(void **state)
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), -1);
 	assert_true(is_there(fixture, "ready", first));
 	assert_true(is_there(fixture, "facts", first));
-	assert_totals(fixture, 1, 0, 0);
+	assert_counts(fixture, 1, 0, 0);
 	assert_int_equal(rmdir(obstacle), 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	(void)close(claimed.fd);
@@ -418,21 +593,21 @@ static void test_what_cannot_leave_sending_is_claimed_there_again(void **state)
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
-	assert_totals(fixture, 0, 1, 0);
+	assert_counts(fixture, 0, 1, 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_string_equal(claimed.name, first);
 	/* Listing anew neither forgets a claim nor gives it to a second one; what nobody has is taken up. */
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
-	assert_totals(fixture, 0, 1, 0);
+	assert_counts(fixture, 0, 1, 0);
 	(void)close(claimed.fd);
 	claimed.fd = -1;
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
-	assert_totals(fixture, 0, 1, 0);
+	assert_counts(fixture, 0, 1, 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
-	assert_totals(fixture, 0, 0, 0);
+	assert_counts(fixture, 0, 0, 0);
 }
 
 static void test_facts_that_cannot_be_written_keep_nothing_back(void **state)
@@ -711,6 +886,12 @@ int main(void)
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
 		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
+		SPOOL_TEST(test_the_sum_is_exact_after_a_crash),
+		SPOOL_TEST(test_room_is_made_before_it_is_taken),
+		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
+		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
+		SPOOL_TEST(test_a_crash_while_telling_counts_once),
+		SPOOL_TEST(test_a_damaged_note_is_no_obstacle),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
 		SPOOL_TEST(test_what_fails_lets_others_go_first),

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the next segment has to tell: the drops of segments that were deleted for want of room, and their
+ * packets. Kept in the file `carried`, so that a crash loses none of it and tells none twice: the file
+ * names the segment that is about to be deleted, and bears a number that the facts of the segment which
+ * tells it bear as well.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "spool/name.h"
+#include "spool/spool_private.h"
+
+#define CARRIED_FILE SPOOL_CARRIED_FILE
+#define CARRIED_MAX  1024
+
+/* With carry_lock. A disk that takes nothing keeps it in memory, until it does. */
+static int write_carried(struct spool *spool, const char *deleting, struct error *err)
+{
+	char bytes[CARRIED_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	text_append(&text, "%ju", (uintmax_t)spool->carried.number);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		text_append(&text, " %ju", (uintmax_t)spool->carried.drops[i]);
+	text_append(&text, " %s\n", deleting);
+	spool->carried.is_unwritten = true;
+	if (file_replace(spool->root_fd, CARRIED_FILE, text.bytes, text.length, err) < 0)
+		return -1;
+	spool->carried.is_unwritten = false;
+	return 0;
+}
+
+static bool is_zero(const uint64_t drops[DROP_REASON_COUNT])
+{
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (drops[i] > 0)
+			return false;
+	return true;
+}
+
+void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], const char *deleting)
+{
+	struct error err;
+
+	(void)pthread_mutex_lock(&spool->carry_lock);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		spool->carried.drops[i] += drops[i];
+	if ((!is_zero(drops) || spool->carried.is_unwritten) &&
+	    write_carried(spool, deleting, &err) < 0)
+		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
+	(void)pthread_mutex_unlock(&spool->carry_lock);
+}
+
+void spool_uncarry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
+{
+	struct error err;
+
+	(void)pthread_mutex_lock(&spool->carry_lock);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		spool->carried.drops[i] -= drops[i];
+	if (write_carried(spool, "", &err) < 0)
+		log_debug("noted drops cannot be taken back", log_reason(&err));
+	(void)pthread_mutex_unlock(&spool->carry_lock);
+}
+
+/* One field of the file; cuts it off. */
+static int take_number(char **text, uint64_t *ret_number)
+{
+	char *end = *text + strcspn(*text, " ");
+
+	if (!*end)
+		return -1;
+	*end = '\0';
+	if (text_parse_number(*text, ret_number) < 0)
+		return -1;
+	*text = end + 1;
+	return 0;
+}
+
+static int parse_carried(char *text, struct spool_carried *carried, char **ret_deleting)
+{
+	text[strcspn(text, "\n")] = '\0';
+	if (take_number(&text, &carried->number) < 0)
+		return -1;
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (take_number(&text, &carried->drops[i]) < 0)
+			return -1;
+	*ret_deleting = text;
+	return 0;
+}
+
+/* A crash came between the note and the deletion: the packets are counted as dropped, so they go. */
+static int finish_deletion(struct spool *spool, const char *name, struct error *err)
+{
+	struct name_parts parts;
+
+	if (!name_parse(name, &parts) || strchr(name, '/'))
+		return 0;
+	for (enum spool_state state = SPOOL_CAPTURING; state <= SPOOL_SENDING; state++)
+		if (unlinkat(spool->folder_fd[state], name, 0) < 0 && errno != ENOENT)
+			return error_errno(err, "remove %s", name);
+	return 0;
+}
+
+/* Did the segment that was to tell it get that far? It is in capturing/ then: published comes later. */
+static int forget_what_was_told(struct spool *spool, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_folder_list(spool, SPOOL_CAPTURING, err);
+	struct segment segment;
+	struct dirent *item;
+	struct error reading;
+
+	if (!dir)
+		return -1;
+	while ((item = readdir(dir)))
+		if (spool_facts_read(spool, item->d_name, &segment, &reading) == 0 &&
+		    segment.carried == spool->carried.number && segment.carried > 0) {
+			memset(spool->carried.drops, 0, sizeof spool->carried.drops);
+			spool->carried.number++;
+			return write_carried(spool, "", err);
+		}
+	return 0;
+}
+
+int spool_carry_open(struct spool *spool, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	struct error reading;
+	char *deleting;
+	size_t length;
+
+	spool->carried = (struct spool_carried){ .number = 1 };
+	if (file_read_text(spool->root_fd, CARRIED_FILE, CARRIED_MAX, &text, &length, &reading) <
+	    0) {
+		if (reading.errnum == ENOENT)
+			return 0;
+		*err = reading;
+		return -1;
+	}
+	if (parse_carried(text, &spool->carried, &deleting) < 0) {
+		log_warning("file of carried drops is damaged, what it told is lost",
+			    log_text("name", CARRIED_FILE));
+		spool->carried = (struct spool_carried){ .number = 1 };
+		return 0;
+	}
+	if (finish_deletion(spool, deleting, err) < 0)
+		return -1;
+	return forget_what_was_told(spool, err);
+}
+
+int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
+		     struct error *err)
+{
+	struct segment told = *segment;
+	struct error writing;
+	bool has_any;
+	int result;
+
+	(void)pthread_mutex_lock(&spool->carry_lock);
+	has_any = !is_zero(spool->carried.drops);
+	if (has_any) {
+		for (int i = 0; i < DROP_REASON_COUNT; i++)
+			told.drops[i] += spool->carried.drops[i];
+		told.carried = spool->carried.number;
+	}
+	result = spool_facts_write(spool, name, &told, err);
+	if (result == 0 && has_any) {
+		memset(spool->carried.drops, 0, sizeof spool->carried.drops);
+		spool->carried.number++;
+		if (write_carried(spool, "", &writing) < 0)
+			log_debug("drops were told but stay noted", log_reason(&writing));
+	}
+	(void)pthread_mutex_unlock(&spool->carry_lock);
+	return result;
+}
