@@ -266,7 +266,8 @@ int daemon_check(const struct conf *conf, struct error *err)
 	struct daemon *daemon = new_daemon(conf, NULL);
 	int result = -1;
 
-	if (http_global_init(err) == 0 && prepare(daemon, err) == 0)
+	if (http_global_init(err) == 0 && prepare(daemon, err) == 0 &&
+	    privileges_try(conf, err) == 0)
 		result = uploader_check(daemon->uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record all the same)");

@@ -2,14 +2,17 @@
 #include "daemon_privileges.h"
 
 #include <cap-ng.h>
+#include <errno.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "spool/spool.h"
 
 #define PACKAGED_ACCOUNT "kube-node-tracer"
@@ -69,6 +72,17 @@ int privileges_close_memory(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+static int become(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
+{
+	if (capng_get_caps_process() < 0)
+		return error_set(err, ERROR_FATAL, "read the process's capabilities");
+	if (keep_net_raw(uid, gid, err) < 0)
+		return -1;
+	log_debug("privileges dropped", log_number("uid", uid));
+	/* Another user's process is given the system's default (fs.suid_dumpable). */
+	return privileges_close_memory(conf, err);
+}
+
 int privileges_drop(const struct conf *conf, struct error *err)
 {
 	uid_t uid;
@@ -82,13 +96,46 @@ int privileges_drop(const struct conf *conf, struct error *err)
 		return -1;
 	if (uid != 0 && spool_give(conf->spool_directory, uid, gid, err) < 0)
 		return -1;
-	if (capng_get_caps_process() < 0)
-		return error_set(err, ERROR_FATAL, "read the process's capabilities");
-	if (keep_net_raw(uid, gid, err) < 0)
+	return become(conf, uid, gid, err);
+}
+
+/*
+ * As the account: can it get to the spool? Whose the folder is does not matter, and it need not be there: a
+ * start makes it and gives it away, but not the folders above.
+ */
+static int check_way(const struct conf *conf, uid_t uid, struct error *err)
+{
+	cleanup_free char *path = mem_strdup(conf->spool_directory);
+	struct stat st;
+	char *slash;
+
+	if (stat(path, &st) == 0)
+		return 0;
+	while (errno == ENOENT && (slash = strrchr(path, '/')) != NULL && slash > path) {
+		*slash = '\0';
+		if (access(path, X_OK) == 0)
+			return 0;
+	}
+	if (errno == ENOENT)
+		return 0;
+	error_errno(err, "the account that it is given to (uid %u) cannot get to %s", uid, path);
+	err->kind = ERROR_CONFIG;
+	return -1;
+}
+
+int privileges_try(const struct conf *conf, struct error *err)
+{
+	struct error reason;
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0)
+		return 0;
+	if (find_account(conf, &uid, &gid, err) < 0 || become(conf, uid, gid, err) < 0)
 		return -1;
-	log_debug("privileges dropped", log_number("uid", uid));
-	/* Another user's process is given the system's default (fs.suid_dumpable). */
-	return privileges_close_memory(conf, err);
+	if (uid != 0 && check_way(conf, uid, &reason) < 0)
+		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
+	return 0;
 }
 
 int privileges_check(const struct conf *conf, struct error *err)

@@ -14,6 +14,11 @@
  */
 int privileges_drop(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 /*
+ * --check-config as root: go on with the account's rights, so that what follows is what a start would meet.
+ * The spool is left as it is; ERROR_CONFIG or ERROR_USAGE if the account cannot get there.
+ */
+int privileges_try(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/*
  * No core dump and no debugger, unless daemon.core_dumps allows them: before the first key is read.
  * privileges_drop() keeps it so.
  */

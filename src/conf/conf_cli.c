@@ -13,7 +13,8 @@ const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT] = {
 	  "Read this configuration file, which has to exist." },
 	{ "check-config", 0, CONF_ACTION_CHECK, NULL,
 	  "Check configuration, interfaces, filter, spool, credentials and destination, "
-	  "say what is wrong, and exit; nothing is changed." },
+	  "say what is wrong, and exit; nothing is changed. As root, it goes on with the rights of "
+	  "daemon.user." },
 	{ "print-config", 0, CONF_ACTION_PRINT, NULL,
 	  "Print every effective value and where it came from, as a configuration file, and exit." },
 	{ "json", 0, CONF_ACTION_STATUS, NULL, "With the command status: one JSON object." },

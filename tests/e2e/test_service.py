@@ -271,6 +271,45 @@ def test_drops_privileges(lab):
     lab.check_numbers(lab.objects(), 200)
 
 
+def test_check_with_the_rights_of_the_account(lab):
+    """As root, --check-config says what a start would meet, and changes nothing."""
+    if not is_real_root():
+        raise Skip("needs root, to become another user")
+    lab.link()
+    nobody = pwd.getpwnam("nobody")
+    captures, hidden = (os.path.join(lab.directory, name) for name in ("captures", "hidden"))
+    os.mkdir(captures)
+    os.mkdir(hidden, 0o700)
+
+    def check_config(*flags):
+        return lab.run("--daemon-user", "nobody", "-b", "file://" + captures, *flags,
+                       "--check-config")
+
+    status, log = check_config()
+    equal(status, 64, "exit status for a folder of root's: " + log)
+    contains(log, captures, "log")
+    os.chown(captures, nobody.pw_uid, nobody.pw_gid)
+    status, log = check_config()
+    equal(status, 0, "exit status: " + log)
+    equal(os.listdir(captures), [], "files in the destination")
+    check(not os.path.exists(lab.spool), "the spool was made")
+    # A folder of root's is given to the account by a start; one that it cannot get to is not.
+    os.mkdir(lab.spool, 0o700)
+    status, log = check_config()
+    equal(status, 0, "exit status: " + log)
+    equal(os.stat(lab.spool).st_uid, 0, "owner of the spool")
+    for spool in ("spool", "a/b"):
+        status, log = check_config("-o", os.path.join(hidden, spool))
+        equal(status, 64, "exit status for a spool out of reach: " + log)
+        contains(log, "(uid %d) cannot get to %s" % (nobody.pw_uid, hidden), "log")
+        equal(os.listdir(hidden), [], "files beside the spool")
+        os.makedirs(os.path.join(hidden, spool))
+        status, log = check_config("-o", os.path.join(hidden, spool))
+        equal(status, 64, "exit status for a spool out of reach: " + log)
+        os.removedirs(os.path.join(hidden, spool))
+        os.mkdir(hidden, 0o700)
+
+
 def owner_of_memory(daemon):
     """The account's, or root's where the account may not look into it."""
     return os.stat("/proc/%d/mem" % daemon.pid).st_uid
