@@ -24,6 +24,7 @@ complete -c kube-node-tracer -l capture-promiscuous -x -a 'true false' -d 'Also 
 complete -c kube-node-tracer -l capture-direction -x -a 'both in out' -d 'Which packets to record, seen from this node'
 complete -c kube-node-tracer -l capture-own-traffic -x -a 'true false' -d 'Also record the packets of our own uploads'
 complete -c kube-node-tracer -l capture-precision -x -a 'micro nano' -d 'Resolution of the time stamps'
+complete -c kube-node-tracer -l capture-format -x -a 'pcap pcapng' -d 'Format of the files'
 complete -c kube-node-tracer -l capture-flush-interval -x -d 'Write what was captured at least this often: a crash loses no more than that'
 complete -c kube-node-tracer -s C -l segment-size -x -d 'End a segment when it is this large before compression, in millions of bytes or with a suffix (k, M, G, KiB, MiB, GiB)'
 complete -c kube-node-tracer -s G -l segment-age -x -d 'End a segment when it is this old, at multiples of this time in UTC, also when no packet follows; 0 is no limit'

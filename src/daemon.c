@@ -140,14 +140,12 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (daemon_serve(daemon, err) < 0)
 		return -1;
 	daemon->capture_context = (struct capture_context){
-		.format = &format_pcap,
 		.pool = &daemon->pool,
 		.connections = daemon->connections,
 		.counters = &daemon->counters,
 	};
 	daemon->recorder_context = (struct recorder_context){
 		.node = conf->node_name,
-		.format = &format_pcap,
 		.pool = &daemon->pool,
 		.spool = daemon->spool,
 		.counters = &daemon->counters,

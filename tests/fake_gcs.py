@@ -34,7 +34,8 @@ from fake_http import FakeServer, Reply, error_reply
 GRANULARITY = 262144
 METADATA_MAX = 8192
 TYPES = {".pcap.gz": "application/gzip", ".pcap.zst": "application/zstd",
-         ".pcap": "application/vnd.tcpdump.pcap"}
+         ".pcap": "application/vnd.tcpdump.pcap", ".pcapng.gz": "application/gzip",
+         ".pcapng.zst": "application/zstd", ".pcapng": "application/x-pcapng"}
 CREATE_ONLY = frozenset(["storage.objects.create"])
 EVERYTHING = frozenset("storage.objects." + each for each in ("create", "get", "list", "delete"))
 NEEDED = {"multipart": "create", "start": "create", "metadata": "get", "media": "get",

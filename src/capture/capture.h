@@ -22,7 +22,6 @@ struct capture;
 
 /* What all captures share; has to outlive them. */
 struct capture_context {
-	const struct format *format;
 	struct chunk_pool *pool;
 	struct connections *connections;
 	struct counters *counters;

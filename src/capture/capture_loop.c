@@ -79,7 +79,7 @@ static void send_chunk(struct capture *capture)
 
 static void begin_segment(struct capture *capture, uint64_t start_ns)
 {
-	rotate_begin(&capture->rotate, start_ns, capture->context.format->header_bytes_max);
+	rotate_begin(&capture->rotate, start_ns, capture->source.format->header_bytes_min);
 	capture->is_begun = false;
 }
 
@@ -140,11 +140,11 @@ static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
 {
 	struct capture *capture = (struct capture *)(void *)user;
-	const struct format *format = capture->context.format;
+	const struct format *format = capture->source.format;
 	uint64_t packet_ns = (uint64_t)header->ts.tv_sec * CLOCK_NS_PER_S +
 			     (uint64_t)header->ts.tv_usec * (capture->is_nano ? 1 : 1000);
 	uint32_t captured = header->caplen < capture->snaplen ? header->caplen : capture->snaplen;
-	size_t bytes = format->record_bytes(captured);
+	size_t bytes = format_record_bytes(format, captured);
 	struct chunk *chunk;
 
 	capture->seen++;

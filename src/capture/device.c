@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "capture/filter.h"
+#include "packet/format.h"
 
 #define SNAPLEN_MAX  262144 /* what 0 means, as with tcpdump */
 #define SNAPLEN_SEEN 96     /* own traffic is told by its headers: VLAN tags, IPv6, ports */
@@ -29,6 +30,11 @@ static uint32_t link_type_of(int dlt)
 	return (uint32_t)dlt;
 }
 
+static bool is_nano(const struct conf *conf)
+{
+	return conf->capture_precision == CONF_PRECISION_NANO || format_choose(conf)->is_nano_only;
+}
+
 static uint64_t snaplen_of(const struct conf *conf)
 {
 	return conf->capture_snaplen ? conf->capture_snaplen : SNAPLEN_MAX;
@@ -37,15 +43,14 @@ static uint64_t snaplen_of(const struct conf *conf)
 static int set_options(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
 	uint64_t snaplen = snaplen_of(conf);
-	bool is_nano = conf->capture_precision == CONF_PRECISION_NANO;
 
 	/* None of these fails on a handle that is not activated yet, but for the precision. */
 	(void)pcap_set_snaplen(pcap, (int)(snaplen > SNAPLEN_SEEN ? snaplen : SNAPLEN_SEEN));
 	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
 	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
 	(void)pcap_set_promisc(pcap, conf->capture_promiscuous);
-	if (pcap_set_tstamp_precision(pcap, is_nano ? PCAP_TSTAMP_PRECISION_NANO
-						    : PCAP_TSTAMP_PRECISION_MICRO) < 0)
+	if (pcap_set_tstamp_precision(pcap, is_nano(conf) ? PCAP_TSTAMP_PRECISION_NANO
+							  : PCAP_TSTAMP_PRECISION_MICRO) < 0)
 		return conf_error(conf, CONF_capture_precision, err,
 				  "not supported by this interface");
 	return 0;
@@ -90,7 +95,8 @@ static void describe(pcap_t *pcap, const struct conf *conf, const char *interfac
 	*source = (struct chunk_source){
 		.link_type = link_type_of(dlt),
 		.snaplen = (uint32_t)snaplen_of(conf),
-		.is_nano = conf->capture_precision == CONF_PRECISION_NANO,
+		.is_nano = is_nano(conf),
+		.format = format_choose(conf),
 	};
 	(void)snprintf(source->interface, sizeof source->interface, "%s", interface);
 	(void)snprintf(source->link_type_name, sizeof source->link_type_name, "%s",

@@ -82,6 +82,11 @@ enum conf_precision {
 	CONF_PRECISION_NANO
 };
 
+enum conf_format {
+	CONF_FORMAT_PCAP,
+	CONF_FORMAT_PCAPNG
+};
+
 /* One row of options.def. */
 struct conf_row {
 	enum conf_type type;

@@ -18,6 +18,8 @@
  */
 #define CHUNK_BYTES ((size_t)512 * 1024)
 
+struct format;
+
 /* Where packets come from; stands in the segment's facts and its file header. */
 struct chunk_source {
 	char interface[64];
@@ -26,6 +28,7 @@ struct chunk_source {
 	uint32_t link_type; /* LINKTYPE_ value, not DLT_ */
 	uint32_t snaplen;
 	bool is_nano; /* time stamps of the records in nanoseconds, else microseconds */
+	const struct format *format; /* of the records */
 };
 
 struct chunk {

@@ -3,20 +3,29 @@
 
 #include <string.h>
 
-static const struct format *const formats[] = { &format_pcap };
+/* In the order of the option's words. */
+static const struct format *const formats[] = {
+	[CONF_FORMAT_PCAP] = &format_pcap,
+	[CONF_FORMAT_PCAPNG] = &format_pcapng,
+};
+
+const struct format *format_choose(const struct conf *conf)
+{
+	return formats[conf->capture_format];
+}
 
 const struct format *format_of_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-		const char *extension = formats[i]->extension;
-		const char *found = strstr(name, extension);
+	/* Node and interface, which may hold anything, are before the last '_'; behind it is a number. */
+	const char *number = strrchr(name, '_');
+	const char *extension = strchr(number ? number : name, '.');
 
-		for (; found; found = strstr(found + 1, extension)) {
-			char after = found[strlen(extension)];
+	for (size_t i = 0; extension && i < sizeof formats / sizeof *formats; i++) {
+		size_t length = strlen(formats[i]->extension);
 
-			if (after == '\0' || after == '.')
-				return formats[i];
-		}
+		if (strncmp(extension, formats[i]->extension, length) == 0 &&
+		    (extension[length] == '\0' || extension[length] == '.'))
+			return formats[i];
 	}
 	return NULL;
 }

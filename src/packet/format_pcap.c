@@ -23,7 +23,8 @@ struct record_header {
 	uint32_t captured, original;
 };
 
-static size_t encode_header(const struct chunk_source *source, uint8_t *out)
+static size_t encode_header(const struct chunk_source *source, const struct format_origin *origin,
+			    uint8_t out[FORMAT_EDGE_BYTES_MAX])
 {
 	struct file_header header = {
 		.magic = source->is_nano ? MAGIC_NANO : MAGIC_MICRO,
@@ -33,13 +34,9 @@ static size_t encode_header(const struct chunk_source *source, uint8_t *out)
 		.link_type = source->link_type,
 	};
 
+	(void)origin; /* there is no place for it */
 	memcpy(out, &header, sizeof header);
 	return sizeof header;
-}
-
-static size_t record_bytes(uint32_t captured)
-{
-	return sizeof(struct record_header) + captured;
 }
 
 static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, uint32_t captured,
@@ -94,9 +91,10 @@ static size_t summarize(const uint8_t *bytes, size_t length, bool is_nano,
 const struct format format_pcap = {
 	.name = "pcap",
 	.extension = ".pcap",
-	.header_bytes_max = sizeof(struct file_header),
+	.header_bytes_min = sizeof(struct file_header),
+	.record_fields_bytes = sizeof(struct record_header),
+	.record_align_bytes = 1,
 	.encode_header = encode_header,
-	.record_bytes = record_bytes,
 	.encode_record = encode_record,
 	.decode_header = decode_header,
 	.summarize = summarize,

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
@@ -17,6 +18,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "packet/format.h"
 #include "record/packer.h"
 #include "record/write_behind.h"
 #include "spool/name.h"
@@ -33,6 +35,8 @@ struct recorder {
 	struct interface_counters *counts;
 	struct thread thread;
 	struct queue queue;
+	struct utsname system;
+	char os[2 * sizeof((struct utsname *)NULL)->release]; /* its name and version */
 	atomic_uint_fast64_t beat_ms;
 
 	pthread_mutex_t lock; /* for the next two */
@@ -43,6 +47,7 @@ struct recorder {
 	struct packer packer;
 	struct write_behind behind; /* of the open file */
 	int fd;                     /* of the open segment; -1: none is open */
+	const struct format *format;
 	char name[SEGMENT_NAME_MAX + 1];
 	struct segment segment; /* while none is open: what was lost since the last one */
 	uint64_t begun_start_ns;
@@ -142,13 +147,18 @@ static void note_drops(struct recorder *recorder)
 
 static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
 {
-	const struct format *format = recorder->context.format;
+	const struct format *format = chunk->source.format;
+	const struct format_origin origin = {
+		.node = recorder->context.node,
+		.hardware = recorder->system.machine,
+		.os = recorder->os,
+		.application = PACKAGE_NAME " " PACKAGE_VERSION,
+	};
 	struct segment segment = { .start_ns = chunk->start_ns, .snaplen = chunk->source.snaplen };
 	const struct segment *before = &recorder->segment;
-	uint8_t header[64];
+	uint8_t header[FORMAT_EDGE_BYTES_MAX];
 	char extension[32];
 
-	assert(format->header_bytes_max <= sizeof header);
 	if (spool_make_room(recorder->context.spool, NULL, BEGIN_BYTES, err) < 0)
 		return -1;
 	take_codec(recorder);
@@ -174,11 +184,12 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	if (recorder->fd < 0)
 		return -1;
 	write_behind_begin(&recorder->behind, recorder->fd);
+	recorder->format = format;
 	recorder->segment = segment;
 	recorder->noted_drops = sum_of_drops(&segment);
 	recorder->begun_start_ns = chunk->start_ns;
-	if (append_member(recorder, header, format->encode_header(&chunk->source, header), err) <
-	    0) {
+	if (append_member(recorder, header, format->encode_header(&chunk->source, &origin, header),
+			  err) < 0) {
 		mem_close_cleanup(&recorder->fd);
 		recorder->fd = -1;
 		recorder->is_uncut = false;
@@ -186,6 +197,28 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		return -1;
 	}
 	return 0;
+}
+
+/* The format's last word, which tells what the file lacks. The file is whole without it. */
+static void append_trailer(struct recorder *recorder, uint64_t end_ns)
+{
+	const struct segment *segment = &recorder->segment;
+	const struct format_totals totals = {
+		.start_ns = segment->start_ns,
+		.end_ns = end_ns,
+		.packets = segment->packets,
+		.packets_own = segment->packets_own,
+		.drops_kernel = segment->drops[DROP_KERNEL],
+		.drops = sum_of_drops(segment),
+	};
+	uint8_t trailer[FORMAT_EDGE_BYTES_MAX];
+	struct error err;
+
+	if (recorder->format->encode_trailer && !recorder->is_uncut &&
+	    append_member(recorder, trailer, recorder->format->encode_trailer(&totals, trailer),
+			  &err) < 0)
+		log_debug("segment has no trailer", log_text("name", recorder->name),
+			  log_reason(&err));
 }
 
 /* Where several wait for their upload, this one will come out of the page cache by itself: sooner is better. */
@@ -232,11 +265,13 @@ static int complete(struct recorder *recorder, bool *ret_is_gone, struct error *
 /* Hand the file over, durable; if that fails, recovery takes care of it. */
 static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
 {
-	struct segment finished = recorder->segment, *segment = &finished;
+	struct segment finished, *segment = &finished;
 	struct error err;
 	bool is_gone;
 	int result;
 
+	append_trailer(recorder, end_ns);
+	finished = recorder->segment;
 	recorder->segment = (struct segment){ 0 };
 	recorder->noted_drops = 0;
 	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
@@ -375,6 +410,9 @@ struct recorder *recorder_new(const struct recorder_context *context, const char
 
 	recorder->context = *context;
 	recorder->fd = -1;
+	(void)uname(&recorder->system); /* cannot fail for a valid pointer */
+	(void)snprintf(recorder->os, sizeof recorder->os, "%s %s", recorder->system.sysname,
+		       recorder->system.release);
 	packer_init(&recorder->packer, context->counters);
 	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
 	recorder->counts = counters_take(context->counters, interface);

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/queue.h"
 #include "packet/chunk.h"
-#include "packet/format.h"
 #include "record/codec.h"
 #include "spool/spool.h"
 
@@ -21,7 +20,6 @@ struct recorder;
 /* What all recorders share; has to outlive them. */
 struct recorder_context {
 	const char *node;
-	const struct format *format;
 	struct chunk_pool *pool;
 	struct spool *spool;
 	struct counters *counters;

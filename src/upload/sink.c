@@ -12,9 +12,9 @@ static const struct {
 	const char *extension;
 	const char *type;
 } content_types[] = {
-	{ ".pcap.gz", "application/gzip" },
-	{ ".pcap.zst", "application/zstd" },
-	{ ".pcap", "application/vnd.tcpdump.pcap" },
+	{ ".pcap.gz", "application/gzip" },          { ".pcap.zst", "application/zstd" },
+	{ ".pcap", "application/vnd.tcpdump.pcap" }, { ".pcapng.gz", "application/gzip" },
+	{ ".pcapng.zst", "application/zstd" },       { ".pcapng", "application/x-pcapng" },
 };
 
 const char *sink_content_type(const char *name)

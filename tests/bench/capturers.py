@@ -98,7 +98,7 @@ class Tracer(Capturer):
         with open(place + "/configuration.log", "w", encoding="ascii") as file:
             file.write("# all of it is on the command line\n")
         return [options.program, "--config", file.name, "-i", options.interface, "-s", str(options.snaplen),
-                "-B", str(options.buffer), "-c", self.compression, *(["--capture-format", self.form] if self.form != "pcap" else []),
+                "-B", str(options.buffer), "-c", self.compression, "--capture-format", self.form,
                 "-b", "bucket", "-o", place + "/spool", "-N", "bench", "-W", "100000",
                 "--daemon-user", "root", "--log-format", "text",
                 "--daemon-shutdown-deadline", "20" if self.uploads else "0"]

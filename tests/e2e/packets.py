@@ -1,20 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading capture files back: unpacked by zcat and zstdcat, parsed by twenty lines of our own."""
+"""Reading capture files back: unpacked by zcat and zstdcat, parsed by a few lines of our own."""
 
 import struct
 import subprocess
+import sys
 import zlib
 
 from peer import MAGIC
 
 LINK_TYPES = {1: "EN10MB", 113: "LINUX_SLL", 276: "LINUX_SLL2"}
+SECTION = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
 MAGICS = {0xA1B2C3D4: 1000, 0xA1B23C4D: 1}  # nanoseconds a unit of the fraction
 
 
+def blocks(content):
+    """(type, body) of each block of a pcapng."""
+    offset = 0
+    while offset < len(content):
+        if offset + 12 > len(content):
+            raise ValueError("a block is cut at %d" % offset)
+        kind, length = struct.unpack_from("=II", content, offset)
+        if length < 12 or length % 4 or offset + length > len(content):
+            raise ValueError("a block is cut at %d" % offset)
+        if struct.unpack_from("=I", content, offset + length - 4)[0] != length:
+            raise ValueError("the block at %d has two lengths" % offset)
+        yield kind, content[offset + 8:offset + length - 4]
+        offset += length
+
+
+def options(content):
+    """{code: value} of a pcapng block's options."""
+    found, offset = {}, 0
+    while True:
+        code, length = struct.unpack_from("=HH", content, offset)
+        if code == 0:
+            return found
+        found[code] = content[offset + 4:offset + 4 + length]
+        offset += 4 + (length + 3) // 4 * 4
+
+
 class Capture:
-    """A pcap file: records are (time in ns, bytes on the wire, captured bytes)."""
+    """A pcap or pcapng file: records are (time in ns, bytes on the wire, captured bytes). Of a pcapng,
+    options has those of each kind of block, statistics the numbers at the end."""
 
     def __init__(self, content):
+        self.bytes, self.records, self.options, self.statistics = len(content), [], {}, None
+        if content[:4] == SECTION:
+            self.is_nano = True
+            for kind, body in blocks(content):
+                self.take_block(kind, body)
+        else:
+            self.read_pcap(content)
+
+    def take_block(self, kind, body):
+        """One block of a pcapng as ours are: one section, one interface, its packets, statistics."""
+        if self.statistics is not None:
+            raise ValueError("a block after the statistics")
+        if kind == int.from_bytes(SECTION, "little"):
+            magic, major, minor = struct.unpack_from("=IHH", body)
+            if (magic, major, minor) != (0x1A2B3C4D, 1, 0):
+                raise ValueError("no section header: %r" % body[:8])
+            self.options["section"] = options(body[16:])
+        elif kind == 1:
+            link, _, self.snaplen = struct.unpack_from("=HHI", body)
+            self.link_type = LINK_TYPES.get(link, str(link))
+            self.options["interface"] = options(body[8:])
+            if self.options["interface"][9] != b"\x09":
+                raise ValueError("not in nanoseconds")
+        elif kind == 6:
+            _, high, low, caught, length = struct.unpack_from("=IIIII", body)
+            self.records.append((high << 32 | low, length, body[20:20 + caught]))
+        elif kind == 5:
+            self.options["statistics"] = options(body[12:])
+            names = {4: "received", 5: "dropped", 6: "accepted", 7: "dropped_by_os", 8: "delivered"}
+            self.statistics = {name: int.from_bytes(self.options["statistics"][code], sys.byteorder)
+                               for code, name in names.items()}
+        else:
+            raise ValueError("unknown block %d" % kind)
+
+    def read_pcap(self, content):
         if len(content) < 24:
             raise ValueError("no pcap header: %d bytes" % len(content))
         magic, major, minor, _, _, self.snaplen, link = struct.unpack_from("=IHHiIII", content)
@@ -22,8 +86,7 @@ class Capture:
             raise ValueError("no pcap header: %r" % content[:24])
         self.is_nano = MAGICS[magic] == 1
         self.link_type = LINK_TYPES.get(link, str(link))
-        self.bytes = len(content)
-        self.records, offset = [], 24
+        offset = 24
         while offset < len(content):
             if offset + 16 > len(content):
                 raise ValueError("a record's header is cut at %d" % offset)

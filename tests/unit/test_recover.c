@@ -33,21 +33,22 @@ static void append(struct file *file, const struct codec *codec, const uint8_t *
 	codec->state_free(codec_state);
 }
 
-static void make_file(struct file *file, const struct codec *codec)
+static void make_file(struct file *file, const struct format *format, const struct codec *codec)
 {
-	struct chunk_source source = { .link_type = 1, .snaplen = 96 };
-	uint8_t plain[4096], packet[PACKET_BYTES];
+	const struct chunk_source source = { .link_type = 1, .snaplen = 96 };
+	const struct format_origin origin = { "n", "machine", "system", "test" };
+	uint8_t plain[FORMAT_EDGE_BYTES_MAX], packet[PACKET_BYTES];
 
 	file->length = 0;
-	append(file, codec, plain, format_pcap.encode_header(&source, plain));
+	append(file, codec, plain, format->encode_header(&source, &origin, plain));
 	file->header_end = file->length;
 	for (uint32_t m = 0; m < MEMBERS; m++) {
 		size_t length = 0;
 
 		for (uint32_t i = 0; i < PACKETS_PER_MEMBER; i++) {
 			memset(packet, (int)(m * 10 + i), sizeof packet);
-			length += format_pcap.encode_record(plain + length, 1700000000 + m, i,
-							    PACKET_BYTES, 1500, packet);
+			length += format->encode_record(plain + length, 1700000000 + m, i,
+							PACKET_BYTES, 1500, packet);
 		}
 		append(file, codec, plain, length);
 		file->member_end[m] = file->length;
@@ -61,17 +62,17 @@ static void recover(struct fixture *fixture)
 	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
 }
 
-static void recover_cut(struct fixture *fixture, const struct codec *codec, const struct file *file,
-			size_t cut)
+static void recover_cut(struct fixture *fixture, const struct format *format,
+			const struct codec *codec, const struct file *file, size_t cut)
 {
-	const size_t record = format_pcap.record_bytes(PACKET_BYTES);
+	const size_t record = format_record_bytes(format, PACKET_BYTES);
 	size_t expected = 0, expected_bytes = file->header_end;
 	struct spool_claim claimed;
 	struct error err;
 	char name[SEGMENT_NAME_MAX + 1], extension[32];
 	int found;
 
-	(void)snprintf(extension, sizeof extension, ".pcap%s", codec->extension);
+	(void)snprintf(extension, sizeof extension, "%s%s", format->extension, codec->extension);
 	name_format("n", "eth0", 1700000000000000000, cut, extension, name);
 	begin(fixture, name, file->bytes, cut);
 	open_again(fixture);
@@ -108,18 +109,21 @@ static void recover_cut(struct fixture *fixture, const struct codec *codec, cons
 static void test_cut_anywhere(void **state)
 {
 	static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_none };
+	static const struct format *const formats[] = { &format_pcap, &format_pcapng };
 	struct fixture *fixture = *state;
 	struct file file;
 
-	for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
-		size_t step = codecs[c] == &codec_none ? 37 : 7;
+	for (size_t i = 0; i < ARRAY_LENGTH(codecs) * ARRAY_LENGTH(formats); i++) {
+		const struct codec *codec = codecs[i / 2];
+		const struct format *format = formats[i % 2];
+		size_t step = codec == &codec_none ? 37 : 7;
 
-		make_file(&file, codecs[c]);
+		make_file(&file, format, codec);
 		for (size_t cut = 0; cut < file.length; cut += step)
-			recover_cut(fixture, codecs[c], &file, cut);
+			recover_cut(fixture, format, codec, &file, cut);
 		for (size_t m = 0; m < MEMBERS; m++) {
-			recover_cut(fixture, codecs[c], &file, file.member_end[m] - 1);
-			recover_cut(fixture, codecs[c], &file, file.member_end[m]);
+			recover_cut(fixture, format, codec, &file, file.member_end[m] - 1);
+			recover_cut(fixture, format, codec, &file, file.member_end[m]);
 		}
 	}
 }
@@ -133,7 +137,7 @@ static void test_damage_in_the_middle(void **state)
 	struct error err;
 	char name[SEGMENT_NAME_MAX + 1];
 
-	make_file(&file, &codec_gzip);
+	make_file(&file, &format_pcap, &codec_gzip);
 	memset(file.bytes + file.member_end[1] + 20, 0, 30);
 	name_format("n", "eth0", 1700000000000000000, 1, ".pcap.gz", name);
 	begin(fixture, name, file.bytes, file.length);
@@ -170,7 +174,7 @@ static void test_zeros_at_the_end_are_no_packets(void **state)
 	struct error err;
 	size_t length;
 
-	make_file(&file, &codec_none);
+	make_file(&file, &format_pcap, &codec_none);
 	length = file.length;
 	memset(file.bytes + length, 0, 8192);
 	begin(fixture, "n_20251123T083000.000Z_eth0_00000001.pcap", file.bytes, length + 8192);
@@ -201,11 +205,9 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 {
 	struct fixture *fixture = *state;
 	struct chunk_pool pool;
-	struct recorder_context context = { .node = "n",
-					    .format = &format_pcap,
-					    .pool = &pool,
-					    .spool = fixture->spool,
-					    .counters = &fixture->counters };
+	struct recorder_context context = {
+		.node = "n", .pool = &pool, .spool = fixture->spool, .counters = &fixture->counters
+	};
 	struct recorder *recorder;
 	struct segment known = { .packets = 0 };
 	struct chunk *chunk;
@@ -216,6 +218,7 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	recorder_set_codec(recorder, &codec_none, 0);
 	assert_int_equal(recorder_start(recorder, &err), 0);
 	chunk = chunk_pool_get(&pool, 0);
+	chunk->source.format = &format_pcap;
 	chunk->start_ns = 1700000000000000000;
 	chunk->drops_kernel = 7;
 	queue_push(recorder_queue(recorder), chunk);
