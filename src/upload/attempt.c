@@ -20,8 +20,9 @@ static void keep(void *context, const char *text)
 	struct error err;
 
 	if (spool_keep_attempt(keeper->spool, keeper->claim, text, &err) < 0)
-		log_warning("the next attempt for a segment will not know of this one",
-			    log_text("name", keeper->claim->name), log_reason(&err));
+		/* It costs some bytes that are sent again; that the disk fails is told elsewhere. */
+		log_debug("the next attempt for a segment will not know of this one",
+			  log_text("name", keeper->claim->name), log_reason(&err));
 }
 
 /* A segment of an earlier run goes where that run would have put it. */

@@ -214,11 +214,18 @@ void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1])
 bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
 {
 	unsigned char bytes[6];
+	char again[GCS_CRC32C_LENGTH + 1];
+	uint32_t crc32c;
 
-	if (strlen(text) != GCS_CRC32C_LENGTH || strcmp(text + GCS_CRC32C_LENGTH - 2, "==") != 0 ||
+	if (strlen(text) != GCS_CRC32C_LENGTH ||
 	    EVP_DecodeBlock(bytes, (const unsigned char *)text, GCS_CRC32C_LENGTH) != 6)
 		return false;
-	*ret_crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-		      (uint32_t)bytes[2] << 8 | bytes[3];
+	crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+		 bytes[3];
+	/* OpenSSL takes '=' anywhere, and bits that do not count. */
+	gcs_format_crc32c(crc32c, again);
+	if (strcmp(again, text) != 0)
+		return false;
+	*ret_crc32c = crc32c;
 	return true;
 }

@@ -9,7 +9,7 @@
 
 bool gcs_may_have_landed(const struct http_reply *reply)
 {
-	bool has_no_answer = reply->status > HTTP_NOT_CONNECTED && reply->status < 100;
+	bool has_no_answer = reply->status == HTTP_BROKEN_OFF || reply->status == HTTP_STOPPED;
 	bool is_done = reply->status >= 200 && reply->status < 300;
 
 	/* What the service refuses as the client's mistake it has not done. */

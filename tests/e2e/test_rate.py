@@ -24,15 +24,22 @@ def configure(lab, limit):
                          "gcs: { chunk_size = \"256KiB\"; };\n" % (limit, WORKERS))
 
 
-def measure(lab, daemon, first, count, limit):
-    """Upload `count` segments; checks that bytes came at this rate."""
-    put_segments(lab, first, count)
-    lab.gcs.timeline = []
-    daemon.reload()
-    daemon.wait_for(lambda: len(lab.gcs.names()) == first + count, 120, "the segments")
-    times, sizes = zip(*lab.gcs.timeline)
-    rate = sum(sizes[1:]) / (times[-1] - times[0])
-    check(abs(rate / limit - 1) <= 0.05, "%.0f bytes a second, the limit is %d" % (rate, limit))
+def measure(lab, daemon, count, limit):
+    """Upload `count` segments; checks that bytes came at this rate: never faster, and as fast,
+    where the machine gives us the time, in one of three rounds."""
+    for left in (2, 1, 0):
+        first = len(lab.gcs.names())
+        put_segments(lab, first, count)
+        lab.gcs.timeline = []
+        daemon.reload()
+        daemon.wait_for(lambda first=first: len(lab.gcs.names()) == first + count, 120,
+                        "the segments")
+        times, sizes = zip(*lab.gcs.timeline)
+        share = sum(sizes[1:]) / (times[-1] - times[0]) / limit
+        check(share <= 1.05, "%.3f of the limit of %d bytes a second" % (share, limit))
+        if share >= 0.95:
+            return
+        check(left, "%.3f of the limit of %d bytes a second, thrice" % (share, limit))
 
 
 def test_the_limit_is_kept(lab):
@@ -40,9 +47,9 @@ def test_the_limit_is_kept(lab):
     lab.bucket()
     os.makedirs(os.path.join(lab.spool, "ready"))
     daemon = lab.daemon(config=configure(lab, "1024")).start_ready()
-    measure(lab, daemon, 0, 6, 1 << 20)
+    measure(lab, daemon, 6, 1 << 20)
     configure(lab, "4MiB")
-    measure(lab, daemon, 6, 16, 4 << 20)
+    measure(lab, daemon, 16, 4 << 20)
     check(lab.gcs.open_most <= WORKERS, "%d connections" % lab.gcs.open_most)
     equal(daemon.stop(), 0, "exit status")
     lab.check_spool_empty()

@@ -152,6 +152,8 @@ static void test_crc32c_texts(void **state)
 	assert_false(gcs_parse_crc32c("4waSgw=", &crc32c));
 	assert_false(gcs_parse_crc32c("4wa!gw==", &crc32c));
 	assert_false(gcs_parse_crc32c("4waSgwAA", &crc32c));
+	assert_false(gcs_parse_crc32c("=waSgw==", &crc32c));
+	assert_false(gcs_parse_crc32c("4waSgx==", &crc32c));
 }
 
 static void test_resources_are_read(void **state)
