@@ -13,6 +13,18 @@ static int print_version(void)
 	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? -1 : 0;
 }
 
+/* A configuration that was broken since the recorder's start is no reason not to ask it. */
+static int run_command(const struct conf_cli *cli)
+{
+	cleanup_conf struct conf *conf = NULL;
+	struct error err;
+
+	if (conf_load(cli, &conf, &err) < 0)
+		log_warning("configuration cannot be used, looking for the recorder without it",
+			    log_reason(&err));
+	return client_run(cli, conf);
+}
+
 static int do_action(const struct conf_cli *cli, bool *ret_is_hung, int *ret_status,
 		     struct error *err)
 {
@@ -34,9 +46,7 @@ static int do_action(const struct conf_cli *cli, bool *ret_is_hung, int *ret_sta
 	case CONF_ACTION_FLUSH:
 	case CONF_ACTION_HEALTHZ:
 	case CONF_ACTION_READYZ:
-		if (conf_load(cli, &conf, err) < 0)
-			return -1;
-		*ret_status = client_run(cli, conf);
+		*ret_status = run_command(cli);
 		return 0;
 	}
 	if (conf_load(cli, &conf, err) < 0)

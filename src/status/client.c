@@ -191,14 +191,15 @@ static int ask(const struct peer *peer, const char *method, const char *page, un
  * The socket in the spool is that of this very configuration; the unit's own is another place to look where
  * the command line does not ask for one spool.
  */
-static int find_peer(const struct conf *conf, struct peer *ret_peer, struct error *err)
+static int find_peer(const struct conf_cli *cli, const struct conf *conf, struct peer *ret_peer,
+		     struct error *err)
 {
+	const char *typed = cli->value[CONF_spool_directory];
+	const char *spool = conf ? conf->spool_directory : typed ? typed : DEFAULT_SPOOL_DIRECTORY;
 	struct peer peer;
 
-	(void)snprintf(peer.path, sizeof peer.path, "%s/" SPOOL_CONTROL_SOCKET,
-		       conf->spool_directory);
-	if (conf->source[CONF_spool_directory] != CONF_SOURCE_COMMAND_LINE &&
-	    access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
+	(void)snprintf(peer.path, sizeof peer.path, "%s/" SPOOL_CONTROL_SOCKET, spool);
+	if (!typed && access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
 		(void)snprintf(peer.path, sizeof peer.path, PACKAGED_SOCKET);
 	if (listener_parse(peer.path, &peer.address, err) < 0)
 		return -1;
@@ -313,7 +314,7 @@ int client_run(const struct conf_cli *cli, const struct conf *conf)
 	struct error err;
 	struct peer peer;
 
-	if (find_peer(conf, &peer, &err) < 0) {
+	if (find_peer(cli, conf, &peer, &err) < 0) {
 		fprintf(stderr, "kube-node-tracer: %s\n", err.message);
 		return EX_CONFIG;
 	}

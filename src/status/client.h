@@ -7,7 +7,10 @@
 
 #include "conf/conf.h"
 
-/* Do what cli->action, a command, says. Returns the exit status of the process. */
+/*
+ * Do what cli->action, a command, says. conf is NULL where there is none that can be used. Returns the exit
+ * status of the process.
+ */
 int client_run(const struct conf_cli *cli, const struct conf *conf);
 
 /*

@@ -167,6 +167,12 @@ class Container(Daemon):
         with open(os.path.join(self.bundle, "pid"), encoding="ascii") as file:
             return int(file.read())
 
+    def probe(self, command):
+        """Run a command in it as a kubelet does; returns (exit status, output)."""
+        done = subprocess.run(["runc", "--root", self.state, "exec", self.name, *command],
+                              capture_output=True, text=True, check=False, timeout=30)
+        return done.returncode, done.stdout + done.stderr
+
     def status(self, field):
         """A field of /proc/PID/status."""
         with open("/proc/%d/status" % self.pid, encoding="ascii") as file:

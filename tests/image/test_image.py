@@ -9,6 +9,8 @@ As root: tests/image/test_image.py [TEST...]. KNT_IMAGE is a folder with an imag
 import contextlib
 import json
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -238,6 +240,36 @@ def test_gke(lab):
     check({"storage.googleapis.com"} <= lab.names.answered, "asked for: %r" % lab.names.answered)
     with_json = [line for line in made.log().splitlines() if not line.startswith("{")]
     equal(with_json, [], "lines of the log that are not JSON")
+
+
+def command_of(daemonset, probe):
+    only, = daemonset["spec"]["template"]["spec"]["containers"]
+    return only[probe]["exec"]["command"]
+
+
+def test_probes(lab):
+    """As the kubelet runs them: with an account without rights, and while the port is another's."""
+    metadata_server(lab)
+    daemonset, text = overlay("base")
+    made = container(lab, daemonset, {"configuration": configuration(lab, text),
+                                      "spool": empty_dir(lab, group=ACCOUNT)})
+    with socket.create_server(("127.0.0.1", 9469)):
+        made.start().wait_log("recording", 20)
+        made.wait_log("metrics and health cannot be served", 20)
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            tap.wait_until(lambda: made.probe(command_of(daemonset, probe))[0] == 0, 20, probe)
+        harness.command("ip", "link", "set", "veth0", "down")
+        ready = command_of(daemonset, "readinessProbe")
+        tap.wait_until(lambda: made.probe(ready)[0] != 0, 20, "not ready without the interface")
+        contains(made.probe(ready)[1], '"rule":"interfaces","ok":false', "answer")
+        equal(made.probe(command_of(daemonset, "livenessProbe"))[0], 0, "alive without the interface")
+        harness.command("ip", "link", "set", "veth0", "up")
+        tap.wait_until(lambda: made.probe(ready)[0] == 0, 20, "ready with the interface")
+        os.kill(made.pid, signal.SIGSTOP)
+        status, said = made.probe(command_of(daemonset, "livenessProbe"))
+        os.kill(made.pid, signal.SIGCONT)
+        equal(status, 69, "exit status of the probe of a process that hangs: " + said)
+    equal(made.stop(), 0, "exit status")
 
 
 def test_root_is_read_only(lab):

@@ -148,6 +148,7 @@ def check_folder(folder):
     equal(daemonset["spec"]["selector"]["matchLabels"],
           daemonset["spec"]["template"]["metadata"]["labels"], "selector and labels")
     check_security(pod, container)
+    check_probes(pod, container)
     check_rest(objects, pod, container)
     check_configuration(pod, container, data)
 
@@ -164,6 +165,19 @@ def check_security(pod, container):
     equal(pod["automountServiceAccountToken"], False, "automountServiceAccountToken")
     for name in ("hostPID", "hostIPC"):
         check(not pod.get(name), name)
+
+
+def check_probes(pod, container):
+    """Each is a command of the program, about the spool that is mounted; and none outlasts the other."""
+    for kind, word in (("startupProbe", "healthz"), ("livenessProbe", "healthz"), ("readinessProbe", "readyz")):
+        probe = container[kind]
+        equal(probe["exec"]["command"], ["/usr/sbin/kube-node-tracer", word, "-o", "/dump"], kind)
+        # The command itself says within 3 s that there is no answer.
+        check(3 < probe["timeoutSeconds"] < pod["terminationGracePeriodSeconds"], "timeoutSeconds of " + kind)
+    slow = container["startupProbe"]
+    check(slow["periodSeconds"] * slow["failureThreshold"] >= 300, "a start has too little time")
+    live = container["livenessProbe"]
+    check(live["periodSeconds"] * live["failureThreshold"] >= 60, "a short pause ends the pod")
 
 
 def check_rest(objects, pod, container):
