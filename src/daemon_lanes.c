@@ -150,7 +150,6 @@ bool lanes_are_live(const struct lanes *lanes)
 void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progress)
 {
 	struct lanes_progress progress = {
-		.count = lanes->count,
 		.capture_beat_ms = UINT64_MAX,
 		.recorder_beat_ms = UINT64_MAX,
 	};
@@ -160,7 +159,6 @@ void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progre
 		uint64_t capture_ms = capture_last_beat_ms(lane->capture),
 			 recorder_ms = recorder_last_beat_ms(lane->recorder);
 
-		progress.live += capture_is_live(lane->capture);
 		if (capture_ms < progress.capture_beat_ms) {
 			progress.capture_beat_ms = capture_ms;
 			progress.capture = capture_interface(lane->capture);

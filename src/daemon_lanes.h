@@ -48,7 +48,6 @@ void lanes_describe(const struct lanes *lanes, struct text *out);
 bool lanes_are_live(const struct lanes *lanes);
 /* The threads that made progress longest ago, and of which interface; borrowed from lanes. */
 struct lanes_progress {
-	size_t count, live; /* interfaces; those that packets can be captured from */
 	const char *capture, *recorder;
 	uint64_t capture_beat_ms, recorder_beat_ms; /* monotonic */
 };

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "daemon_private.h"
 #include "status/client.h"
+#include "status/system.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)
@@ -31,6 +32,16 @@ static uint64_t patience_ms(const struct daemon *daemon)
 	return half_ms > PATIENCE_MS_MIN ? half_ms : PATIENCE_MS_MIN;
 }
 
+static void count_interface(void *context, const struct interface_counters *interface)
+{
+	struct status_facts *facts = context;
+
+	if (interface->users == 0)
+		return;
+	facts->lanes++;
+	facts->lanes_live += atomic_load(&interface->is_live) && system_is_up(interface->name);
+}
+
 static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
 {
 	uint64_t stall_ms = daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S;
@@ -45,8 +56,7 @@ static void gather_stages(const struct daemon *daemon, struct status_facts *fact
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
-	facts->lanes = progress.count;
-	facts->lanes_live = progress.live;
+	counters_each_interface(facts->counters, count_interface, facts);
 	facts->stages[0] = (struct status_stage){ "capture", progress.capture,
 						  progress.capture_beat_ms, patience_ms(daemon) };
 	/*

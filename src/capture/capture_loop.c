@@ -349,8 +349,8 @@ static void do_what_is_due(struct capture *capture)
 	if (capture->chunk && capture->chunk->packets > 0)
 		rotate_seen(&capture->rotate, capture->chunk->last_ns);
 	/* What is in the ring by now belongs to the segment that ends. */
-	if (reason)
-		rotate_cut(&capture->rotate, real_ns, reason);
+	if (reason && !rotate_cut(&capture->rotate, real_ns, reason))
+		atomic_store(&capture->end_reason, reason); /* of the next one, then */
 	switch (rotate_now(&capture->rotate, real_ns, LATENCY_NS)) {
 	case ROTATE_NOT_DUE:
 	case ROTATE_SIZE: /* is for packets */

@@ -37,14 +37,15 @@ void rotate_seen(struct rotate *rotate, uint64_t packet_ns)
 		set_latest(rotate, packet_ns);
 }
 
-void rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason)
+bool rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason)
 {
 	if (real_ns < rotate->floor_ns)
 		real_ns = rotate->floor_ns; /* the clock was set back: with the next packet */
 	if (real_ns >= rotate->boundary_ns)
-		return;
+		return false;
 	rotate->boundary_ns = real_ns;
 	rotate->boundary_reason = reason;
+	return true;
 }
 
 enum rotate_cause rotate_now(const struct rotate *rotate, uint64_t real_ns, uint64_t latency_ns)

@@ -36,8 +36,11 @@ void rotate_set_limits(struct rotate *rotate, struct rotate_limits limits);
 /* A packet of this time was put into the segment: to be told now and then, in order. */
 void rotate_seen(struct rotate *rotate, uint64_t packet_ns);
 
-/* End the segment at this real time, for this reason (a constant), if it does not end earlier. */
-void rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason);
+/*
+ * End the segment at this real time, for this reason (a constant); false if its time is over already, and
+ * it waits for its last packets.
+ */
+bool rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason);
 
 enum rotate_cause {
 	ROTATE_NOT_DUE,

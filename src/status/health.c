@@ -75,10 +75,11 @@ static void judge_interfaces(const struct status_facts *facts, struct health_fin
 	}
 	finding->is_failing = facts->lanes_live == 0;
 	if (facts->lanes_live == 0)
-		say(finding, "no packet can be captured: none of %zu interfaces is there",
+		say(finding, "no packet can be captured: none of %zu interfaces is there and up",
 		    facts->lanes);
 	else
-		say(finding, "%zu of %zu interfaces are there", facts->lanes_live, facts->lanes);
+		say(finding, "%zu of %zu interfaces are there and up", facts->lanes_live,
+		    facts->lanes);
 }
 
 /* Packets pass the interface, as the system counts them, and not one of them reaches us. */
@@ -158,7 +159,7 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "record", true, "a recorder makes no progress while memory runs low", judge_record },
 	{ "upload", true, "an upload thread hangs", judge_upload },
 	{ "started", false, "the start is not over, or a stop has begun", judge_phase },
-	{ "interfaces", false, "no packet can be captured: all interfaces are away",
+	{ "interfaces", false, "no packet can be captured: all interfaces are away or down",
 	  judge_interfaces },
 	{ "traffic", false, "an interface counts packets, and none of them reaches us",
 	  judge_traffic },

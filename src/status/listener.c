@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define BACKLOG 16
 
@@ -36,6 +37,7 @@ int listener_parse(const char *text, struct listener_address *ret_address, struc
 	const char *colon = strrchr(text, ':');
 	cleanup_free char *host = NULL;
 	struct addrinfo *found;
+	uint64_t port;
 	size_t length;
 
 	if (!*text) {
@@ -51,7 +53,8 @@ int listener_parse(const char *text, struct listener_address *ret_address, struc
 		host = mem_strndup(text + 1, length - 2);
 	else if (colon && !memchr(text, ':', length))
 		host = mem_strndup(text, length);
-	if (!host || !*host || !colon[1] || getaddrinfo(host, colon + 1, &hints, &found) != 0)
+	if (!host || !*host || text_parse_number(colon + 1, &port) < 0 || port == 0 ||
+	    port > UINT16_MAX || getaddrinfo(host, colon + 1, &hints, &found) != 0)
 		return error_set(err, ERROR_CONFIG,
 				 "'%s' is no address to listen on; allowed: ADDRESS:PORT with a "
 				 "numeric address ([::1]:9469), unix:/PATH, or nothing for none",

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "status/health.h"
+#include "status/system.h"
 
 #define PREFIX "kube_node_tracer_"
 
@@ -137,7 +138,8 @@ static void visit_live(void *context, const struct interface_counters *interface
 	if (interface->users == 0)
 		return;
 	interface_label(interface, labels);
-	sample_count(scrape, labels, atomic_load(&interface->is_live));
+	sample_count(scrape, labels,
+		     atomic_load(&interface->is_live) && system_is_up(interface->name));
 }
 
 static void sample_live(struct scrape *scrape)
@@ -375,7 +377,7 @@ static const struct metric metrics[] = {
 	  "1 while this rule of /healthz or /readyz holds, 0 while it fails." },
 
 	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
-	  "1 while packets can be captured from the interface, 0 while it is away." },
+	  "1 while packets can be captured from the interface, 0 while it is away or down." },
 	{ "recorded_packets", METRIC_COUNTER, INTERFACE(packets),
 	  "Packets written to segments, also those that were deleted or refused later." },
 	{ "recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "status/health.h"
+#include "status/system.h"
 
 /* "Now" is this long, forecasts go by all that is remembered. */
 #define RATE_WINDOW_MS  UINT64_C(10000)
@@ -120,6 +121,13 @@ struct listing {
 	bool is_first;
 };
 
+static const char *say_state(const struct interface_counters *interface)
+{
+	if (!atomic_load(&interface->is_live))
+		return " (away)";
+	return system_is_up(interface->name) ? "" : " (down)";
+}
+
 static void write_row(void *context, const struct interface_counters *interface)
 {
 	struct listing *listing = context;
@@ -131,8 +139,7 @@ static void write_row(void *context, const struct interface_counters *interface)
 		return;
 	if (series)
 		(void)trend_since(series, RATE_WINDOW_MS, &now);
-	(void)snprintf(name, sizeof name, "%s%s", interface->name,
-		       atomic_load(&interface->is_live) ? "" : " (away)");
+	(void)snprintf(name, sizeof name, "%s%s", interface->name, say_state(interface));
 	(void)snprintf(per, sizeof per, "%s/s", say_bytes(per_second(now.bytes, now.ms), rate));
 	(void)fprintf(listing->out, "  %-22s %10.0f %13s %16" PRIu64 " %13" PRIu64 "\n", name,
 		      per_second(now.packets, now.ms), per, counter_read(&interface->packets),
@@ -290,9 +297,9 @@ static void write_object(void *context, const struct interface_counters *interfa
 	(void)fprintf(listing->out,
 		      "\"is_up\":%s,\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
 		      ",\"packets_per_second\":%.1f,\"bytes_per_second\":%.1f,",
-		      atomic_load(&interface->is_live) ? "true" : "false",
-		      counter_read(&interface->packets), counter_read(&interface->bytes),
-		      per_second(now.packets, now.ms), per_second(now.bytes, now.ms));
+		      *say_state(interface) ? "false" : "true", counter_read(&interface->packets),
+		      counter_read(&interface->bytes), per_second(now.packets, now.ms),
+		      per_second(now.bytes, now.ms));
 	write_drops(listing->out, interface->drops);
 	(void)fputc('}', listing->out);
 	listing->is_first = false;

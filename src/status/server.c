@@ -17,7 +17,7 @@
 #define CONNECTIONS_LIMIT  32
 #define CONNECTION_MEMORY  ((size_t)16 * 1024) /* request line and headers have to fit */
 #define CONNECTION_IDLE_S  5
-#define CONNECTION_TIME_MS 15000 /* from accept to the end of the answer, however it trickles */
+#define CONNECTION_TIME_MS 5000 /* from accept to the end of the answer, however it trickles */
 #define LISTENERS          2
 
 enum which {

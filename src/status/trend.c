@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/trend.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "status/system.h"
 
 struct trend *trend_new(void)
 {
@@ -60,7 +59,7 @@ static void sample_interface(void *context, const struct interface_counters *int
 	for (int i = 0; i < DROP_REJECTED; i++)
 		sample.drops += counter_read(&interface->drops[i]);
 	sample.seen = sample.packets + sample.drops + counter_read(&interface->packets_own);
-	if (trend_system_packets(sampling->system_table, interface->name, &in, &out))
+	if (system_packets(sampling->system_table, interface->name, &in, &out))
 		sample.system = (sampling->interest.in ? in : 0) +
 				(sampling->interest.out ? out : 0);
 	if (!*place)
@@ -132,43 +131,4 @@ bool trend_since(const struct trend_series *series, uint64_t window_ms,
 		.packed = new->packed - old->packed,
 	};
 	return true;
-}
-
-/* One line: "  eth0: BYTES PACKETS 6 more, BYTES PACKETS …". */
-static bool parse_line(const char *line, const char *interface, uint64_t *in, uint64_t *out)
-{
-	const char *name = line + strspn(line, " ");
-	const char *end = name + strcspn(name, "\n");
-	const char *colon = NULL;
-
-	for (const char *p = name; p < end; p++) /* a name may hold one, an alias does */
-		if (*p == ':')
-			colon = p;
-	if (!colon)
-		return false;
-	if (strcmp(interface, "any") != 0 &&
-	    (strlen(interface) != (size_t)(colon - name) ||
-	     strncmp(name, interface, (size_t)(colon - name)) != 0))
-		return false;
-	return sscanf(colon + 1, "%*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, in, out) ==
-	       2;
-}
-
-bool trend_system_packets(const char *table, const char *interface, uint64_t *ret_in,
-			  uint64_t *ret_out)
-{
-	bool is_found = false;
-
-	*ret_in = *ret_out = 0;
-	for (const char *line = table; line && *line;
-	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		uint64_t in, out;
-
-		if (!parse_line(line, interface, &in, &out))
-			continue;
-		is_found = true;
-		*ret_in += in;
-		*ret_out += out;
-	}
-	return is_found;
 }

@@ -54,7 +54,3 @@ const struct trend_series *trend_of(const struct trend *trend, const char *inter
  */
 bool trend_since(const struct trend_series *series, uint64_t window_ms,
 		 struct trend_sample *ret_difference);
-
-/* The packets in and out of an interface in a text of the form of /proc/net/dev; "any" is all of them. */
-bool trend_system_packets(const char *table, const char *interface, uint64_t *ret_in,
-			  uint64_t *ret_out);

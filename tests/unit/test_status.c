@@ -11,6 +11,7 @@
 #include "status/health.h"
 #include "status/metrics.h"
 #include "status/pages.h"
+#include "status/system.h"
 
 #define NOW_MS UINT64_C(1000000)
 
@@ -215,18 +216,18 @@ static void test_system_table(void **state)
 	uint64_t in, out;
 
 	(void)state;
-	assert_true(trend_system_packets(table, "lo", &in, &out));
+	assert_true(system_packets(table, "lo", &in, &out));
 	assert_int_equal(in, 7);
-	assert_true(trend_system_packets(table, "eth0", &in, &out));
+	assert_true(system_packets(table, "eth0", &in, &out));
 	assert_int_equal(in, 20);
 	assert_int_equal(out, 30);
-	assert_true(trend_system_packets(table, "eth0:1", &in, &out));
+	assert_true(system_packets(table, "eth0:1", &in, &out));
 	assert_int_equal(out, 2);
-	assert_true(trend_system_packets(table, "any", &in, &out));
+	assert_true(system_packets(table, "any", &in, &out));
 	assert_int_equal(in, 28);
-	assert_false(trend_system_packets(table, "eth", &in, &out));
-	assert_false(trend_system_packets(table, "bad0", &in, &out));
-	assert_false(trend_system_packets("", "any", &in, &out));
+	assert_false(system_packets(table, "eth", &in, &out));
+	assert_false(system_packets(table, "bad0", &in, &out));
+	assert_false(system_packets("", "any", &in, &out));
 }
 
 static struct page_reply ask(struct fixture *fixture, const char *method, const char *path,

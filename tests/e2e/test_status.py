@@ -1,0 +1,736 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeing that it works: metrics are what was sent, each health rule fails by an outside fault and comes
+back, the commands always answer, and strangers get nothing but counters."""
+
+import concurrent.futures
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import time
+import urllib.parse
+
+from daemon import program
+from harness import command, is_real_root, main, need
+from tap import Skip, check, contains, equal, wait_until
+
+ADDRESS = ("127.0.0.1", 9469)
+PREFIX = "kube_node_tracer_"
+SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([0-9.e+-]+|\+Inf)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+READY = ("started", "interfaces", "traffic", "spool", "loss", "waiting")
+LIVE = ("capture", "record", "upload")
+# ptrace(2)
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+
+
+def ask(path, method="GET", headers=None, address=ADDRESS):
+    """(status, headers, body) of one request."""
+    connection = http.client.HTTPConnection(*address, timeout=20)
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def metrics(address=ADDRESS):
+    """{(name, (label, value), ...): value}; a sample that is there twice is a mistake."""
+    status, _, body = ask("/metrics", address=address)
+    equal(status, 200, "status of /metrics")
+    found = {}
+    for line in body.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = SAMPLE.match(line).groups()
+        key = (name.removeprefix(PREFIX), *sorted(LABEL.findall(labels or "")))
+        check(key not in found, "twice: %r" % (key,))
+        found[key] = float(value)
+    return found
+
+
+def value(found, name, **labels):
+    return found[(name, *sorted(labels.items()))]
+
+
+def total(found, name, **labels):
+    """Of all samples of that name with these labels."""
+    return sum(number for key, number in found.items()
+               if key[0] == name and set(labels.items()) <= set(key[1:]))
+
+
+def health(path):
+    """(is well, {rule: (ok, why)})."""
+    status, headers, body = ask(path)
+    equal(headers["Content-Type"], "application/json", "content type")
+    answer = json.loads(body)
+    equal((status, answer["status"]) in ((200, "ok"), (503, "failing")), True, "%d %s" % (status, body))
+    rules = {each["rule"]: (each["ok"], each["why"]) for each in answer["rules"]}
+    equal(status == 200, all(ok for ok, _ in rules.values()), "status and rules: " + body)
+    return status == 200, rules
+
+
+def failing(path="/readyz"):
+    return [rule for rule, (ok, _) in health(path)[1].items() if not ok]
+
+
+def wait_failing(rules, timeout=40, path="/readyz"):
+    wait_until(lambda: failing(path) == list(rules), timeout, "%s: %s failing" % (path, list(rules)))
+
+
+def run_command(lab, word, *flags, timeout=20):
+    """A command of the program; (exit status, standard output, standard error, seconds)."""
+    start = time.monotonic()
+    done = subprocess.run([program(), word, "-o", lab.spool, *flags], capture_output=True, text=True,
+                          check=False, timeout=timeout, env={"PATH": os.environ["PATH"]})
+    return done.returncode, done.stdout, done.stderr, time.monotonic() - start
+
+
+# -- metrics -----------------------------------------------------------------------------------------
+
+
+def test_metrics_are_what_was_sent(lab):
+    lab.link()
+    lab.link(1)
+    lab.bucket()
+    lab.gcs.fault("*", status=503, times=1)
+    daemon = lab.daemon("-i", "veth0,veth1", "-G", "0").start_ready()
+    lab.send(3000)
+    lab.send(500, index=1, stream=2)
+    daemon.end_segment()
+    wait_until(lambda: len(lab.gcs.names()) == 2, 20, "two objects")
+    found = wait_until(lambda: (lambda now: now if value(now, "uploads_total", result="success") == 2
+                                else None)(metrics()), 10, "two uploads")
+    equal(value(found, "recorded_packets_total", interface="veth0"), 3000, "packets of veth0")
+    equal(value(found, "recorded_packets_total", interface="veth1"), 500, "packets of veth1")
+    equal(total(found, "dropped_packets_total"), 0, "drops")
+    equal(value(found, "interface_up", interface="veth1"), 1, "veth1 is up")
+    equal(value(found, "segments_total", interface="veth0"), 1, "segments of veth0")
+    objects = lab.objects()
+    for name in ("veth0", "veth1"):
+        # Each file has a header of 24 bytes, which is compressed, and no packet's.
+        recorded = sum(each.number("pcap-bytes") - 24 for each in objects
+                       if each.metadata["interface"] == name)
+        equal(value(found, "recorded_bytes_total", interface=name), recorded, "bytes of " + name)
+    equal(total(found, "compression_input_bytes_total"),
+          sum(each.number("pcap-bytes") for each in objects), "bytes before compression")
+    sizes = sum(each.number("bytes") for each in objects)
+    equal(total(found, "compression_output_bytes_total", codec="gzip"), sizes, "bytes after compression")
+    check(total(found, "compression_seconds_total") > 0, "no time for compression")
+    equal(value(found, "uploaded_bytes_total"), sizes, "bytes uploaded")
+    equal(value(found, "upload_size_bytes_sum"), sizes, "sum of the histogram")
+    equal(value(found, "upload_duration_seconds_count"), 2, "count of the histogram")
+    check(value(found, "upload_responses_total", code="503") == 1, "answers with 503")
+    check(value(found, "upload_responses_total", code="200") >= 2, "answers with 200")
+    check(abs(value(found, "upload_last_success_timestamp_seconds") - time.time()) < 60, "last success")
+    equal(total(found, "spool_segments"), 0, "segments that wait")
+    equal(value(found, "spool_oldest_segment_age_seconds"), 0, "age of none")
+    equal(value(found, "phase", phase="recording"), 1, "phase")
+    equal(total(found, "health"), len(READY + LIVE), "health")
+    check(value(found, "spool_filesystem_size_bytes") > value(found, "spool_filesystem_free_bytes") > 0,
+          "the spool's file system")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_promtool_has_nothing_to_say(lab):
+    need("promtool")
+    lab.link()
+    lab.bucket()
+    lab.daemon("-G", "0").start_ready()
+    _, headers, text = ask("/metrics")
+    contains(headers["Content-Type"], "version=0.0.4", "content type")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True,
+                          check=False, timeout=60)
+    equal((done.returncode, done.stdout + done.stderr), (0, ""), "promtool check metrics")
+    _, headers, text = ask("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    contains(headers["Content-Type"], "application/openmetrics-text", "content type")
+    check(text.endswith("\n# EOF\n"), "the end of OpenMetrics")
+
+
+def test_losses_are_told_by_reason(lab):
+    """A ring that nobody empties: the kernel's count is ours."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-B", "64KiB").start_ready()
+    daemon.send_signal(signal.SIGSTOP)
+    lab.send(5000, sizes=[1000])
+    daemon.send_signal(signal.SIGCONT)
+    found = wait_until(lambda: (lambda now: now if total(now, "recorded_packets_total")
+                                + total(now, "dropped_packets_total") == 5000 else None)(metrics()),
+                       20, "every packet is recorded or dropped")
+    lost = value(found, "dropped_packets_total", interface="veth0", reason="kernel")
+    check(lost > 0, "nothing was lost")
+    equal(total(found, "dropped_packets_total"), lost, "losses for other reasons")
+    wait_failing(["loss"])
+    contains(health("/readyz")[1]["loss"][1], "%d of 5000 packets" % lost, "why")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_accounted(lab.objects(), 5000)
+
+
+def test_prometheus_scrapes_under_load(lab):
+    """The real thing: what its queries answer is what was sent."""
+    need("prometheus")
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "2", "-C", "1", "-B", "16384").start_ready()
+    config = lab.configure("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs: "
+                           "[{job_name: knt, static_configs: [{targets: ['127.0.0.1:9469']}]}]\n",
+                           "prometheus.yml")
+    with open(os.path.join(lab.directory, "prometheus.log"), "wb") as log:
+        prometheus = subprocess.Popen(
+            ["prometheus", "--config.file=" + config, "--web.listen-address=127.0.0.1:9090",
+             "--storage.tsdb.path=" + os.path.join(lab.directory, "tsdb")], stdout=log, stderr=log)
+
+    def query(text):
+        with contextlib.suppress(OSError, ValueError):  # not ready yet
+            _, _, body = ask("/api/v1/query?query=" + urllib.parse.quote(text),
+                             address=("127.0.0.1", 9090))
+            found = json.loads(body)["data"]["result"]
+            return float(found[0]["value"][1]) if found else None
+        return None
+
+    try:
+        wait_until(lambda: query("up") == 1, 40, "a first scrape")
+        with lab.traffic(rate=20000, sizes=[100]) as traffic:
+            wait_until(lambda: (query("sum(%suploads_total{result='success'})" % PREFIX) or 0) >= 2, 40,
+                       "uploads")
+            check(query("sum(rate(%srecorded_packets_total[10s]))" % PREFIX) > 0, "no rate")
+        daemon.end_segment()
+        wait_until(lambda: query("sum(%srecorded_packets_total) + sum(%sdropped_packets_total)"
+                                 % (PREFIX, PREFIX)) == traffic["sent"], 30, "what was sent")
+        equal(query("sum(%sdropped_packets_total)" % PREFIX), 0, "packets dropped")
+        wait_until(lambda: query("sum(%suploads_total{result='success'})" % PREFIX)
+                   == len(lab.gcs.names()), 20, "uploads")
+        equal(query("min_over_time(up[5m])"), 1, "scrapes that failed")
+    finally:
+        prometheus.terminate()
+        prometheus.wait(20)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), traffic["sent"])
+
+
+# -- health: each rule to failure and back -----------------------------------------------------------
+
+
+def test_interfaces_rule(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    equal(health("/readyz"), (True, health("/readyz")[1]), "ready")
+    equal(tuple(health("/readyz")[1]), READY, "rules")
+    command("ip", "link", "set", "veth0", "down")
+    wait_failing(["interfaces"])
+    command("ip", "link", "set", "veth0", "up")
+    wait_failing([])
+    lab.unlink("veth0")
+    wait_failing(["interfaces"])
+    equal(health("/healthz")[0], True, "alive")
+    equal(value(metrics(), "interface_up", interface="veth0"), 0, "up")
+    lab.link()
+    wait_failing([])
+    equal(value(metrics(), "interface_reopened_total", interface="veth0"), 1, "reopened")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_waiting_rule(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "1", "--status-max-wait", "3").start_ready()
+    lab.gcs.fault("*", status=503, times=0)
+    lab.send(10)
+    wait_failing(["waiting"])
+    found = metrics()
+    check(value(found, "spool_oldest_segment_age_seconds") > 3, "age")
+    equal(value(found, "upload_failing"), 1, "failing")
+    lab.gcs.clear_faults()
+    equal(run_command(lab, "flush", timeout=60)[0], 0, "flush")
+    wait_failing([])
+    equal(value(metrics(), "upload_failing"), 0, "failing")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_spool_rule(lab):
+    """Somebody else fills the disk."""
+    lab.link()
+    lab.bucket()
+    if not lab.is_mounted:
+        raise Skip("no mount namespace")
+    os.mkdir(lab.spool)
+    command("mount", "-t", "tmpfs", "-o", "size=20m", "knt-spool", lab.spool)
+    try:
+        daemon = lab.daemon("-G", "0", "--status-max-loss", "100").start_ready()
+        ballast = os.path.join(lab.spool, "ballast")
+        with open(ballast, "wb") as file:
+            file.write(bytes(39 << 19))
+        wait_failing(["spool"])
+        equal(value(metrics(), "spool_full"), 1, "full")
+        os.unlink(ballast)
+        wait_failing([])
+        equal(daemon.stop(), 0, "exit status")
+    finally:
+        command("umount", "-l", lab.spool)
+
+
+def test_traffic_rule(lab):
+    """The interface counts packets that never reach a packet socket: XDP takes them before."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    with dropping_xdp("veth0"), lab.traffic(rate=200):
+        wait_failing(["traffic"], 60)
+        contains(health("/readyz")[1]["traffic"][1], "veth0 counted ", "why")
+    lab.send(100, stream=2)
+    wait_failing([], 60)
+    equal(daemon.stop(), 0, "exit status")
+
+
+@contextlib.contextmanager
+def dropping_xdp(interface):
+    """An XDP program of two instructions (return XDP_DROP) on the interface."""
+    if not is_real_root():
+        raise Skip("needs root, to load an XDP program")
+    libc = ctypes.CDLL(None, use_errno=True)
+    instructions = struct.pack("<BBhi", 0xb7, 0, 0, 1) + struct.pack("<BBhi", 0x95, 0, 0, 0)
+    text = ctypes.create_string_buffer(instructions)
+    licence = ctypes.create_string_buffer(b"GPL")
+    # union bpf_attr of BPF_PROG_LOAD: type XDP, count, instructions, licence
+    attributes = ctypes.create_string_buffer(
+        struct.pack("<IIQQ", 6, 2, ctypes.addressof(text), ctypes.addressof(licence)) + bytes(104))
+    number = {"x86_64": 321, "aarch64": 280}.get(os.uname().machine)
+    loaded = libc.syscall(number, 5, attributes, 128) if number else -1
+    if loaded < 0:
+        raise Skip("no XDP program can be loaded here")
+    pinned = "/sys/fs/bpf"
+    try:
+        attach_xdp(interface, loaded)
+        yield
+    finally:
+        command("ip", "link", "set", interface, "xdpgeneric", "off")
+        os.close(loaded)
+    del pinned
+
+
+def attach_xdp(interface, program_fd):
+    """RTM_SETLINK with IFLA_XDP {IFLA_XDP_FD, IFLA_XDP_FLAGS: generic}."""
+    nested = struct.pack("<HHi", 8, 1, program_fd) + struct.pack("<HHI", 8, 3, 2)
+    body = struct.pack("<BBHiII", 0, 0, 0, socket.if_nametoindex(interface), 0, 0)
+    body += struct.pack("<HH", 4 + len(nested), 43 | 0x8000) + nested
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.send(struct.pack("<IHHII", 16 + len(body), 19, 5, 1, 0) + body)
+        error, = struct.unpack_from("<i", netlink.recv(4096), 16)
+    equal(error, 0, "errno of RTM_SETLINK")
+
+
+@contextlib.contextmanager
+def stopped_thread(daemon, name):
+    """One thread alone stops, as by a bug; the others go on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    tasks = "/proc/%d/task" % daemon.pid
+    for thread in os.listdir(tasks):
+        with open("%s/%s/comm" % (tasks, thread), encoding="ascii") as comm:
+            if comm.read().strip() == name:
+                break
+    else:
+        raise AssertionError("no thread " + name)
+    thread = int(thread)
+    if libc.ptrace(PTRACE_SEIZE, thread, None, None) < 0:
+        raise Skip("no ptrace here")
+    try:
+        libc.ptrace(PTRACE_INTERRUPT, thread, None, None)
+        os.waitpid(thread, 0x40000000)  # __WALL
+        yield
+    finally:
+        libc.ptrace(PTRACE_DETACH, thread, None, None)
+
+
+def test_capture_rule_and_watchdog(lab):
+    """A thread that hangs is seen by /healthz and by systemd's watchdog, and so is its coming back."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", environment={"WATCHDOG_USEC": "2000000"}).start_ready()
+    equal(tuple(health("/healthz")[1]), LIVE, "rules")
+    daemon.wait_for(lambda: len(daemon.notify.times("WATCHDOG")) >= 2, 10, "pings")
+    with stopped_thread(daemon, "cap-veth0"):
+        wait_failing(["capture"], path="/healthz")
+        contains(health("/healthz")[1]["capture"][1], "veth0", "why")
+        daemon.wait_log("makes no progress.*stage=capture")
+        fed = len(daemon.notify.times("WATCHDOG"))
+        equal(run_command(lab, "healthz")[0], 1, "exit status of healthz")
+        time.sleep(2.5)
+        equal(len(daemon.notify.times("WATCHDOG")), fed, "pings while it hangs")
+    wait_failing([], path="/healthz")
+    daemon.wait_for(lambda: len(daemon.notify.times("WATCHDOG")) > fed, 10, "pings again")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_record_rule(lab):
+    """A recorder that hangs is excused while there is room in memory, and no longer."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-s", "0", "-B", "16384",
+                        environment={"WATCHDOG_USEC": "2000000"}).start_ready()
+    lab.send(10)
+    with stopped_thread(daemon, "rec-veth0"):
+        time.sleep(4)
+        equal(failing("/healthz"), [], "rules that fail while there is room")
+        lab.send(30000, stream=2, sizes=[1500], rate=15000)
+        wait_failing(["record"], path="/healthz")
+        check(value(metrics(), "queue_chunks") > 30, "chunks in memory")
+    wait_failing([], path="/healthz")
+    equal(daemon.stop(), 0, "exit status")
+
+
+# -- the address -------------------------------------------------------------------------------------
+
+
+def test_a_port_in_use_stops_nothing(lab):
+    lab.link()
+    lab.bucket()
+    with socket.create_server(ADDRESS):
+        daemon = lab.daemon("-G", "0").start_ready()
+        daemon.wait_log("error: metrics and health cannot be served.*in use")
+        lab.send(100)
+        equal(run_command(lab, "readyz")[0], 0, "exit status of readyz")
+    daemon.wait_log("served again", 30)
+    equal(health("/healthz")[0], True, "alive")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+def test_another_address_by_reload(lab):
+    lab.link()
+    lab.bucket()
+    path = os.path.join(lab.directory, "status-socket")
+    config = lab.configure("", "status.conf")
+    daemon = lab.daemon("-G", "0", config=config).start_ready()
+    equal(health("/healthz")[0], True, "alive")
+
+    def is_open():
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(ADDRESS, 5).close()
+            return True
+        return False
+
+    lab.configure('status: { listen = "unix:%s"; };\n' % path, "status.conf")
+    equal(run_command(lab, "reload")[0], 0, "exit status of reload")
+    equal(is_open(), False, "the port is open")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    contains(answer.decode(), "kube_node_tracer_build_info", "answer")
+    lab.configure('status: { listen = ""; };\n', "status.conf")
+    equal(run_command(lab, "reload")[0], 0, "exit status of reload")
+    check(not os.path.exists(path), "the socket is still there")
+    for bad in ("localhost:9469", "127.0.0.1", "127.0.0.1:http", "::1:9469", "unix:relative", "1.2.3.4:70000"):
+        lab.configure('status: { listen = "%s"; };\n' % bad, "status.conf")
+        status, _, said, _ = run_command(lab, "reload")
+        equal(status, 1, "exit status of a reload with " + bad)
+        contains(said, "status.listen: '%s'" % bad, "refusal")
+    lab.configure('status: { listen = "127.0.0.1:9469"; };\n', "status.conf")
+    equal(run_command(lab, "reload")[0], 0, "exit status of reload")
+    found = metrics()
+    equal(value(found, "reloads_total", result="refused"), 6, "reloads refused")
+    equal(value(found, "reloads_total", result="success"), 3, "reloads")
+    equal(daemon.stop(), 0, "exit status")
+
+
+# -- commands ----------------------------------------------------------------------------------------
+
+
+def check_answer(lab, word, exit_status, *parts):
+    status, out, said, seconds = run_command(lab, word)
+    equal(status, exit_status, "exit status of %s: %s%s" % (word, out, said))
+    check(seconds < 3, "%s took %.1f s" % (word, seconds))
+    for part in parts:
+        contains(out + said, part, word)
+    return out
+
+
+def test_status_whatever_it_does(lab):
+    """Against a stopped, a starting, a healthy, a failing, a hanging, a reloading and a stopping one."""
+    lab.link()
+    lab.bucket()
+    check_answer(lab, "status", 69, "not running", "systemctl start")
+    # Starting: before READY, while the destination does not answer.
+    lab.gcs.fault("*", delay=3600, times=0)
+    daemon = lab.daemon("-G", "0", "--capture-filter", "udp", "--upload-stall-timeout", "5").start()
+    wait_until(lambda: os.path.exists(os.path.join(lab.spool, "control")), 20, "the control socket")
+    wait_until(lambda: run_command(lab, "status")[0] == 0, 20, "an answer")
+    check_answer(lab, "status", 0, "starting", "started: still starting")
+    daemon.wait_ready()
+    lab.gcs.clear_faults()
+    lab.send(1000)
+    out = check_answer(lab, "status", 0, "recording", "udp", "veth0", " to bucket")
+    check(len(out.splitlines()) <= 24 and max(map(len, out.splitlines())) <= 110, "a screenful: " + out)
+    # Failing: what the server said, and what to do.
+    lab.gcs.fault("*", status=403, times=0)
+    daemon.end_segment()
+    wait_until(lambda: "uploads failing" in run_command(lab, "status")[1], 20, "trouble is told")
+    check_answer(lab, "status", 0, "uploads failing since", "403", "1 segments wait")
+    lab.gcs.clear_faults()
+    # Hanging.
+    daemon.send_signal(signal.SIGSTOP)
+    status, _, said, seconds = run_command(lab, "status")
+    daemon.send_signal(signal.SIGCONT)
+    equal(status, 69, "exit status while it hangs")
+    check(0.8 < seconds < 2.5, "it took %.1f s" % seconds)
+    contains(said, "process %d" % daemon.pid, "what is said")
+    # Reloading, with traffic, over and over.
+    with lab.traffic(rate=2000, stream=2), concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reloads = pool.submit(lambda: [run_command(lab, "reload")[0] for _ in range(5)])
+        while not reloads.done():
+            check_answer(lab, "status", 0, "recording")
+        equal(reloads.result(), [0] * 5, "exit statuses of reload")
+    # Stopping: uploads hang.
+    lab.gcs.fault("*", delay=3600, times=0)
+    daemon.send_signal(signal.SIGTERM)
+    daemon.wait_log("stopping")
+    check_answer(lab, "status", 0, "stopping")
+    check_answer(lab, "rotate", 1, "stopping")
+    equal(daemon.stop(), 0, "exit status")
+    check_answer(lab, "status", 69, "not running")
+    check_answer(lab, "readyz", 69, "not running")
+
+
+def test_status_as_json(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(1000)
+    daemon.end_segment()
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) == 1, 20, "an object")
+    answer = wait_until(lambda: (lambda now: now if now["uploads"]["segments"] == 1 else None)(
+        json.loads(run_command(lab, "status", "--json")[1])), 10, "an upload")
+    equal([(each["name"], each["packets"]) for each in answer["interfaces"]], [("veth0", 1000)],
+          "interfaces")
+    equal((answer["phase"], answer["node"]), ("recording", "node1"), "phase and node")
+    equal(answer["health"], {"is_live": True, "is_ready": True, "failing": []}, "health")
+    equal(answer["spool"]["directory"], lab.spool, "spool")
+    equal(sum(answer["dropped"].values()), 0, "drops")
+    with subprocess.Popen([program(), "status", "--watch", "-o", lab.spool], stdout=subprocess.PIPE,
+                          text=True) as watching:
+        seen = 0
+        while seen < 2:
+            seen += "kube-node-tracer" in watching.stdout.readline()
+        watching.terminate()
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_rotate_and_flush(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    equal(run_command(lab, "rotate")[:2], (0, "segments end now: veth0\n"), "rotate")
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) == 1, 20, "an object")
+    equal(lab.objects()[0].metadata["reason"], "command", "reason")
+    # Hours of back-off are not waited for.
+    lab.gcs.fault("*", status=503, times=0, headers={"Retry-After": "3600"})
+    lab.send(100, first=100)
+    run_command(lab, "rotate")
+    daemon.wait_log("upload failed")
+    lab.gcs.clear_faults()
+    lab.send(100, first=200)
+    status, out, said, _ = run_command(lab, "flush", timeout=60)
+    equal((status, out), (0, "all is uploaded\n"), "flush: " + said)
+    lab.check_numbers(lab.objects(), 300)
+    lab.check_spool_empty()
+    equal(run_command(lab, "flush")[0], 0, "nothing to flush")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_reload_tells_the_refusal(lab):
+    lab.link()
+    lab.bucket()
+    config = lab.configure('log: { level = "info"; };\n', "reload.conf")
+    daemon = lab.daemon("-G", "0", config=config).start_ready()
+    equal(run_command(lab, "reload")[:2], (0, "configuration reloaded\n"), "reload")
+    lab.configure('capture: { filter = "udp prt 1"; };\n', "reload.conf")
+    status, _, said, _ = run_command(lab, "reload")
+    equal(status, 1, "exit status")
+    contains(said, "reload refused, the old configuration stays: ", "refusal")
+    contains(said, "reload.conf:1: capture.filter", "refusal")
+    # A configuration that is broken by now does not keep one from asking the recorder.
+    lab.configure("capture: {", "reload.conf")
+    done = subprocess.run([program(), "status", "-o", lab.spool, "--config", config], text=True,
+                          capture_output=True, check=False, timeout=20)
+    equal(done.returncode, 0, "exit status with a broken configuration: " + done.stderr)
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_words_are_commands_only_in_front(lab):
+    lab.link()
+    lab.bucket()
+    for words, said in ((["-i", "veth0", "status"], "'status' is not a filter"),
+                        (["status", "udp"], "takes no more words"),
+                        (["flush", "--json"], "status alone"),
+                        (["--watch"], "status alone"),
+                        (["rotate", "--check-config"], "does not go with a command")):
+        done = subprocess.run([program(), "-b", "bucket", "-o", lab.spool, *words]
+                              if words[0] == "-i" else [program(), *words],
+                              capture_output=True, text=True, check=False, timeout=20)
+        contains(done.stderr, said, "what is said of %r" % words)
+        equal(done.returncode, 64, "exit status of %r" % words)
+
+
+def test_control_socket_is_for_its_group(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    facts = os.stat(os.path.join(lab.spool, "control"))
+    equal(oct(stat.S_IMODE(facts.st_mode)), "0o660", "mode of the control socket")
+    if is_real_root():
+        os.chmod(lab.directory, 0o755)
+        os.chmod(lab.spool, 0o755)
+        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                               program(), "status", "-o", lab.spool], capture_output=True, text=True,
+                              check=False, timeout=20)
+        equal(done.returncode, 77, "exit status for a stranger: " + done.stderr)
+        contains(done.stderr, "root and the group", "what is said")
+    # A socket that a crash left is replaced; so is none that is alive.
+    daemon.kill()
+    status, _, said, _ = run_command(lab, "status")
+    equal(status, 69, "exit status")
+    contains(said, "ended abruptly", "what is said")
+    daemon = lab.daemon("-G", "0").start_ready()
+    equal(run_command(lab, "status")[0], 0, "exit status")
+    equal(daemon.stop(), 0, "exit status")
+    check(not os.path.exists(os.path.join(lab.spool, "control")), "the socket is left behind")
+
+
+# -- strangers ---------------------------------------------------------------------------------------
+
+
+def test_strangers_learn_counters_only(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-b", "hidden", "--capture-filter", "udp and not port 4711").start_ready()
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        local = [line.split()[1] for line in table.readlines()[1:] if line.split()[3] == "0A"]
+    check("0100007F:24FD" in local, "it listens at %r" % local)
+    for path in ("/status", "/status.json", "/rotate", "/reload", "/flush", "/", "/metrics/x", "/%00", "/..%2f"):
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            status, _, body = ask(path, method)
+            check(status in (404, 405) or path == "/", "%s %s: %d" % (method, path, status))
+            check("4711" not in body and "hidden" not in body, "%s tells too much" % path)
+    for path in ("/metrics", "/healthz", "/readyz"):
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+            status, headers, _ = ask(path, method)
+            equal((status, headers["Allow"]), (405, "GET, HEAD"), method + " " + path)
+        status, headers, body = ask(path)
+        for word in ("4711", "hidden", lab.spool, "node1"):
+            check(word not in body, "%s tells %s" % (path, word))
+        head = ask(path, "HEAD")
+        equal((head[0], head[2]), (status, ""), "HEAD " + path)
+    equal(value(metrics(), "reloads_total", result="success"), 0, "reloads")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_garbage_and_slow_clients(lab):
+    """They get nothing, cost little, and keep nobody else out for long; recording does not notice."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-B", "8192").start_ready()
+    chance = random.Random(4711)
+    requests = [b"\x00" * 100, b"GET / HTTP/9.9\r\n\r\n", b"GET /metrics", b"\r\n" * 50,
+                b"GET /metrics HTTP/1.1\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
+                b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx",
+                b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+                b"GET /metrics HTTP/1.1\r\nContent-Length: -1\r\n\r\n"]
+    requests += [bytes(chance.randrange(256) for _ in range(chance.randrange(1, 2000)))
+                 for _ in range(200)]
+
+    def throw(request):
+        with socket.create_connection(ADDRESS, 20) as client, contextlib.suppress(OSError):
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+
+    with lab.traffic(rate=5000) as traffic, concurrent.futures.ThreadPoolExecutor(20) as pool:
+        list(pool.map(throw, requests))
+        equal(health("/healthz")[0], True, "alive after garbage")
+        # More connections than there are places, each with a byte a second.
+        slow = []
+        for _ in range(40):
+            client = socket.socket()
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(ADDRESS)
+            slow.append(client)
+        begin = time.monotonic()
+
+        def gets_through():
+            for client in slow:
+                with contextlib.suppress(OSError):
+                    client.send(b"G")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return ask("/healthz")[0] == 200
+            return False
+
+        wait_until(gets_through, 60, "an answer beside slow clients")
+        tap_seconds = time.monotonic() - begin
+        for client in slow:
+            client.close()
+        # The commands have a socket of their own.
+        equal(run_command(lab, "healthz")[0], 0, "healthz")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), traffic["sent"])
+    check(tap_seconds < 60, "kept out for %.0f s" % tap_seconds)
+
+
+# -- logs --------------------------------------------------------------------------------------------
+
+
+def test_json_log_of_a_whole_run(lab):
+    """One object a line, with RFC 3339 times that only grow; its level changes while it runs."""
+    lab.link()
+    lab.bucket()
+    config = lab.configure('log: { format = "json"; level = "info"; };\n', "json.conf")
+    made = lab.daemon("-N", "node1", "-b", "bucket", "-i", "veth0", "--daemon-user", "root", "-G", "0",
+                      plain=True, config=config)
+    made.arguments = [each for each in made.arguments if each not in ("--log-format", "text")]
+    made.start_ready()
+    lab.send(100)
+    lab.gcs.fault("*", status=503, times=1)
+    equal(run_command(lab, "flush", timeout=60)[0], 0, "flush")
+    check(any(json.loads(line)["severity"] == "INFO" for line in made.log().splitlines()), "no INFO")
+    lab.configure('log: { format = "json"; level = "error"; };\n', "json.conf")
+    made.reload()
+    before = len(made.log().splitlines())
+    equal(run_command(lab, "rotate")[0], 0, "rotate")
+    lab.send(100, first=100)
+    equal(run_command(lab, "flush", timeout=60)[0], 0, "flush")
+    said = made.log().splitlines()[before:]
+    equal([line for line in said if json.loads(line)["severity"] != "ERROR"], [], "lines below error")
+    lab.configure('log: { format = "json"; level = "debug"; };\n', "json.conf")
+    made.send_signal(signal.SIGHUP)
+    made.wait_log('"configuration reloaded"')
+    lab.send(100, first=200)
+    equal(made.stop(), 0, "exit status")
+    lines = [json.loads(line) for line in made.log().splitlines()]
+    check(len(lines) > 8, "only %d lines" % len(lines))
+    last = ""
+    for line in lines:
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), "time %(time)s" % line)
+        check(line["severity"] in ("ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"), "severity")
+        check(isinstance(line["message"], str) and line["message"], "message")
+        check(line["time"] >= last, "the times go back")
+        last = line["time"]
+    lab.check_numbers(lab.objects(), 300)
+
+
+if __name__ == "__main__":
+    main()
