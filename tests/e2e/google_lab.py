@@ -109,9 +109,11 @@ def secrets_of(lab):
 
 
 def check_secrets(lab):
-    """No log tells a token, a key, a signed statement, or the address of an upload session."""
+    """Neither log nor status tells a token, a key, a signed statement, or an upload session."""
     for each in lab.daemons:
         text = each.log()
+        if each.notify:
+            text += "\n".join(each.notify.values("STATUS"))
         for secret in secrets_of(lab):
             check(secret not in text, "a secret is in the log: %s…" % secret[:12])
 
