@@ -17,10 +17,10 @@
 #include "upload/http.h"
 
 /*
- * 24 MiB, if all recorders stall at once: every interface may hold one chunk (two sets of them during
- * a reload), the rest is the queue between capture and recorder.
+ * Every interface may hold one chunk (two sets of them during a reload), the rest is the queue between
+ * captures and recorders: at the default of 16 interfaces 24 MiB, if all recorders stall at once.
  */
-#define POOL_CHUNKS 48
+#define POOL_CHUNKS(interfaces) (16 + 2 * (interfaces))
 
 static int on_segment_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
 			     void *context)
@@ -77,6 +77,9 @@ static int build_loop(struct daemon *daemon, struct error *err)
 		result = sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN,
 					 daemon_on_wake, daemon);
 	if (result >= 0)
+		result = sd_event_add_io(daemon->loop, NULL, links_fd(daemon->links), EPOLLIN,
+					 daemon_on_links, daemon);
+	if (result >= 0)
 		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
 						    DAEMON_TIMER_SLACK_US, daemon_on_tick, daemon);
 	daemon->watchdog_us = notify_watchdog_us();
@@ -93,10 +96,11 @@ static int prepare(struct daemon *daemon, struct error *err)
 	const struct conf *conf = daemon->conf;
 	struct error reason;
 
-	chunk_pool_init(&daemon->pool, POOL_CHUNKS);
+	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
 	daemon->connections = connections_new();
 	if (server_check(conf, err) < 0 || privileges_close_memory(conf, err) < 0 ||
-	    privileges_check(conf, err) < 0 || lanes_check(conf, err) < 0)
+	    privileges_check(conf, err) < 0 || daemon_look_at_links(daemon, conf, err) < 0 ||
+	    lanes_check(conf, &daemon->view, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
 		if (reason.kind == ERROR_CONFIG)
@@ -105,7 +109,10 @@ static int prepare(struct daemon *daemon, struct error *err)
 		return -1;
 	}
 	/* A key that only root may read is read here. */
-	return uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err);
+	if (uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err) < 0)
+		return -1;
+	daemon_tell_missing(daemon, conf);
+	return 0;
 }
 
 static struct budget_floor floor_of(struct conf_share share)
@@ -143,15 +150,17 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.pool = &daemon->pool,
 		.connections = daemon->connections,
 		.counters = &daemon->counters,
+		.wake_fd = daemon->wake_fd,
 	};
 	daemon->recorder_context = (struct recorder_context){
 		.node = conf->node_name,
 		.pool = &daemon->pool,
 		.spool = daemon->spool,
 		.counters = &daemon->counters,
+		.wake_fd = daemon->wake_fd,
 	};
-	if (lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &daemon->lanes,
-		       err) < 0)
+	if (lanes_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
+		       false, &daemon->lanes, err) < 0)
 		return -1;
 	if (lanes_start(daemon->lanes, err) < 0)
 		return -1;
@@ -198,6 +207,7 @@ static void tear_down(struct daemon *daemon)
 	chunk_pool_done(&daemon->pool);
 	counters_done(&daemon->counters);
 	daemon->loop = sd_event_unref(daemon->loop);
+	daemon->links = links_close(daemon->links);
 	mem_close_cleanup(&daemon->wake_fd);
 	conf_free(daemon->conf);
 	free(daemon);

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The lanes of a configuration: for each interface a capture, its queue and a recorder. A reload that
- * changes the capture opens a new set beside the old one and hands over at one instant: every packet is
- * in exactly one of them. Main thread only, but for lanes_join().
+ * The lanes of a configuration: for each interface a capture, its queue and a recorder. The set follows
+ * the interfaces: one that appears gets a lane, whose thread opens it; the lane of one that is gone ends
+ * by and by, and main never waits for either. A reload that changes the capture opens a new set beside the
+ * old one and hands over at one instant: every packet is in exactly one of them. Main thread only, but for
+ * lanes_join().
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "capture/capture.h"
+#include "capture/interfaces.h"
 #include "conf/conf.h"
 #include "record/recorder.h"
 
 struct lanes;
 
-/* Resolve and open all interfaces of a configuration; nothing is recorded yet. */
-int lanes_open(const struct conf *conf, const struct capture_context *capture,
-	       const struct recorder_context *record, struct lanes **ret_lanes, struct error *err)
+/*
+ * Open the interfaces of a configuration that are there; nothing is recorded yet. What is wrong with the
+ * configuration is an error, and for a reload (is_strict) so is everything else: without one, an interface
+ * that cannot be opened is tried again. Refers to conf.
+ */
+int lanes_open(const struct conf *conf, const struct interfaces_view *view,
+	       const struct capture_context *capture, const struct recorder_context *record,
+	       bool is_strict, struct lanes **ret_lanes, struct error *err)
 	__attribute__((warn_unused_result));
 /* Record all that comes, beginning with what is in the rings. */
 int lanes_start(struct lanes *lanes, struct error *err) __attribute__((warn_unused_result));
@@ -29,12 +38,18 @@ int lanes_start(struct lanes *lanes, struct error *err) __attribute__((warn_unus
  */
 int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_old,
 		    struct error *err) __attribute__((warn_unused_result));
-/* Take over options that need no new capture, from the next segment on. */
+/* Take over options that need no new capture, from the next segment on. Refers to conf. */
 int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 /* Leave packets to the kernel, or read on. */
 void lanes_pause(struct lanes *lanes, bool is_paused);
 void lanes_end_segments(struct lanes *lanes, const char *reason);
+
+/* To be called when the links, or what "auto" stands for, have changed, and now and then. */
+void lanes_follow(struct lanes *lanes, const struct interfaces_view *view);
+/* Free what has ended, tell what has been opened: when a context's wake_fd was written to. */
+void lanes_reap(struct lanes *lanes);
+
 /* Tell them to end with the packets of this real time and to publish the last segments. Does not wait. */
 void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns);
 /*
@@ -43,8 +58,9 @@ void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns);
  */
 struct lanes *lanes_join(struct lanes *lanes);
 
-/* "eth0,eth1", and whether all are there. */
+/* "eth0,eth1 (down)", or "nothing yet". */
 void lanes_describe(const struct lanes *lanes, struct text *out);
+/* Is something being captured, and nothing about to be? */
 bool lanes_are_live(const struct lanes *lanes);
 /* The threads that made progress longest ago, and of which interface; borrowed from lanes. */
 struct lanes_progress {
@@ -54,4 +70,5 @@ struct lanes_progress {
 void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progress);
 
 /* --check-config: could they be opened? */
-int lanes_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+int lanes_check(const struct conf *conf, const struct interfaces_view *view, struct error *err)
+	__attribute__((warn_unused_result));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the parts of the main thread share: daemon.c (start), daemon_reload.c, daemon_status.c, daemon_stop.c,
- * daemon_watch.c. */
+/* What the parts of the main thread share: daemon.c (start), daemon_{links,reload,status,stop,watch}.c. */
 
 #include <stdatomic.h>
 
@@ -39,6 +38,10 @@ struct daemon {
 	struct chunk_pool pool;
 	struct spool *spool;
 	struct uploader *uploader;
+	struct links *links;
+	struct interfaces_view view;
+	unsigned auto_index; /* of the interface that "auto" stands for; 0: none */
+	bool is_links_error_told;
 	struct lanes *lanes;
 	struct errands *errands; /* what main must not wait for */
 	struct capture_context capture_context;
@@ -95,6 +98,16 @@ void daemon_listen(struct daemon *daemon);
 void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts);
 /* Each second. */
 void daemon_tick_status(struct daemon *daemon);
+/* daemon_links.c. Before lanes are opened or checked: which interfaces there are, what "auto" stands for. */
+int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
+/* Warn of those that are asked for and not there. */
+void daemon_tell_missing(struct daemon *daemon, const struct conf *conf);
+/* The configuration stays what it was after all. */
+void daemon_forget_look(struct daemon *daemon);
+/* Interfaces may have come or gone, lanes may have ended: do what follows from that. */
+void daemon_follow_links(struct daemon *daemon);
+int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);
 
 /* daemon_watch.c: budget, READY and STATUS each second; the watchdog; what other threads have to tell. */
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context);

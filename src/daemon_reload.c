@@ -52,8 +52,9 @@ static int reload(struct daemon *daemon, struct error *err)
 	    uploader_new(conf, daemon->connections, &daemon->counters, &uploader, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
-	    lanes_open(conf, &daemon->capture_context, &daemon->recorder_context, &lanes, err) <
-		    0) {
+	    (daemon_look_at_links(daemon, conf, err) < 0 ||
+	     lanes_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
+			true, &lanes, err) < 0)) {
 		uploader_free(uploader);
 		return -1;
 	}
@@ -62,8 +63,10 @@ static int reload(struct daemon *daemon, struct error *err)
 		uploader_free(uploader);
 		return -1;
 	}
-	if (old_lanes)
+	if (old_lanes) {
 		errands_add(daemon->errands, daemon_join_lanes, old_lanes);
+		daemon_tell_missing(daemon, conf);
+	}
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
 	if (!lanes) {
 		if (lanes_configure(daemon->lanes, conf, err) < 0)
@@ -101,6 +104,7 @@ int daemon_reload(struct daemon *daemon, struct error *err)
 	result = reload(daemon, err);
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
+		daemon_forget_look(daemon);
 		log_error("reload refused, the old configuration stays", log_reason(err));
 	} else {
 		counter_add(&daemon->counters.reloads, 1);

@@ -57,6 +57,8 @@ static void gather_stages(const struct daemon *daemon, struct status_facts *fact
 		return;
 	lanes_progress(daemon->lanes, &progress);
 	counters_each_interface(facts->counters, count_interface, facts);
+	if (!progress.capture) /* no interface is there */
+		return;
 	facts->stages[0] = (struct status_stage){ "capture", progress.capture,
 						  progress.capture_beat_ms, patience_ms(daemon) };
 	/*

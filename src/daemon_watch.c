@@ -10,14 +10,19 @@
 #include "record/recover.h"
 #include "status/health.h"
 
-#define TICK_US           UINT64_C(1000000)
-#define PROBE_PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer */
+#define TICK_US     UINT64_C(1000000)
+#define PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer, an interface */
 
-/* READY means: packets are being captured, and the sink has not said no. */
+/*
+ * READY means: packets are being captured, and the sink has not said no. An interface may be long in coming,
+ * and a service manager would take a start that waits for it for one that failed: then READY means that
+ * it is recorded as soon as it comes, and the status line says what is waited for.
+ */
 static void become_ready(struct daemon *daemon)
 {
 	struct error err = { .kind = ERROR_NONE };
 	enum uploader_probe probe = uploader_probe(daemon->uploader, &err);
+	bool is_patient, is_live;
 
 	if (daemon->phase != PHASE_STARTING)
 		return;
@@ -25,11 +30,13 @@ static void become_ready(struct daemon *daemon)
 		daemon_fail(daemon, &err);
 		return;
 	}
-	if (!lanes_are_live(daemon->lanes))
+	is_patient = clock_monotonic_ms() - daemon->started_ms < PATIENCE_MS;
+	is_live = lanes_are_live(daemon->lanes);
+	if (is_patient && (probe == UPLOADER_PROBE_PENDING || !is_live))
 		return;
-	if (probe == UPLOADER_PROBE_PENDING &&
-	    clock_monotonic_ms() - daemon->started_ms < PROBE_PATIENCE_MS)
-		return;
+	if (!is_live)
+		log_warning("ready, but there is no interface to record yet",
+			    log_text("interface", daemon->conf->capture_interface));
 	if (probe == UPLOADER_PROBE_NO_ANSWER)
 		log_warning("no answer from the destination, recording all the same",
 			    log_reason(&err));
@@ -54,6 +61,8 @@ static void report_status(struct daemon *daemon)
 	if (daemon->lanes) {
 		text_append(&line, "recording ");
 		lanes_describe(daemon->lanes, &line);
+		if (!lanes_are_live(daemon->lanes))
+			text_append(&line, ", waiting for %s", daemon->conf->capture_interface);
 	} else {
 		text_append(&line, "stopping, uploading what waits");
 	}
@@ -98,6 +107,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	if (daemon->lanes)
 		lanes_pause(daemon->lanes, conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
 						   spool_is_full(daemon->spool));
+	daemon_follow_links(daemon);
 	become_ready(daemon);
 	report_status(daemon);
 	daemon_tick_status(daemon);
@@ -135,6 +145,7 @@ int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *conte
 	(void)source;
 	(void)events;
 	(void)eventfd_read(fd, &ignored);
+	daemon_follow_links(daemon);
 	become_ready(daemon);
 	daemon_go_on_reloading(daemon);
 	daemon_go_on_stopping(daemon);

@@ -59,7 +59,8 @@ struct interface_counters {
 	counter segments;
 	counter restarts; /* how often it was opened again after it was away */
 	/* Not counters but how it is now. */
-	atomic_bool is_live; /* packets can be captured from it */
+	atomic_bool is_live;       /* packets can be captured from it */
+	atomic_bool has_been_live; /* so that the next time is a restart */
 	/* When the segment began that capture has begun (real time in ns); 0: none is begun. */
 	atomic_uint_fast64_t open_since_ns;
 	counter segments_ended, segments_closed; /* by capture; of those, by the recorder */
@@ -101,6 +102,8 @@ struct counters {
 	atomic_uint_fast64_t uploaded_last_ns, token_expires_ns;
 
 	counter reloads, reloads_refused;
+	/* Not a counter: how many more interfaces there are than may be recorded. */
+	atomic_uint_fast64_t interfaces_left_out;
 
 	pthread_mutex_t lock; /* for who is in the tables; never held while packets wait */
 	struct level_counters levels[COUNTERS_LEVELS_MAX];

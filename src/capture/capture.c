@@ -6,14 +6,17 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "capture/capture_private.h"
+#include "capture/filter.h"
 
-int capture_open(const struct capture_context *context, const struct conf *conf,
-		 const char *interface, struct capture **ret_capture, struct error *err)
+int capture_new(const struct capture_context *context, const struct conf *conf,
+		const char *interface, unsigned index, struct capture **ret_capture,
+		struct error *err)
 {
 	struct capture *capture = mem_calloc(1, sizeof *capture);
 
 	capture->context = *context;
 	capture->conf = conf_ref(conf);
+	capture->index = index;
 	capture->device.fd = -1;
 	(void)snprintf(capture->interface, sizeof capture->interface, "%s", interface);
 	capture->counts = counters_take(context->counters, interface);
@@ -21,20 +24,15 @@ int capture_open(const struct capture_context *context, const struct conf *conf,
 	capture->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (capture->wake_fd < 0) {
 		error_errno(err, "eventfd");
-		goto failed;
+		capture_free(capture);
+		return -1;
 	}
-	if (device_open(conf, interface, &capture->device, &capture->source, err) < 0)
-		goto failed;
-	capture_adopt_source(capture);
 	capture_set_limits(capture, conf);
 	*ret_capture = capture;
 	return 0;
-failed:
-	capture_close(capture);
-	return -1;
 }
 
-struct capture *capture_close(struct capture *capture)
+struct capture *capture_free(struct capture *capture)
 {
 	if (!capture)
 		return NULL;
@@ -45,6 +43,23 @@ struct capture *capture_close(struct capture *capture)
 	conf_free(capture->conf);
 	free(capture);
 	return NULL;
+}
+
+int capture_open(struct capture *capture, struct error *err)
+{
+	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
+			&capture->source, err) < 0)
+		return -1;
+	capture->is_nano = capture->source.is_nano;
+	capture->snaplen = capture->source.snaplen;
+	own_traffic_init(&capture->own,
+			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
+			 pcap_datalink(capture->device.pcap));
+	atomic_store(&capture->opened_ms, clock_monotonic_ms());
+	atomic_store(&capture->state, CAPTURE_OPEN);
+	atomic_store(&capture->counts->is_live, true);
+	atomic_store(&capture->counts->has_been_live, true);
+	return 0;
 }
 
 int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
@@ -107,14 +122,28 @@ void capture_join(struct capture *capture)
 	thread_join(&capture->thread);
 }
 
-const char *capture_interface(const struct capture *capture)
+enum capture_state capture_state(const struct capture *capture)
 {
-	return capture->interface;
+	return (enum capture_state)atomic_load(&capture->state);
 }
 
-bool capture_is_live(const struct capture *capture)
+const struct error *capture_failure(const struct capture *capture)
 {
-	return atomic_load(&capture->is_live);
+	return &capture->failure;
+}
+
+uint64_t capture_opened_ms(const struct capture *capture)
+{
+	return atomic_load(&capture->opened_ms);
+}
+
+void capture_note_link(struct capture *capture, bool is_up)
+{
+	atomic_store(&capture->counts->is_live, is_up);
+	if (is_up)
+		interface_add(capture->counts, restarts, 1);
+	else
+		capture_end_segment(capture, "interface");
 }
 
 void capture_beat(struct capture *capture)
@@ -132,8 +161,13 @@ int capture_check(const struct conf *conf, const char *interface, struct error *
 	struct chunk_source source;
 	struct device device;
 
-	if (device_open(conf, interface, &device, &source, err) < 0)
+	if (device_open(conf, interface, 0, &device, &source, err) < 0)
 		return -1;
 	device_close(&device);
 	return 0;
+}
+
+int capture_check_none(const struct conf *conf, struct error *err)
+{
+	return device_check_right(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
 }

@@ -3,8 +3,8 @@
 /*
  * The packet loop of one interface: packets from the kernel's ring into chunks, chunks into the recorder's
  * queue, and the decision where a segment ends. One thread each; it never allocates, locks, logs or does
- * I/O per packet, and waits for nothing but the ring and a free chunk. An interface that goes away is
- * waited for; what the kernel could not hold is counted.
+ * I/O per packet, and waits for nothing but the ring and a free chunk. What the kernel could not hold is
+ * counted. When its interface is gone it records what is left in the ring, and ends.
  */
 
 #include <stdbool.h>
@@ -25,21 +25,24 @@ struct capture_context {
 	struct chunk_pool *pool;
 	struct connections *connections;
 	struct counters *counters;
+	int wake_fd; /* an eventfd, written to when capture_state() has changed; -1: nobody is told */
 };
 
+/* A capture of the interface of this name; index: the one that it has to be, 0: any. Refers to conf. */
+int capture_new(const struct capture_context *context, const struct conf *conf,
+		const char *interface, unsigned index, struct capture **ret_capture,
+		struct error *err) __attribute__((warn_unused_result));
+struct capture *capture_free(struct capture *capture);
 /*
- * Open the interface and install the filter: from now on the kernel fills the ring. Bad options:
- * ERROR_CONFIG or ERROR_USAGE; an interface that is down: ERROR_FATAL. Keeps a reference to conf.
+ * Open the interface and install the filter: from now on the kernel fills the ring. Takes some 10 ms. Bad
+ * options: ERROR_CONFIG or ERROR_USAGE; an interface that is down or gone: ERROR_FATAL.
  */
-int capture_open(const struct capture_context *context, const struct conf *conf,
-		 const char *interface, struct capture **ret_capture, struct error *err)
-	__attribute__((warn_unused_result));
-struct capture *capture_close(struct capture *capture);
+int capture_open(struct capture *capture, struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Start the thread, which puts chunks into the queue, and closes it when it ends. With CAPTURE_FROM_START
- * it records what is in the ring and all that follows; with CAPTURE_FROM_LATER it empties the ring and
- * records nothing until capture_begin() tells from when on.
+ * Start the thread, which opens the interface if it is not, puts chunks into the queue, and closes it when
+ * it ends. With CAPTURE_FROM_START it records what is in the ring and all that follows; with
+ * CAPTURE_FROM_LATER it empties the ring and records nothing until capture_begin() tells from when on.
  */
 enum capture_from {
 	CAPTURE_FROM_START,
@@ -47,6 +50,19 @@ enum capture_from {
 };
 int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
 		  struct error *err) __attribute__((warn_unused_result));
+
+enum capture_state {
+	CAPTURE_OPENING,
+	CAPTURE_OPEN,
+	CAPTURE_REFUSED, /* it could not be opened: capture_failure() */
+	CAPTURE_ENDED,
+};
+enum capture_state capture_state(const struct capture *capture);
+/* Why it was refused. */
+const struct error *capture_failure(const struct capture *capture);
+/* Monotonic time at which the thread opened its interface. */
+uint64_t capture_opened_ms(const struct capture *capture);
+
 /*
  * Record packets from this real time on. For a hand-over between two captures of an interface, an instant
  * at least CAPTURE_AGREE_MS ahead: until then the kernel sees to it that both read the same time stamps.
@@ -72,12 +88,18 @@ void capture_end_segment(struct capture *capture, const char *reason);
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
 void capture_join(struct capture *capture);
 
-const char *capture_interface(const struct capture *capture);
-/* False while its interface is away. */
-bool capture_is_live(const struct capture *capture);
+/*
+ * Its interface went down or is up again, which the ring outlives: nothing is lost. The segment ends when
+ * it goes down.
+ */
+void capture_note_link(struct capture *capture, bool is_up);
+
 /* Monotonic time at which the thread last went round its loop: how the watchdog sees progress. */
 uint64_t capture_last_beat_ms(const struct capture *capture);
 
 /* Could the interface be captured with these options? Opens it and closes it again. */
 int capture_check(const struct conf *conf, const char *interface, struct error *err)
+	__attribute__((warn_unused_result));
+/* The same without an interface: are we allowed to, and is the filter one for any kind of link? */
+int capture_check_none(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

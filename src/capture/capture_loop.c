@@ -18,7 +18,6 @@
 /* From then on a hand-over is past, whatever the clock says: its instant, and the latency. */
 #define AGREE_MS_MAX  UINT64_C(1000)
 #define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
-#define REOPEN_MS     1000 /* how often an interface that is away is tried */
 #define STATISTICS_MS 250  /* to ask libpcap for drops, it opens and reads two files of /sys */
 
 /* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
@@ -189,18 +188,6 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	capture->rotate.bytes += bytes;
 }
 
-void capture_adopt_source(struct capture *capture)
-{
-	capture->is_nano = capture->source.is_nano;
-	capture->snaplen = capture->source.snaplen;
-	capture->seen = 0;
-	own_traffic_init(&capture->own,
-			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
-			 pcap_datalink(capture->device.pcap));
-	atomic_store(&capture->is_live, true);
-	atomic_store(&capture->counts->is_live, true);
-}
-
 /* The time of this capture is over: what is dropped from now on is none of it. */
 static void stop_counting(struct capture *capture, uint64_t real_ns)
 {
@@ -249,39 +236,6 @@ static void drain_ring(struct capture *capture, uint64_t end_ns)
 			return;
 		}
 	} while (!is_drained(capture, dispatched, end_ns));
-}
-
-/* The interface went away: what was recorded of it is a segment, then try until it is back. */
-static void wait_for_interface(struct capture *capture)
-{
-	struct error err;
-	uint64_t now_ns;
-
-	log_warning("interface went away, waiting for it",
-		    log_text("interface", capture->interface),
-		    log_text("reason", pcap_geterr(capture->device.pcap)));
-	atomic_store(&capture->is_live, false);
-	atomic_store(&capture->counts->is_live, false);
-	drain_ring(capture, clock_monotonic_ns() + LATENCY_NS);
-	now_ns = clock_real_ns();
-	end_segment_unless_empty(capture, "interface", now_ns, now_ns);
-	device_close(&capture->device);
-	while (!atomic_load(&capture->stop_reason)) {
-		struct pollfd wake = { .fd = capture->wake_fd, .events = POLLIN };
-		eventfd_t ignored;
-
-		capture_beat(capture);
-		if (device_open(capture->conf, capture->interface, &capture->device,
-				&capture->source, &err) == 0) {
-			capture_adopt_source(capture);
-			interface_add(capture->counts, restarts, 1);
-			begin_segment(capture, clock_real_ns());
-			log_notice("interface is back", log_text("interface", capture->interface));
-			return;
-		}
-		if (poll(&wake, 1, REOPEN_MS) > 0)
-			(void)eventfd_read(capture->wake_fd, &ignored);
-	}
 }
 
 static void read_limits(struct capture *capture)
@@ -390,14 +344,19 @@ static void sit_out_pause(struct capture *capture)
 	send_chunk(capture);
 }
 
-void capture_run(void *context)
+/* Main learns of it. */
+static void set_state(struct capture *capture, enum capture_state state)
 {
-	struct capture *capture = context;
-	int dispatched = 0;
-	uint64_t until_ns, now_ns;
+	atomic_store(&capture->state, state);
+	if (capture->context.wake_fd >= 0)
+		(void)eventfd_write(capture->context.wake_fd, 1);
+}
 
-	read_limits(capture);
-	begin_segment(capture, clock_real_ns());
+/* Until it is told to stop, or there is no interface any more. */
+static void read_packets(struct capture *capture)
+{
+	int dispatched = 0;
+
 	while (!atomic_load(&capture->stop_reason)) {
 		bool is_paused = follow_pause(capture);
 		struct pollfd fds[] = {
@@ -417,15 +376,43 @@ void capture_run(void *context)
 		if (is_paused)
 			sit_out_pause(capture);
 		if (dispatched < 0)
-			wait_for_interface(capture);
-		else
-			do_what_is_due(capture);
+			return;
+		do_what_is_due(capture);
 	}
-	now_ns = clock_real_ns();
+}
+
+/* What belongs to us and is still in the ring, and the end of the segment. */
+static void read_the_rest(struct capture *capture)
+{
+	uint64_t now_ns = clock_real_ns(), until_ns = atomic_load(&capture->until_ns);
+	uint64_t wait_ns = until_ns > now_ns && until_ns != UINT64_MAX ? until_ns - now_ns : 0;
+	const char *reason;
+
+	drain_ring(capture, clock_monotonic_ns() + LATENCY_NS + wait_ns);
+	reason = atomic_load(&capture->stop_reason);
 	until_ns = atomic_load(&capture->until_ns);
-	if (capture->device.pcap)
-		drain_ring(capture, clock_monotonic_ns() + LATENCY_NS +
-					    (until_ns > now_ns ? until_ns - now_ns : 0));
-	end_segment_unless_empty(capture, atomic_load(&capture->stop_reason), until_ns, until_ns);
+	if (until_ns == UINT64_MAX) /* an interface that is gone has no more packets */
+		until_ns = clock_real_ns();
+	end_segment_unless_empty(capture, reason ? reason : "interface", until_ns, until_ns);
+	device_close(&capture->device);
+}
+
+void capture_run(void *context)
+{
+	struct capture *capture = context;
+	bool is_again = !capture->device.pcap && atomic_load(&capture->counts->has_been_live);
+	enum capture_state end = CAPTURE_ENDED;
+
+	if (!capture->device.pcap && capture_open(capture, &capture->failure) < 0) {
+		end = CAPTURE_REFUSED;
+	} else {
+		interface_add(capture->counts, restarts, is_again);
+		set_state(capture, CAPTURE_OPEN);
+		read_limits(capture);
+		begin_segment(capture, clock_real_ns());
+		read_packets(capture);
+		read_the_rest(capture);
+	}
 	queue_close(capture->queue);
+	set_state(capture, end);
 }

@@ -12,7 +12,8 @@
 
 struct capture {
 	struct capture_context context;
-	const struct conf *conf; /* for opening it again */
+	const struct conf *conf;
+	unsigned index; /* that the interface has to have; 0: any */
 	char interface[64];
 	struct interface_counters *counts;
 	struct thread thread;
@@ -30,7 +31,9 @@ struct capture {
 
 	/* The thread writes, main reads. */
 	atomic_uint_fast64_t beat_ms;
-	atomic_bool is_live;
+	atomic_int state;     /* enum capture_state */
+	struct error failure; /* before the state says so */
+	atomic_uint_fast64_t opened_ms;
 
 	/* The thread's own. */
 	struct device device;
@@ -50,9 +53,7 @@ struct capture {
 	bool is_begun; /* the segment has sent a chunk */
 };
 
-/* The thread: until it is told to stop, or its interface stays away while it is. */
+/* The thread: until it is told to stop, or its interface is gone. */
 void capture_run(void *capture);
-/* A device was opened: packets of this source come from now on. */
-void capture_adopt_source(struct capture *capture);
 /* A sign of life for the watchdog. */
 void capture_beat(struct capture *capture);

@@ -2,11 +2,13 @@
 #include "capture/device.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "capture/filter.h"
 #include "packet/format.h"
 
@@ -71,6 +73,12 @@ static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *er
 	return 0;
 }
 
+static int refuse_right(const char *interface, struct error *err)
+{
+	return error_set(err, ERROR_CONFIG,
+			 "capture on %s: not permitted; it needs CAP_NET_RAW (or root)", interface);
+}
+
 static int activate(pcap_t *pcap, const char *interface, struct error *err)
 {
 	int status = pcap_activate(pcap);
@@ -78,9 +86,7 @@ static int activate(pcap_t *pcap, const char *interface, struct error *err)
 	if (status >= 0) /* warnings (no promiscuous mode, say) leave a working capture */
 		return 0;
 	if (status == PCAP_ERROR_PERM_DENIED)
-		return error_set(err, ERROR_CONFIG,
-				 "capture on %s: not permitted; it needs CAP_NET_RAW (or root)",
-				 interface);
+		return refuse_right(interface, err);
 	return error_set(err, ERROR_FATAL, "capture on %s: %s%s%s", interface,
 			 pcap_statustostr(status), *pcap_geterr(pcap) ? ": " : "",
 			 pcap_geterr(pcap));
@@ -126,8 +132,8 @@ static int set_up(struct device *device, const struct conf *conf, const char *in
 	return 0;
 }
 
-int device_open(const struct conf *conf, const char *interface, struct device *ret_device,
-		struct chunk_source *ret_source, struct error *err)
+int device_open(const struct conf *conf, const char *interface, unsigned index,
+		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 {
 	char message[PCAP_ERRBUF_SIZE] = "";
 	struct device device = { .pcap = pcap_create(interface, message), .fd = -1 };
@@ -138,9 +144,25 @@ int device_open(const struct conf *conf, const char *interface, struct device *r
 		device_close(&device);
 		return -1;
 	}
+	if (index && if_nametoindex(interface) != index) {
+		device_close(&device);
+		return error_set(err, ERROR_FATAL, "capture on %s: the name went to another",
+				 interface);
+	}
 	describe(device.pcap, conf, interface, ret_source);
 	*ret_device = device;
 	return 0;
+}
+
+int device_check_right(struct error *err)
+{
+	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		return 0;
+	if (errno == EPERM || errno == EACCES)
+		return refuse_right("any interface", err);
+	return error_errno(err, "open a packet socket");
 }
 
 void device_close(struct device *device)

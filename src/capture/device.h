@@ -25,11 +25,16 @@ struct device {
 	unsigned drops_kernel, drops_interface; /* at the last device_new_drops() */
 };
 
-/* Open, activate, install the filter; fills what is known of the source. */
-int device_open(const struct conf *conf, const char *interface, struct device *ret_device,
-		struct chunk_source *ret_source, struct error *err)
+/*
+ * Open, activate, install the filter; fills what is known of the source. index: of the interface that has
+ * to have this name (another one may have got it in the meantime); 0: any.
+ */
+int device_open(const struct conf *conf, const char *interface, unsigned index,
+		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 	__attribute__((warn_unused_result));
 void device_close(struct device *device);
+/* May we capture at all? ERROR_CONFIG if not. */
+int device_check_right(struct error *err) __attribute__((warn_unused_result));
 
 /*
  * While any socket of the machine wants it, the kernel stamps each packet once, and all captures see the

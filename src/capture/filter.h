@@ -13,3 +13,8 @@
 /* Compile for the handle's link type and install. ERROR_CONFIG/ERROR_USAGE names capture.filter. */
 int filter_install(pcap_t *pcap, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Compile without an interface: can it be the filter of any kind of link? Errors as above; what only some
+ * kinds have (wlan, ifname) is known when there is an interface.
+ */
+int filter_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));

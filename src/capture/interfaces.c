@@ -2,7 +2,7 @@
 #include "capture/interfaces.h"
 
 #include <fcntl.h>
-#include <ifaddrs.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <net/route.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 
 #define ROUTE_TABLE_MAX ((size_t)16 << 20) /* a node with 100,000 routes has less */
 
@@ -67,65 +68,106 @@ static bool find_by_route(const char *path, bool (*find)(const char *, char[IF_N
 	       find(table, ret_name);
 }
 
-static bool find_first_up(char ret_name[IF_NAMESIZE])
+void interfaces_default_route(char ret_name[IF_NAMESIZE])
 {
-	struct ifaddrs *list;
-	bool is_found = false;
+	if (!find_by_route("/proc/net/route", interfaces_default_ipv4, ret_name) &&
+	    !find_by_route("/proc/net/ipv6_route", interfaces_default_ipv6, ret_name))
+		*ret_name = '\0';
+}
 
-	if (getifaddrs(&list) < 0)
+/* The next of words that are joined by commas, with its NUL; false at the end. */
+static bool next_word(const char **words, char word[CONF_INTERFACE_WORD_MAX + 2])
+{
+	size_t length = strcspn(*words, ",");
+
+	if (!**words)
 		return false;
-	for (struct ifaddrs *item = list; item && !is_found; item = item->ifa_next)
-		if ((item->ifa_flags & IFF_UP) && !(item->ifa_flags & IFF_LOOPBACK)) {
-			(void)snprintf(ret_name, IF_NAMESIZE, "%s", item->ifa_name);
-			is_found = true;
-		}
-	freeifaddrs(list);
-	return is_found;
+	(void)snprintf(word, CONF_INTERFACE_WORD_MAX + 2, "%.*s", (int)length, *words);
+	*words += length + ((*words)[length] == ',');
+	return true;
 }
 
-static int resolve_one(const struct conf *conf, const char *word, char ret_name[IF_NAMESIZE],
-		       struct error *err)
+static bool matches(const char *word, const char *name, const char *auto_name)
 {
-	if (strcmp(word, "auto") == 0) {
-		if (find_by_route("/proc/net/route", interfaces_default_ipv4, ret_name) ||
-		    find_by_route("/proc/net/ipv6_route", interfaces_default_ipv6, ret_name) ||
-		    find_first_up(ret_name))
-			return 0;
-		return error_set(
-			err, ERROR_FATAL,
-			"no default route, and no interface but the loopback is up; name one "
-			"with -i, or wait for the network");
-	}
-	if (strcmp(word, "any") != 0 && if_nametoindex(word) == 0)
-		return conf_error(
-			conf, CONF_capture_interface, err,
-			"no interface '%s'; allowed: a name that 'ip link' shows, any, auto", word);
-	(void)snprintf(ret_name, IF_NAMESIZE, "%s", word);
-	return 0;
+	if (strcmp(word, "auto") == 0)
+		return *auto_name && strcmp(name, auto_name) == 0;
+	return fnmatch(word, name, 0) == 0;
 }
 
-int interfaces_resolve(const struct conf *conf, struct interfaces *ret_interfaces,
-		       struct error *err)
+bool interfaces_have(const char *words, const char *word)
 {
-	cleanup_free char *words = mem_strdup(conf->capture_interface);
-	struct interfaces interfaces = { 0 };
-	char *rest = words, *word;
+	char each[CONF_INTERFACE_WORD_MAX + 2];
 
-	while ((word = strsep(&rest, ","))) {
-		char name[IF_NAMESIZE] = "";
-		bool is_known = false;
+	while (next_word(&words, each))
+		if (strcmp(each, word) == 0)
+			return true;
+	return false;
+}
 
-		if (resolve_one(conf, word, name, err) < 0)
-			return -1;
-		for (size_t i = 0; i < interfaces.count; i++)
-			is_known |= strcmp(interfaces.names[i], name) == 0;
-		if (is_known)
-			continue; /* named twice, or found by "auto" too: recorded once */
-		if (interfaces.count == INTERFACES_MAX)
-			return conf_error(conf, CONF_capture_interface, err,
-					  "too many interfaces; allowed: %d", INTERFACES_MAX);
-		memcpy(interfaces.names[interfaces.count++], name, sizeof name);
+bool interfaces_want(const char *words, const char *name, const char *auto_name)
+{
+	char word[CONF_INTERFACE_WORD_MAX + 2];
+	bool is_wanted = false;
+
+	while (next_word(&words, word)) {
+		if (*word == '!' && matches(word + 1, name, ""))
+			return false;
+		is_wanted |= *word != '!' && matches(word, name, auto_name);
 	}
-	*ret_interfaces = interfaces;
-	return 0;
+	return is_wanted;
+}
+
+const struct link *interfaces_auto(const struct link *links, size_t count, const char *route_name,
+				   unsigned before)
+{
+	const struct link *same = NULL, *first = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link *link = &links[i];
+
+		if (strcmp(link->name, route_name) == 0)
+			return link;
+		if (link->index == before)
+			same = link;
+		if (link->is_up && !link->is_loopback && !first)
+			first = link;
+	}
+	return same ? same : first;
+}
+
+static const char *why_missing(const char *words, const char *word, const struct link *links,
+			       size_t count, const char *auto_name)
+{
+	const char *reason = strcmp(word, "auto") == 0      ? "there is no default route"
+			     : strpbrk(word, "*?[") != NULL ? "none matches"
+							    : "there is none of this name";
+
+	for (size_t i = 0; i < count; i++) {
+		if (!matches(word, links[i].name, auto_name))
+			continue;
+		if (!interfaces_want(words, links[i].name, auto_name))
+			reason = "it is excluded";
+		else if (links[i].is_up)
+			return NULL;
+		else
+			reason = "it is down";
+	}
+	return reason;
+}
+
+void interfaces_each_missing(const char *words, const struct link *links, size_t count,
+			     const char *auto_name,
+			     void (*visit)(void *context, const char *word, const char *reason),
+			     void *context)
+{
+	char word[CONF_INTERFACE_WORD_MAX + 2];
+
+	for (const char *rest = words; next_word(&rest, word);) {
+		const char *reason = NULL;
+
+		if (*word != '!' && strcmp(word, "any") != 0)
+			reason = why_missing(words, word, links, count, auto_name);
+		if (reason)
+			visit(context, word, reason);
+	}
 }

@@ -180,39 +180,67 @@ static int check_node_name(const struct conf *conf, struct error *err)
 			  NODE_NAME_MAX);
 }
 
+/* A word of capture.interface, length bytes of it, without the '!' before it. */
+static bool is_interface_pattern(const char *word, size_t length)
+{
+	size_t plain = strcspn(word, "*?[,");
+
+	if (length < 1 || length > CONF_INTERFACE_WORD_MAX || strcspn(word, " /:!\t") < length)
+		return false;
+	/* A name has to be one that the kernel could give. */
+	return plain < length || length <= INTERFACE_NAME_MAX;
+}
+
+static int refuse_interface(const struct conf *conf, const char *word, size_t length,
+			    struct error *err)
+{
+	return conf_error(
+		conf, CONF_capture_interface, err,
+		"'%.*s' is not the name of an interface; allowed, joined by commas: names "
+		"of 1 to %d characters, patterns such as eth*, any, auto, and !NAME or "
+		"!PATTERN for what to leave out",
+		length > 100 ? 100 : (int)length, word, INTERFACE_NAME_MAX);
+}
+
 static int check_interfaces(const struct conf *conf, struct error *err)
 {
-	char words[CONF_LIST_WORDS_MAX][INTERFACE_NAME_MAX + 1];
+	char words[CONF_LIST_WORDS_MAX][CONF_INTERFACE_WORD_MAX + 2];
 	const char *word = conf->capture_interface;
+	unsigned count = 0, excluded = 0;
 	bool has_any = false;
-	unsigned count = 0;
 
 	for (;; word++) {
 		size_t length = strcspn(word, ",");
+		bool is_excluded = *word == '!';
 
 		if (count == CONF_LIST_WORDS_MAX)
 			return conf_error(conf, CONF_capture_interface, err,
 					  "more than %d interfaces", CONF_LIST_WORDS_MAX);
-		if (length < 1 || length > INTERFACE_NAME_MAX || strcspn(word, " /\t") < length)
-			return conf_error(
-				conf, CONF_capture_interface, err,
-				"'%.*s' is not the name of an interface; allowed: words of 1 to "
-				"%d characters, joined by commas",
-				length > 100 ? 100 : (int)length, word, INTERFACE_NAME_MAX);
+		if (!is_interface_pattern(word + is_excluded, length - is_excluded))
+			return refuse_interface(conf, word, length, err);
 		memcpy(words[count], word, length);
 		words[count][length] = '\0';
+		if (strcmp(words[count], "!auto") == 0 || strcmp(words[count], "!any") == 0)
+			return refuse_interface(conf, word, length, err);
 		for (unsigned i = 0; i < count; i++)
 			if (strcmp(words[i], words[count]) == 0)
 				return conf_error(conf, CONF_capture_interface, err,
 						  "'%s' is there twice", words[i]);
 		has_any |= strcmp(words[count++], "any") == 0;
+		excluded += is_excluded;
 		word += length;
 		if (!*word)
 			break;
 	}
 	if (has_any && count > 1)
 		return conf_error(conf, CONF_capture_interface, err,
-				  "'any' is all interfaces: another one would be recorded twice");
+				  "'any' is all interfaces at once, and goes with no other word; "
+				  "'*,!lo' is each by itself, without lo");
+	if (excluded == count)
+		return conf_error(
+			conf, CONF_capture_interface, err,
+			"nothing but exclusions; say first what they are taken from: '*,%s'",
+			conf->capture_interface);
 	return 0;
 }
 

@@ -87,6 +87,9 @@ enum conf_format {
 	CONF_FORMAT_PCAPNG
 };
 
+/* A word of capture.interface: a name, or a pattern of names behind a '!' perhaps. */
+#define CONF_INTERFACE_WORD_MAX 63
+
 /* One row of options.def. */
 struct conf_row {
 	enum conf_type type;
@@ -169,7 +172,7 @@ void conf_cli_done(struct conf_cli *cli);
  * wrong, what is allowed", ERROR_USAGE for a value on the command line. Without --config a missing
  * file is no error. Afterwards node.name is a valid node name (1 to 128 letters, digits, '.', '_',
  * '-', not beginning with '.'), upload.prefix can be part of an object name, capture.interface is 1
- * to 16 different words of 1 to 15 characters, and spool.directory is not empty.
+ * to 32 different words as CONF_INTERFACE_WORD_MAX has them, and spool.directory is not empty.
  * upload.destination may be: the sink checks it.
  */
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 
-#define CONF_LIST_WORDS_MAX 16
+#define CONF_LIST_WORDS_MAX 32
 #define CONF_TEXT_MAX       65535 /* bytes of a value */
 
 /* The field of an option in its struct conf. */

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ struct recorder {
 	struct utsname system;
 	char os[2 * sizeof((struct utsname *)NULL)->release]; /* its name and version */
 	atomic_uint_fast64_t beat_ms;
+	atomic_bool is_finished;
 
 	pthread_mutex_t lock; /* for the next two */
 	const struct codec *next_codec;
@@ -402,6 +404,9 @@ static void run(void *context)
 	if (recorder->fd >= 0)
 		finish_segment(recorder, "stop", clock_real_ns());
 	carry_drops(recorder);
+	atomic_store(&recorder->is_finished, true);
+	if (recorder->context.wake_fd >= 0)
+		(void)eventfd_write(recorder->context.wake_fd, 1);
 }
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface)
@@ -454,6 +459,11 @@ int recorder_start(struct recorder *recorder, struct error *err)
 	beat(recorder);
 	(void)snprintf(name, sizeof name, "rec-%.11s", recorder->interface);
 	return thread_start(&recorder->thread, name, run, recorder, err);
+}
+
+bool recorder_is_finished(const struct recorder *recorder)
+{
+	return atomic_load(&recorder->is_finished);
 }
 
 void recorder_join(struct recorder *recorder)

@@ -6,6 +6,7 @@
  * costs packets, which are counted, and nothing else; a recorder that falls behind compresses less.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/counters.h"
@@ -23,6 +24,7 @@ struct recorder_context {
 	struct chunk_pool *pool;
 	struct spool *spool;
 	struct counters *counters;
+	int wake_fd; /* an eventfd, written to when recorder_is_finished(); -1: nobody is told */
 };
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface);
@@ -35,7 +37,9 @@ void recorder_set_codec(struct recorder *recorder, const struct codec *codec, in
 
 int recorder_start(struct recorder *recorder, struct error *err)
 	__attribute__((warn_unused_result));
-/* Wait until the queue is closed and everything in it is on disk. */
+/* The queue is closed and everything in it is on disk: recorder_join() will not wait. */
+bool recorder_is_finished(const struct recorder *recorder);
+/* Wait until that is so. */
 void recorder_join(struct recorder *recorder);
 /* Monotonic time of its last progress: how the watchdog sees it. */
 uint64_t recorder_last_beat_ms(const struct recorder *recorder);

@@ -51,6 +51,18 @@ def command(*argv, **options):
     return done.stdout
 
 
+def is_capturing(interface):
+    """Does some packet socket run on the interface?"""
+    index = command("ip", "-o", "link", "show", interface).split(":", 1)[0]
+    with open("/proc/self/net/packet", encoding="ascii") as file:
+        sockets = [line.split() for line in file.readlines()[1:]]
+    return any(each[4:6] == [index, "1"] for each in sockets)
+
+
+def wait_capturing(interface="veth0", timeout=15):
+    wait_until(lambda: is_capturing(interface), timeout, "capture on " + interface)
+
+
 def need(*tools):
     for tool in tools:
         if not shutil.which(tool):

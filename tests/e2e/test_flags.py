@@ -120,7 +120,9 @@ def test_mistakes_on_the_command_line(lab):
             (["-c", "zstd", "99"], [*usual, "-c", "zstd:99"]),
             (["-b", "UPPER_case"], ["-N", "x", "-i", "veth0", "-b", "UPPER_case"]),
             (["-b", "ftp://"], ["-N", "x", "-i", "veth0", "-b", "ftp://host/x"]),
-            (["-i", "nope0"], ["-N", "x", "-b", "bucket", "-i", "nope0"]),
+            (["-i", "a/b"], ["-N", "x", "-b", "bucket", "-i", "a/b"]),
+            (["-i", "!lo"], ["-N", "x", "-b", "bucket", "-i", "!lo"]),
+            (["-f", "udp prt 3"], ["-N", "x", "-b", "bucket", "-i", "later*", "-f", "udp prt 3"]),
             (["-f", "udp prt 3"], [*usual, "-f", "udp prt 3"]),
             (["twice"], [*usual, "-f", "udp", "tcp"]),
             (["-N"], ["-b", "bucket", "-i", "veth0", "-N", "a/b"]),
@@ -143,8 +145,8 @@ def test_mistakes_in_the_file(lab):
             (["given.conf:3", "filter", "udp prt 3"],
              "upload: { destination = \"bucket\"; };\n\ncapture: { interface = \"veth0\"; "
              "filter = \"udp prt 3\"; };\n"),
-            (["given.conf:2", "nope0"],
-             "upload: { destination = \"bucket\"; };\ncapture: { interface = \"nope0\"; };\n"),
+            (["given.conf:2", "eth/0"],
+             "upload: { destination = \"bucket\"; };\ncapture: { interface = \"eth/0\"; };\n"),
             (["given.conf:1", "Bucket"], "upload: { destination = \"Bucket\"; };\n"
              "capture: { interface = \"veth0\"; };\n"),
             (["given.conf:2", "ca_file"],

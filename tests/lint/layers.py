@@ -21,6 +21,7 @@ LIBRARIES = [
     (r"cap-ng\.h", r"daemon\w*\.[ch]"),
     (r"libconfig\.h|getopt\.h", r"conf/"),
     (r"pcap.*", r"capture/"),
+    (r"libmnl/.*", r"capture/links\.c"),
     (r"isa-l.*|igzip_lib\.h|zlib\.h|zstd\.h", r"record/"),
     (r"curl/.*", r"upload/http\w*\.[ch]"),
     (r"openssl/.*|jansson\.h", r"upload/"),
@@ -29,7 +30,7 @@ LIBRARIES = [
 
 # The C library and the kernel's interface: for everybody.
 STANDARD = re.compile(
-    r"(assert|ctype|dirent|endian|errno|fcntl|grp|ifaddrs|inttypes|limits|locale|netdb|poll|pwd|sched|"
+    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|grp|ifaddrs|inttypes|limits|locale|netdb|poll|pwd|sched|"
     r"semaphore|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|"
     r"strings|sysexits|termios|time|unistd)\.h"
     r"|(arpa|asm|linux|net|netinet|netpacket|sys)/[\w/.-]+\.h")

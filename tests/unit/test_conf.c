@@ -16,8 +16,9 @@
 #define NODE_REFUSED                                                                        \
 	" cannot be in a file name; allowed: 1 to 128 letters, digits, '.', '_', '-', not " \
 	"beginning with '.'"
-#define INTERFACE_REFUSED \
-	" is not the name of an interface; allowed: words of 1 to 15 characters, joined by commas"
+#define INTERFACE_REFUSED                                                                            \
+	" is not the name of an interface; allowed, joined by commas: names of 1 to 15 characters, " \
+	"patterns such as eth*, any, auto, and !NAME or !PATTERN for what to leave out"
 #define COMPONENT_REFUSED " has an empty, '.' or '..' component, or a slash at an end"
 #define BYTE_REFUSED \
 	" cannot be in an object name; allowed: printable ASCII without # [ ] * ? : \" < > | \\"
@@ -140,6 +141,10 @@ static void test_good_values(void **state)
 		{ "-c false", "segment: { compression = false; };", "compression = \"false\";" },
 		{ "-N 7", "node: { name = 7; };", "name = \"7\";" },
 		{ "-i a,b", "capture: { interface = [ \"a\", \"b\" ]; };", "interface = \"a,b\";" },
+		{ "-i gke*,!gke[0-9],auto,enp0s3?",
+		  "capture: { interface = [ \"gke*\", \"!gke[0-9]\", "
+		  "\"auto\", \"enp0s3?\" ]; };",
+		  "interface = \"gke*,!gke[0-9],auto,enp0s3?\";" },
 		{ "-i a -i b", "capture: { interface = ( \"a\", \"b\" ); };",
 		  "interface = \"a,b\";" },
 		{ "--log-level debug", "log: { level = \"debug\"; };", "level = \"debug\";" },
@@ -196,9 +201,19 @@ static void test_bad_flag_values(void **state)
 		{ "-i 1234567890123456", "-i: '1234567890123456'" INTERFACE_REFUSED },
 		{ "-i a/b", "-i: 'a/b'" INTERFACE_REFUSED },
 		{ "-i a -i b,a", "-i: 'a' is there twice" },
+		{ "-i a:b", "-i: 'a:b'" INTERFACE_REFUSED },
+		{ "-i a,!", "-i: '!'" INTERFACE_REFUSED },
+		{ "-i a,!!b", "-i: '!!b'" INTERFACE_REFUSED },
+		{ "-i *,!auto", "-i: '!auto'" INTERFACE_REFUSED },
+		{ "-i a,!b,!b", "-i: '!b' is there twice" },
+		{ "-i !lo,!veth*",
+		  "-i: nothing but exclusions; say first what they are taken from: '*,!lo,!veth*'" },
 		{ "-i any -i a",
-		  "-i: 'any' is all interfaces: another one would be recorded twice" },
-		{ "-i 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "-i: more than 16 interfaces" },
+		  "-i: 'any' is all interfaces at once, and goes with no other word; "
+		  "'*,!lo' is each by itself, without lo" },
+		{ "-i 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,"
+		  "30,31,32,33",
+		  "-i: more than 32 interfaces" },
 		{ "-N .a", "-N: '.a'" NODE_REFUSED },
 		{ "-N a:b", "-N: 'a:b'" NODE_REFUSED },
 		{ "--upload-prefix /a", "--upload-prefix: '/a'" COMPONENT_REFUSED },

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "unit.h"
 
+#include "base/text.h"
 #include "capture/interfaces.h"
 
 #define HEADING \
@@ -60,21 +59,91 @@ static void test_default_route_of_ipv6(void **state)
 	assert_false(interfaces_default_ipv6("", name));
 }
 
-static void test_names_are_resolved_once(void **state)
+static void test_words(void **state)
 {
-	struct conf conf = { .capture_interface = (char *)(uintptr_t) "lo,any,lo" };
-	struct interfaces interfaces;
-	struct error err;
+	static const struct {
+		const char *words, *name, *auto_name;
+		bool is_wanted;
+	} cases[] = {
+		{ "eth0", "eth0", "", true },
+		{ "eth0", "eth00", "", false },
+		{ "eth0,eth1", "eth1", "", true },
+		{ "eth*", "eth0.100", "", true },
+		{ "eth*", "veth0", "", false },
+		{ "eth?,gke*", "gke1234abcd", "", true },
+		{ "eth[0-3]", "eth3", "", true },
+		{ "eth[0-3]", "eth4", "", false },
+		{ "*", "lo", "", true },
+		{ "*,!lo", "lo", "", false },
+		{ "!lo,*", "lo", "", false }, /* wherever it stands */
+		{ "*,!veth*,!lo", "veth17", "", false },
+		{ "*,!veth*,!lo", "eth0", "", true },
+		{ "eth0,!eth*", "eth0", "", false },
+		{ "auto", "ens4", "ens4", true },
+		{ "auto", "ens4", "", false },
+		{ "auto", "ens5", "ens4", false },
+		{ "auto,gke*", "gke0", "ens4", true },
+		{ "auto,!ens4", "ens4", "ens4", false },
+		{ "any", "any", "", true },
+		{ "any", "eth0", "", false },
+		{ "", "eth0", "", false },
+	};
 
 	(void)state;
-	conf.origin[CONF_capture_interface] = (char *)(uintptr_t) "-i";
-	assert_int_equal(interfaces_resolve(&conf, &interfaces, &err), 0);
-	assert_int_equal(interfaces.count, 2);
-	assert_string_equal(interfaces.names[0], "lo");
-	assert_string_equal(interfaces.names[1], "any");
-	conf.capture_interface = (char *)(uintptr_t) "lo,nosuch0";
-	assert_int_equal(interfaces_resolve(&conf, &interfaces, &err), -1);
-	assert_non_null(strstr(err.message, "no interface 'nosuch0'"));
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+		if (interfaces_want(cases[i].words, cases[i].name, cases[i].auto_name) !=
+		    cases[i].is_wanted)
+			fail_msg("%s in %s with auto %s", cases[i].name, cases[i].words,
+				 cases[i].auto_name);
+	assert_true(interfaces_have("eth0,auto", "auto"));
+	assert_false(interfaces_have("auto0,eth*", "auto"));
+	assert_false(interfaces_have("!auto", "auto"));
+}
+
+static const struct link links[] = {
+	{ .index = 1, .name = "lo", .is_up = true, .is_loopback = true },
+	{ .index = 2, .name = "ens4", .is_up = false },
+	{ .index = 3, .name = "ens5", .is_up = true },
+	{ .index = 9, .name = "gke0", .is_up = true },
+};
+
+static void test_what_auto_stands_for(void **state)
+{
+	(void)state;
+	assert_ptr_equal(interfaces_auto(links, 4, "gke0", 3), &links[3]);
+	/* Without a default route: what it was before, as long as that is there. */
+	assert_ptr_equal(interfaces_auto(links, 4, "", 9), &links[3]);
+	assert_ptr_equal(interfaces_auto(links, 4, "", 2), &links[1]);
+	/* Else the first that is up, but not the loopback. */
+	assert_ptr_equal(interfaces_auto(links, 4, "", 0), &links[2]);
+	assert_ptr_equal(interfaces_auto(links, 4, "gone0", 17), &links[2]);
+	assert_null(interfaces_auto(links, 2, "", 0));
+	assert_null(interfaces_auto(links, 0, "", 3));
+}
+
+static void write_down(void *context, const char *word, const char *reason)
+{
+	text_append(context, "%s: %s; ", word, reason);
+}
+
+static void test_why_a_word_has_no_interface(void **state)
+{
+	char bytes[512];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	(void)state;
+	interfaces_each_missing("eth9,ens4,ens5,gke*,cali*,lo,ens[1-3],!lo,auto", links, 4, "",
+				write_down, &text);
+	assert_string_equal(bytes,
+			    "eth9: there is none of this name; ens4: it is down; "
+			    "cali*: none matches; lo: it is excluded; ens[1-3]: none matches; "
+			    "auto: there is no default route; ");
+	text = text_over(bytes, sizeof bytes);
+	interfaces_each_missing("any", links, 4, "", write_down, &text);
+	interfaces_each_missing("auto,*", links, 4, "ens5", write_down, &text);
+	assert_string_equal(bytes, "");
+	interfaces_each_missing("auto", links, 4, "ens4", write_down, &text);
+	assert_string_equal(bytes, "auto: it is down; ");
 }
 
 int main(void)
@@ -83,7 +152,9 @@ int main(void)
 		cmocka_unit_test(test_default_route_of_ipv4_with_the_lowest_metric),
 		cmocka_unit_test(test_what_is_no_default_route_of_ipv4),
 		cmocka_unit_test(test_default_route_of_ipv6),
-		cmocka_unit_test(test_names_are_resolved_once),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_what_auto_stands_for),
+		cmocka_unit_test(test_why_a_word_has_no_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

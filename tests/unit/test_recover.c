@@ -206,7 +206,11 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	struct fixture *fixture = *state;
 	struct chunk_pool pool;
 	struct recorder_context context = {
-		.node = "n", .pool = &pool, .spool = fixture->spool, .counters = &fixture->counters
+		.node = "n",
+		.pool = &pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
 	};
 	struct recorder *recorder;
 	struct segment known = { .packets = 0 };

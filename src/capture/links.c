@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/links.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+
+/* A batch of a dump is 32 KiB at most (kernel: netlink_dump()). */
+#define READ_BYTES    ((size_t)64 * 1024)
+#define RECEIVE_BYTES (1 << 20) /* a burst of some hundred interfaces; the kernel may allow less */
+#define DUMPS_MAX     8 /* in a row: while interfaces keep coming, others wait for main, too */
+
+struct links {
+	struct mnl_socket *socket;
+	struct link *list;
+	size_t count, capacity;
+	struct links_changes changes; /* since the last links_read() */
+	bool is_dumping, is_dump_wanted;
+	bool has_routes; /* we are told about routes, too */
+	char buffer[READ_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+};
+
+/* The table ----------------------------------------------------------------------------------- */
+
+/* Where the link of this index is, or would be. */
+static size_t place_of(const struct links *links, unsigned index)
+{
+	size_t low = 0, high = links->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (links->list[middle].index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool is_at(const struct links *links, size_t place, unsigned index)
+{
+	return place < links->count && links->list[place].index == index;
+}
+
+static void put(struct links *links, const struct link *link)
+{
+	size_t place = place_of(links, link->index);
+	struct link *old = &links->list[place];
+
+	if (is_at(links, place, link->index)) {
+		links->changes.has_links |= strcmp(old->name, link->name) != 0 ||
+					    old->is_up != link->is_up;
+	} else {
+		if (links->count == LINKS_MAX)
+			return;
+		if (links->count == links->capacity) {
+			links->capacity += links->capacity / 2 + 16;
+			links->list = mem_realloc(links->list, links->capacity,
+						  sizeof *links->list);
+		}
+		old = &links->list[place];
+		memmove(old + 1, old, (links->count++ - place) * sizeof *old);
+		links->changes.has_links = true;
+	}
+	*old = *link;
+}
+
+static void take_out(struct links *links, size_t place)
+{
+	struct link *link = &links->list[place];
+
+	memmove(link, link + 1, (--links->count - place) * sizeof *link);
+	links->changes.has_links = true;
+}
+
+/* Messages ------------------------------------------------------------------------------------ */
+
+static int on_attribute(const struct nlattr *attribute, void *context)
+{
+	struct link *link = context;
+
+	if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0 &&
+	    mnl_attr_get_payload_len(attribute) <= sizeof link->name)
+		memcpy(link->name, mnl_attr_get_str(attribute),
+		       mnl_attr_get_payload_len(attribute));
+	return MNL_CB_OK;
+}
+
+static void on_link(struct links *links, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *what = mnl_nlmsg_get_payload(message);
+	struct link link = {
+		.index = (unsigned)what->ifi_index,
+		.is_up = what->ifi_flags & IFF_UP,
+		.is_loopback = what->ifi_flags & IFF_LOOPBACK,
+		.is_listed = true,
+	};
+	size_t place = place_of(links, link.index);
+
+	/* Bridges tell about their ports in the same words, for a family of their own. */
+	if (what->ifi_family != AF_UNSPEC)
+		return;
+	if (message->nlmsg_type == RTM_DELLINK) {
+		if (is_at(links, place, link.index))
+			take_out(links, place);
+		return;
+	}
+	if (mnl_attr_parse(message, sizeof *what, on_attribute, &link) == MNL_CB_OK && *link.name)
+		put(links, &link);
+}
+
+static void on_route(struct links *links, const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof *route && route->rtm_dst_len == 0)
+		links->changes.has_route = true;
+}
+
+static int ask_for_all(struct links *links, struct error *err)
+{
+	char bytes[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct ifinfomsg))] = "";
+	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	for (size_t i = 0; i < links->count; i++)
+		links->list[i].is_listed = false;
+	if (mnl_socket_sendto(links->socket, request, request->nlmsg_len) < 0)
+		return error_errno(err, "netlink: ask for the interfaces");
+	links->is_dumping = true;
+	links->is_dump_wanted = false;
+	/* What else was lost is not known. */
+	links->changes.has_links = links->changes.has_route = true;
+	return 0;
+}
+
+/* The kernel has told all, if nothing came in between: what it did not name is gone. */
+static void end_dump(struct links *links)
+{
+	links->is_dumping = false;
+	if (links->is_dump_wanted)
+		return;
+	for (size_t i = links->count; i > 0; i--)
+		if (!links->list[i - 1].is_listed)
+			take_out(links, i - 1);
+}
+
+static int on_message(struct links *links, const struct nlmsghdr *message, struct error *err)
+{
+	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR) /* the table changed while it was told */
+		links->is_dump_wanted = true;
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		on_link(links, message);
+		return 0;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		on_route(links, message);
+		return 0;
+	case NLMSG_DONE:
+		end_dump(links);
+		return 0;
+	case NLMSG_ERROR:
+		links->is_dumping = false;
+		links->is_dump_wanted = true;
+		if (mnl_nlmsg_get_payload_len(message) < sizeof *answer)
+			return error_set(err, ERROR_FATAL, "netlink: an answer is cut");
+		errno = -answer->error;
+		return error_errno(err, "netlink: read the interfaces");
+	default:
+		return 0;
+	}
+}
+
+/* One batch. Returns 0, or -1 with errno EAGAIN when there is none. */
+static int read_batch(struct links *links, struct error *err)
+{
+	ssize_t received = mnl_socket_recvfrom(links->socket, links->buffer, sizeof links->buffer);
+	const struct nlmsghdr *message = (const struct nlmsghdr *)links->buffer;
+	int length = (int)received;
+
+	if (received < 0) {
+		error_errno(err, "netlink: receive");
+		if (errno != ENOBUFS && errno != ENOSPC)
+			return -1;
+		links->is_dump_wanted = true; /* messages were lost */
+		return 0;
+	}
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
+		if (on_message(links, message, err) < 0)
+			return -1;
+	return 0;
+}
+
+int links_read(struct links *links, struct links_changes *ret_changes, struct error *err)
+{
+	struct error reason = { .kind = ERROR_NONE };
+
+	for (int dumps = 0;;) {
+		if (links->is_dump_wanted && !links->is_dumping && dumps++ < DUMPS_MAX &&
+		    ask_for_all(links, err) < 0)
+			return -1;
+		if (read_batch(links, &reason) == 0)
+			continue;
+		if (reason.errnum == EAGAIN)
+			break;
+		if (reason.errnum != EINTR) {
+			*err = reason;
+			return -1;
+		}
+	}
+	*ret_changes = links->changes;
+	links->changes = (struct links_changes){ false, false };
+	return 0;
+}
+
+int links_open(struct links **ret_links, struct error *err)
+{
+	struct links *links = mem_calloc(1, sizeof *links);
+	int receive_bytes = RECEIVE_BYTES;
+	struct links_changes changes;
+
+	links->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!links->socket || mnl_socket_bind(links->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+		error_errno(err, "netlink: open a socket");
+		goto failed;
+	}
+	/* Less room than wanted is no error: then the table is read again more often. */
+	(void)setsockopt(links_fd(links), SOL_SOCKET, SO_RCVBUF, &receive_bytes,
+			 sizeof receive_bytes);
+	links->is_dump_wanted = true;
+	if (links_read(links, &changes, err) < 0) /* the kernel answers while we read */
+		goto failed;
+	*ret_links = links;
+	return 0;
+failed:
+	links_close(links);
+	return -1;
+}
+
+struct links *links_close(struct links *links)
+{
+	if (!links)
+		return NULL;
+	if (links->socket)
+		(void)mnl_socket_close(links->socket);
+	free(links->list);
+	free(links);
+	return NULL;
+}
+
+int links_fd(const struct links *links)
+{
+	return mnl_socket_get_fd(links->socket);
+}
+
+int links_watch_routes(struct links *links, bool is_wanted, struct error *err)
+{
+	int groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+	int what = is_wanted ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
+
+	if (links->has_routes == is_wanted)
+		return 0;
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+		if (mnl_socket_setsockopt(links->socket, what, &groups[i], sizeof groups[i]) < 0)
+			return error_errno(err, "netlink: follow the routes");
+	links->has_routes = is_wanted;
+	return 0;
+}
+
+const struct link *links_list(const struct links *links, size_t *ret_count)
+{
+	*ret_count = links->count;
+	return links->list;
+}
+
+const struct link *links_find(const struct links *links, unsigned index)
+{
+	size_t place = place_of(links, index);
+
+	return is_at(links, place, index) ? &links->list[place] : NULL;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interfaces as the kernel tells of them: what "auto" stands for, and the lanes that follow. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon_private.h"
+
+/* By the default route; what was "auto" before stays it while there is none. */
+static void find_auto(struct daemon *daemon, const char *words)
+{
+	size_t count;
+	const struct link *links = links_list(daemon->view.links, &count), *found;
+	char route_name[IF_NAMESIZE] = "";
+
+	daemon->view.auto_name[0] = '\0';
+	if (!interfaces_have(words, "auto"))
+		return;
+	interfaces_default_route(route_name);
+	found = interfaces_auto(links, count, route_name, daemon->auto_index);
+	daemon->auto_index = found ? found->index : 0;
+	if (found)
+		memcpy(daemon->view.auto_name, found->name, sizeof found->name);
+}
+
+void daemon_forget_look(struct daemon *daemon)
+{
+	const char *words = daemon->conf->capture_interface;
+	struct error err;
+
+	if (links_watch_routes(daemon->links, interfaces_have(words, "auto"), &err) < 0)
+		log_error("interfaces cannot be followed", log_reason(&err));
+	find_auto(daemon, words);
+}
+
+/* Routes go without a word when their interface does, but a look at them for each link would be too much. */
+static bool is_auto_settled(const struct daemon *daemon)
+{
+	const struct link *link = links_find(daemon->links, daemon->auto_index);
+
+	return link && link->is_up && strcmp(link->name, daemon->view.auto_name) == 0;
+}
+
+static void list_names(const struct link *links, size_t count, struct text *out)
+{
+	for (size_t i = 0; i < count; i++)
+		text_append(out, "%s%s", i ? "," : "", links[i].name);
+}
+
+static void tell_missing(void *context, const char *word, const char *reason)
+{
+	const struct daemon *daemon = context;
+	char bytes[256];
+	struct text names = text_over(bytes, sizeof bytes);
+	size_t count;
+	const struct link *links = links_list(daemon->links, &count);
+
+	list_names(links, count, &names);
+	log_warning("interface is not there, waiting for it", log_text("interface", word),
+		    log_text("reason", reason), log_text("there", bytes));
+}
+
+int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)
+{
+	const char *words = conf->capture_interface;
+	struct links_changes changes;
+
+	if (!daemon->links && links_open(&daemon->links, err) < 0)
+		return -1;
+	daemon->view.links = daemon->links;
+	if (links_watch_routes(daemon->links, interfaces_have(words, "auto"), err) < 0 ||
+	    links_read(daemon->links, &changes, err) < 0)
+		return -1;
+	find_auto(daemon, words);
+	return 0;
+}
+
+void daemon_tell_missing(struct daemon *daemon, const struct conf *conf)
+{
+	size_t count;
+	const struct link *links = links_list(daemon->links, &count);
+
+	interfaces_each_missing(conf->capture_interface, links, count, daemon->view.auto_name,
+				tell_missing, daemon);
+}
+
+void daemon_follow_links(struct daemon *daemon)
+{
+	struct links_changes changes = { false, false };
+	struct error err;
+
+	if (!daemon->lanes)
+		return; /* stopping */
+	if (links_read(daemon->links, &changes, &err) < 0 && !daemon->is_links_error_told) {
+		log_error("interfaces cannot be followed", log_reason(&err));
+		daemon->is_links_error_told = true;
+	}
+	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
+		find_auto(daemon, daemon->conf->capture_interface);
+	lanes_reap(daemon->lanes);
+	lanes_follow(daemon->lanes, &daemon->view);
+}
+
+int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	daemon_follow_links(context);
+	return 0;
+}
