@@ -8,11 +8,10 @@ import base64
 import json
 import os
 import re
-import threading
 import time
 import urllib.parse
 
-from fake_google import ACCOUNT
+from fake_google import ACCOUNT, Tokens
 from fake_http import FakeServer, Reply, error_reply
 
 STORAGE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -28,14 +27,13 @@ def part(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-class Issuer:
+class Issuer(Tokens):
     """The API server of a cluster: tokens of a service account, and until when they are good. They
     have the form of a JWT; that they are known here takes the place of the signature."""
 
     def __init__(self, audience="https:" + AUDIENCE):
+        super().__init__()
         self.audience = audience
-        self.lock = threading.Lock()
-        self.ends = {}
 
     def issue(self, lifetime=3600):
         now = int(time.time())
@@ -44,17 +42,7 @@ class Issuer:
                                 "sub": "system:serviceaccount:kube-node-tracer:kube-node-tracer",
                                 "iat": now, "exp": now + int(lifetime)}),
                           base64.urlsafe_b64encode(os.urandom(128)).decode().rstrip("=")))
-        with self.lock:
-            self.ends[token] = time.monotonic() + lifetime
-        return token
-
-    def is_valid(self, token):
-        with self.lock:
-            return self.ends.get(token, 0) > time.monotonic()
-
-    def all(self):
-        with self.lock:
-            return list(self.ends)
+        return self.add(token, lifetime)
 
 
 class ProjectedToken:

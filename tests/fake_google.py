@@ -30,7 +30,10 @@ class Tokens:
         self.ends = {}
 
     def issue(self, lifetime):
-        token = "ya29." + base64.urlsafe_b64encode(os.urandom(48)).decode().rstrip("=")
+        return self.add("ya29." + base64.urlsafe_b64encode(os.urandom(48)).decode().rstrip("="),
+                        lifetime)
+
+    def add(self, token, lifetime):
         with self.lock:
             self.ends[token] = time.monotonic() + lifetime
         return token
