@@ -7,7 +7,7 @@ import os
 from harness import NODE, command, main
 from tap import check, equal
 
-SEGMENT = 1 << 20
+SEGMENT = 512 << 10
 WORKERS = 3
 
 
@@ -46,10 +46,10 @@ def test_the_limit_is_kept(lab):
     lab.link()
     lab.bucket()
     os.makedirs(os.path.join(lab.spool, "ready"))
-    daemon = lab.daemon(config=configure(lab, "1024")).start_ready()
-    measure(lab, daemon, 6, 1 << 20)
-    configure(lab, "4MiB")
-    measure(lab, daemon, 16, 4 << 20)
+    daemon = lab.daemon(config=configure(lab, "256")).start_ready()
+    measure(lab, daemon, 4, 256 << 10)
+    configure(lab, "512KiB")
+    measure(lab, daemon, 8, 512 << 10)
     check(lab.gcs.open_most <= WORKERS, "%d connections" % lab.gcs.open_most)
     equal(daemon.stop(), 0, "exit status")
     lab.check_spool_empty()
@@ -61,12 +61,12 @@ def test_a_folder_is_filled_at_the_limit(lab):
     ready, target = os.path.join(lab.spool, "ready"), os.path.join(lab.directory, "target")
     os.makedirs(ready)
     put_segments(lab, 0, 4)
-    daemon = lab.daemon("-b", "file://" + target, "--upload-rate-limit", "1MiB").start_ready()
+    daemon = lab.daemon("-b", "file://" + target, "--upload-rate-limit", "512KiB").start_ready()
     daemon.wait_log("segment uploaded", timeout=60, count=4)
     equal(daemon.stop(), 0, "exit status")
     found = command("find", target, "-type", "f", "-printf", "%T@\\n").split()
     seconds = max(map(float, found)) - min(map(float, found))
-    check(seconds > 2, "4 MiB at 1 MiB a second: the last file came %.1f s after the first" % seconds)
+    check(seconds > 2, "2 MiB at 512 KiB a second: the last file came %.1f s after the first" % seconds)
 
 
 if __name__ == "__main__":

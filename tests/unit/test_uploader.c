@@ -229,6 +229,55 @@ static void use_bucket(struct fixture *fixture, struct server *server, const cha
 	fixture->conf.upload_destination = bucket;
 }
 
+#define CHUNK                (UINT64_C(256) << 10)
+#define NO_BODY              "Content-Length: 0\r\n"
+#define HAS(last)            REPLY("308 Resume", NO_BODY "Range: bytes=0-" last "\r\n", "")
+#define LATER                REPLY("429 Slow", NO_BODY, "")
+#define ONE_MORE(last, next) HAS(last), HAS(next), LATER
+
+/* A line that breaks all the time is no outage: it pauses as after a first failure, and holds nothing back. */
+static void test_progress_starts_the_back_off_anew(void **state)
+{
+	struct server server;
+	struct fixture *fixture = *state;
+	cleanup_free char *content = mem_calloc(1, 8 * CHUNK);
+	char name[SEGMENT_NAME_MAX + 1], *location;
+	uint64_t begin_ms;
+
+	memset(content, 'x', 8 * CHUNK - 1);
+	fixture->conf.upload_workers = 1;
+	fixture->conf.gcs_chunk_size = CHUNK;
+	use_bucket(fixture, &server, NULL, 0);
+	location = mem_printf(REPLY("200 OK", NO_BODY "Location: http://127.0.0.1:%u/s\r\n", ""),
+			      server.port);
+	{
+		const char *const replies[] = {
+			REPLY("503 Busy", NO_BODY, ""), /* the probe */
+			location,
+			HAS("262143"),
+			LATER,
+			ONE_MORE("262143", "524287"),
+			ONE_MORE("524287", "786431"),
+			ONE_MORE("786431", "1048575"),
+			ONE_MORE("1048575", "1310719"),
+			ONE_MORE("1310719", "1572863"),
+			ONE_MORE("1572863", "1835007"),
+		};
+
+		server.replies = replies;
+		server.reply_count = COUNT_OF(replies);
+		publish(fixture, content, name);
+		begin_ms = clock_monotonic_ms();
+		start(fixture);
+		WAIT_FOR(counter_read(&fixture->counters.upload_failures) >= 7);
+		/* Otherwise the segment alone would have been held for 8 + 16 + 32 + 64 seconds. */
+		assert_true(clock_monotonic_ms() - begin_ms < PATIENCE_MS);
+		uploader_stop(fixture->uploader);
+		server_stop(&server);
+	}
+	free(location);
+}
+
 #define REFUSED REPLY("400 Bad", "", "{\"error\":{\"message\":\"never\"}}")
 
 /* What refuses one may refuse all: the spool is not run through at full speed. */
@@ -401,6 +450,7 @@ int main(void)
 		TEST(test_draining_ends_when_nothing_is_left),
 		TEST(test_rejected_segment_is_set_aside),
 		TEST(test_outage_costs_nothing_but_time),
+		TEST(test_progress_starts_the_back_off_anew),
 		TEST(test_a_rejection_is_followed_by_a_pause),
 		TEST(test_draining_before_the_start),
 		TEST(test_damaged_segment_is_rejected_unsent),
