@@ -55,11 +55,19 @@ class Tcpdump(Capturer):
                 "-Z", "root", "-w", place + "/file.pcap"]
 
 
-class TcpdumpGzip(Tcpdump):
-    """As the original script: each finished file is compressed; here it is one."""
+class TcpdumpRotating(Tcpdump):
+    """A new file every 100 MB, as the original script asks for; tcpdump then asks for its place in the file
+    after each packet. This program always rotates."""
+
+    def command(self, place, options):
+        return [*super().command(place, options), "-C", "100"]
+
+
+class TcpdumpGzip(TcpdumpRotating):
+    """As the original script: each finished file is compressed."""
 
     def afterwards(self, place):
-        return [["gzip", "-6", place + "/file.pcap"]]
+        return [["gzip", "-6", path] for path in self.files(place)]
 
 
 class Dumpcap(Capturer):
@@ -117,7 +125,8 @@ class Tracer(Capturer):
 
 CAPTURERS = {each.name: each for each in (
     Tcpdump("tcpdump"),
-    TcpdumpGzip("tcpdump+gzip"),
+    TcpdumpRotating("tcpdump-C"),
+    TcpdumpGzip("tcpdump-C+gzip"),
     Dumpcap("dumpcap"),
     NetsniffNg("netsniff-ng"),
     Tracer("knt-none", "none"),
