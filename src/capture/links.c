@@ -51,9 +51,10 @@ static bool is_at(const struct links *links, size_t place, unsigned index)
 static void put(struct links *links, const struct link *link)
 {
 	size_t place = place_of(links, link->index);
-	struct link *old = &links->list[place];
+	struct link *old;
 
 	if (is_at(links, place, link->index)) {
+		old = &links->list[place];
 		links->changes.has_links |= strcmp(old->name, link->name) != 0 ||
 					    old->is_up != link->is_up;
 	} else {
