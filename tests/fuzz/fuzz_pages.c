@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to the status server as libmicrohttpd hands them over, and the texts that its parts read: the
+ * address to listen on, the kernel's table of interfaces. Bit 0 of the first byte is the control socket; the
+ * lines after it are method, path, Accept and since.
+ */
+#include "fuzz.h"
+#include "status/listener.h"
+#include "status/metrics.h"
+#include "status/pages.h"
+#include "status/system.h"
+
+struct world {
+	struct conf conf;
+	struct counters counters;
+	struct trend *trend;
+	unsigned acted;
+};
+
+static void gather(void *context, struct status_facts *ret_facts)
+{
+	struct world *world = context;
+
+	*ret_facts = (struct status_facts){
+		.conf = &world->conf,
+		.counters = &world->counters,
+		.trend = world->trend,
+		.phase = STATUS_RECORDING,
+		.now_ms = 1000000,
+		.real_ns = UINT64_C(1795435826000000000),
+		.interfaces = "eth0",
+		.trouble = "",
+	};
+}
+
+static int reload(void *context, struct error *err)
+{
+	((struct world *)context)->acted++;
+	return error_set(err, ERROR_CONFIG, "no");
+}
+
+static void act(void *context)
+{
+	((struct world *)context)->acted++;
+}
+
+static struct world *make_world(void)
+{
+	struct world *world = mem_calloc(1, sizeof *world);
+	char nothing[] = "";
+
+	counters_init(&world->counters);
+	world->trend = trend_new();
+	world->conf.capture_filter = mem_strdup(nothing);
+	world->conf.node_name = world->conf.spool_directory = world->conf.upload_destination =
+		world->conf.capture_filter;
+	(void)counters_take(&world->counters, "eth0");
+	return world;
+}
+
+static void check_listener(const char *text)
+{
+	struct listener_address address;
+	struct error err = { .kind = ERROR_NONE };
+
+	if (listener_parse(text, &address, &err) < 0)
+		fuzz_require(err.kind == ERROR_CONFIG);
+	else
+		fuzz_require((address.length == 0) == !*text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	static struct world *world;
+	cleanup_free char *text = fuzz_text(bytes, size);
+	char *rest = text, *parts[4] = { NULL };
+	struct page_request request = { .is_control = size > 0 && (bytes[0] & 1) };
+	struct pages_actions actions = {
+		.gather = gather, .reload = reload, .end_segments = act, .flush = act
+	};
+	struct page_reply reply;
+	uint64_t in, out;
+	unsigned acted;
+
+	if (!world)
+		world = make_world();
+	acted = world->acted;
+	actions.context = world;
+	check_listener(text);
+	(void)system_packets(text, "eth0", &in, &out);
+	(void)metrics_negotiate(text);
+	(void)strsep(&rest, "\n");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		parts[i] = strsep(&rest, "\n");
+	request.method = parts[0] ? parts[0] : "";
+	request.path = parts[1] ? parts[1] : "";
+	request.accept = parts[2];
+	request.since = parts[3];
+	pages_answer(&actions, &request, &reply);
+	fuzz_require(reply.status >= 200 && reply.status < 600 && reply.content_type);
+	fuzz_require(strlen(reply.body) == reply.length && reply.length > 0);
+	/* Strangers change nothing. */
+	fuzz_require(request.is_control || world->acted == acted);
+	free(reply.body);
+	return 0;
+}
