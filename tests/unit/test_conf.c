@@ -407,6 +407,49 @@ static void test_precedence(void **state)
 	assert_string_equal(conf->node_name, "by-file");
 }
 
+static void test_commands(void **state)
+{
+	static const struct {
+		const char *line;
+		enum conf_action action;
+		bool is_refused;
+	} cases[] = {
+		{ "x status", CONF_ACTION_STATUS, false },
+		{ "x status --json -o /d", CONF_ACTION_STATUS, false },
+		{ "x rotate --config f", CONF_ACTION_ROTATE, false },
+		{ "x reload", CONF_ACTION_RELOAD, false },
+		{ "x flush", CONF_ACTION_FLUSH, false },
+		{ "x healthz", CONF_ACTION_HEALTHZ, false },
+		{ "x readyz --help", CONF_ACTION_HELP, false },
+		{ "x status status", CONF_ACTION_RUN, true },
+		{ "x flush --json", CONF_ACTION_RUN, true },
+		{ "x --watch", CONF_ACTION_RUN, true },
+		{ "x status --check-config", CONF_ACTION_RUN, true },
+		/* Not in front they are words of the filter, as others are. */
+		{ "x -i eth0 status", CONF_ACTION_RUN, false },
+		{ "x statuses", CONF_ACTION_RUN, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		cleanup_free char *line = mem_strdup(cases[i].line);
+		char *argv[FIXTURE_ARGS_MAX + 1];
+		int argc = fixture_split(line, argv);
+		struct conf_cli cli;
+		struct error err;
+
+		if ((conf_cli_parse(&cli, argc, argv, &err) < 0) != cases[i].is_refused)
+			fail_msg("%s", cases[i].line);
+		if (cases[i].is_refused)
+			assert_int_equal(err.kind, ERROR_USAGE);
+		else
+			assert_int_equal(cli.action, cases[i].action);
+		assert_int_equal(!!cli.value[CONF_capture_filter],
+				 cli.action == CONF_ACTION_RUN && !cases[i].is_refused);
+		conf_cli_done(&cli);
+	}
+}
+
 static void test_command_line(void **state)
 {
 	char line[] =
@@ -513,6 +556,7 @@ int main(void)
 		FIXTURE_TEST(test_unreadable_files),
 		FIXTURE_TEST(test_precedence),
 		FIXTURE_TEST(test_command_line),
+		FIXTURE_TEST(test_commands),
 		FIXTURE_TEST(test_reload),
 		FIXTURE_TEST(test_references),
 		FIXTURE_TEST(test_errors_of_the_stages),
