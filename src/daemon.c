@@ -202,6 +202,7 @@ static void tear_down(struct daemon *daemon)
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
 	daemon->trend = trend_free(daemon->trend);
+	daemon->history = history_free(daemon->history);
 	daemon->spool = spool_close(daemon->spool);
 	daemon->connections = connections_free(daemon->connections);
 	chunk_pool_done(&daemon->pool);

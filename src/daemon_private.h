@@ -12,6 +12,7 @@
 #include "daemon_lanes.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
+#include "status/history.h"
 #include "status/server.h"
 #include "upload/uploader.h"
 
@@ -62,6 +63,7 @@ struct daemon {
 	struct server *server;
 	struct pages_actions actions;
 	struct trend *trend;
+	struct history *history;
 	struct spool_totals totals; /* as the spool told last */
 	char interfaces[DAEMON_STATUS_MAX], trouble[DAEMON_STATUS_MAX];
 	bool is_listen_failing;

@@ -82,6 +82,7 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 		.conf = daemon->conf,
 		.counters = &daemon->counters,
 		.trend = daemon->trend,
+		.history = daemon->history,
 		.phase = phases[daemon->phase],
 		.now_ms = clock_monotonic_ms(),
 		.started_ms = daemon->started_ms,
@@ -162,6 +163,7 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 	int result;
 
 	daemon->trend = trend_new();
+	daemon->history = history_new();
 	daemon->actions = (struct pages_actions){
 		.context = daemon,
 		.gather = gather,
@@ -220,11 +222,24 @@ static void sample(struct daemon *daemon, uint64_t now_ms)
 	trend_sample(daemon->trend, &daemon->counters, table, interest, now_ms);
 }
 
+static void remember(struct daemon *daemon, uint64_t now_ms)
+{
+	struct history_sample sample;
+	struct status_facts facts;
+
+	if (!history_is_due(daemon->history, now_ms))
+		return;
+	daemon_gather(daemon, &facts);
+	sample = history_look(&facts);
+	history_add(daemon->history, &sample);
+}
+
 void daemon_tick_status(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
 	sample(daemon, now_ms);
+	remember(daemon, now_ms);
 	server_run(daemon->server); /* what takes too long is ended */
 	if (daemon->listen_again_ms > 0 && now_ms >= daemon->listen_again_ms)
 		daemon_listen(daemon);

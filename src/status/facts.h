@@ -13,6 +13,8 @@
 #include "spool/spool.h"
 #include "status/trend.h"
 
+struct history;
+
 enum status_phase {
 	STATUS_STARTING,
 	STATUS_RECORDING,
@@ -32,6 +34,7 @@ struct status_facts {
 	const struct conf *conf;
 	struct counters *counters;
 	const struct trend *trend;
+	const struct history *history; /* NULL: there is none */
 	enum status_phase phase;
 	uint64_t now_ms, started_ms; /* monotonic */
 	uint64_t real_ns;

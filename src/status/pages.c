@@ -13,6 +13,7 @@
 
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
+#define TYPE_HTML "text/html; charset=utf-8"
 /* By then every packet of before is out of the ring, and its segment known. */
 #define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
 
@@ -64,6 +65,29 @@ static void answer_readiness(const struct pages_actions *actions,
 {
 	(void)request;
 	answer_health(actions, false, out, reply);
+}
+
+static void answer_page(const struct pages_actions *actions, const struct page_request *request,
+			FILE *out, struct page_reply *reply)
+{
+	char nonce[TEXT_UUID_LENGTH + 1];
+
+	(void)actions, (void)request;
+	text_make_uuid(nonce);
+	overview_write_page(out, nonce);
+	overview_make_policy(nonce, reply->policy);
+	reply->content_type = TYPE_HTML;
+}
+
+static void answer_overview(const struct pages_actions *actions, const struct page_request *request,
+			    FILE *out, struct page_reply *reply)
+{
+	struct status_facts facts;
+
+	(void)request;
+	actions->gather(actions->context, &facts);
+	overview_write_json(out, &facts);
+	reply->content_type = TYPE_JSON;
 }
 
 /* The control socket's ------------------------------------------------------------------------------ */
@@ -198,6 +222,8 @@ static const struct page {
 	void (*answer)(const struct pages_actions *actions, const struct page_request *request,
 		       FILE *out, struct page_reply *reply);
 } pages[] = {
+	{ "/", "GET", false, answer_page },
+	{ "/overview.json", "GET", false, answer_overview },
 	{ "/metrics", "GET", false, answer_metrics },
 	{ "/healthz", "GET", false, answer_liveness },
 	{ "/readyz", "GET", false, answer_readiness },
@@ -239,7 +265,7 @@ void pages_answer(const struct pages_actions *actions, const struct page_request
 		abort(); /* no memory: as base/mem.h has it */
 	if (!page) {
 		reply.status = HTTP_NOT_FOUND;
-		(void)fputs("There is no such page; there are /metrics, /healthz and /readyz.\n",
+		(void)fputs("There is no such page; there are /, /metrics, /healthz and /readyz.\n",
 			    out);
 	} else if (!is_method_of(page, request->method)) {
 		reply.status = HTTP_METHOD_NOT_ALLOWED;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "status/facts.h"
+#include "status/overview.h"
 
 /* What the daemon does for the pages. */
 struct pages_actions {
@@ -34,7 +35,8 @@ struct page_request {
 struct page_reply {
 	unsigned status; /* of HTTP */
 	const char *content_type;
-	const char *allow; /* the header of a 405; NULL: none */
+	const char *allow;                /* the header of a 405; NULL: none */
+	char policy[OVERVIEW_POLICY_MAX]; /* Content-Security-Policy; "": none */
 	char *body;
 	size_t length;
 };

@@ -58,7 +58,10 @@ static enum MHD_Result queue_reply(struct MHD_Connection *connection, struct pag
 	if (MHD_add_response_header(response, "Content-Type", reply->content_type) &&
 	    MHD_add_response_header(response, "Cache-Control", "no-store") &&
 	    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") &&
+	    MHD_add_response_header(response, "Referrer-Policy", "no-referrer") &&
 	    MHD_add_response_header(response, "Connection", "close") &&
+	    (!*reply->policy ||
+	     MHD_add_response_header(response, "Content-Security-Policy", reply->policy)) &&
 	    (!reply->allow || MHD_add_response_header(response, "Allow", reply->allow)))
 		result = MHD_queue_response(connection, reply->status, response);
 	MHD_destroy_response(response);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "status/health.h"
+#include "status/history.h"
 #include "status/metrics.h"
 #include "status/pages.h"
 #include "status/system.h"
@@ -291,6 +292,67 @@ static void test_metrics_tell_what_was_counted(void **state)
 	counters_return(odd);
 }
 
+static void test_history_keeps_an_hour(void **state)
+{
+	struct history *history = history_new();
+	struct history_sample sample = { 0 };
+
+	(void)state;
+	assert_true(history_is_due(history, 0));
+	for (size_t i = 0; i < HISTORY_SAMPLES + 5; i++) {
+		assert_true(history_is_due(history, i * HISTORY_STEP_MS));
+		sample.ms = i * HISTORY_STEP_MS;
+		history_add(history, &sample);
+		assert_false(history_is_due(history, (i + 1) * HISTORY_STEP_MS - 1));
+		assert_int_equal(history_count(history),
+				 i < HISTORY_SAMPLES ? i + 1 : HISTORY_SAMPLES);
+	}
+	for (size_t i = 0; i < HISTORY_SAMPLES; i++)
+		assert_int_equal(history_at(history, i)->ms, (i + 5) * HISTORY_STEP_MS);
+	history_free(history);
+}
+
+static void test_overview(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *odd = counters_take(&fixture->counters, "<b>\"\\\xff");
+	struct history *history = history_new();
+	struct history_sample sample = { .ms = NOW_MS - 10000, .packets = 3, .drops = 1 };
+	struct page_reply reply;
+
+	history_add(history, &sample);
+	fixture->facts.history = history;
+	fixture->facts.spool.ready = 2;
+	fixture->facts.spool.oldest_ns = fixture->facts.real_ns - 2500 * CLOCK_NS_PER_MS;
+	fixture->facts.trouble = "uploads failing: bucket secret";
+	interface_add(odd, packets, 12345);
+	interface_add(odd, drops[DROP_KERNEL], 7);
+	reply = ask(fixture, "GET", "/overview.json", NULL);
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(reply.content_type, "application/json");
+	assert_string_equal(reply.policy, "");
+	static const char *const parts[] = {
+		"\"packets\":12345,",
+		"\"drops\":{\"kernel\":7,\"interface\":0,",
+		"\"failing\":true,",
+		"\"interfaces\":[{\"name\":\"<b>\\\"\\\\",
+		"\"spool\":{\"ready\":2,",
+		"\"history\":[[10000,3,0,1,0,0],[0,12345,0,7,0,2500]]}",
+		"{\"rule\":\"waiting\",\"ok\":true,\"live\":false,\"why\":\"the oldest ",
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
+		if (!strstr(reply.body, parts[i]))
+			fail_msg("missing: %s in\n%s", parts[i], reply.body);
+	assert_null(strstr(reply.body, "secret"));
+	free(reply.body);
+	reply = ask(fixture, "GET", "/", NULL);
+	assert_non_null(strstr(reply.policy, "default-src 'none'; script-src 'nonce-"));
+	assert_null(strstr(reply.body, "@NONCE@"));
+	free(reply.body);
+	history_free(history);
+	counters_return(odd);
+}
+
 static void test_requests(void **state)
 {
 	static const struct {
@@ -336,6 +398,8 @@ int main(void)
 		TEST(test_silence_beside_traffic),
 		TEST(test_system_table),
 		TEST(test_metrics_tell_what_was_counted),
+		TEST(test_history_keeps_an_hour),
+		TEST(test_overview),
 		TEST(test_requests),
 	};
 
