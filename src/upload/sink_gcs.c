@@ -169,10 +169,10 @@ void gcs_keep(struct gcs_upload *upload, const struct gcs_session *session)
 	gcs_session_wipe(text);
 }
 
-/* One that has an id is the same operation in all attempts. */
+/* With the segment's id it is the same operation in all attempts. It becomes a header. */
 static void choose_operation(struct sink_worker *worker, const char *id)
 {
-	if (id[0])
+	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
 		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
 	else
 		text_make_uuid(worker->operation);

@@ -618,16 +618,18 @@ static void test_an_object_that_is_there(void **state)
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 }
 
+#define ID(last) "01234567-89ab-4cde-8f01-23456789abc" last
+
 static void test_an_object_of_another_segment(void **state)
 {
 	static const struct {
 		const char *id, *metadata;
 		bool is_ours;
 	} cases[] = {
-		{ "1-2", "{\"id\":\"1-2\"}", true },
-		{ "1-2", "{\"id\":\"1-3\"}", false },
-		{ "1-2", "{}", false },
-		{ "", "{\"id\":\"1-3\"}", true }, /* recovered without its facts */
+		{ ID("2"), "{\"id\":\"" ID("2") "\"}", true },
+		{ ID("2"), "{\"id\":\"" ID("3") "\"}", false },
+		{ ID("2"), "{}", false },
+		{ "", "{\"id\":\"" ID("3") "\"}", true }, /* recovered without its facts */
 	};
 	struct fixture *fixture = *state;
 
@@ -647,8 +649,13 @@ static void test_an_object_of_another_segment(void **state)
 			expect_failed(fixture, ERROR_REJECTED, "nothing is overwritten");
 		free(reply);
 	}
-	assert_told(&fixture->server, 0, "x-goog-gcs-idempotency-token: 1-2\r\n");
-	assert_told(&fixture->server, 0, "\"id\":\"1-2\"");
+	assert_told(&fixture->server, 0, "x-goog-gcs-idempotency-token: " ID("2") "\r\n");
+	assert_told(&fixture->server, 0, "\"id\":\"" ID("2") "\"");
+	/* Facts that were damaged do not become headers. */
+	SCRIPT(fixture, fixture->good);
+	(void)snprintf(fixture->segment.id, sizeof fixture->segment.id, "x\ry: z");
+	expect_sent(fixture, false);
+	assert_false(server_was_told(&fixture->server, 2 * COUNT_OF(cases), "\ry: z"));
 }
 
 #define TAKEN EMPTY_REPLY("412 Precondition Failed")
