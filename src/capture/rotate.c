@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/rotate.h"
 
+#include <string.h>
+
 static void set_boundary(struct rotate *rotate)
 {
 	uint64_t interval_ns = rotate->limits.interval_ns;
@@ -18,10 +20,17 @@ static void set_latest(struct rotate *rotate, uint64_t latest_ns)
 
 void rotate_begin(struct rotate *rotate, uint64_t start_ns, uint64_t header_bytes)
 {
+	uint64_t cut_ns = rotate->boundary_ns;
+	const char *cut_reason = rotate->boundary_reason;
+	bool is_later = start_ns >= rotate->start_ns;
+
 	rotate->bytes = header_bytes;
 	rotate->start_ns = start_ns;
 	set_latest(rotate, start_ns);
 	set_boundary(rotate);
+	/* Packets that were in the ring at a cut may fill a segment before they reach it. */
+	if (is_later && cut_reason && strcmp(cut_reason, "age") != 0 && cut_ns > start_ns)
+		(void)rotate_cut(rotate, cut_ns, cut_reason);
 }
 
 void rotate_set_limits(struct rotate *rotate, struct rotate_limits limits)

@@ -114,8 +114,7 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 			return -1;
 		}
 		/* An operator has taken it away. */
-		log_warning("segment vanished from the spool", log_text("name", entry->name),
-			    log_reason(err));
+		spool_lose(spool, entry);
 		spool_forget(spool, entry->name);
 		spool_index_delete(spool, entry);
 	}
@@ -220,6 +219,8 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 					!spool_folder_has(spool, SPOOL_SENDING, claim->name);
 	entry = spool_index_find(spool, claim->name);
 	if (entry && is_gone) {
+		if (to != SPOOL_STATE_COUNT)
+			spool_lose(spool, entry);
 		spool_index_delete(spool, entry);
 	} else if (entry) {
 		/* What could not be moved stays in sending/, to be claimed there again. */

@@ -159,6 +159,8 @@ bool spool_give_way(struct spool *spool);
  * have changed. Failures are logged.
  */
 void spool_enforce(struct spool *spool);
+/* If the spool's folders were taken away, make them anew. Logged; tried again when called again. */
+void spool_repair(struct spool *spool);
 /* True while there is no room and nothing that may be deleted for it. */
 bool spool_is_full(const struct spool *spool);
 /*

@@ -119,6 +119,9 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 
 	if (spool_facts_read(spool, entry->name, &segment, &reading) < 0)
 		log_debug("segment has no facts", log_reason(&reading));
+	/* A full disk may not have taken the facts of its end. */
+	if (segment.packets < entry->packets)
+		segment.packets = entry->packets;
 	memcpy(drops, segment.drops, sizeof drops);
 	drops[DROP_BUDGET] += segment.packets;
 	if (entry->state == SPOOL_READY)

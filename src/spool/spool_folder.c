@@ -15,7 +15,7 @@
 
 #define FOLDER_MODE   0750
 #define SEQUENCE_FILE "sequence"
-#define LOCK_FILE     "lock"
+#define LOCK_FILE     SPOOL_LOCK_FILE
 #define CARRIED_FILE  SPOOL_CARRIED_FILE
 #define PROBE_FILE    "probe"
 
@@ -31,7 +31,7 @@ const char *const spool_file_names[] = { SEQUENCE_FILE,        LOCK_FILE, CARRIE
  * One process per spool: a lock that goes with the process, on a file that stays. (The name of a socket
  * would be free in every other network namespace.)
  */
-static int keep_others_out(struct spool *spool, struct error *err)
+int spool_folder_lock(struct spool *spool, struct error *err)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -67,7 +67,7 @@ static int prove_writable(const struct spool *spool, struct error *err)
 	return 0;
 }
 
-static int open_folders(struct spool *spool, struct error *err)
+int spool_folder_open_all(struct spool *spool, struct error *err)
 {
 	for (int state = 0; state < SPOOL_STATE_COUNT; state++) {
 		const char *name = spool_folder_names[state];
@@ -83,7 +83,7 @@ static int open_folders(struct spool *spool, struct error *err)
 }
 
 /* What the user must change ends the start for good; anything else may have passed at the next one. */
-static int as_start_error(struct error *err)
+int spool_folder_start_error(struct error *err)
 {
 	switch (err->errnum) {
 	case EACCES:
@@ -97,7 +97,7 @@ static int as_start_error(struct error *err)
 	return -1;
 }
 
-static int open_root(struct spool *spool, const char *directory, struct error *err)
+int spool_folder_open_root(struct spool *spool, const char *directory, struct error *err)
 {
 	spool->lock_fd = -1;
 	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
@@ -116,9 +116,10 @@ static int open_root(struct spool *spool, const char *directory, struct error *e
 
 int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
 {
-	if (open_root(spool, directory, err) < 0 || keep_others_out(spool, err) < 0 ||
-	    open_folders(spool, err) < 0 || prove_writable(spool, err) < 0)
-		return as_start_error(err);
+	if (spool_folder_open_root(spool, directory, err) < 0 ||
+	    spool_folder_lock(spool, err) < 0 || spool_folder_open_all(spool, err) < 0 ||
+	    prove_writable(spool, err) < 0)
+		return spool_folder_start_error(err);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ void spool_folder_close(struct spool *spool)
 	mem_close_cleanup(&spool->lock_fd);
 }
 
-static DIR *list(int folder_fd, struct error *err)
+DIR *spool_folder_list_fd(int folder_fd, struct error *err)
 {
 	/* A descriptor of its own: a stream's position belongs to its descriptor. */
 	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,7 +146,7 @@ static DIR *list(int folder_fd, struct error *err)
 
 DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
 {
-	DIR *dir = list(spool->folder_fd[state], err);
+	DIR *dir = spool_folder_list_fd(spool->folder_fd[state], err);
 
 	if (!dir)
 		(void)error_wrap(err, "%s", spool_folder_names[state]);
@@ -240,7 +241,7 @@ int spool_check(const char *directory, struct error *err)
 
 		if (errno != ENOENT) {
 			error_errno(err, "%s", path);
-			return as_start_error(err);
+			return spool_folder_start_error(err);
 		}
 		if (!slash)
 			(void)snprintf(path, strlen(path) + 1, "%s", *path ? "." : "");
@@ -251,100 +252,7 @@ int spool_check(const char *directory, struct error *err)
 		return error_set(err, ERROR_CONFIG, "%s: not a folder", path);
 	if (access(path, W_OK | X_OK) < 0) {
 		error_errno(err, "%s", path);
-		return as_start_error(err);
+		return spool_folder_start_error(err);
 	}
 	return 0;
-}
-
-/* A name that the spool uses in its root folder, or the temporary one .NAME.new. */
-static bool is_our_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	if (length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0) {
-		name++;
-		length -= 5;
-	}
-	for (size_t i = 0; spool_file_names[i]; i++)
-		if (strlen(spool_file_names[i]) == length &&
-		    memcmp(spool_file_names[i], name, length) == 0)
-			return true;
-	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		if (strlen(spool_folder_names[state]) == length &&
-		    memcmp(spool_folder_names[state], name, length) == 0)
-			return true;
-	return false;
-}
-
-/* Nobody else's files come with the folder: it may be given away. */
-static int check_is_ours(const struct spool *spool, const char *directory, struct error *err)
-{
-	cleanup_closedir DIR *dir = list(spool->root_fd, err);
-	struct dirent *item;
-
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
-		    strcmp(item->d_name, "lost+found") != 0 && !is_our_name(item->d_name))
-			return error_set(err, ERROR_CONFIG,
-					 "%s holds other files; give the spool a folder of its own",
-					 directory);
-	return 0;
-}
-
-/*
- * Give one file away. It is looked at and given through the same descriptor, and one with a second name is
- * left alone: whoever could write here may have laid a link to something that is not ours.
- */
-static int give_file(int folder_fd, const char *name, uid_t uid, gid_t gid, struct error *err)
-{
-	cleanup_close int fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? 0 : error_errno(err, "give %s away", name);
-	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
-		return 0;
-	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
-		return error_errno(err, "give %s away", name);
-	return 0;
-}
-
-/* Give a folder away, and the files in it; what is below it is not ours. */
-static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
-{
-	cleanup_closedir DIR *dir = list(folder_fd, err);
-	struct dirent *item;
-
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (give_file(folder_fd, item->d_name, uid, gid, err) < 0)
-			return -1;
-	if (fchown(folder_fd, uid, gid) < 0)
-		return error_errno(err, "give folder away");
-	return 0;
-}
-
-int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
-{
-	struct spool spool;
-	int result = open_root(&spool, directory, err);
-
-	if (result == 0 && check_is_ours(&spool, directory, err) < 0) {
-		spool_folder_close(&spool);
-		return -1;
-	}
-	if (result == 0)
-		result = open_folders(&spool, err);
-	for (int state = 0; state < SPOOL_STATE_COUNT && result == 0; state++)
-		result = give_folder(spool.folder_fd[state], uid, gid, err);
-	if (result == 0)
-		result = give_folder(spool.root_fd, uid, gid, err);
-	spool_folder_close(&spool);
-	if (result == 0)
-		return 0;
-	(void)as_start_error(err);
-	return error_wrap(err, "spool %s", directory);
 }

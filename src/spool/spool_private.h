@@ -31,6 +31,7 @@ extern const char *const spool_folder_names[SPOOL_STATE_COUNT];
 /* The files in the spool's own folder; ends with NULL. */
 extern const char *const spool_file_names[];
 #define SPOOL_CARRIED_FILE "carried"
+#define SPOOL_LOCK_FILE    "lock"
 
 struct spool_entry {
 	char *name;
@@ -42,6 +43,7 @@ struct spool_entry {
 	 * claimed again; in CAPTURING: it is to be recovered.
 	 */
 	bool is_claimed;
+	uint64_t packets; /* of one that this run published; else 0 */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: so long others come first */
 };
@@ -83,13 +85,23 @@ struct spool {
 	/* Allocated: for what is in the list; the folders and our files in them; everybody else's. */
 	uint64_t entry_bytes, folder_bytes, foreign_bytes;
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
-	bool is_deleting, has_failed;               /* said already */
+	bool is_deleting, has_failed, is_broken;    /* said already */
 };
 
 /* Make and open the folders, and keep other processes out. */
 int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
 	__attribute__((warn_unused_result));
 void spool_folder_close(struct spool *spool);
+/* Its steps. */
+int spool_folder_open_root(struct spool *spool, const char *directory, struct error *err)
+	__attribute__((warn_unused_result));
+int spool_folder_lock(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+int spool_folder_open_all(struct spool *spool, struct error *err)
+	__attribute__((warn_unused_result));
+/* err of these, as an error of the start: ERROR_CONFIG is what the user must change. */
+int spool_folder_start_error(struct error *err);
+/* A stream over any folder. */
+DIR *spool_folder_list_fd(int folder_fd, struct error *err) __attribute__((warn_unused_result));
 /* A stream over one folder; the caller closes it. NULL on errors. */
 DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
 	__attribute__((warn_unused_result));
@@ -149,6 +161,9 @@ void spool_account_beside(struct spool *spool, const char *name);
 void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes);
 void spool_measure_beside(struct spool *spool, struct spool_entry *entry);
 void spool_measure_folders(struct spool *spool);
+
+/* The segment's file is gone, not by us: its packets count as dropped. The caller holds the lock. */
+void spool_lose(struct spool *spool, const struct spool_entry *entry);
 
 /* Read what an earlier run left, and finish what it had begun. */
 int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));

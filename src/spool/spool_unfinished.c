@@ -85,7 +85,7 @@ void spool_leave_facts(struct spool *spool, const char *name, const struct segme
 
 /* Rename and list as one: a rescan sees both or none. */
 static int move_unfinished(struct spool *spool, const char *name, enum spool_state to,
-			   struct error *err)
+			   uint64_t packets, struct error *err)
 {
 	struct spool_entry *entry;
 	int result;
@@ -97,6 +97,7 @@ static int move_unfinished(struct spool *spool, const char *name, enum spool_sta
 		spool_index_set_state(spool, entry, to);
 		spool_set_bytes(spool, entry, spool_allocated(spool->folder_fd[to], name));
 		spool_measure_beside(spool, entry);
+		entry->packets = packets;
 		entry->is_claimed = false;
 		entry->failures = 0;
 		entry->not_before_ms = 0;
@@ -116,7 +117,7 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 			log_text("name", name), log_reason(err));
 		carry_over(spool, name, segment);
 	}
-	if (move_unfinished(spool, name, SPOOL_READY, err) < 0)
+	if (move_unfinished(spool, name, SPOOL_READY, segment->packets, err) < 0)
 		return -1;
 	spool_tell(spool, false);
 	/* The new name first: after a power failure the file may be in both places, never in neither. */
@@ -127,7 +128,7 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 
 int spool_set_aside(struct spool *spool, const char *name, struct error *err)
 {
-	return move_unfinished(spool, name, SPOOL_REJECTED, err);
+	return move_unfinished(spool, name, SPOOL_REJECTED, 0, err);
 }
 
 void spool_discard(struct spool *spool, const char *name)

@@ -243,6 +243,14 @@ static void test_cut_at_a_time(void **state)
 	assert_true(rotate.boundary_ns == NOON + 7 * S);
 	rotate_begin(&rotate, NOON + 7 * S, 24);
 	assert_true(rotate.boundary_ns == UINT64_MAX);
+	/* A segment that is full before the cut is reached leaves it to the next one. */
+	rotate_cut(&rotate, NOON + 9 * S, "signal");
+	rotate_begin(&rotate, NOON + 8 * S, 24);
+	assert_true(rotate.boundary_ns == NOON + 9 * S);
+	assert_string_equal(rotate.boundary_reason, "signal");
+	rotate_begin(&rotate, NOON + 9 * S, 24);
+	assert_true(rotate.boundary_ns == UINT64_MAX);
+	rotate_begin(&rotate, NOON + 7 * S, 24);
 	/* The clock was set back just before: at the first packet that comes. */
 	rotate_cut(&rotate, NOON - 3600 * S, "signal");
 	assert_int_equal(rotate_before_packet(&rotate, NOON + 7 * S), ROTATE_TIME);

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The spool's disk: how much of it is taken, and what happens when it is full, failing, read-only,
+gone, or does not answer. Capture goes on, what is lost is counted, and nothing needs a restart."""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from fault_fs import CHANGES, FaultFs
+from harness import SMALL, command, main
+from tap import Failure, check, equal, wait_until
+
+PLAIN = [*SMALL, "-c", "none"]  # sizes are known
+
+
+def du(folder):
+    return int(command("du", "-s", "-B1", folder).split()[0])
+
+
+class Sampler:
+    """du of the spool, as often as it can be had; `limit` must never be exceeded."""
+
+    def __init__(self, folder, limit):
+        self.folder, self.limit = folder, limit
+        self.samples, self.stopping = [], threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.stopping.is_set():
+            done = subprocess.run(["du", "-s", "-B1", self.folder], check=False, text=True,
+                                  capture_output=True)
+            if done.stdout.split():  # files may go while du looks
+                self.samples.append(int(done.stdout.split()[0]))
+            time.sleep(0.01)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stopping.set()
+        self.thread.join(10)
+
+    def check(self):
+        check(len(self.samples) > 20, "only %d samples of du" % len(self.samples))
+        check(max(self.samples) <= self.limit, "du was %d of %d" % (max(self.samples), self.limit))
+
+
+def drops(objects, reason):
+    return sum(each.number("drops-" + reason) for each in objects)
+
+
+def recorded(objects):
+    # Not by the metadata: facts may be what could not be written.
+    return sum(len(each.capture.records) for each in objects)
+
+
+def deliver_all(lab, daemon, timeout=60):
+    daemon.wait_for(lambda: not lab.spool_files("ready", "sending", "capturing"), timeout,
+                    "an empty spool")
+
+
+def flush_end(lab, daemon, stream=9):
+    """A last segment of its own, which tells what those before it could not."""
+    lab.send(10, stream=stream)
+    daemon.end_segment()
+
+
+def finish(lab, daemon, sent, reason, timeout=60):
+    """Everything is delivered or counted for this reason, and nothing twice. Returns what was lost."""
+    flush_end(lab, daemon)
+    deliver_all(lab, daemon, timeout)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(len(numbers), len(set(numbers)), "packets that arrived, less those that came twice")
+    lost = drops(objects, reason)
+    equal(recorded(objects) + lost, sent + 10, "recorded + dropped for " + reason)
+    for other in {"kernel", "interface", "budget", "disk", "rejected"} - {reason}:
+        equal(drops(objects, other), 0, "dropped for " + other)
+    return lost
+
+
+# -- budget ----------------------------------------------------------------------------------------
+
+
+def test_a_day_of_outage(lab):
+    """The bucket is away; files stay within the limit at every sample, the newest are kept."""
+    limit = 6 << 20
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*PLAIN, "--spool-max-size", "%dB" % limit, "-W", "1000").start_ready()
+    sent = 0
+    with Sampler(lab.spool, limit) as sampler:
+        for _ in range(6):
+            sent += lab.send_megabytes(5, first=sent)
+            # A crash now and then: what is accounted afterwards is what du says, too.
+            if sent > 9000 and len(sampler.samples) % 2:
+                time.sleep(1.5)
+                daemon.kill()
+                daemon = lab.daemon(*PLAIN, "--spool-max-size", "%dB" % limit, "-W",
+                                    "1000").start_ready()
+        lab.gcs.start()
+        flush_end(lab, daemon)
+        deliver_all(lab, daemon, 90)
+    sampler.check()
+    check(any("spool is over its limits, the oldest segments are deleted" in each.log()
+              for each in lab.daemons), "nothing was said")
+    check(max(sampler.samples) > limit * 3 // 5, "the limit was not used: %d" % max(sampler.samples))
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(numbers, list(range(numbers[0], sent)), "the newest, without a gap")
+    check(len(numbers) * 1514 > limit // 2, "only %d packets were kept" % len(numbers))
+    equal(recorded(objects) + drops(objects, "budget"), sent + 10, "recorded + budget")
+
+
+def test_foreign_files_are_left_alone(lab):
+    lab.link()
+    lab.bucket()
+    strange = ["ready/notes.txt", "facts/notes.txt", "rejected/core", "notes.txt", "sub/notes.txt"]
+    for name in strange:
+        path = os.path.join(lab.spool, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(os.urandom(100000))
+    lab.gcs.stop()
+    daemon = lab.daemon(*PLAIN, "--spool-max-size", "3MiB", "-W", "1000").start_ready()
+    sent = lab.send_megabytes(6)
+    daemon.wait_log("segment deleted")
+    check(du(lab.spool) <= 3 << 20, "du is %d" % du(lab.spool))
+    lab.gcs.start()
+    flush_end(lab, daemon)
+    daemon.wait_for(lambda: set(lab.spool_files("ready", "sending", "capturing"))
+                    <= set(strange), 60, "nothing but strangers")
+    equal(daemon.stop(), 0, "exit status")
+    for name in strange:
+        equal(os.path.getsize(os.path.join(lab.spool, name)), 100000, name)
+    check(not [each for each in lab.gcs.names() if "notes" in str(each)], "a stranger was uploaded")
+    equal(recorded(lab.objects()) + drops(lab.objects(), "budget"), sent + 10, "accounted")
+
+
+def test_drop_newest_keeps_the_oldest(lab):
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*PLAIN, "--spool-max-size", "3MiB", "--spool-when-full",
+                        "drop-newest").start_ready()
+    sent = lab.send_megabytes(6)
+    daemon.wait_log("spool is full, packets are dropped until there is room")
+    check(du(lab.spool) <= 3 << 20, "du is %d" % du(lab.spool))
+    lab.gcs.start()
+    daemon.wait_log("spool has room again", timeout=60)
+    lost = finish(lab, daemon, sent, "budget")
+    check(lost > 1000, "only %d were dropped" % lost)
+    numbers = [number for each in lab.objects() for number in each.capture.numbers(1)]
+    equal(numbers[:500], list(range(500)), "the oldest")
+
+
+def test_stop_capture_leaves_packets_to_the_kernel(lab):
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*PLAIN, "-B", "2048", "--spool-max-size", "3MiB", "--spool-when-full",
+                        "stop-capture").start_ready()
+    sent = lab.send_megabytes(5)
+    daemon.wait_log("spool is full, packets are dropped until there is room")
+    time.sleep(2.5)  # the capture pauses at the next tick; there is no sign of that from outside
+    sent += lab.send_megabytes(8, first=sent)
+    lab.gcs.start()
+    daemon.wait_log("spool has room again", timeout=60)
+    time.sleep(2.5)
+    lost = finish(lab, daemon, sent, "budget")
+    check(lost > 3000, "only %d were dropped" % lost)
+
+
+def test_a_second_process_is_refused(lab):
+    """The lock is on a file, so also another network namespace's process sees it; it ends with its holder."""
+    lab.link()
+    lab.bucket()
+    first = lab.daemon("-G", "0").start_ready()
+    status, log = lab.run("-G", "0")
+    equal(status, 1, "exit status")
+    check("in use by another kube-node-tracer" in log, log)
+    first.kill()
+    equal(lab.daemon("-G", "0").start_ready().stop(), 0, "exit status")
+
+
+# -- trouble ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def faulty_spool(lab):
+    faults = FaultFs(os.path.join(lab.directory, "backing"), os.path.join(lab.directory, "faulty"))
+    lab.spool = os.path.join(faults.target, "spool")
+    os.mkdir(lab.spool)
+    try:
+        yield faults
+    finally:
+        faults.heal()
+        for each in lab.daemons:
+            each.kill()
+        faults.close()
+
+
+def check_trouble(lab, number, *kinds):
+    """Packets before, while and after these operations fail: all are delivered, or counted as disk."""
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon(*SMALL).start_ready()
+        sent = lab.send_megabytes(2)
+        deliver = len(lab.gcs.names())
+        faults.fail(number, *kinds)
+        sent += lab.send_megabytes(2, first=sent)
+        daemon.wait_log("(?i)error: .*%s" % re.escape(os.strerror(number)))
+        time.sleep(1.5)  # what was captured meanwhile reaches the failing disk
+        check(daemon.is_running(), "the program ended")
+        faults.heal()
+        sent += lab.send_megabytes(2, first=sent)
+        finish(lab, daemon, sent, "disk")
+        check(len(lab.gcs.names()) > deliver, "nothing was delivered afterwards")
+        numbers = {number for each in lab.objects() for number in each.capture.numbers(1)}
+        check(set(range(sent - 600, sent)) <= numbers, "packets after the trouble are missing")
+
+
+def test_eio(lab):
+    check_trouble(lab, errno.EIO, "write", "sync", "cut")
+
+
+def test_eio_at_sync_alone(lab):
+    check_trouble(lab, errno.EIO, "sync")
+
+
+def test_edquot(lab):
+    check_trouble(lab, errno.EDQUOT, "write", "create")
+
+
+def test_no_inodes(lab):
+    check_trouble(lab, errno.ENOSPC, "create")
+
+
+def test_read_only(lab):
+    """As after a remount by the kernel: it refuses every change, whoever has files open."""
+    check_trouble(lab, errno.EROFS, *CHANGES)
+
+
+def tmpfs(lab, options):
+    folder = os.path.join(lab.directory, "small")
+    os.mkdir(folder)
+    command("mount", "-t", "tmpfs", "-o", options, "small", folder)
+    lab.spool = os.path.join(folder, "spool")
+    return folder
+
+
+def fill_up(path):
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_full_file_system(lab):
+    """Others fill it: the floor cannot be kept; packets are dropped, counted, and come again."""
+    lab.link()
+    lab.bucket()
+    folder = tmpfs(lab, "size=16m")
+    daemon = lab.daemon(*PLAIN, "--spool-min-free", "2MiB").start_ready()
+    sent = lab.send_megabytes(2)
+    fill = os.path.join(folder, "others")
+    fill_up(fill)
+    daemon.wait_log("spool is full")
+    sent += lab.send_megabytes(3, first=sent)
+    time.sleep(1.5)
+    os.unlink(fill)
+    daemon.wait_log("spool has room again")
+    sent += lab.send_megabytes(2, first=sent)
+    check(finish(lab, daemon, sent, "budget") > 0, "nothing was dropped")
+    command("umount", folder)
+
+
+def test_no_space_without_a_floor(lab):
+    lab.link()
+    lab.bucket()
+    folder = tmpfs(lab, "size=16m")
+    daemon = lab.daemon(*PLAIN, "--spool-min-free", "0").start_ready()
+    fill = os.path.join(folder, "others")
+    fill_up(fill)
+    sent = lab.send_megabytes(3)
+    daemon.wait_log("No space left on device")
+    time.sleep(1.5)
+    os.unlink(fill)
+    sent += lab.send_megabytes(2, first=sent)
+    check(finish(lab, daemon, sent, "disk") > 0, "nothing was dropped")
+    command("umount", folder)
+
+
+def test_spool_folder_removed(lab):
+    lab.link()
+    lab.bucket()
+    lab.gcs.stop()
+    daemon = lab.daemon(*SMALL).start_ready()
+    sent = lab.send_megabytes(3)
+    daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 3, 20, "segments that wait")
+    shutil.rmtree(lab.spool)
+    sent += lab.send_megabytes(2, first=sent)
+    daemon.wait_log("folder was taken away and is made anew")
+    sent += lab.send_megabytes(3, first=sent)
+    lab.gcs.start()
+    lost = finish(lab, daemon, sent, "disk")
+    check(lost > 600, "only %d were counted" % lost)
+    status = lab.daemon("-G", "0").start_ready()
+    equal(status.stop(), 0, "exit status")
+
+
+def test_a_hung_disk_costs_only_what_memory_cannot_hold(lab):
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon(*SMALL, environment={"WATCHDOG_USEC": "4000000"}).start_ready()
+        sent = lab.send_megabytes(2)
+        faults.hang()
+        sent += lab.send_megabytes(3, first=sent)
+        time.sleep(3)
+        pings = len(daemon.notify.times("WATCHDOG"))
+        daemon.wait_for(lambda: len(daemon.notify.times("WATCHDOG")) > pings, 10, "a ping")
+        faults.heal()
+        equal(finish(lab, daemon, sent, "disk"), 0, "dropped packets")
+
+
+def stop_on_hung_disk(lab, deadline, *signals):
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", deadline).start_ready()
+        sent = lab.send_megabytes(2)
+        lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 2, 20, "objects")
+        time.sleep(1.5)  # what was sent is on the disk
+        faults.hang()
+        lab.send(100, stream=2)
+        start = time.monotonic()
+        for number in signals:
+            daemon.send_signal(number)
+            time.sleep(0.5)
+        equal(daemon.wait(deadline + 20), 1, "exit status")
+        took = time.monotonic() - start
+        check("which does not answer" in daemon.log(), "the log says nothing")
+        faults.heal()
+        again = lab.daemon("-G", "0").start_ready()
+        deliver_all(lab, again)
+        equal(again.stop(), 0, "exit status")
+        lab.check_numbers(lab.objects(), sent)
+        return took
+
+
+def test_deadline_holds_on_a_hung_disk(lab):
+    took = stop_on_hung_disk(lab, 8, signal.SIGTERM)
+    check(6 < took < 8, "the stop took %.1f s" % took)
+
+
+def test_second_signal_ends_on_a_hung_disk(lab):
+    took = stop_on_hung_disk(lab, 60, signal.SIGTERM, signal.SIGTERM)
+    check(took < 10, "the stop took %.1f s" % took)
+
+
+def test_stop_within_the_deadline(lab):
+    """A bucket that takes for ever: the stop ends a second before the deadline, everything is kept."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("multipart", delay=3600, times=0)
+    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "7").start_ready()
+    sent = lab.send_megabytes(3)
+    daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 3, 20, "segments")
+    start = time.monotonic()
+    equal(daemon.stop(), 0, "exit status")
+    check(time.monotonic() - start < 6.5, "the stop took %.1f s" % (time.monotonic() - start))
+    equal(lab.spool_files("capturing"), [], "open segments")
+    equal(len(lab.spool_files("ready", "sending")), 4, "segments that wait")
+    lab.gcs.clear_faults()
+    daemon = lab.daemon("-G", "0").start_ready()
+    deliver_all(lab, daemon)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), sent)
+
+
+def test_stop_with_a_full_ring(lab):
+    """The program cannot read while it is stopped: what is in its ring at a stop is recorded all the same."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-s", "0", "-B", "2048").start_ready()
+    daemon.send_signal(signal.SIGSTOP)
+    sent = 20000
+    lab.send(sent, sizes=[400], rate=30000)
+    daemon.send_signal(signal.SIGTERM)
+    daemon.send_signal(signal.SIGCONT)
+    equal(daemon.wait(40), 0, "exit status")
+    objects = lab.objects()
+    dropped = lab.check_accounted(objects, sent)
+    check(0 < drops(objects, "kernel") == dropped < sent, "%d were dropped" % dropped)
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(numbers, list(range(len(numbers))), "the ring held the first ones")
+
+
+def test_limits_of_processes_are_no_crash(lab):
+    """RLIMIT_FSIZE: EFBIG is one more error of a write."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*PLAIN, "-C", "8", wrapper=["prlimit", "--fsize=1000000"]).start_ready()
+    sent = lab.send_megabytes(3)
+    daemon.wait_log("File too large")
+    time.sleep(1.5)
+    lost = finish(lab, daemon, sent, "disk")
+    check(0 < lost < sent, "%d were dropped" % lost)
+
+
+if __name__ == "__main__":
+    main()
