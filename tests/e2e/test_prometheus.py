@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples for monitoring against a real Prometheus that scrapes the real program: alerts fire on
+faults from outside and end with them, and every query of the dashboard is answered with what was sent.
+What the metrics themselves say is in test_status.py."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from harness import MEGABYTE_PACKETS, SMALL, command, main, need
+from tap import check, contains, equal, wait_until
+
+EXAMPLES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/monitoring"))
+TARGET = "127.0.0.1:9469"
+ADDRESS = "127.0.0.1:9090"
+PREFIX = "kube_node_tracer_"
+# What is only there when something is wrong, or where there are tokens and limits.
+MAY_BE_EMPTY = ("Packets lost, by interface and reason", "Spool in use", "Spool and its budget",
+                "Token and last upload", "Starts")
+
+
+def faster_rules():
+    """The committed rules, with waiting and windows of seconds in place of minutes."""
+    with open(os.path.join(EXAMPLES, "kube-node-tracer.rules.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    text, count = re.subn(r"^( +for: )\d+[mhd]$", r"\g<1>1s", text, flags=re.MULTILINE)
+    check(count > 10, "the rules wait nowhere")
+    text = re.sub(r"\[\d+[mh]\]", "[8s]", text)
+    return text.replace("> 1800", "> 5")
+
+
+class Prometheus:
+    def __init__(self, lab):
+        lab.configure(faster_rules(), "rules.yaml")
+        config = lab.configure(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+            "rule_files: [rules.yaml]\nscrape_configs: [{job_name: kube-node-tracer, static_configs: "
+            "[{targets: ['%s']}]}]\n" % TARGET, "prometheus.yml")
+        with open(os.path.join(lab.directory, "prometheus.log"), "wb") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", "--config.file=" + config, "--web.listen-address=" + ADDRESS,
+                 "--storage.tsdb.path=" + os.path.join(lab.directory, "tsdb")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def ask(self, path, **parameters):
+        url = "http://%s/api/v1/%s?%s" % (ADDRESS, path, urllib.parse.urlencode(parameters))
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return json.loads(answer.read())["data"]
+        except urllib.error.HTTPError as refused:
+            if refused.code == 503:  # still starting
+                return None
+            raise AssertionError("%s: %s" % (parameters, refused.read().decode())) from None
+        except OSError:
+            return None
+
+    def query(self, expression):
+        """[(labels, value)]"""
+        data = self.ask("query", query=expression)
+        return [(each["metric"], float(each["value"][1])) for each in data["result"]] if data else []
+
+    def value(self, expression):
+        found = self.query(expression)
+        return found[0][1] if len(found) == 1 else None
+
+    def alerts(self, state="firing"):
+        data = self.ask("alerts")
+        return {each["labels"]["alertname"].removeprefix("KubeNodeTracer"): each
+                for each in (data or {}).get("alerts", []) if each["state"] == state}
+
+    def wait_alerts(self, wanted, timeout=60):
+        """Until exactly these fire; returns them."""
+        wait_until(lambda: set(self.alerts()) == set(wanted), timeout,
+                   "alerts %s" % (sorted(wanted) or "none"))
+        return self.alerts()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@contextlib.contextmanager
+def prometheus_of(lab):
+    need("prometheus")
+    made = Prometheus(lab)
+    try:
+        wait_until(lambda: made.value("up") is not None, 60, "Prometheus")
+        yield made
+    finally:
+        made.close()
+
+
+def check_text(alert, *parts):
+    """Summary and remedy are whole, and name what it is about."""
+    text = " ".join(alert["annotations"].values())
+    for part in (TARGET, *parts):
+        contains(text, part, "annotations")
+    for bad in ("error expanding", "<no value>", "{{"):
+        check(bad not in text, "annotations: " + text)
+
+
+def test_alerts_fire_and_end(lab):
+    """Bucket away, interface away, files refused, program gone: each has its alert, and no other one."""
+    lab.link()
+    lab.bucket()
+    with prometheus_of(lab) as prometheus:
+        check_text(prometheus.wait_alerts(["Down"])["Down"], "systemctl status")
+        daemon = lab.daemon(*SMALL).start_ready()
+        prometheus.wait_alerts([])
+        # Load without a fault is none.
+        sent = lab.send_megabytes(3)
+        wait_until(lambda: prometheus.value("sum(%srecorded_packets_total)" % PREFIX) == sent, 30, "packets")
+        wait_until(lambda: prometheus.value('%suploads_total{result="success"}' % PREFIX) == 3, 30, "uploads")
+        equal(prometheus.value("sum(%sdropped_packets_total)" % PREFIX), 0, "drops")
+        equal(set(prometheus.alerts()), set(), "alerts under load")
+
+        lab.gcs.fault("*", status=503, times=0)
+        sent += lab.send_megabytes(1)
+        found = prometheus.wait_alerts(["UploadsFailing", "UploadLag"])
+        check_text(found["UploadsFailing"], "storage.objectCreator")
+        check_text(found["UploadLag"], "upload.workers")
+        check(prometheus.value('%supload_responses_total{code="503"}' % PREFIX) > 0, "answers")
+        lab.gcs.clear_faults()
+        daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), 60, "the upload")
+        prometheus.wait_alerts([])
+
+        command("ip", "link", "set", "veth0", "down")
+        found = wait_until(lambda: (lambda now: now if "CaptureStopped" in now else None)(
+            prometheus.alerts()), 60, "an alert")
+        check_text(found["CaptureStopped"], "capture.interface")
+        check(set(found) <= {"CaptureStopped", "InterfaceAway"}, "alerts %s" % sorted(found))
+        command("ip", "link", "set", "veth0", "up")
+        prometheus.wait_alerts([])
+
+        equal(daemon.stop(), 0, "exit status")
+        prometheus.wait_alerts(["Down"])
+    recorded = sum(each.number("packets") for each in lab.objects())
+    equal(recorded, sent, "packets in the bucket")
+
+
+def test_deleted_for_want_of_room(lab):
+    """A spool at its limit: near it, then over it."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("*", status=503, times=0)
+    with prometheus_of(lab) as prometheus:
+        daemon = lab.daemon(*SMALL, "-W", "5").start_ready()
+        prometheus.wait_alerts([])
+        sent = lab.send_megabytes(5)
+        wait_until(lambda: "SpoolNearBudget" in prometheus.alerts(), 60, "near the budget")
+        equal(prometheus.value("instance:%sspool_use:ratio" % PREFIX), 1, "use of the spool")
+        check("Deleting" not in prometheus.alerts(), "nothing was deleted yet")
+        sent += lab.send_megabytes(4)
+        check_text(wait_until(lambda: prometheus.alerts().get("Deleting"), 60, "a deletion"),
+                   "spool.max_segments")
+        lost = wait_until(lambda: prometheus.value(
+            'sum(%sdropped_packets_total{reason="budget"})' % PREFIX), 20, "what was deleted")
+        equal(lost % MEGABYTE_PACKETS, 0, "packets deleted with whole segments")
+        lab.gcs.clear_faults()
+        daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), 60, "the uploads")
+        prometheus.wait_alerts([], 90)
+        equal(daemon.stop(), 0, "exit status")
+    arrived = sum(each.number("packets") for each in lab.objects())
+    equal(arrived + lost, sent, "arrived and deleted")
+
+
+def expressions():
+    """(title, query) of every panel, with the variables that Grafana would put in."""
+    with open(os.path.join(EXAMPLES, "grafana-dashboard.json"), encoding="utf-8") as file:
+        board = json.load(file)
+    places = {"$job": ".*", "$cluster": ".*", "$instance": ".*", "$__rate_interval": "10s",
+              "$__range": "1m"}
+    for panel in [*board["panels"], *board["annotations"]["list"]]:
+        for each in panel.get("targets", [panel] if "expr" in panel else []):
+            text = each["expr"]
+            for name, value in places.items():
+                text = text.replace(name, value)
+            yield panel.get("title") or panel["name"], text
+
+
+def test_dashboard_is_answered(lab):
+    """Each query is one that Prometheus takes, and has data while the program is under load."""
+    lab.link()
+    lab.bucket()
+    with prometheus_of(lab) as prometheus:
+        daemon = lab.daemon(*SMALL).start_ready()
+        with lab.traffic(rate=2000, sizes=[1514]):
+            wait_until(lambda: (prometheus.value('%suploads_total{result="success"}' % PREFIX) or 0) >= 2
+                       and prometheus.query("rate(%srecorded_packets_total[10s]) > 0" % PREFIX), 60, "load")
+            queries = list(expressions())
+            check(len(queries) > 40, "%d queries" % len(queries))
+            empty = {title for title, text in queries if not prometheus.query(text)}
+        equal(empty - set(MAY_BE_EMPTY), set(), "panels without data")
+        titles = {title for title, _ in queries}
+        equal(set(MAY_BE_EMPTY) - titles, set(), "panels that are not there any more")
+        equal(daemon.stop(), 0, "exit status")
+
+
+if __name__ == "__main__":
+    main()
