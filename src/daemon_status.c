@@ -198,9 +198,9 @@ void daemon_listen(struct daemon *daemon)
 	/* Never a reason not to record. */
 	if (!daemon->is_listen_failing)
 		log_error(
-			"metrics and health cannot be served, recording goes on without; free the "
-			"address, or give another one with status.listen",
-			log_text("address", address), log_reason(&err));
+			"metrics and health cannot be served, recording goes on without",
+			log_text("address", address), log_reason(&err),
+			log_text("remedy", "free the address, or give another with status.listen"));
 	daemon->is_listen_failing = true;
 	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
 }
