@@ -270,6 +270,37 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	return result;
 }
 
+/* What a worker, its connection and TLS hold besides the file, which is read as it is sent. */
+#define UPLOAD_BYTES ((size_t)1 << 20)
+
+/* So that somebody who sets a limit knows what for. The kernel's buffers are not in the process's own. */
+static void tell_memory(const struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+	char rings[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], recorders[TEXT_SIZE_MAX],
+		uploads[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
+	uint64_t count = conf->capture_max_interfaces, bytes[4] = { 0 };
+	const struct codec *codec;
+	struct error err;
+	int level;
+
+	if (codec_choose(conf, &codec, &level, &err) < 0)
+		return; /* was checked before */
+	bytes[0] = count * conf->capture_buffer;
+	bytes[1] = daemon->pool.count * CHUNK_BYTES;
+	bytes[2] = count * codec_memory_bytes(codec, level);
+	bytes[3] = conf->upload_workers * UPLOAD_BYTES;
+	text_format_size(bytes[0], rings);
+	text_format_size(bytes[1], chunks);
+	text_format_size(bytes[2], recorders);
+	text_format_size(bytes[3], uploads);
+	text_format_size(bytes[0] + bytes[1] + bytes[2] + bytes[3], all);
+	log_notice("memory for packets is at most", log_text("total", all),
+		   log_number("interfaces", count), log_text("kernel_buffers", rings),
+		   log_text("chunks", chunks), log_text("recorders", recorders),
+		   log_text("uploads", uploads));
+}
+
 int daemon_check(const struct conf *conf, struct error *err)
 {
 	struct daemon *daemon = new_daemon(conf, NULL);
@@ -280,8 +311,10 @@ int daemon_check(const struct conf *conf, struct error *err)
 		result = uploader_check(daemon->uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record all the same)");
-	tear_down(daemon);
-	if (result == 0)
+	if (result == 0) {
 		log_notice("configuration is valid");
+		tell_memory(daemon);
+	}
+	tear_down(daemon);
 	return result;
 }

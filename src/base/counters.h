@@ -102,6 +102,7 @@ struct counters {
 	atomic_uint_fast64_t uploaded_last_ns, token_expires_ns;
 
 	counter reloads, reloads_refused;
+	counter chunk_waits; /* for a free chunk: memory was full */
 	/* Not a counter: how many more interfaces there are than may be recorded. */
 	atomic_uint_fast64_t interfaces_left_out;
 

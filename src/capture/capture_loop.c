@@ -20,13 +20,33 @@
 #define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
 #define STATISTICS_MS 250  /* to ask libpcap for drops, it opens and reads two files of /sys */
 
+/* Not per packet: each wait is for half a MiB of them. */
+static void wait_for_chunk(struct capture *capture)
+{
+	uint64_t begin_ms = clock_monotonic_ms();
+	bool is_told = false;
+
+	counter_add(&capture->context.counters->chunk_waits, 1);
+	while (!(capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS))) {
+		capture_beat(capture);
+		if (!is_told)
+			log_warning("memory is full, packets wait in the kernel's buffer",
+				    log_text("interface", capture->interface));
+		is_told = true;
+	}
+	if (is_told)
+		log_notice("there is room in memory again",
+			   log_text("interface", capture->interface),
+			   log_number("ms", clock_monotonic_ms() - begin_ms));
+}
+
 /* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
 static void take_chunk(struct capture *capture)
 {
-	do {
-		capture_beat(capture);
-		capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS);
-	} while (!capture->chunk);
+	capture_beat(capture);
+	capture->chunk = chunk_pool_get(capture->context.pool, 0);
+	if (!capture->chunk)
+		wait_for_chunk(capture);
 	if (atomic_load_explicit(&capture->counts->open_since_ns, memory_order_relaxed) == 0)
 		atomic_store(&capture->counts->open_since_ns, capture->rotate.start_ns);
 	capture->chunk->source = capture->source;

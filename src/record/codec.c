@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
+#include "packet/chunk.h"
 
 /* codec_none is last: its extension fits every name. */
 static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_none };
@@ -87,4 +89,17 @@ int codec_level_up(const struct codec *codec, int level, int highest)
 		return codec->level_min;
 	level = level > 0 ? level * 2 : 1;
 	return level < highest ? level : highest;
+}
+
+size_t codec_memory_bytes(const struct codec *codec, int level)
+{
+	size_t bytes = codec->bound(CHUNK_BYTES);
+	cleanup_free uint8_t *in = mem_calloc(1, CHUNK_BYTES), *out = mem_calloc(1, bytes);
+	struct codec_state *state = codec->state_new();
+
+	if (codec->compress)
+		(void)codec->compress(state, level, in, CHUNK_BYTES, out, bytes);
+	bytes += codec->state_bytes(state);
+	codec->state_free(state);
+	return bytes;
 }

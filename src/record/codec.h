@@ -27,6 +27,8 @@ struct codec {
 
 	struct codec_state *(*state_new)(void);
 	void (*state_free)(struct codec_state *state);
+	/* How much memory it takes by now. */
+	size_t (*state_bytes)(const struct codec_state *state);
 	/* The most that this many bytes can become. */
 	size_t (*bound)(size_t length);
 	/*
@@ -50,6 +52,9 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 		 struct error *err) __attribute__((warn_unused_result));
 /* The codec whose extension a file name ends with; codec_none where there is none. */
 const struct codec *codec_of_name(const char *name);
+
+/* How much memory a recorder takes that compresses with it. Tries it out. */
+size_t codec_memory_bytes(const struct codec *codec, int level);
 
 /* The next cheaper level, down to CODEC_LEVEL_STORED; and back up, to at most `highest`. */
 int codec_level_down(const struct codec *codec, int level);

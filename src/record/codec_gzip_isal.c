@@ -36,6 +36,12 @@ static void state_free(struct codec_state *state)
 	free(state);
 }
 
+static size_t state_bytes(const struct codec_state *state)
+{
+	(void)state;
+	return sizeof *state;
+}
+
 static size_t bound(size_t length)
 {
 	/* What does not compress is stored, at worst by us. */
@@ -129,6 +135,7 @@ const struct codec codec_gzip = {
 	.level_default = 2,
 	.state_new = state_new,
 	.state_free = state_free,
+	.state_bytes = state_bytes,
 	.bound = bound,
 	.compress = compress_member,
 	.decompress = decompress_member,

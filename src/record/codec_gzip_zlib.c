@@ -10,6 +10,9 @@
 
 #define GZIP_WINDOW (15 + 16) /* the largest window, with a gzip header (zlib.h) */
 
+/* What deflate() allocates with the usual window and memory level (zconf.h). */
+#define ZLIB_BYTES ((size_t)(1 << 17) + (1 << 17) + 8192)
+
 struct codec_state {
 	z_stream inflate;
 	bool has_inflate;
@@ -25,6 +28,12 @@ static void state_free(struct codec_state *state)
 	if (state && state->has_inflate)
 		(void)inflateEnd(&state->inflate);
 	free(state);
+}
+
+static size_t state_bytes(const struct codec_state *state)
+{
+	(void)state;
+	return sizeof *state + ZLIB_BYTES;
 }
 
 static size_t bound(size_t length)
@@ -82,6 +91,7 @@ const struct codec codec_gzip = {
 	.level_default = 2,
 	.state_new = state_new,
 	.state_free = state_free,
+	.state_bytes = state_bytes,
 	.bound = bound,
 	.compress = compress_member,
 	.decompress = decompress_member,

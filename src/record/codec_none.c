@@ -14,6 +14,12 @@ static void state_free(struct codec_state *state)
 	(void)state;
 }
 
+static size_t state_bytes(const struct codec_state *state)
+{
+	(void)state;
+	return 0;
+}
+
 static size_t bound(size_t length)
 {
 	return length;
@@ -36,6 +42,7 @@ const struct codec codec_none = {
 	.extension = "",
 	.state_new = state_new,
 	.state_free = state_free,
+	.state_bytes = state_bytes,
 	.bound = bound,
 	.compress = NULL,
 	.decompress = decompress_member,

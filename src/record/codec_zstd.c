@@ -45,6 +45,12 @@ static void state_free(struct codec_state *state)
 	free(state);
 }
 
+static size_t state_bytes(const struct codec_state *state)
+{
+	return sizeof *state + ZSTD_sizeof_CCtx(state->compressor) +
+	       ZSTD_sizeof_DCtx(state->decompressor);
+}
+
 static size_t compress_frame(struct codec_state *state, int level, const uint8_t *bytes,
 			     size_t length, uint8_t *out, size_t capacity)
 {
@@ -89,6 +95,7 @@ const struct codec codec_zstd = {
 	.level_default = 1,
 	.state_new = state_new,
 	.state_free = state_free,
+	.state_bytes = state_bytes,
 	.bound = ZSTD_compressBound,
 	.compress = compress_frame,
 	.decompress = decompress_frame,

@@ -325,6 +325,16 @@ static void sample_failing(struct scrape *scrape)
 	sample_count(scrape, "", *scrape->facts->trouble != '\0');
 }
 
+static void sample_left_out(struct scrape *scrape)
+{
+	sample_count(scrape, "", counter_read(&scrape->facts->counters->interfaces_left_out));
+}
+
+static void sample_chunk_waits(struct scrape *scrape)
+{
+	sample_count(scrape, "", counter_read(&scrape->facts->counters->chunk_waits));
+}
+
 static void sample_reloads(struct scrape *scrape)
 {
 	const struct counters *counters = scrape->facts->counters;
@@ -390,6 +400,10 @@ static const struct metric metrics[] = {
 	  "dropped_packets has them as well." },
 	{ "own_packets", METRIC_COUNTER, INTERFACE(packets_own),
 	  "Packets of our own uploads, which are left out." },
+	{ "interfaces_left_out", METRIC_GAUGE, FACT(sample_left_out),
+	  "Interfaces that are asked for beyond capture.max_interfaces, and not recorded." },
+	{ "chunk_waits", METRIC_COUNTER, FACT(sample_chunk_waits),
+	  "How often a capture found no free chunk, and left packets to the kernel's ring meanwhile." },
 	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),
 	  "How often capture began anew because the interface had been away." },
 	{ "ring_packets", METRIC_GAUGE, RING(in_ring),

@@ -99,6 +99,8 @@ def test_check_config(lab):
     before = snapshot(lab)
     status, output = lab.run("-N", "x", "--check-config", plain=True, config=path)
     equal(status, 0, "exit status: " + output)
+    contains(output, "memory for packets is at most total=", "output")
+    contains(output, "interfaces=16 kernel_buffers=\"16.4 MB\" chunks=\"25.2 MB\"", "output")
     equal(snapshot(lab), before, "files")
     equal(lab.gcs.names(), [], "objects")
 

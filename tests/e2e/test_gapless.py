@@ -5,14 +5,19 @@ when the machine cannot keep up. The full size takes some minutes:
     KNT_ROTATIONS=1000 KNT_RELOADS=100 KNT_RATE=200000 tests/e2e/test_gapless.py
 """
 
+import contextlib
+import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+import urllib.request
 
+import packets
 from harness import DROPS, command, main
-from tap import check, diagnose, equal, wait_until
+from tap import Skip, check, diagnose, equal, wait_until
 
 ROTATIONS = int(os.environ.get("KNT_ROTATIONS", "60"))
 RELOADS = int(os.environ.get("KNT_RELOADS", "8"))
@@ -65,7 +70,7 @@ def test_rotations(lab):
     count = ROTATIONS * (1000000 // RECORD_BYTES + 1) + 100
     sent = Traffic(lab, "--rate", str(RATE), "--sizes", "100", "--count", str(count)).end()
     daemon.wait_log("segment finished", timeout=60, count=ROTATIONS)
-    wait_until(lambda: len(lab.spool_files("ready")) < 10, 120, "an empty spool")
+    wait_until(lambda: len(lab.spool_files("ready")) < 10, 300, "an empty spool")
     equal(daemon.stop(), 0, "exit status")
     objects = check_complete(lab, sent, "%d rotations" % ROTATIONS)
     check(len(objects) > ROTATIONS, "%d files" % len(objects))
@@ -93,6 +98,7 @@ def reloads(lab, texts, what):
         lab.configure(text, "changing.conf")
         daemon.reload(timeout=60)
     sent = traffic.end(stop=True)
+    wait_until(lambda: len(lab.spool_files("ready", "sending")) < 2, 120, "an empty spool")
     equal(daemon.stop(), 0, "exit status")
     equal(daemon.log().count("configuration reloaded"), len(texts), "reloads")
     return check_complete(lab, sent, what)
@@ -143,6 +149,57 @@ def test_overload(lab):
     sent = traffic.end()
     equal(daemon.stop(), 0, "exit status")
     check_overload(lab, daemon, sent)
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, ANY_CHILD = 0x4206, 0x4207, 17, 0x40000000
+
+
+@contextlib.contextmanager
+def frozen(daemon, name):
+    """One thread of the program stands still, as on a disk that does not answer."""
+    tasks = "/proc/%d/task" % daemon.pid
+    for task in os.listdir(tasks):
+        with open("%s/%s/comm" % (tasks, task), encoding="ascii") as file:
+            if file.read().strip() == name:
+                break
+    else:
+        raise Skip("no thread " + name)
+    LIBC.ptrace.argtypes = [ctypes.c_long] * 4
+    if LIBC.ptrace(PTRACE_SEIZE, int(task), 0, 0) or LIBC.ptrace(PTRACE_INTERRUPT, int(task), 0, 0):
+        raise Skip("ptrace: " + os.strerror(ctypes.get_errno()))
+    os.waitpid(int(task), ANY_CHILD)
+    try:
+        yield
+    finally:
+        LIBC.ptrace(PTRACE_DETACH, int(task), 0, 0)
+
+
+def test_memory_is_full(lab):
+    """The recorder stands still: 24 MiB of chunks, then the ring hold the packets; it is said and counted."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-C", "4", "-s", "0", *BUFFER, "--daemon-core-dumps", "true",
+                        "--daemon-shutdown-deadline", "0",
+                        "--status-listen", "127.0.0.1:19666").start_ready()
+    sent = 24000  # of 1514 bytes: 36 MB
+    lab.send(10)
+    daemon.wait_for(lambda: lab.spool_files("capturing"), 10, "an open segment")
+    with frozen(daemon, "rec-veth0"):
+        lab.send(sent - 10, first=10, sizes=[1514], rate=20000)
+        daemon.wait_log("warning: memory is full, packets wait in the kernel's buffer")
+    daemon.wait_log("notice: there is room in memory again")
+    with urllib.request.urlopen("http://127.0.0.1:19666/metrics", timeout=10) as answer:
+        waits = re.search(r"chunk_waits_total (\d+)", answer.read().decode())
+    check(waits and int(waits.group(1)) > 0, "the counter of waits")
+    lab.gcs.stop()  # it would take its time for so much
+    equal(daemon.stop(), 0, "exit status")
+    recorded = sum(map(int, re.findall(r"segment finished.* packets=(\d+)", daemon.log())))
+    equal(recorded, sent, "packets recorded")
+    numbers = numbers_of(lab.objects())
+    for name in lab.spool_files("ready", "sending"):
+        numbers += packets.read(os.path.join(lab.spool, name)).numbers(1)
+    equal(sorted(numbers), list(range(sent)), "numbers in bucket and spool")
 
 
 def test_overload_of_an_interface_that_goes(lab):
