@@ -52,6 +52,42 @@ def test_kill_under_traffic(lab):
     check(any(each.metadata["reason"] == "recovered" for each in objects), "nothing was recovered")
 
 
+FAULTS = ({"status": 503}, {"status": 429}, {"close": "before"}, {"close": "middle"},
+          {"close": "after"}, {"status": 500})
+
+
+def test_kill_at_random_moments(lab):
+    """A flaky bucket, and kill -9 at random moments, KNT_KILLS of them (12; by hand 200). The rule: a
+    packet that was sent more than AT_RISK before a kill, and not before the next start was ready, is
+    in the bucket exactly once; nothing else is missing, so that sent = recorded + at risk + drops."""
+    lab.link()
+    lab.bucket()
+    kills = [[0, 0]]
+    arguments = ["-G", "2", "-C", "1", "-B", "16384"]
+    with lab.traffic(rate=1500) as traffic:
+        for _ in range(int(os.environ.get("KNT_KILLS", "12"))):
+            daemon = lab.daemon(*arguments).start_ready()
+            kills[-1][1] = time.time()
+            lab.gcs.fault("multipart", times=random.randint(1, 3), **random.choice(FAULTS))
+            time.sleep(random.uniform(0, 2.0))
+            killed = time.time()
+            daemon.kill()
+            kills.append([killed, killed])
+            lab.gcs.clear_faults()
+        last = lab.daemon(*arguments).start_ready()
+        kills[-1][1] = time.time()
+        time.sleep(0.5)
+    wait_until(lambda: not lab.spool_files("ready", "sending"), 120, "an empty spool")
+    equal(last.stop(), 0, "exit status")
+    lab.check_spool_empty()
+    objects = lab.objects()
+    check_lost_only_young(lab, objects, traffic["marks"], kills)
+    for each in objects:
+        equal(each.number("packets"), len(each.capture.records), "packets of " + each.name)
+        equal(sum(each.number("drops-" + reason) for reason in ("kernel", "budget", "disk")), 0,
+              "drops of " + each.name)
+
+
 def test_kill_while_uploading_with_lost_replies(lab):
     """The bucket stores, the answer is lost, the program dies: no duplicate, no conflict."""
     lab.link()

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file that a crash left in capturing/: the first byte chooses gzip, zstd or none, the rest is the file. */
+#include <fcntl.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "fuzz.h"
+#include "record/recover.h"
+#include "spool/spool.h"
+
+static char directory[] = "/dev/shm/knt-fuzz-recover-XXXXXX";
+static struct counters counters;
+static struct spool *spool;
+
+static void clean_up(void)
+{
+	static const char *const names[] = { "capturing", "ready", "sending",  "rejected", "facts",
+					     "attempts",  "lock",  "sequence", "carried" };
+
+	spool_close(spool);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		cleanup_free char *path = mem_printf("%s/%s", directory, names[i]);
+
+		(void)remove(path);
+	}
+	(void)remove(directory);
+}
+
+static void set_up(void)
+{
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT);
+	counters_init(&counters);
+	fuzz_require(mkdtemp(directory));
+	fuzz_require(spool_open(directory, &counters, &spool, &err) == 0);
+	(void)atexit(clean_up);
+}
+
+/* What was published is what its facts tell. */
+static void take_away(struct error *err)
+{
+	const struct budget none = { .max_segments = 0 };
+	struct spool_claim claim;
+	off_t end;
+
+	if (spool_claim(spool, SPOOL_OLDEST_FIRST, 0, &claim, err) > 0) {
+		end = lseek(claim.fd, 0, SEEK_END);
+		fuzz_require(end >= 0 && (uint64_t)end == claim.segment.bytes);
+		fuzz_require(claim.segment.packets > 0);
+		fuzz_require(claim.segment.first_ns > 0 || claim.segment.last_ns == 0 ||
+			     claim.segment.packets > 1);
+		fuzz_require(spool_remove(spool, &claim, err) == 0);
+	}
+	spool_set_budget(spool, &none); /* what was set aside goes */
+	spool_enforce(spool);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	static const char *const extensions[] = { ".pcap.gz", ".pcap.zst", ".pcap" };
+	const struct segment segment = { .node = "n", .interface = "eth0" };
+	cleanup_free char *name = NULL;
+	struct spool_totals totals;
+	atomic_bool is_stopping = false;
+	struct error err;
+	int fd;
+
+	if (size == 0)
+		return 0;
+	if (!spool)
+		set_up();
+	name = mem_printf("n_20251123T083000.000Z_eth0_00000001%s", extensions[bytes[0] % 3]);
+	fd = spool_create(spool, name, &segment, &err);
+	fuzz_require(fd >= 0 && write(fd, bytes + 1, size - 1) == (ssize_t)size - 1);
+	(void)close(fd);
+	spool_abandon(spool, name);
+	recover_unfinished(spool, &counters, &is_stopping);
+	take_away(&err);
+	fuzz_require(spool_totals(spool, &totals));
+	fuzz_require(totals.ready + totals.sending + totals.rejected == 0);
+	return 0;
+}
