@@ -37,7 +37,7 @@ complete -c kube-node-tracer -l spool-max-size -x -d 'How much the spool may tak
 complete -c kube-node-tracer -l spool-min-free -x -d 'Leave this much of the spool\'s file system to others: 5 or 5% of it, or a size with a suffix (2GiB)'
 complete -c kube-node-tracer -l spool-min-free-inodes -x -d 'Leave so many of the file system\'s inodes to others: 5% of them, or a number'
 complete -c kube-node-tracer -l spool-when-full -x -a 'drop-oldest drop-newest stop-capture' -d 'What to do at these limits, once rejected segments are deleted: delete the oldest segments that wait; keep them and drop new packets; or keep them and stop reading packets from the kernel'
-complete -c kube-node-tracer -l status-listen -x -d 'Where metrics (/metrics) and health (/healthz, /readyz) are served by HTTP, to everybody who can reach it: a numeric address and port, or unix:/PATH; empty is nowhere'
+complete -c kube-node-tracer -l status-listen -x -d 'Where a page for browsers (/), metrics (/metrics) and health (/healthz, /readyz) are served by HTTP, to everybody who can reach it: a numeric address and port, or unix:/PATH; empty is nowhere'
 complete -c kube-node-tracer -l status-max-wait -x -d 'Not ready (/readyz) while a segment that began longer ago waits for its upload; 0 is no limit'
 complete -c kube-node-tracer -l status-max-loss -x -d 'Not ready (/readyz) while more than this part of the last minute\'s packets was dropped; 100 is no limit'
 complete -c kube-node-tracer -l log-level -x -a 'error warning notice info debug' -d 'Least severe message that is logged'
