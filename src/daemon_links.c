@@ -105,9 +105,13 @@ void daemon_follow_links(struct daemon *daemon)
 
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context)
 {
-	(void)source;
+	struct daemon *daemon = context;
+
 	(void)fd;
 	(void)events;
-	daemon_follow_links(context);
+	/* While stopping nobody reads them, and a message that stays would wake us for ever. */
+	if (!daemon->lanes)
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	daemon_follow_links(daemon);
 	return 0;
 }

@@ -78,6 +78,29 @@ def test_stop_while_the_bucket_does_not_answer(lab):
     equal(len(lab.spool_files("ready")), 1, "segments that wait")
 
 
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_stop_waits_idly(lab):
+    """The end of promiscuous mode is a message about the interface, which nobody waits for any more."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "--daemon-shutdown-deadline", "20").start_ready()
+    lab.send(100)
+    lab.gcs.fault("*", delay=3600, times=0)
+    daemon.send_signal(signal.SIGTERM)
+    wait_until(lambda: lab.spool_files("sending"), 10, "the upload that gets no answer")
+    before, start = cpu_seconds(daemon.pid), time.monotonic()
+    wait_until(lambda: time.monotonic() - start > 2, 5, "two seconds")
+    used = cpu_seconds(daemon.pid) - before
+    check(used < 0.5, "%.2f s of CPU while waiting for an upload" % used)
+    daemon.send_signal(signal.SIGTERM)
+    equal(daemon.wait(), 0, "exit status")
+
+
 # -- reload ----------------------------------------------------------------------------------------
 
 
