@@ -15,7 +15,6 @@ class Capturer:
     ready = re.compile("listening on")
     stop_signal = signal.SIGINT
     tool = None          # what has to be installed
-    takes_snaplen = True
     uploads = False
 
     def __init__(self, name):
@@ -83,7 +82,7 @@ class Dumpcap(Capturer):
 class NetsniffNg(Capturer):
     tool = "netsniff-ng"
     ready = re.compile("Running! Hang up")
-    takes_snaplen = False
+    # It has no option for less than whole packets.
 
     def command(self, place, options):
         return ["netsniff-ng", "--in", options.interface, "--out", place + "/file.pcap", "--silent",

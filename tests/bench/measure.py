@@ -122,11 +122,14 @@ def generate(options, rate, count=None, seconds=None):
 
 
 def stop(capturer, process, log_path):
-    """Returns the resources that it used."""
+    """Returns the resources that it used, as the kernel adds them up for its parent."""
     process.send_signal(capturer.stop_signal)
     end = time.monotonic() + STOP_S
     while time.monotonic() < end:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        try:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:  # asked after already, and gone
+            raise Broken("%s ended by itself, see %s" % (capturer.name, log_path)) from None
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return usage
