@@ -140,9 +140,7 @@ uint64_t capture_opened_ms(const struct capture *capture)
 void capture_note_link(struct capture *capture, bool is_up)
 {
 	atomic_store(&capture->counts->is_live, is_up);
-	if (is_up)
-		interface_add(capture->counts, restarts, 1);
-	else
+	if (!is_up)
 		capture_end_segment(capture, "interface");
 }
 
