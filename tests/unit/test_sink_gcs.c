@@ -515,7 +515,8 @@ static void script(struct fixture *fixture, const char *const *replies, size_t c
 static void forget_script(struct fixture *fixture)
 {
 	server_forget(&fixture->server);
-	fixture->reply_count = fixture->server.reply_count = 0;
+	fixture->server.reply_count = 0;
+	fixture->reply_count = 0;
 }
 
 static int send_object(struct fixture *fixture)
