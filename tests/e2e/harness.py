@@ -241,6 +241,15 @@ class Lab:
 
     def spool_files(self, *folders):
         """Relative names of all files in folders of the spool (default: all that hold segments)."""
+        # One that moves while the folders are listed is in none of them: until two listings agree.
+        found = self._list_spool(folders)
+        for _ in range(20):
+            before, found = found, self._list_spool(folders)
+            if before == found:
+                break
+        return found
+
+    def _list_spool(self, folders):
         found = []
         for folder in folders or FOLDERS:
             for where, _, names in os.walk(os.path.join(self.spool, folder)):
