@@ -197,6 +197,7 @@ def test_bad_key_files(lab):
                         '"private_key": "-----BEGIN PRIVATE KEY-----\\nAAAA\\n'
                         '-----END PRIVATE KEY-----\\n"}')):
         path = lab.configure(text, name + ".json")
+        os.chmod(path, 0o600)  # a loose mode would be said, too
         usual = ["-N", "x", "-b", "bucket", "-i", "veth0"]
         refused(lab, 64, [path], *usual, "--gcs-credentials", path)
         refused(lab, 78, [path], *usual, environment={"GOOGLE_APPLICATION_CREDENTIALS": path})
