@@ -222,6 +222,7 @@ static struct daemon *new_daemon(const struct conf *conf, const struct conf_cli 
 	daemon->conf = conf_ref(conf);
 	daemon->wake_fd = -1;
 	daemon->started_ms = clock_monotonic_ms();
+	daemon->started_real_ns = clock_real_ns();
 	counters_init(&daemon->counters);
 	return daemon;
 }

@@ -51,7 +51,7 @@ struct daemon {
 	sd_event *loop;
 	int wake_fd; /* the uploader or the errands have something to tell */
 	enum phase phase;
-	uint64_t started_ms;
+	uint64_t started_ms, started_real_ns;
 	atomic_bool is_stopping; /* the errands look at it */
 	enum stop_step step;
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */

@@ -87,6 +87,7 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 		.now_ms = clock_monotonic_ms(),
 		.started_ms = daemon->started_ms,
 		.real_ns = clock_real_ns(),
+		.started_real_ns = daemon->started_real_ns,
 		.chunks = daemon->pool.count,
 		.chunks_free = chunk_pool_free(&daemon->pool),
 		.is_spool_full = spool_is_full(daemon->spool),

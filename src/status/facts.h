@@ -37,7 +37,7 @@ struct status_facts {
 	const struct history *history; /* NULL: there is none */
 	enum status_phase phase;
 	uint64_t now_ms, started_ms; /* monotonic */
-	uint64_t real_ns;
+	uint64_t real_ns, started_real_ns;
 	size_t chunks, chunks_free;
 	struct spool_totals spool;
 	bool is_spool_full;

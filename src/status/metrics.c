@@ -187,10 +187,8 @@ static void sample_build(struct scrape *scrape)
 
 static void sample_start(struct scrape *scrape)
 {
-	const struct status_facts *facts = scrape->facts;
-
-	sample_fixed(scrape, "",
-		     facts->real_ns / CLOCK_NS_PER_MS - (facts->now_ms - facts->started_ms), 3);
+	/* As it was read then: what is computed anew would be a millisecond off now and then. */
+	sample_fixed(scrape, "", scrape->facts->started_real_ns / CLOCK_NS_PER_MS, 3);
 }
 
 static void sample_phase(struct scrape *scrape)

@@ -292,6 +292,24 @@ static void test_metrics_tell_what_was_counted(void **state)
 	counters_return(odd);
 }
 
+/* A dashboard and an alert count restarts by its changes: two clocks in milliseconds differ by 0 or 1. */
+static void test_start_time_never_changes(void **state)
+{
+	static const char line[] = "\nkube_node_tracer_start_time_seconds 99990.123\n";
+	struct fixture *fixture = *state;
+
+	fixture->facts.started_real_ns = UINT64_C(99990123) * CLOCK_NS_PER_MS + 456;
+	for (size_t i = 0; i < 10; i++) {
+		struct page_reply reply = ask(fixture, "GET", "/metrics", NULL);
+
+		if (!strstr(reply.body, line))
+			fail_msg("missing: %s in\n%s", line, reply.body);
+		free(reply.body);
+		fixture->facts.now_ms += i % 3;
+		fixture->facts.real_ns += CLOCK_NS_PER_MS;
+	}
+}
+
 static void test_history_keeps_an_hour(void **state)
 {
 	struct history *history = history_new();
@@ -398,6 +416,7 @@ int main(void)
 		TEST(test_silence_beside_traffic),
 		TEST(test_system_table),
 		TEST(test_metrics_tell_what_was_counted),
+		TEST(test_start_time_never_changes),
 		TEST(test_history_keeps_an_hour),
 		TEST(test_overview),
 		TEST(test_requests),
