@@ -96,6 +96,7 @@ struct counters {
 	counter segments_rejected;
 	counter bytes_uploaded;
 	counter upload_failures; /* attempts, not segments; with those that were rejected */
+	counter upload_retries;  /* attempts that are made again */
 	counter upload_responses[COUNTERS_HTTP_CODES];
 	struct histogram upload_ms, upload_bytes;
 	/* Real time in ns; 0: there was none. */

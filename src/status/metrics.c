@@ -295,12 +295,10 @@ static void sample_levels(struct scrape *scrape)
 static void sample_uploads(struct scrape *scrape)
 {
 	const struct counters *counters = scrape->facts->counters;
-	uint64_t rejected = counter_read(&counters->segments_rejected),
-		 failures = counter_read(&counters->upload_failures);
 
 	sample_count(scrape, "result=\"success\"", counter_read(&counters->segments_uploaded));
-	sample_count(scrape, "result=\"retry\"", failures > rejected ? failures - rejected : 0);
-	sample_count(scrape, "result=\"rejected\"", rejected);
+	sample_count(scrape, "result=\"retry\"", counter_read(&counters->upload_retries));
+	sample_count(scrape, "result=\"rejected\"", counter_read(&counters->segments_rejected));
 }
 
 static void sample_responses(struct scrape *scrape)

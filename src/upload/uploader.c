@@ -154,6 +154,8 @@ static void note_failure(struct uploader_worker *worker, const char *name, const
 	bool is_news;
 
 	counter_add(&uploader->counters->upload_failures, 1);
+	if (err->kind != ERROR_REJECTED)
+		counter_add(&uploader->counters->upload_retries, 1);
 	(void)pthread_mutex_lock(&uploader->lock);
 	is_news = trouble_failed(&uploader->trouble, &worker->trouble, clock_monotonic_ms(), err);
 	failures = uploader->trouble.failures;

@@ -252,6 +252,8 @@ static void test_metrics_tell_what_was_counted(void **state)
 	interface_add(eth0, packets, 12345);
 	interface_add(odd, drops[DROP_KERNEL], 7);
 	counters_add_upload(&fixture->counters, 5000, 75);
+	counter_add(&fixture->counters.upload_retries, 3);
+	counter_add(&fixture->counters.segments_rejected, 2); /* their attempts are not counted yet */
 	counter_add(&fixture->counters.upload_responses[0], 1);
 	counter_add(&fixture->counters.upload_responses[503], 4);
 	counter_add(&counters_level(&fixture->counters, "gzip", "2")->ns, 1500000000);
@@ -264,6 +266,8 @@ static void test_metrics_tell_what_was_counted(void **state)
 		"\nkube_node_tracer_dropped_packets_total{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} "
 		"7\n",
 		"\nkube_node_tracer_uploads_total{result=\"success\"} 1\n",
+		"\nkube_node_tracer_uploads_total{result=\"retry\"} 3\n",
+		"\nkube_node_tracer_uploads_total{result=\"rejected\"} 2\n",
 		"\nkube_node_tracer_upload_responses_total{code=\"none\"} 1\n",
 		"\nkube_node_tracer_upload_responses_total{code=\"503\"} 4\n",
 		"\nkube_node_tracer_upload_duration_seconds_bucket{le=\"0.05\"} 0\n",

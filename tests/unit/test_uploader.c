@@ -297,6 +297,7 @@ static void test_a_rejection_is_followed_by_a_pause(void **state)
 	start(fixture);
 	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 3);
 	assert_true(clock_monotonic_ms() - begin_ms >= 200); /* two of 100 ms at least */
+	assert_int_equal(counter_read(&fixture->counters.upload_retries), 0);
 	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] != '\0'));
 	assert_non_null(strstr(line, "never"));
 	uploader_stop(fixture->uploader);
@@ -405,7 +406,7 @@ static void test_draining_is_newest_first(void **state)
 	publish(fixture, "abc", names[0]);
 	start(fixture);
 	expect_wake(fixture);
-	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 1);
+	WAIT_FOR(counter_read(&fixture->counters.upload_retries) == 1);
 	publish(fixture, "abc", names[1]);
 	publish(fixture, "abc", names[2]);
 	uploader_drain(fixture->uploader);
