@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "status/health.h"
 #include "status/system.h"
@@ -266,8 +267,10 @@ void report_write(FILE *out, const struct status_facts *facts)
 
 static void write_text(FILE *out, const char *key, const char *value)
 {
-	char bytes[4096];
-	struct text text = text_over(bytes, sizeof bytes);
+	/* At worst \u0000 for each byte: a filter may be long, and a text that is cut ends no string. */
+	size_t capacity = 6 * strlen(value) + sizeof "\"\"";
+	cleanup_free char *bytes = mem_alloc(capacity);
+	struct text text = text_over(bytes, capacity);
 
 	text_append_json(&text, value);
 	(void)fprintf(out, "\"%s\":%s,", key, bytes);

@@ -253,7 +253,8 @@ static void test_metrics_tell_what_was_counted(void **state)
 	interface_add(odd, drops[DROP_KERNEL], 7);
 	counters_add_upload(&fixture->counters, 5000, 75);
 	counter_add(&fixture->counters.upload_retries, 3);
-	counter_add(&fixture->counters.segments_rejected, 2); /* their attempts are not counted yet */
+	counter_add(&fixture->counters.segments_rejected,
+		    2); /* their attempts are not counted yet */
 	counter_add(&fixture->counters.upload_responses[0], 1);
 	counter_add(&fixture->counters.upload_responses[503], 4);
 	counter_add(&counters_level(&fixture->counters, "gzip", "2")->ns, 1500000000);
@@ -375,6 +376,25 @@ static void test_overview(void **state)
 	counters_return(odd);
 }
 
+/* A filter may be as long as the file that it comes from. */
+static void test_long_texts_stay_whole(void **state)
+{
+	struct page_request request = { .method = "GET",
+					.path = "/status.json",
+					.is_control = true };
+	struct fixture *fixture = *state;
+	cleanup_free char *filter = mem_printf("%08000d\x01", 0);
+	cleanup_free char *expected = mem_printf("\"filter\":\"%08000d\\u0001\",", 0);
+	struct page_reply reply;
+
+	fixture->conf.capture_filter = filter;
+	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
+		(char *)"";
+	pages_answer(&fixture->actions, &request, &reply);
+	assert_non_null(strstr(reply.body, expected));
+	free(reply.body);
+}
+
 static void test_requests(void **state)
 {
 	static const struct {
@@ -423,6 +443,7 @@ int main(void)
 		TEST(test_start_time_never_changes),
 		TEST(test_history_keeps_an_hour),
 		TEST(test_overview),
+		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
 	};
 
