@@ -30,7 +30,11 @@ static const struct credentials_kind *const kinds[] = {
 struct credentials {
 	struct credentials_account account; /* its kind is NULL for none (emulator) */
 	char *quota_project;
-	pthread_mutex_t lock; /* what follows; held while a token is fetched */
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t changed;
+	bool is_fetching;     /* one thread at a time */
+	unsigned failures;    /* of fetching */
+	struct error failure; /* the last */
 	char *header;         /* NULL: no token yet */
 	uint64_t expires_ms, refresh_ms;
 };
@@ -184,6 +188,7 @@ int credentials_open(const struct conf *conf, struct credentials **ret_credentia
 	struct credentials *credentials = mem_calloc(1, sizeof *credentials);
 
 	(void)pthread_mutex_init(&credentials->lock, NULL);
+	thread_cond_init(&credentials->changed);
 	if (find(credentials, conf, err) < 0) {
 		credentials_close(credentials);
 		return -1;
@@ -199,6 +204,7 @@ struct credentials *credentials_close(struct credentials *credentials)
 	credentials_account_done(&credentials->account);
 	credentials_wipe(credentials->header);
 	free(credentials->quota_project);
+	(void)pthread_cond_destroy(&credentials->changed);
 	(void)pthread_mutex_destroy(&credentials->lock);
 	free(credentials);
 	return NULL;
@@ -214,14 +220,29 @@ const char *credentials_quota_project(const struct credentials *credentials)
 	return credentials->quota_project;
 }
 
-/* A new token into the cache, with the lock held. */
+static bool has_token(const struct credentials *credentials)
+{
+	return credentials->header && clock_monotonic_ms() < credentials->expires_ms;
+}
+
+/* A new token into the cache. The lock is held, but not while it is fetched. */
 static int refresh(struct credentials *credentials, struct http *http, struct error *err)
 {
 	struct credentials_token token;
 	uint64_t lifetime_ms, now_ms;
+	int result;
 
-	if (credentials->account.kind->fetch(credentials->account.state, http, &token, err) < 0)
+	credentials->is_fetching = true;
+	(void)pthread_mutex_unlock(&credentials->lock);
+	result = credentials->account.kind->fetch(credentials->account.state, http, &token, err);
+	(void)pthread_mutex_lock(&credentials->lock);
+	credentials->is_fetching = false;
+	(void)pthread_cond_broadcast(&credentials->changed);
+	if (result < 0) {
+		credentials->failures++;
+		credentials->failure = *err;
 		return -1;
+	}
 	now_ms = clock_monotonic_ms();
 	lifetime_ms = token.lifetime_s * CLOCK_MS_PER_S;
 	credentials_wipe(credentials->header);
@@ -235,31 +256,58 @@ static int refresh(struct credentials *credentials, struct http *http, struct er
 	return 0;
 }
 
+/*
+ * With the lock held: another thread fetches a token that we need, too. Waiting for a token service that
+ * hangs is progress as much as asking it is, and its failure is ours: to ask again, one after the other,
+ * would take too long.
+ */
+static int wait_for_other(struct credentials *credentials, struct error *err)
+{
+	unsigned failures = credentials->failures;
+
+	while (credentials->is_fetching && !has_token(credentials)) {
+		thread_beat();
+		(void)thread_cond_wait_until(&credentials->changed, &credentials->lock,
+					     clock_monotonic_ns() + CLOCK_NS_PER_S);
+	}
+	if (credentials->failures == failures || has_token(credentials))
+		return 0;
+	*err = credentials->failure;
+	return -1;
+}
+
+/* With the lock held. */
+static int ensure_token(struct credentials *credentials, struct http *http, struct error *err)
+{
+	if (wait_for_other(credentials, err) < 0)
+		return -1;
+	if (credentials->is_fetching || /* the old one serves meanwhile */
+	    (credentials->header && clock_monotonic_ms() < credentials->refresh_ms) ||
+	    refresh(credentials, http, err) == 0)
+		return 0;
+	if (!has_token(credentials))
+		return -1;
+	credentials->refresh_ms = clock_monotonic_ms() + REFRESH_PAUSE_MS;
+	log_debug("access token not refreshed, the old one is still good", log_reason(err));
+	return 0;
+}
+
 int credentials_header(struct credentials *credentials, struct http *http, char **ret_header,
 		       struct error *err)
 {
-	uint64_t now_ms = clock_monotonic_ms();
 	struct error reason;
-	int result = 0;
+	int result;
 
 	if (!credentials->account.kind) {
 		*ret_header = mem_strdup("");
 		return 0;
 	}
 	(void)pthread_mutex_lock(&credentials->lock);
-	if ((!credentials->header || now_ms >= credentials->refresh_ms) &&
-	    refresh(credentials, http, &reason) < 0) {
-		if (!credentials->header || now_ms >= credentials->expires_ms) {
-			*err = reason;
-			result = -1;
-		} else {
-			credentials->refresh_ms = now_ms + REFRESH_PAUSE_MS;
-			log_debug("access token not refreshed, the old one is still good",
-				  log_reason(&reason));
-		}
-	}
+	result = ensure_token(credentials, http, &reason);
 	if (result == 0)
 		*ret_header = mem_strdup(credentials->header);
+	else
+		*err = reason;
 	(void)pthread_mutex_unlock(&credentials->lock);
 	return result;
 }
@@ -267,14 +315,14 @@ int credentials_header(struct credentials *credentials, struct http *http, char 
 uint64_t credentials_expires_ns(struct credentials *credentials)
 {
 	uint64_t now_ms = clock_monotonic_ms(), left_ms = 0;
-	bool has_token;
+	bool is_there;
 
 	(void)pthread_mutex_lock(&credentials->lock);
-	has_token = credentials->header;
-	if (has_token && credentials->expires_ms > now_ms)
+	is_there = credentials->header;
+	if (is_there && credentials->expires_ms > now_ms)
 		left_ms = credentials->expires_ms - now_ms;
 	(void)pthread_mutex_unlock(&credentials->lock);
-	return has_token ? clock_real_ns() + left_ms * CLOCK_NS_PER_MS : 0;
+	return is_there ? clock_real_ns() + left_ms * CLOCK_NS_PER_MS : 0;
 }
 
 void credentials_refused(struct credentials *credentials)

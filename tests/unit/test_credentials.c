@@ -12,6 +12,8 @@
 #include <openssl/pem.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "base/thread.h"
 #include "credentials_fixture.h"
 
 #define USER(extra)                                                                     \
@@ -423,6 +425,73 @@ static void test_refusals_of_the_token_endpoint(void **state)
 	}
 }
 
+struct asker {
+	struct fixture *fixture;
+	struct http *http;
+	struct thread thread;
+	struct error err;
+	int result;
+};
+
+static void ask_for_header(void *context)
+{
+	struct asker *asker = context;
+	char *header;
+
+	asker->result = credentials_header(asker->fixture->credentials, asker->http, &header,
+					   &asker->err);
+}
+
+static void start_asker(struct fixture *fixture, struct asker *asker)
+{
+	*asker = (struct asker){ .fixture = fixture };
+	assert_int_equal(http_open(&fixture->conf, fixture->connections, &fixture->cancel,
+				   &asker->http, &fixture->err),
+			 0);
+	assert_int_equal(
+		thread_start(&asker->thread, "asker", ask_for_header, asker, &fixture->err), 0);
+}
+
+static void end_asker(struct asker *asker)
+{
+	thread_join(&asker->thread);
+	http_close(asker->http);
+	assert_int_equal(asker->result, -1);
+}
+
+static void assert_beats(const struct asker *asker)
+{
+	uint64_t end_ms = clock_monotonic_ms() + 20000, first_ms = 0;
+
+	while (first_ms == 0 || thread_last_beat_ms(&asker->thread) == first_ms) {
+		first_ms = first_ms ? first_ms : thread_last_beat_ms(&asker->thread);
+		assert_true(clock_monotonic_ms() < end_ms);
+		(void)usleep(1000);
+	}
+}
+
+/* A token service that hangs must not look like threads that do: it is no reason for a restart. */
+static void test_waiting_for_another_is_progress(void **state)
+{
+	static const char *const replies[] = { HANG };
+	struct fixture *fixture = *state;
+	struct asker first, second;
+
+	use_login(fixture, replies, COUNT_OF(replies));
+	start_asker(fixture, &first);
+	while (atomic_load(&fixture->server.count) == 0)
+		(void)usleep(1000);
+	start_asker(fixture, &second);
+	assert_beats(&second);
+	atomic_store(&fixture->cancel, true);
+	end_asker(&first);
+	end_asker(&second);
+	/* The failure of the one is that of the other, which need not ask as well. */
+	assert_string_equal(first.err.message, second.err.message);
+	assert_int_equal(atomic_load(&fixture->server.connections), 1);
+	server_stop(&fixture->server);
+}
+
 static void test_metadata_server(void **state)
 {
 	static const char *const replies[] = { TOKEN_REPLY("ya29.node", "3599") };
@@ -500,6 +569,7 @@ int main(void)
 		TEST(test_old_token_serves_while_it_is_valid),
 		TEST(test_expired_token_is_not_served),
 		TEST(test_refusals_of_the_token_endpoint),
+		TEST(test_waiting_for_another_is_progress),
 		TEST(test_metadata_server),
 		TEST(test_refusals_of_the_metadata_server),
 		TEST(test_quota_project),
