@@ -335,9 +335,10 @@ static void on_disk_failure(struct recorder *recorder, const struct chunk *chunk
 /* Begin a segment if need be, and append the chunk to it. */
 static int write_chunk(struct recorder *recorder, const struct chunk *chunk, struct error *err)
 {
-	if (recorder->fd >= 0 &&
+	/* A chunk without a packet has no time, and ends or adds to what is open. */
+	if (recorder->fd >= 0 && chunk->packets > 0 &&
 	    recorder->segment.bytes >= spool_segment_bytes_max(recorder->context.spool))
-		finish_segment(recorder, "budget", chunk->last_ns);
+		finish_segment(recorder, "budget", chunk->first_ns);
 	if (recorder->fd < 0 && begin_segment(recorder, chunk, err) < 0)
 		return -1;
 	if (chunk->length == 0)

@@ -281,6 +281,86 @@ static void test_drops_of_a_segment_without_packets_are_carried(void **state)
 	(void)close(claimed.fd);
 }
 
+/* The recorder itself. */
+
+#define SEGMENT_BYTES_MAX (128 * 1024) /* of this spool: an eighth of it */
+#define START_NS          UINT64_C(1700000000000000000)
+#define END_NS            (START_NS + 5000000000)
+
+static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t first_ns,
+		 uint32_t packets, const char *end_reason)
+{
+	struct chunk *chunk = chunk_pool_get(pool, 0);
+
+	assert_non_null(chunk);
+	chunk->source = (struct chunk_source){
+		.interface = "eth0", .link_type = 1, .snaplen = 96, .format = &format_pcap
+	};
+	chunk->start_ns = START_NS;
+	chunk->packets = packets;
+	chunk->length = packets ? SEGMENT_BYTES_MAX : 0;
+	memset(chunk->bytes, 0, chunk->length);
+	if (packets) {
+		chunk->first_ns = first_ns;
+		chunk->last_ns = first_ns + 1000;
+	}
+	chunk->end_reason = end_reason;
+	chunk->end_ns = end_reason ? END_NS : 0;
+	queue_push(recorder_queue(recorder), chunk);
+}
+
+static void check_recorded(struct fixture *fixture, const char *reason, uint64_t start_ns,
+			   uint64_t end_ns)
+{
+	struct spool_claim claim;
+	struct error err;
+
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 1);
+	assert_string_equal(claim.segment.reason, reason);
+	assert_int_equal(claim.segment.packets, 1);
+	assert_int_equal(claim.segment.start_ns, start_ns);
+	assert_int_equal(claim.segment.end_ns, end_ns);
+	assert_int_equal(spool_remove(fixture->spool, &claim, &err), 0);
+}
+
+/* The rest begins where it ended; what has no packets does not begin one. */
+static void test_segment_that_takes_its_part_of_the_spool(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct budget budget = {
+		.policy = BUDGET_DROP_OLDEST,
+		.max_segments = UINT64_MAX,
+		.max_bytes = 8 * SEGMENT_BYTES_MAX,
+	};
+	struct chunk_pool pool;
+	struct recorder_context context = {
+		.node = "n",
+		.pool = &pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
+	};
+	struct recorder *recorder;
+	struct spool_claim claim;
+	struct error err;
+
+	spool_set_budget(fixture->spool, &budget);
+	chunk_pool_init(&pool, 4);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, &codec_none, 0);
+	give(&pool, recorder, START_NS + 1000000000, 1, NULL);
+	give(&pool, recorder, START_NS + 2000000000, 1, NULL);
+	give(&pool, recorder, 0, 0, "age");
+	queue_close(recorder_queue(recorder));
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	recorder_join(recorder);
+	check_recorded(fixture, "budget", START_NS, START_NS + 2000000000);
+	check_recorded(fixture, "age", START_NS + 2000000000, END_NS);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 0);
+	recorder_free(recorder);
+	chunk_pool_done(&pool);
+}
+
 int main(void)
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -292,6 +372,7 @@ int main(void)
 		SPOOL_TEST(test_zeros_at_the_end_are_no_packets),
 		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
 		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
+		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
