@@ -13,18 +13,31 @@
 #include "conf/conf.h"
 
 #define ROUTE_TABLE_MAX ((size_t)16 << 20) /* a node with 100,000 routes has less */
+#define ROUTE_MAX       512                /* one of them, in bytes */
+
+/* The next line of a table. A copy: sscanf() measures all that follows, which for each route is too much. */
+static bool next_route(const char **table, char line[ROUTE_MAX])
+{
+	size_t length = strcspn(*table, "\n");
+
+	if (!**table)
+		return false;
+	(void)snprintf(line, ROUTE_MAX, "%.*s", (int)length, *table);
+	*table += length + ((*table)[length] == '\n');
+	return true;
+}
 
 bool interfaces_default_ipv4(const char *table, char ret_name[IF_NAMESIZE])
 {
 	unsigned long best = ULONG_MAX;
+	char line[ROUTE_MAX];
 
-	/* Name, destination, gateway, flags, two counts, metric, mask; the first line is a heading. */
-	for (const char *line = strchr(table, '\n'); line && line[1];
-	     line = strchr(line + 1, '\n')) {
+	/* Name, destination, gateway, flags, two counts, metric, mask; no number is in the heading. */
+	while (next_route(&table, line)) {
 		char name[IF_NAMESIZE];
 		unsigned long destination, flags, metric, mask;
 
-		if (sscanf(line + 1, "%15s %lx %*x %lx %*d %*d %lu %lx", name, &destination, &flags,
+		if (sscanf(line, "%15s %lx %*x %lx %*d %*d %lu %lx", name, &destination, &flags,
 			   &metric, &mask) == 5 &&
 		    destination == 0 && mask == 0 && (flags & RTF_UP) && !(flags & RTF_REJECT) &&
 		    metric < best) {
@@ -38,10 +51,10 @@ bool interfaces_default_ipv4(const char *table, char ret_name[IF_NAMESIZE])
 bool interfaces_default_ipv6(const char *table, char ret_name[IF_NAMESIZE])
 {
 	unsigned long best = ULONG_MAX;
+	char line[ROUTE_MAX];
 
 	/* Destination, its length, source, its length, next hop, metric, two counts, flags, name. */
-	for (const char *line = table; line && *line;
-	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+	while (next_route(&table, line)) {
 		char name[IF_NAMESIZE], destination[33];
 		unsigned long length, metric, flags;
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "unit.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "capture/interfaces.h"
 
@@ -36,6 +39,24 @@ static void test_what_is_no_default_route_of_ipv4(void **state)
 			"broken line\n",
 		name));
 	assert_string_equal(name, "none");
+}
+
+/* As a node that speaks BGP may have them: no route costs as much as the table is long. */
+static void test_default_route_behind_many_others(void **state)
+{
+	static const char route[] = "gke0\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+	static const char last[] = "ens4\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
+	const size_t count = 100000;
+	cleanup_free char *table =
+		mem_alloc(sizeof HEADING + count * (sizeof route - 1) + sizeof last);
+	char *end = table + strlen(strcpy(table, HEADING)), name[IF_NAMESIZE] = "";
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		memcpy(end + i * (sizeof route - 1), route, sizeof route - 1);
+	memcpy(end + count * (sizeof route - 1), last, sizeof last);
+	assert_true(interfaces_default_ipv4(table, name));
+	assert_string_equal(name, "ens4");
 }
 
 static void test_default_route_of_ipv6(void **state)
@@ -151,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_route_of_ipv4_with_the_lowest_metric),
 		cmocka_unit_test(test_what_is_no_default_route_of_ipv4),
+		cmocka_unit_test(test_default_route_behind_many_others),
 		cmocka_unit_test(test_default_route_of_ipv6),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_what_auto_stands_for),
