@@ -2,7 +2,7 @@
 # Made by conf-docs from src/conf/options.def.
 
 complete -c kube-node-tracer -f
-complete -c kube-node-tracer -s b -l upload-destination -x -d 'Where finished segments go: a Google Cloud Storage bucket by its name or as gs://BUCKET[/PREFIX], or a folder as file:///DIR'
+complete -c kube-node-tracer -s b -l upload-destination -x -d 'Where finished segments go: a Google Cloud Storage bucket by its name or as gs://BUCKET[/PREFIX], or a folder as file:///DIR, which has to exist: it may be a share that is not mounted yet'
 complete -c kube-node-tracer -l upload-prefix -x -d 'Put before every object name: [PREFIX/]NODE/FILE'
 complete -c kube-node-tracer -l upload-workers -x -d 'How many segments are uploaded at the same time'
 complete -c kube-node-tracer -l upload-rate-limit -x -d 'Upload no more than this a second, all workers together, in KiB or with a suffix; 0 is no limit'

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "conf/conf_private.h"
 
@@ -141,6 +142,20 @@ static int set_from_command_line(struct conf *conf, const struct conf_cli *cli, 
 	return 0;
 }
 
+/* The control socket may be in it, and its address has to be absolute. */
+static int make_spool_absolute(struct conf *conf, struct error *err)
+{
+	char here[PATH_MAX], *relative = conf->spool_directory;
+
+	if (relative[0] == '/')
+		return 0;
+	if (!getcwd(here, sizeof here))
+		return error_errno(err, "current directory");
+	conf->spool_directory = mem_printf("%s/%s", here, relative);
+	free(relative);
+	return 0;
+}
+
 /* What is still empty and has an answer that is not a constant of the table. */
 static int set_what_is_missing(struct conf *conf, struct error *err)
 {
@@ -151,6 +166,8 @@ static int set_what_is_missing(struct conf *conf, struct error *err)
 	if (!*conf->spool_directory &&
 	    conf_set(conf, CONF_spool_directory, CONF_SOURCE_DEFAULT, mem_strdup("default"),
 		     DEFAULT_SPOOL_DIRECTORY, err) < 0)
+		return -1;
+	if (make_spool_absolute(conf, err) < 0)
 		return -1;
 	if (*conf->node_name)
 		return 0;

@@ -87,29 +87,45 @@ static bool to_parent(char *path)
 	return true;
 }
 
-/* Is the folder there, or could it be made, and may we write to it? */
+/*
+ * The folder itself is never made: where a share is not mounted, files would fill the disk that it is to be
+ * mounted on. It may appear later.
+ */
+static int check_folder(const struct sink *sink, struct error *err)
+{
+	const struct conf *conf = sink->base.context.conf;
+	const char *folder = sink->folder[0] ? sink->folder : "/";
+	struct stat st;
+
+	if (stat(folder, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return 0;
+		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder", folder);
+	}
+	if (errno == ENOENT)
+		return error_set(err, ERROR_TRANSIENT,
+				 "destination %s is not there: make the folder, or mount what "
+				 "belongs there",
+				 folder);
+	if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
+		return conf_error(conf, CONF_upload_destination, err, "%s: %s", folder,
+				  strerror(errno));
+	error_errno(err, "destination %s", folder);
+	err->kind = ERROR_TRANSIENT;
+	return -1;
+}
+
+/* Is the folder there, and may we write to it? */
 static int file_probe(struct sink_worker *worker, struct error *err)
 {
 	const struct sink *sink = worker->sink;
-	const struct conf *conf = sink->base.context.conf;
-	cleanup_free char *path = mem_strdup(sink->folder[0] ? sink->folder : "/");
-	struct stat st;
+	const char *folder = sink->folder[0] ? sink->folder : "/";
 
-	while (stat(path, &st) < 0) {
-		if (errno == ENOENT && to_parent(path))
-			continue;
-		if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
-			return conf_error(conf, CONF_upload_destination, err, "%s: %s", path,
-					  strerror(errno));
-		error_errno(err, "destination %s", path);
-		err->kind = ERROR_TRANSIENT;
+	if (check_folder(sink, err) < 0)
 		return -1;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder", path);
-	if (access(path, W_OK | X_OK) < 0)
-		return conf_error(conf, CONF_upload_destination, err,
-				  "cannot write to the folder %s: %s", path, strerror(errno));
+	if (access(folder, W_OK | X_OK) < 0)
+		return conf_error(sink->base.context.conf, CONF_upload_destination, err,
+				  "cannot write to the folder %s: %s", folder, strerror(errno));
 	return 0;
 }
 
@@ -121,6 +137,10 @@ static int make_folder(struct sink_worker *worker, const char *path, struct erro
 	if (worker->last_folder && strcmp(worker->last_folder, path) == 0 &&
 	    access(path, F_OK) == 0)
 		return 0;
+	if (check_folder(worker->sink, err) < 0) {
+		err->kind = ERROR_TRANSIENT; /* a mount that came off: it may come back */
+		return -1;
+	}
 	if (file_make_folders(path, FOLDER_MODE, err) < 0)
 		return -1;
 	/* Which of them are new is not known: sync up to the first that we may not open. */

@@ -39,6 +39,7 @@ def test_layout(lab):
 def test_prefix(lab):
     lab.link()
     target = os.path.join(lab.directory, "target")
+    os.mkdir(target)
     daemon = lab.daemon("-b", "file://" + target, "--upload-prefix", "a/b", "-G", "0").start_ready()
     lab.send(100)
     equal(daemon.stop(), 0, "exit status")
@@ -91,6 +92,21 @@ def test_folder_comes_back(lab):
     equal(numbers_in(target), list(range(sent)), "numbers")
     check(all(name.endswith(".pcap.gz") for name in files_below(target)),
           "temporary names are left")
+
+
+def test_folder_that_is_not_mounted_yet(lab):
+    """It is waited for, and never made: what belongs there is a mount."""
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    daemon = lab.daemon("-b", "file://" + target, "-G", "0").start_ready()
+    lab.send(100)
+    daemon.end_segment()
+    daemon.wait_log("upload failed.*is not there: make the folder, or mount what belongs there")
+    check(not os.path.exists(target), "the folder was made")
+    os.mkdir(target)
+    wait_until(lambda: not lab.spool_files("ready", "sending"), 90, "an empty spool")
+    equal(daemon.stop(), 0, "exit status")
+    equal(numbers_in(target), list(range(100)), "numbers")
 
 
 if __name__ == "__main__":

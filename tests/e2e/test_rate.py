@@ -60,6 +60,7 @@ def test_a_folder_is_filled_at_the_limit(lab):
     lab.link()
     ready, target = os.path.join(lab.spool, "ready"), os.path.join(lab.directory, "target")
     os.makedirs(ready)
+    os.mkdir(target)
     put_segments(lab, 0, 4)
     daemon = lab.daemon("-b", "file://" + target, "--upload-rate-limit", "512KiB").start_ready()
     daemon.wait_log("segment uploaded", timeout=60, count=4)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -82,6 +83,7 @@ static void test_flags_of_the_original(void **state)
 	cleanup_conf struct conf *daemonset = fixture_good(*state, "", "-N X -b Y -C 100 -W 100");
 	cleanup_conf struct conf *conf =
 		fixture_good(*state, "", "-i eth0 -f udp -s 0 -B 2048 -G 0 -c true -o d -C 1MiB");
+	cleanup_free char *here = NULL, *path = NULL;
 
 	assert_string_equal(daemonset->node_name, "X");
 	assert_string_equal(daemonset->upload_destination, "Y");
@@ -94,7 +96,10 @@ static void test_flags_of_the_original(void **state)
 	assert_int_equal(conf->capture_buffer, 2048 * 1024);
 	assert_int_equal(conf->segment_age, 0);
 	assert_string_equal(conf->segment_compression, "true");
-	assert_string_equal(conf->spool_directory, "d");
+	/* Absolute from now on, whatever becomes of the current directory. */
+	here = getcwd(NULL, 0);
+	path = mem_printf("%s/d", here);
+	assert_string_equal(conf->spool_directory, path);
 	assert_int_equal(conf->segment_size, 1 << 20);
 }
 
@@ -148,8 +153,8 @@ static void test_good_values(void **state)
 		{ "-i a -i b", "capture: { interface = ( \"a\", \"b\" ); };",
 		  "interface = \"a,b\";" },
 		{ "--log-level debug", "log: { level = \"debug\"; };", "level = \"debug\";" },
-		{ "-o a\\\"b", "spool: { directory = \"a\\\\\\\"b\"; };",
-		  "directory = \"a\\\\\\\"b\";" },
+		{ "-o /a\\\"b", "spool: { directory = \"/a\\\\\\\"b\"; };",
+		  "directory = \"/a\\\\\\\"b\";" },
 		{ "--upload-proxy h:1", "upload: { proxy = \"h:1\"; };", "proxy = \"h:1\";" },
 		{ "--upload-proxy http://h:1", "upload: { proxy = \"http://h:1\"; };",
 		  "proxy = \"http://h:1\";" },
@@ -373,7 +378,7 @@ static void test_precedence(void **state)
 {
 	static const char file[] = "node: { name = \"by-file\"; };\n"
 				   "gcs: { credentials = \"by-file\"; };\n"
-				   "spool: { directory = \"by-file\"; };\n";
+				   "spool: { directory = \"/by-file\"; };\n";
 	struct fixture *fixture = *state;
 	cleanup_conf struct conf *conf = fixture_good(fixture, file, "");
 	cleanup_free char *origin = mem_printf("%s:1", fixture->path);
@@ -390,7 +395,7 @@ static void test_precedence(void **state)
 	assert_string_equal(conf->origin[CONF_node_name], "$NODE_NAME");
 	assert_string_equal(conf->gcs_credentials, "key");
 	/* systemd always sets this one: it must not undo what the user wrote. */
-	assert_string_equal(conf->spool_directory, "by-file");
+	assert_string_equal(conf->spool_directory, "/by-file");
 
 	conf_free(conf);
 	conf = fixture_good(fixture, "spool: { directory = \"\"; };", "-N by-flag");

@@ -51,6 +51,9 @@ static int setup(void **state)
 	(void)snprintf(spool, sizeof spool, "%s/spool", fixture->dir);
 	(void)snprintf(fixture->destination, sizeof fixture->destination, "file://%s/out",
 		       fixture->dir);
+	(void)snprintf(fixture->folder, sizeof fixture->folder, "%s/out", fixture->dir);
+	if (mkdir(fixture->folder, 0755) < 0)
+		return -1;
 	(void)snprintf(fixture->folder, sizeof fixture->folder, "%s/out/node-1", fixture->dir);
 	fixture->conf.upload_destination = fixture->destination;
 	*state = fixture;
@@ -204,6 +207,7 @@ static void test_outage_costs_nothing_but_time(void **state)
 	start(fixture);
 	expect_wake(fixture);
 	/* A file where the folder should be. */
+	assert_int_equal(rmdir(out), 0);
 	fd = open(out, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	(void)close(fd);
@@ -212,6 +216,7 @@ static void test_outage_costs_nothing_but_time(void **state)
 	uploader_trouble(fixture->uploader, line, sizeof line);
 	assert_non_null(strstr(line, "uploads failing since 0 s: "));
 	assert_int_equal(unlink(out), 0);
+	assert_int_equal(mkdir(out, 0755), 0);
 	WAIT_FOR(waiting(fixture) == 0);
 	assert_true(has_arrived(fixture, name));
 	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] == '\0'));
