@@ -5,6 +5,7 @@
  * lines after it are method, path, Accept and since.
  */
 #include "fuzz.h"
+#include "status/history.h"
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/pages.h"
@@ -14,6 +15,7 @@ struct world {
 	struct conf conf;
 	struct counters counters;
 	struct trend *trend;
+	struct history *history;
 	unsigned acted;
 };
 
@@ -25,6 +27,7 @@ static void gather(void *context, struct status_facts *ret_facts)
 		.conf = &world->conf,
 		.counters = &world->counters,
 		.trend = world->trend,
+		.history = world->history,
 		.phase = STATUS_RECORDING,
 		.now_ms = 1000000,
 		.real_ns = UINT64_C(1795435826000000000),
@@ -48,6 +51,8 @@ static struct world *make_world(void)
 {
 	struct world *world = mem_calloc(1, sizeof *world);
 	char nothing[] = "";
+	struct status_facts facts;
+	struct history_sample sample;
 
 	counters_init(&world->counters);
 	world->trend = trend_new();
@@ -55,6 +60,10 @@ static struct world *make_world(void)
 	world->conf.node_name = world->conf.spool_directory = world->conf.upload_destination =
 		world->conf.capture_filter;
 	(void)counters_take(&world->counters, "eth0");
+	world->history = history_new();
+	gather(world, &facts);
+	sample = history_look(&facts);
+	history_add(world->history, &sample);
 	return world;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that a crash left in capturing/: the first byte chooses gzip, zstd or none, the rest is the file. */
+/*
+ * A file that a crash left in capturing/: the first byte chooses the format, and gzip, zstd or none; the rest
+ * is the file.
+ */
 #include <fcntl.h>
 #include <stdatomic.h>
 
@@ -58,7 +61,8 @@ static void take_away(struct error *err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	static const char *const extensions[] = { ".pcap.gz", ".pcap.zst", ".pcap" };
+	static const char *const extensions[] = { ".pcap.gz",   ".pcap.zst",   ".pcap",
+						  ".pcapng.gz", ".pcapng.zst", ".pcapng" };
 	const struct segment segment = { .node = "n", .interface = "eth0" };
 	cleanup_free char *name = NULL;
 	struct spool_totals totals;
@@ -70,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	if (!spool)
 		set_up();
-	name = mem_printf("n_20251123T083000.000Z_eth0_00000001%s", extensions[bytes[0] % 3]);
+	name = mem_printf("n_20251123T083000.000Z_eth0_00000001%s",
+			  extensions[bytes[0] % (sizeof extensions / sizeof *extensions)]);
 	fd = spool_create(spool, name, &segment, &err);
 	fuzz_require(fd >= 0 && write(fd, bytes + 1, size - 1) == (ssize_t)size - 1);
 	(void)close(fd);
