@@ -173,7 +173,7 @@ int spool_carry_tell(struct spool *spool, const char *name, const struct segment
 /* What spool_carry() noted has not come true. */
 void spool_uncarry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
 
-/* Is it the temporary file of a file_replace(), ".NAME.new"? */
+/* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
 bool spool_is_temporary(const char *name);
 /* Is it a regular file with a segment's name? Fills st. */
 bool spool_is_segment(int folder_fd, const char *name, struct stat *st);

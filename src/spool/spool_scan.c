@@ -21,12 +21,20 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* What file_replace() makes, and a crash leaves: ".NAME.new". */
+/* What file_replace() makes for a file of ours, and a crash leaves: ".NAME.new". */
 bool spool_is_temporary(const char *name)
 {
 	size_t length = strlen(name);
+	cleanup_free char *final = NULL;
+	struct name_parts parts;
 
-	return length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0;
+	if (length <= 5 || name[0] != '.' || strcmp(name + length - 4, ".new") != 0)
+		return false;
+	final = mem_strndup(name + 1, length - 5);
+	for (size_t i = 0; spool_file_names[i]; i++)
+		if (strcmp(final, spool_file_names[i]) == 0)
+			return true;
+	return name_parse(final, &parts);
 }
 
 bool spool_is_segment(int folder_fd, const char *name, struct stat *st)

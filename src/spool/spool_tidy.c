@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an earlier run left half done in the spool's folders. */
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "spool/name.h"
 #include "spool/spool_private.h"
 
 /* Left by a crash in the middle of file_replace(). */
@@ -21,20 +19,9 @@ static int remove_temporary(int folder_fd, struct error *err)
 		mem_close_cleanup(&fd);
 		return -1;
 	}
-	while ((item = readdir(dir))) {
-		size_t length = strlen(item->d_name);
-		cleanup_free char *name = mem_strdup(item->d_name + (item->d_name[0] == '.'));
-		struct name_parts parts;
-		bool is_ours = false;
-
-		if (!spool_is_temporary(item->d_name))
-			continue;
-		name[length - 5] = '\0';
-		for (size_t i = 0; spool_file_names[i]; i++)
-			is_ours |= strcmp(name, spool_file_names[i]) == 0;
-		if (is_ours || name_parse(name, &parts))
+	while ((item = readdir(dir)))
+		if (spool_is_temporary(item->d_name))
 			(void)unlinkat(folder_fd, item->d_name, 0);
-	}
 	return 0;
 }
 
