@@ -2,6 +2,8 @@
 """One run of the real program: started with a NOTIFY_SOCKET of the test's own, so that readiness
 is what the program says and never a guess; its log is kept; it is ended by its process id."""
 
+import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -11,11 +13,13 @@ import tempfile
 import threading
 import time
 
-from tap import Failure, wait_until
+from tap import Failure, Skip, wait_until
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: \w+Sanitizer")
 KEPT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
         "LLVM_PROFILE_FILE")
+LIBC = ctypes.CDLL(None, use_errno=True)
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, ANY_CHILD = 0x4206, 0x4207, 17, 0x40000000
 
 
 def program():
@@ -27,6 +31,13 @@ def program():
     if not build:
         build = os.path.join(os.path.dirname(__file__), "..", "..", "build")
     return os.path.abspath(os.path.join(build, "kube-node-tracer"))
+
+
+def is_sanitized():
+    """Is the program built with a sanitizer that replaces the allocator?"""
+    with open(program(), "rb") as file:
+        content = file.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
 
 
 class Notify:
@@ -179,6 +190,39 @@ class Daemon:
             self.kill()
         if self.notify:
             self.notify.close()
+
+    def resources(self):
+        """Open files but those of uploads, threads, and the memory in KiB that is not shared."""
+        where = "/proc/%d/" % self.pid
+        with open(where + "status", encoding="ascii") as file:
+            anonymous = int(re.search(r"RssAnon:\s+(\d+)", file.read()).group(1))
+        with open(where + "net/tcp", encoding="ascii") as file:
+            connections = {"socket:[%s]" % line.split()[9] for line in file.readlines()[1:]}
+        files = 0
+        for name in os.listdir(where + "fd"):
+            with contextlib.suppress(OSError):
+                files += os.readlink(where + "fd/" + name) not in connections
+        return files, len(os.listdir(where + "task")), anonymous
+
+    @contextlib.contextmanager
+    def frozen(self, name):
+        """One thread stands still, as on a disk that does not answer. Takes daemon.core_dumps."""
+        tasks = "/proc/%d/task" % self.pid
+        for task in os.listdir(tasks):
+            with open("%s/%s/comm" % (tasks, task), encoding="ascii") as file:
+                if file.read().strip() == name:
+                    break
+        else:
+            raise Skip("no thread " + name)
+        LIBC.ptrace.argtypes = [ctypes.c_long] * 4
+        if (LIBC.ptrace(PTRACE_SEIZE, int(task), 0, 0) or
+                LIBC.ptrace(PTRACE_INTERRUPT, int(task), 0, 0)):
+            raise Skip("ptrace: " + os.strerror(ctypes.get_errno()))
+        os.waitpid(int(task), ANY_CHILD)
+        try:
+            yield
+        finally:
+            LIBC.ptrace(PTRACE_DETACH, int(task), 0, 0)
 
     def complaints(self):
         """What sanitizers said."""

@@ -5,8 +5,6 @@ when the machine cannot keep up. The full size takes some minutes:
     KNT_ROTATIONS=1000 KNT_RELOADS=100 KNT_RATE=200000 tests/e2e/test_gapless.py
 """
 
-import contextlib
-import ctypes
 import json
 import os
 import re
@@ -17,7 +15,7 @@ import urllib.request
 
 import packets
 from harness import DROPS, command, main
-from tap import Skip, check, diagnose, equal, wait_until
+from tap import check, diagnose, equal, wait_until
 
 ROTATIONS = int(os.environ.get("KNT_ROTATIONS", "60"))
 RELOADS = int(os.environ.get("KNT_RELOADS", "8"))
@@ -151,30 +149,6 @@ def test_overload(lab):
     check_overload(lab, daemon, sent)
 
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, ANY_CHILD = 0x4206, 0x4207, 17, 0x40000000
-
-
-@contextlib.contextmanager
-def frozen(daemon, name):
-    """One thread of the program stands still, as on a disk that does not answer."""
-    tasks = "/proc/%d/task" % daemon.pid
-    for task in os.listdir(tasks):
-        with open("%s/%s/comm" % (tasks, task), encoding="ascii") as file:
-            if file.read().strip() == name:
-                break
-    else:
-        raise Skip("no thread " + name)
-    LIBC.ptrace.argtypes = [ctypes.c_long] * 4
-    if LIBC.ptrace(PTRACE_SEIZE, int(task), 0, 0) or LIBC.ptrace(PTRACE_INTERRUPT, int(task), 0, 0):
-        raise Skip("ptrace: " + os.strerror(ctypes.get_errno()))
-    os.waitpid(int(task), ANY_CHILD)
-    try:
-        yield
-    finally:
-        LIBC.ptrace(PTRACE_DETACH, int(task), 0, 0)
-
-
 def test_memory_is_full(lab):
     """The recorder stands still: 24 MiB of chunks, then the ring hold the packets; it is said and counted."""
     lab.link()
@@ -185,7 +159,7 @@ def test_memory_is_full(lab):
     sent = 24000  # of 1514 bytes: 36 MB
     lab.send(10)
     daemon.wait_for(lambda: lab.spool_files("capturing"), 10, "an open segment")
-    with frozen(daemon, "rec-veth0"):
+    with daemon.frozen("rec-veth0"):
         lab.send(sent - 10, first=10, sizes=[1514], rate=20000)
         daemon.wait_log("warning: memory is full, packets wait in the kernel's buffer")
     daemon.wait_log("notice: there is room in memory again")
