@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon_lanes.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "daemon_lanes_private.h"
@@ -169,6 +171,54 @@ void lanes_describe(const struct lanes *lanes, struct text *out)
 		text_append(out, " and %zu more", told - NAMES_MAX);
 	else if (told == 0)
 		text_append(out, "nothing yet");
+}
+
+struct awaiting {
+	const struct lanes *lanes;
+	void (*visit)(void *context, const char *name);
+	void *context;
+};
+
+static void visit_awaited(void *context, const char *name)
+{
+	const struct awaiting *awaiting = context;
+	const struct lanes *lanes = awaiting->lanes;
+
+	for (size_t i = 0; i < lanes->count; i++)
+		if (lanes->list[i]->state == LANE_RUNNING && lanes->list[i]->is_up &&
+		    strcmp(lanes->list[i]->name, name) == 0)
+			return;
+	awaiting->visit(awaiting->context, name);
+}
+
+void lanes_each_awaited(const struct lanes *lanes, void (*visit)(void *context, const char *name),
+			void *context)
+{
+	struct awaiting awaiting = { lanes, visit, context };
+
+	interfaces_each_name(lanes->conf->capture_interface, visit_awaited, &awaiting);
+}
+
+struct naming {
+	struct text *out;
+	size_t told;
+};
+
+static void append_name(void *context, const char *name)
+{
+	struct naming *naming = context;
+
+	if (++naming->told <= NAMES_MAX)
+		text_append(naming->out, "%s%s", naming->told > 1 ? "," : "", name);
+}
+
+void lanes_describe_awaited(const struct lanes *lanes, struct text *out)
+{
+	struct naming naming = { .out = out };
+
+	lanes_each_awaited(lanes, append_name, &naming);
+	if (naming.told > NAMES_MAX)
+		text_append(out, " and %zu more", naming.told - NAMES_MAX);
 }
 
 bool lanes_are_live(const struct lanes *lanes)

@@ -60,6 +60,14 @@ struct lanes *lanes_join(struct lanes *lanes);
 
 /* "eth0,eth1 (down)", or "nothing yet". */
 void lanes_describe(const struct lanes *lanes, struct text *out);
+/*
+ * Visit each interface that is asked for by its exact name and not recorded: it is not there or down, or
+ * it could not be opened.
+ */
+void lanes_each_awaited(const struct lanes *lanes, void (*visit)(void *context, const char *name),
+			void *context);
+/* "eth2,eth3", or nothing. */
+void lanes_describe_awaited(const struct lanes *lanes, struct text *out);
 /* Is something being captured, and nothing about to be? */
 bool lanes_are_live(const struct lanes *lanes);
 /* The threads that made progress longest ago, and of which interface; borrowed from lanes. */

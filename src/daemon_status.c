@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the stages and src/status: what is asked of the one, gathered from the others. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -36,10 +37,16 @@ static void count_interface(void *context, const struct interface_counters *inte
 {
 	struct status_facts *facts = context;
 
-	if (interface->users == 0)
-		return;
 	facts->lanes++;
 	facts->lanes_live += atomic_load(&interface->is_live) && system_is_up(interface->name);
+}
+
+static void add_awaited(void *context, const char *name)
+{
+	struct status_facts *facts = context;
+	size_t place = facts->awaited_count++;
+
+	(void)snprintf(facts->awaited[place], sizeof facts->awaited[place], "%s", name);
 }
 
 static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
@@ -56,7 +63,8 @@ static void gather_stages(const struct daemon *daemon, struct status_facts *fact
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
-	counters_each_interface(facts->counters, count_interface, facts);
+	lanes_each_awaited(daemon->lanes, add_awaited, facts);
+	facts_each_interface(facts, count_interface, facts);
 	if (!progress.capture) /* no interface is there */
 		return;
 	facts->stages[0] = (struct status_stage){ "capture", progress.capture,

@@ -44,6 +44,20 @@ static void become_ready(struct daemon *daemon)
 	notify_ready();
 }
 
+/* All words, when nothing is recorded: patterns have to be told as well. */
+static void append_awaited(const struct daemon *daemon, struct text *line)
+{
+	char bytes[DAEMON_STATUS_MAX / 2];
+	struct text names = text_over(bytes, sizeof bytes);
+
+	if (lanes_are_live(daemon->lanes))
+		lanes_describe_awaited(daemon->lanes, &names);
+	else
+		text_append(&names, "%s", daemon->conf->capture_interface);
+	if (*bytes)
+		text_append(line, ", waiting for %s", bytes);
+}
+
 static void report_status(struct daemon *daemon)
 {
 	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], trouble[256];
@@ -61,8 +75,7 @@ static void report_status(struct daemon *daemon)
 	if (daemon->lanes) {
 		text_append(&line, "recording ");
 		lanes_describe(daemon->lanes, &line);
-		if (!lanes_are_live(daemon->lanes))
-			text_append(&line, ", waiting for %s", daemon->conf->capture_interface);
+		append_awaited(daemon, &line);
 	} else {
 		text_append(&line, "stopping, uploading what waits");
 	}

@@ -184,3 +184,16 @@ void interfaces_each_missing(const char *words, const struct link *links, size_t
 			visit(context, word, reason);
 	}
 }
+
+void interfaces_each_name(const char *words, void (*visit)(void *context, const char *name),
+			  void *context)
+{
+	char word[CONF_INTERFACE_WORD_MAX + 2];
+
+	if (interfaces_have(words, "any"))
+		return;
+	for (const char *rest = words; next_word(&rest, word);)
+		if (!strpbrk(word, "!*?[\\") && strcmp(word, "auto") != 0 &&
+		    interfaces_want(words, word, ""))
+			visit(context, word);
+}

@@ -41,6 +41,13 @@ void interfaces_each_missing(const char *words, const struct link *links, size_t
 			     void (*visit)(void *context, const char *word, const char *reason),
 			     void *context);
 
+/*
+ * Visit each word that is the exact name of one interface and not excluded; none where "any" records all
+ * of them anyway.
+ */
+void interfaces_each_name(const char *words, void (*visit)(void *context, const char *name),
+			  void *context);
+
 /* Read the routing tables: the interface of the default route, IPv4 before IPv6; "" if there is none. */
 void interfaces_default_route(char ret_name[IF_NAMESIZE]);
 /*

@@ -89,6 +89,7 @@ enum conf_format {
 
 /* A word of capture.interface: a name, or a pattern of names behind a '!' perhaps. */
 #define CONF_INTERFACE_WORD_MAX 63
+#define CONF_LIST_WORDS_MAX     32
 
 /* One row of options.def. */
 struct conf_row {

@@ -5,8 +5,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 
-#define CONF_LIST_WORDS_MAX 32
-#define CONF_TEXT_MAX       65535 /* bytes of a value */
+#define CONF_TEXT_MAX 65535 /* bytes of a value */
 
 /* The field of an option in its struct conf. */
 void *conf_field(struct conf *conf, enum conf_option option);

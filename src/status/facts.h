@@ -43,8 +43,20 @@ struct status_facts {
 	bool is_spool_full;
 	size_t lanes,
 		lanes_live; /* interfaces to record, and those that packets can be captured from */
+	/* Asked for by their exact names, and not recorded: not there, down, or not to be opened. */
+	char awaited[CONF_LIST_WORDS_MAX][CONF_INTERFACE_WORD_MAX + 1];
+	size_t awaited_count;
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
 	const char *interfaces; /* "eth0,eth1 (away)" */
 	const char *trouble;    /* "uploads failing since 12 min: …", or "" */
 };
+
+bool facts_is_awaited(const struct status_facts *facts, const char *name);
+/*
+ * Visit each interface that is recorded or awaited, once; with zeros where there is nothing to count yet.
+ * Locks the counters meanwhile, mostly.
+ */
+void facts_each_interface(const struct status_facts *facts,
+			  void (*visit)(void *context, const struct interface_counters *interface),
+			  void *context);

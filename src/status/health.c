@@ -11,6 +11,8 @@
 /* So many packets, at least, have to have passed by before it is odd that we saw none. */
 #define SILENCE_PACKETS 50
 #define SILENCE_MS_MIN  UINT64_C(15000)
+/* So many interfaces are named in a sentence; a name is 15 bytes long at most where one exists. */
+#define NAMES_MAX 4
 
 enum stage {
 	STAGE_CAPTURE,
@@ -67,19 +69,34 @@ static void judge_phase(const struct status_facts *facts, struct health_finding 
 	say(finding, "%s", words[facts->phase]);
 }
 
+/* What is there is captured: one that is missing beside it fails nothing, but is said. */
+static void append_awaited(const struct status_facts *facts, struct text *why)
+{
+	for (size_t i = 0; i < facts->awaited_count && i < NAMES_MAX; i++)
+		text_append(why, "%s%s", i ? "," : "; waiting for ", facts->awaited[i]);
+	if (facts->awaited_count > NAMES_MAX)
+		text_append(why, " and %zu more", facts->awaited_count - NAMES_MAX);
+}
+
 static void judge_interfaces(const struct status_facts *facts, struct health_finding *finding)
 {
+	struct text why = text_over(finding->why, sizeof finding->why);
+
 	if (facts->phase == STATUS_STOPPING) {
 		say(finding, "not judged while stopping");
 		return;
 	}
 	finding->is_failing = facts->lanes_live == 0;
-	if (facts->lanes_live == 0)
-		say(finding, "no packet can be captured: none of %zu interfaces is there and up",
-		    facts->lanes);
+	if (facts->lanes == 0)
+		text_append(&why, "no packet can be captured: no interface matches");
+	else if (facts->lanes_live == 0)
+		text_append(&why,
+			    "no packet can be captured: none of %zu interfaces is there and up",
+			    facts->lanes);
 	else
-		say(finding, "%zu of %zu interfaces are there and up", facts->lanes_live,
-		    facts->lanes);
+		text_append(&why, "%zu of %zu interfaces are there and up", facts->lanes_live,
+			    facts->lanes);
+	append_awaited(facts, &why);
 }
 
 /* Packets pass the interface, as the system counts them, and not one of them reaches us. */

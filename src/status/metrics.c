@@ -135,8 +135,6 @@ static void visit_live(void *context, const struct interface_counters *interface
 	struct scrape *scrape = context;
 	char labels[LABELS_MAX];
 
-	if (interface->users == 0)
-		return;
 	interface_label(interface, labels);
 	sample_count(scrape, labels,
 		     atomic_load(&interface->is_live) && system_is_up(interface->name));
@@ -144,7 +142,7 @@ static void visit_live(void *context, const struct interface_counters *interface
 
 static void sample_live(struct scrape *scrape)
 {
-	counters_each_interface(scrape->facts->counters, visit_live, scrape);
+	facts_each_interface(scrape->facts, visit_live, scrape);
 }
 
 static void visit_drops(void *context, const struct interface_counters *interface)
@@ -383,7 +381,8 @@ static const struct metric metrics[] = {
 	  "1 while this rule of /healthz or /readyz holds, 0 while it fails." },
 
 	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
-	  "1 while packets can be captured from the interface, 0 while it is away or down." },
+	  "1 while packets can be captured from the interface, 0 while it is away or down, or waited "
+	  "for because capture.interface names it." },
 	{ "recorded_packets", METRIC_COUNTER, INTERFACE(packets),
 	  "Packets written to segments, also those that were deleted or refused later." },
 	{ "recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),

@@ -60,6 +60,7 @@ static void write_bool(FILE *out, const char *name, bool value)
 
 struct listing {
 	FILE *out;
+	const struct status_facts *facts;
 	bool is_first;
 };
 
@@ -68,14 +69,13 @@ static void write_interface(void *context, const struct interface_counters *inte
 	struct listing *listing = context;
 	uint64_t drops = 0;
 
-	if (interface->users == 0)
-		return;
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		drops += counter_read(&interface->drops[i]);
 	(void)fputs(listing->is_first ? "{" : ",{", listing->out);
 	listing->is_first = false;
 	write_string(listing->out, "name", interface->name);
 	write_bool(listing->out, "up", atomic_load(&interface->is_live));
+	write_bool(listing->out, "awaited", facts_is_awaited(listing->facts, interface->name));
 	write_number(listing->out, "packets", counter_read(&interface->packets));
 	write_number(listing->out, "bytes", counter_read(&interface->bytes));
 	write_number(listing->out, "drops", drops);
@@ -155,7 +155,7 @@ void overview_write_json(FILE *out, const struct status_facts *facts)
 		[STATUS_STOPPING] = "stopping",
 	};
 	const struct counters *counters = facts->counters;
-	struct listing listing = { .out = out, .is_first = true };
+	struct listing listing = { .out = out, .facts = facts, .is_first = true };
 	uint64_t last_ns = atomic_load(&counters->uploaded_last_ns);
 
 	(void)fputc('{', out);
@@ -175,7 +175,7 @@ void overview_write_json(FILE *out, const struct status_facts *facts)
 			     (facts->real_ns - last_ns) / CLOCK_NS_PER_MS);
 	write_spool(out, facts);
 	(void)fputs(",\"interfaces\":[", out);
-	counters_each_interface(facts->counters, write_interface, &listing);
+	facts_each_interface(facts, write_interface, &listing);
 	(void)fputc(']', out);
 	write_rules(out, facts);
 	write_history(out, facts);

@@ -122,8 +122,11 @@ struct listing {
 	bool is_first;
 };
 
-static const char *say_state(const struct interface_counters *interface)
+static const char *say_state(const struct status_facts *facts,
+			     const struct interface_counters *interface)
 {
+	if (interface->users == 0 && facts_is_awaited(facts, interface->name))
+		return " (waiting)";
 	if (!atomic_load(&interface->is_live))
 		return " (away)";
 	return system_is_up(interface->name) ? "" : " (down)";
@@ -136,11 +139,10 @@ static void write_row(void *context, const struct interface_counters *interface)
 	char rate[TEXT_SIZE_MAX], per[TEXT_SIZE_MAX + 4], name[80];
 	struct trend_sample now = { 0 };
 
-	if (interface->users == 0)
-		return;
 	if (series)
 		(void)trend_since(series, RATE_WINDOW_MS, &now);
-	(void)snprintf(name, sizeof name, "%s%s", interface->name, say_state(interface));
+	(void)snprintf(name, sizeof name, "%s%s", interface->name,
+		       say_state(listing->facts, interface));
 	(void)snprintf(per, sizeof per, "%s/s", say_bytes(per_second(now.bytes, now.ms), rate));
 	(void)fprintf(listing->out, "  %-22s %10.0f %13s %16" PRIu64 " %13" PRIu64 "\n", name,
 		      per_second(now.packets, now.ms), per, counter_read(&interface->packets),
@@ -157,7 +159,7 @@ static void write_capture(FILE *out, const struct status_facts *facts)
 		      conf->capture_snaplen ? conf->capture_snaplen : UINT64_C(262144));
 	(void)fprintf(out, "  %-22s %10s %13s %16s %13s\n", "INTERFACE", "PACKETS/S", "RECORDING",
 		      "PACKETS", "DROPPED");
-	counters_each_interface(facts->counters, write_row, &listing);
+	facts_each_interface(facts, write_row, &listing);
 	(void)fputc('\n', out);
 }
 
@@ -291,18 +293,17 @@ static void write_object(void *context, const struct interface_counters *interfa
 	const struct trend_series *series = trend_of(listing->facts->trend, interface->name);
 	struct trend_sample now = { 0 };
 
-	if (interface->users == 0)
-		return;
 	if (series)
 		(void)trend_since(series, RATE_WINDOW_MS, &now);
 	(void)fputs(listing->is_first ? "{" : ",{", listing->out);
 	write_text(listing->out, "name", interface->name);
 	(void)fprintf(listing->out,
-		      "\"is_up\":%s,\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
+		      "\"is_up\":%s,\"is_awaited\":%s,\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
 		      ",\"packets_per_second\":%.1f,\"bytes_per_second\":%.1f,",
-		      *say_state(interface) ? "false" : "true", counter_read(&interface->packets),
-		      counter_read(&interface->bytes), per_second(now.packets, now.ms),
-		      per_second(now.bytes, now.ms));
+		      *say_state(listing->facts, interface) ? "false" : "true",
+		      facts_is_awaited(listing->facts, interface->name) ? "true" : "false",
+		      counter_read(&interface->packets), counter_read(&interface->bytes),
+		      per_second(now.packets, now.ms), per_second(now.bytes, now.ms));
 	write_drops(listing->out, interface->drops);
 	(void)fputc('}', listing->out);
 	listing->is_first = false;
@@ -355,7 +356,7 @@ void report_write_json(FILE *out, const struct status_facts *facts)
 	write_text(out, "filter", facts->conf->capture_filter);
 	(void)fprintf(out, "\"uptime_seconds\":%" PRIu64 ",\"interfaces\":[",
 		      (facts->now_ms - facts->started_ms) / CLOCK_MS_PER_S);
-	counters_each_interface(facts->counters, write_object, &listing);
+	facts_each_interface(facts, write_object, &listing);
 	(void)fputs("],", out);
 	write_drops(out, counters->drops);
 	(void)fprintf(out,

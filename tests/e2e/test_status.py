@@ -241,6 +241,37 @@ def test_interfaces_rule(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def test_an_interface_that_is_not_there_is_told(lab):
+    """A mistyped name beside a good one: ready, and every view names it; so when it is the only one."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-i", "veth0,veth1", "-G", "0").start_ready()
+    daemon.wait_for(lambda: any("recording veth0, waiting for veth1:" in text
+                                for text in daemon.notify.values("STATUS")), 10, "a STATUS")
+    wait_failing([])
+    equal(health("/readyz")[1]["interfaces"], (True, "1 of 2 interfaces are there and up; waiting for veth1"),
+          "the rule")
+    equal(value(metrics(), "interface_up", interface="veth1"), 0, "up")
+    contains(run_command(lab, "status")[1], "  veth1 (waiting) ", "status")
+    rows = {each["name"]: (each["is_up"], each["is_awaited"])
+            for each in json.loads(run_command(lab, "status", "--json")[1])["interfaces"]}
+    equal(rows, {"veth0": (True, False), "veth1": (False, True)}, "status --json")
+    rows = {each["name"]: (each["up"], each["awaited"])
+            for each in json.loads(ask("/overview.json")[2])["interfaces"]}
+    equal(rows, {"veth0": (True, False), "veth1": (False, True)}, "the page's list")
+    lab.unlink("veth0")
+    wait_failing(["interfaces"])
+    wait_until(lambda: health("/readyz")[1]["interfaces"][1] == "no packet can be captured: none of 2 "
+               "interfaces is there and up; waiting for veth0,veth1", 10, "both are named")
+    lab.link(1)
+    wait_failing([])
+    equal(health("/readyz")[1]["interfaces"][1], "1 of 2 interfaces are there and up; waiting for veth0",
+          "the rule")
+    found = metrics()
+    equal([value(found, "interface_up", interface=each) for each in ("veth0", "veth1")], [0, 1], "up")
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_waiting_rule(lab):
     lab.link()
     lab.bucket()

@@ -167,6 +167,24 @@ static void test_why_a_word_has_no_interface(void **state)
 	assert_string_equal(bytes, "auto: it is down; ");
 }
 
+static void write_name(void *text, const char *name)
+{
+	text_append(text, "%s;", name);
+}
+
+static void test_exact_names(void **state)
+{
+	char bytes[256];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	(void)state;
+	interfaces_each_name("eth9,gke*,ens[1-3],lo,!lo,auto,eth?,br1,!br2", write_name, &text);
+	assert_string_equal(bytes, "eth9;br1;");
+	text = text_over(bytes, sizeof bytes);
+	interfaces_each_name("any,eth9", write_name, &text);
+	assert_string_equal(bytes, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_what_auto_stands_for),
 		cmocka_unit_test(test_why_a_word_has_no_interface),
+		cmocka_unit_test(test_exact_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
