@@ -169,3 +169,14 @@ struct level_counters *counters_level(struct counters *counters, const char *cod
 	(void)pthread_mutex_unlock(&counters->lock);
 	return place;
 }
+
+size_t counters_levels(struct counters *counters)
+{
+	size_t count = 0;
+
+	(void)pthread_mutex_lock(&counters->lock);
+	while (count < COUNTERS_LEVELS_MAX && counters->levels[count].codec)
+		count++;
+	(void)pthread_mutex_unlock(&counters->lock);
+	return count;
+}

@@ -154,3 +154,5 @@ void counters_each_interface(struct counters *counters,
 /* Where to count this codec (a constant) and level; valid for good. Locks. */
 struct level_counters *counters_level(struct counters *counters, const char *codec,
 				      const char *level);
+/* How many of counters->levels are in use. Their names stay as they are. Locks. */
+size_t counters_levels(struct counters *counters);

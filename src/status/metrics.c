@@ -278,9 +278,10 @@ static void sample_oldest(struct scrape *scrape)
 static void sample_levels(struct scrape *scrape)
 {
 	struct level_counters *levels = scrape->facts->counters->levels;
+	size_t count = counters_levels(scrape->facts->counters);
 	bool is_time = scrape->metric->offset == offsetof(struct level_counters, ns);
 
-	for (size_t i = 0; i < COUNTERS_LEVELS_MAX && levels[i].codec; i++) {
+	for (size_t i = 0; i < count; i++) {
 		char labels[LABELS_MAX];
 
 		(void)snprintf(labels, sizeof labels, "codec=\"%s\",level=\"%s\"", levels[i].codec,
