@@ -264,7 +264,8 @@ static void test_metrics_tell_what_was_counted(void **state)
 	assert_non_null(strstr(reply.content_type, "0.0.4"));
 	static const char *const lines[] = {
 		"\nkube_node_tracer_recorded_packets_total{interface=\"eth0\"} 12345\n",
-		"\nkube_node_tracer_dropped_packets_total{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} 7",
+		("\nkube_node_tracer_dropped_packets_total"
+		 "{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} 7\n"),
 		"\nkube_node_tracer_uploads_total{result=\"success\"} 1\n",
 		"\nkube_node_tracer_uploads_total{result=\"retry\"} 3\n",
 		"\nkube_node_tracer_uploads_total{result=\"rejected\"} 2\n",
@@ -332,46 +333,6 @@ static void test_history_keeps_an_hour(void **state)
 	for (size_t i = 0; i < HISTORY_SAMPLES; i++)
 		assert_int_equal(history_at(history, i)->ms, (i + 5) * HISTORY_STEP_MS);
 	history_free(history);
-}
-
-/* By each name once, whether or not it was there before: two samples of a series are no answer. */
-static void test_awaited_interfaces(void **state)
-{
-	static const char *const parts[] = {
-		"kube_node_tracer_interface_up{interface=\"eth0\"} 0\n",
-		"kube_node_tracer_interface_up{interface=\"eth1\"} 0\n",
-		"kube_node_tracer_interface_up{interface=\"nope0\"} 0\n",
-	};
-	struct fixture *fixture = *state;
-	struct status_facts *facts = &fixture->facts;
-	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0"),
-				  *eth1 = counters_take(&fixture->counters, "eth1");
-	struct health_finding findings[HEALTH_RULES];
-	struct page_reply reply;
-
-	counters_return(eth1);
-	(void)snprintf(facts->awaited[0], sizeof facts->awaited[0], "nope0");
-	(void)snprintf(facts->awaited[1], sizeof facts->awaited[1], "eth1");
-	(void)snprintf(facts->awaited[2], sizeof facts->awaited[2], "eth0");
-	facts->awaited_count = 3;
-	facts->lanes = 4;
-	reply = ask(fixture, "GET", "/metrics", NULL);
-	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-		const char *found = strstr(reply.body, parts[i]);
-
-		if (!found || strstr(found + 1, parts[i]))
-			fail_msg("not there once: %s in\n%s", parts[i], reply.body);
-	}
-	free(reply.body);
-	assert_string_equal(failing(fixture), "");
-	facts->awaited_count = CONF_LIST_WORDS_MAX; /* too many for a sentence */
-	(void)health_judge(facts, false, findings);
-	for (size_t i = 0; i < HEALTH_RULES; i++)
-		if (strcmp(health_rules[i].name, "interfaces") == 0)
-			assert_string_equal(findings[i].why,
-					    "1 of 4 interfaces are there and up; waiting for "
-					    "nope0,eth1,eth0, and 28 more");
-	counters_return(eth0);
 }
 
 static void test_overview(void **state)
@@ -481,7 +442,6 @@ int main(void)
 		TEST(test_metrics_tell_what_was_counted),
 		TEST(test_start_time_never_changes),
 		TEST(test_history_keeps_an_hour),
-		TEST(test_awaited_interfaces),
 		TEST(test_overview),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
