@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/filter.h"
 
+#include <string.h>
+
+#include "base/text.h"
+
+/* One bare word on the command line, as somebody types who means a command. */
+static bool is_like_a_command(const struct conf *conf)
+{
+	const char *filter = conf->capture_filter;
+
+	return conf->source[CONF_capture_filter] == CONF_SOURCE_COMMAND_LINE && *filter &&
+	       filter[strspn(filter, "abcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
 static int refuse(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
+	char bytes[160];
+	struct text commands = text_over(bytes, sizeof bytes);
+
+	if (is_like_a_command(conf)) {
+		text_append(&commands, "; commands are ");
+		conf_cli_append_commands(&commands);
+		text_append(&commands, ", as the first word");
+	}
 	return conf_error(conf, CONF_capture_filter, err,
-			  "'%s' is not a filter: %s; see pcap-filter(7)", conf->capture_filter,
-			  pcap_geterr(pcap));
+			  "'%s' is not a filter: %s; see pcap-filter(7)%s", conf->capture_filter,
+			  pcap_geterr(pcap), bytes);
 }
 
 int filter_install(pcap_t *pcap, const struct conf *conf, struct error *err)

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* A part of a whole: per cent of it, or so much. */
 struct conf_share {
@@ -206,6 +207,9 @@ void conf_keep(struct conf *conf, const struct conf *old, enum conf_option optio
  */
 int conf_error(const struct conf *conf, enum conf_option option, struct error *err,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* "status, rotate, …": the words that are commands as the first word. */
+void conf_cli_append_commands(struct text *out);
 
 /* conf_docs: the table as text for people. All write to out. */
 void conf_docs_help(FILE *out);                           /* --help; fits 80 columns */

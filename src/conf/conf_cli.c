@@ -225,6 +225,12 @@ static int parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
 	return set_filter(cli, argc - optind, argv + optind, err);
 }
 
+void conf_cli_append_commands(struct text *out)
+{
+	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++)
+		text_append(out, "%s%s", i ? ", " : "", conf_cli_commands[i].word);
+}
+
 int conf_cli_parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
 {
 	*cli = (struct conf_cli){ .action = CONF_ACTION_RUN };

@@ -604,7 +604,12 @@ def test_reload_tells_the_refusal(lab):
 def test_words_are_commands_only_in_front(lab):
     lab.link()
     lab.bucket()
+    commands = "; commands are status, rotate, reload, flush, healthz, readyz, as the first word"
     for words, said in ((["-i", "veth0", "status"], "'status' is not a filter"),
+                        (["-i", "veth0", "status"], commands),
+                        (["-i", "veth0", "statu"], commands),
+                        (["-i", "veth0", "udp prt 1"], "see pcap-filter(7)\n"),
+                        (["help", "-b", "bucket", "-o", lab.spool], commands),
                         (["status", "udp"], "takes no more words"),
                         (["flush", "--json"], "status alone"),
                         (["--watch"], "status alone"),
