@@ -194,8 +194,10 @@ static void answer_flush_progress(const struct pages_actions *actions,
 {
 	struct status_facts facts;
 	struct flush flush = { .is_open = false };
+	uint64_t waiting;
 
 	actions->gather(actions->context, &facts);
+	waiting = facts.spool.ready + facts.spool.sending;
 	if (!request->since || text_parse_number(request->since, &flush.since_ns) < 0) {
 		reply->status = HTTP_BAD_REQUEST;
 		(void)fputs("since= has to be what POST answered.\n", out);
@@ -207,8 +209,8 @@ static void answer_flush_progress(const struct pages_actions *actions,
 		(void)fputs("ending the open segments\n", out);
 	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
 		reply->status = HTTP_ACCEPTED;
-		(void)fprintf(out, "%" PRIu64 " segments wait\n%s%s",
-			      facts.spool.ready + facts.spool.sending, facts.trouble,
+		(void)fprintf(out, "%" PRIu64 " segment%s\n%s%s", waiting,
+			      waiting == 1 ? " waits" : "s wait", facts.trouble,
 			      *facts.trouble ? "\n" : "");
 	} else {
 		(void)fputs("all is uploaded\n", out);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because both forms of the report, for people and for machines, are in one place. */
 #include "status/report.h"
 
 #include <inttypes.h>
@@ -11,8 +12,10 @@
 #include "status/system.h"
 
 /* "Now" is this long, forecasts go by all that is remembered. */
-#define RATE_WINDOW_MS  UINT64_C(10000)
-#define ALL_WINDOW_MS   UINT64_MAX / 2
+#define RATE_WINDOW_MS UINT64_C(10000)
+#define ALL_WINDOW_MS  UINT64_MAX / 2
+/* What was measured for less says nothing of a month. */
+#define MONTH_MS_MIN    UINT64_C(60000)
 #define SECONDS_A_MONTH (30.0 * 86400)
 #define SECONDS_AN_HOUR 3600.0
 
@@ -25,6 +28,7 @@ static const char *const phase_words[] = {
 /* What follows from the last minutes; rates are per second. */
 struct forecast {
 	double packed_bytes, segments;
+	uint64_t ms;  /* so long they were measured */
 	double hours; /* until the spool is full, if nothing is uploaded; below 0: no telling */
 };
 
@@ -66,8 +70,10 @@ static struct forecast make_forecast(const struct status_facts *facts)
 
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && facts->trend->interfaces[i]; i++)
 		forecast.segments += segments_per_second(conf, facts->trend->interfaces[i]);
-	if (!trend_since(&facts->trend->all, ALL_WINDOW_MS, &all) || all.packed == 0 ||
-	    forecast.segments <= 0)
+	if (!trend_since(&facts->trend->all, ALL_WINDOW_MS, &all))
+		return forecast;
+	forecast.ms = all.ms;
+	if (all.packed == 0 || forecast.segments <= 0)
 		return forecast;
 	forecast.packed_bytes = per_second(all.packed, all.ms);
 	if (conf->spool_max_size > 0) {
@@ -110,9 +116,14 @@ static const char *say_seconds(uint64_t seconds, char out[32])
 	return out;
 }
 
+static uint64_t clamp(double value)
+{
+	return value < 1e18 ? (uint64_t)value : UINT64_MAX;
+}
+
 static const char *say_bytes(double bytes, char out[TEXT_SIZE_MAX])
 {
-	text_format_size(bytes < 1e18 ? (uint64_t)bytes : UINT64_MAX, out);
+	text_format_size(clamp(bytes), out);
 	return out;
 }
 
@@ -136,17 +147,18 @@ static void write_row(void *context, const struct interface_counters *interface)
 {
 	struct listing *listing = context;
 	const struct trend_series *series = trend_of(listing->facts->trend, interface->name);
-	char rate[TEXT_SIZE_MAX], per[TEXT_SIZE_MAX + 4], name[80];
-	struct trend_sample now = { 0 };
+	char size[TEXT_SIZE_MAX], rate[32] = "-", per[TEXT_SIZE_MAX + 4] = "-", name[80];
+	struct trend_sample now;
 
-	if (series)
-		(void)trend_since(series, RATE_WINDOW_MS, &now);
 	(void)snprintf(name, sizeof name, "%s%s", interface->name,
 		       say_state(listing->facts, interface));
-	(void)snprintf(per, sizeof per, "%s/s", say_bytes(per_second(now.bytes, now.ms), rate));
-	(void)fprintf(listing->out, "  %-22s %10.0f %13s %16" PRIu64 " %13" PRIu64 "\n", name,
-		      per_second(now.packets, now.ms), per, counter_read(&interface->packets),
-		      sum_drops(interface->drops));
+	if (series && trend_since(series, RATE_WINDOW_MS, &now)) {
+		(void)snprintf(rate, sizeof rate, "%.0f", per_second(now.packets, now.ms));
+		(void)snprintf(per, sizeof per, "%s/s",
+			       say_bytes(per_second(now.bytes, now.ms), size));
+	}
+	(void)fprintf(listing->out, "  %-22s %10s %13s %16" PRIu64 " %13" PRIu64 "\n", name, rate,
+		      per, counter_read(&interface->packets), sum_drops(interface->drops));
 }
 
 static void write_capture(FILE *out, const struct status_facts *facts)
@@ -187,25 +199,30 @@ static void write_spool(FILE *out, const struct status_facts *facts,
 			const struct forecast *forecast)
 {
 	const struct spool_totals *spool = &facts->spool;
+	uint64_t waiting = spool->ready + spool->sending;
 	char size[TEXT_SIZE_MAX], age[32];
 
-	(void)fprintf(out, "Spool     %" PRIu64 " segments wait (%s)",
-		      spool->ready + spool->sending, say_bytes((double)spool->bytes, size));
+	/* Of none, what is there are the folders, the open segment, and what was refused. */
+	if (waiting == 0)
+		(void)fputs("Spool     nothing waits", out);
+	else
+		(void)fprintf(out, "Spool     %" PRIu64 " segment%s (%s)", waiting,
+			      waiting == 1 ? " waits" : "s wait",
+			      say_bytes((double)spool->bytes, size));
 	if (spool->oldest_ns > 0 && facts->real_ns > spool->oldest_ns)
 		(void)fprintf(
 			out, ", the oldest began %s ago",
 			say_seconds((facts->real_ns - spool->oldest_ns) / CLOCK_NS_PER_S, age));
 	if (spool->rejected > 0)
-		(void)fprintf(out, "; %" PRIu64 " were refused for good, see rejected/ there",
-			      spool->rejected);
+		(void)fprintf(out, "; %" PRIu64 " %s refused for good, see rejected/ there",
+			      spool->rejected, spool->rejected == 1 ? "was" : "were");
 	(void)fprintf(out, "\n          in %s\n", facts->conf->spool_directory);
 	if (facts->is_spool_full)
 		(void)fputs("          FULL: packets are dropped until there is room\n", out);
 	else if (forecast->hours >= 0)
 		(void)fprintf(out,
-			      "          room for %.1f hours at this rate, should no upload go "
-			      "through\n",
-			      forecast->hours);
+			      "          room for %s at this rate, should no upload go through\n",
+			      say_seconds(clamp(forecast->hours * SECONDS_AN_HOUR), age));
 	else
 		(void)fputs("          how long it lasts is told once there is traffic\n", out);
 }
@@ -213,18 +230,20 @@ static void write_spool(FILE *out, const struct status_facts *facts,
 static void write_uploads(FILE *out, const struct status_facts *facts)
 {
 	const struct counters *counters = facts->counters;
-	uint64_t last_ns = atomic_load(&counters->uploaded_last_ns);
+	uint64_t last_ns = atomic_load(&counters->uploaded_last_ns),
+		 segments = counter_read(&counters->segments_uploaded),
+		 failures = counter_read(&counters->upload_failures);
 	char size[TEXT_SIZE_MAX], age[32];
 
-	(void)fprintf(out, "Uploads   %" PRIu64 " segments (%s) to %s",
-		      counter_read(&counters->segments_uploaded),
+	(void)fprintf(out, "Uploads   %" PRIu64 " segment%s (%s) to %s", segments,
+		      segments == 1 ? "" : "s",
 		      say_bytes((double)counter_read(&counters->bytes_uploaded), size),
 		      facts->conf->upload_destination);
 	if (last_ns > 0 && facts->real_ns >= last_ns)
 		(void)fprintf(out, ", the last one %s ago",
 			      say_seconds((facts->real_ns - last_ns) / CLOCK_NS_PER_S, age));
-	(void)fprintf(out, "\n          %" PRIu64 " attempts failed\n",
-		      counter_read(&counters->upload_failures));
+	(void)fprintf(out, "\n          %" PRIu64 " attempt%s failed\n", failures,
+		      failures == 1 ? "" : "s");
 	if (*facts->trouble)
 		(void)fprintf(out, "          %s\n", facts->trouble);
 }
@@ -260,9 +279,11 @@ void report_write(FILE *out, const struct status_facts *facts)
 	write_loss(out, facts);
 	write_spool(out, facts, &forecast);
 	write_uploads(out, facts);
-	(void)fprintf(out, "A month   %.0f objects, %s at this rate\n",
-		      forecast.segments * SECONDS_A_MONTH,
-		      say_bytes(forecast.packed_bytes * SECONDS_A_MONTH, size));
+	if (forecast.ms >= MONTH_MS_MIN)
+		(void)fprintf(out, "A month   %.0f objects, %s at the rate of the last %s\n",
+			      forecast.segments * SECONDS_A_MONTH,
+			      say_bytes(forecast.packed_bytes * SECONDS_A_MONTH, size),
+			      say_seconds(forecast.ms / CLOCK_MS_PER_S, age));
 }
 
 /* For machines ----------------------------------------------------------------------------------- */
@@ -291,19 +312,20 @@ static void write_object(void *context, const struct interface_counters *interfa
 {
 	struct listing *listing = context;
 	const struct trend_series *series = trend_of(listing->facts->trend, interface->name);
-	struct trend_sample now = { 0 };
+	struct trend_sample now;
 
-	if (series)
-		(void)trend_since(series, RATE_WINDOW_MS, &now);
 	(void)fputs(listing->is_first ? "{" : ",{", listing->out);
 	write_text(listing->out, "name", interface->name);
 	(void)fprintf(listing->out,
 		      "\"is_up\":%s,\"is_awaited\":%s,\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
-		      ",\"packets_per_second\":%.1f,\"bytes_per_second\":%.1f,",
+		      ",",
 		      *say_state(listing->facts, interface) ? "false" : "true",
 		      facts_is_awaited(listing->facts, interface->name) ? "true" : "false",
-		      counter_read(&interface->packets), counter_read(&interface->bytes),
-		      per_second(now.packets, now.ms), per_second(now.bytes, now.ms));
+		      counter_read(&interface->packets), counter_read(&interface->bytes));
+	if (series && trend_since(series, RATE_WINDOW_MS, &now))
+		(void)fprintf(listing->out,
+			      "\"packets_per_second\":%.1f,\"bytes_per_second\":%.1f,",
+			      per_second(now.packets, now.ms), per_second(now.bytes, now.ms));
 	write_drops(listing->out, interface->drops);
 	(void)fputc('}', listing->out);
 	listing->is_first = false;
@@ -373,13 +395,18 @@ void report_write_json(FILE *out, const struct status_facts *facts)
 	write_text(out, "destination", facts->conf->upload_destination);
 	write_text(out, "last_success", last);
 	write_text(out, "trouble", facts->trouble);
-	(void)fprintf(out,
-		      "\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"failed_attempts\":%" PRIu64
-		      "},\"month\":{\"objects\":%.0f,\"bytes\":%.0f},",
-		      counter_read(&counters->segments_uploaded),
-		      counter_read(&counters->bytes_uploaded),
-		      counter_read(&counters->upload_failures), forecast.segments * SECONDS_A_MONTH,
-		      forecast.packed_bytes * SECONDS_A_MONTH);
+	(void)fprintf(
+		out,
+		"\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"failed_attempts\":%" PRIu64 "},",
+		counter_read(&counters->segments_uploaded), counter_read(&counters->bytes_uploaded),
+		counter_read(&counters->upload_failures));
+	if (forecast.ms >= MONTH_MS_MIN)
+		(void)fprintf(out,
+			      "\"month\":{\"objects\":%.0f,\"bytes\":%.0f,"
+			      "\"measured_seconds\":%" PRIu64 "},",
+			      forecast.segments * SECONDS_A_MONTH,
+			      forecast.packed_bytes * SECONDS_A_MONTH,
+			      forecast.ms / CLOCK_MS_PER_S);
 	write_health_json(out, facts);
 	(void)fputs("}\n", out);
 }

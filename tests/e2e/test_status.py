@@ -509,7 +509,7 @@ def test_status_whatever_it_does(lab):
     lab.gcs.fault("*", status=403, times=0)
     daemon.end_segment()
     wait_until(lambda: "uploads failing" in run_command(lab, "status")[1], 20, "trouble is told")
-    check_answer(lab, "status", 0, "uploads failing since", "403", "1 segments wait")
+    check_answer(lab, "status", 0, "uploads failing since", "403", "1 segment waits (")
     lab.gcs.clear_faults()
     # Hanging.
     daemon.send_signal(signal.SIGSTOP)

@@ -376,6 +376,73 @@ static void test_overview(void **state)
 	counters_return(odd);
 }
 
+/* What `status` and `status --json` (is_json) say. */
+static char *ask_control(struct fixture *fixture, bool is_json)
+{
+	struct page_request request = { .method = "GET",
+					.path = is_json ? "/status.json" : "/status",
+					.is_control = true };
+	struct page_reply reply;
+
+	pages_answer(&fixture->actions, &request, &reply);
+	assert_int_equal(reply.status, 200);
+	return reply.body;
+}
+
+static void expect_said(struct fixture *fixture, bool is_json, const char *said, bool is_expected)
+{
+	cleanup_free char *body = ask_control(fixture, is_json);
+
+	if (!!strstr(body, said) != is_expected)
+		fail_msg("%s: %s in\n%s", is_expected ? "missing" : "unexpected", said, body);
+}
+
+/* What is not known yet is not told as a zero or a guess. */
+static void test_status_tells_what_was_measured(void **state)
+{
+	struct fixture *fixture = *state;
+	struct status_facts *facts = &fixture->facts;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	struct level_counters *level = counters_level(&fixture->counters, "gzip", "1");
+
+	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
+		(char *)"";
+	fixture->conf.segment_size = 1000000;
+	fixture->conf.segment_age = 60;
+	fixture->conf.spool_max_segments = 1000;
+	fixture->conf.spool_max_size = 360000;
+	facts->spool.disk_free = facts->spool.disk_total = UINT64_C(1) << 40;
+	atomic_store(&eth0->is_live, true);
+	facts->spool.bytes = 0;
+	sample(fixture, 0, 0);
+	expect_said(fixture, false, "Spool     nothing waits\n", true);
+	expect_said(fixture, false, "A month", false);
+	expect_said(fixture, true, "\"month\"", false);
+	expect_said(fixture, true, "packets_per_second", false);
+	expect_said(fixture, false, "          -             -                0 ", true);
+	facts->spool.ready = 1;
+	expect_said(fixture, false, "1 segment waits (", true);
+	facts->spool.ready = 2;
+	expect_said(fixture, false, "2 segments wait (", true);
+	for (unsigned step = 1; step <= 12; step++) {
+		expect_said(fixture, false, "A month", false);
+		interface_add(eth0, packets, 50);
+		interface_add(eth0, bytes, 10000);
+		counter_add(&level->bytes_after, 5000); /* 1000 a second */
+		sample(fixture, step, 0);
+	}
+	expect_said(fixture, false, " 10      2.0 kB/s              600 ", true);
+	expect_said(fixture, true, "\"packets_per_second\":10.0,\"bytes_per_second\":2000.0,",
+		    true);
+	expect_said(fixture, false, "room for 6 min at this rate", true);
+	expect_said(fixture, false,
+		    "A month   43200 objects, 2.6 GB at the rate of the last 60 s\n", true);
+	expect_said(fixture, true,
+		    "\"month\":{\"objects\":43200,\"bytes\":2592000000,\"measured_seconds\":60}",
+		    true);
+	counters_return(eth0);
+}
+
 /* A filter may be as long as the file that it comes from. */
 static void test_long_texts_stay_whole(void **state)
 {
@@ -443,6 +510,7 @@ int main(void)
 		TEST(test_start_time_never_changes),
 		TEST(test_history_keeps_an_hour),
 		TEST(test_overview),
+		TEST(test_status_tells_what_was_measured),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
 	};
