@@ -170,8 +170,13 @@ def test_memory_is_full(lab):
     equal(daemon.stop(), 0, "exit status")
     recorded = sum(map(int, re.findall(r"segment finished.* packets=(\d+)", daemon.log())))
     equal(recorded, sent, "packets recorded")
-    numbers = numbers_of(lab.objects())
+    objects = lab.objects()
+    numbers = numbers_of(objects)
+    # One whose answer was lost as the bucket stopped is in both.
+    there = {each.file_name for each in objects}
     for name in lab.spool_files("ready", "sending"):
+        if os.path.basename(name) in there:
+            continue
         numbers += packets.read(os.path.join(lab.spool, name)).numbers(1)
     equal(sorted(numbers), list(range(sent)), "numbers in bucket and spool")
 
