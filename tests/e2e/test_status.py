@@ -422,6 +422,24 @@ def test_record_rule(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+# The patience with an upload is five minutes, so that its hanging does not end a recording early: too
+# long for each run of the suite. KNT_SLOW=1 in the environment adds this test.
+if os.environ.get("KNT_SLOW"):
+    def test_upload_rule(lab):
+        lab.link()
+        lab.bucket()
+        daemon = lab.daemon("-G", "0", "--upload-workers", "1").start_ready()
+        with stopped_thread(daemon, "upload-1"):
+            time.sleep(250)
+            equal(failing("/healthz"), [], "rules that fail while there is patience")
+            wait_until(lambda: failing("/healthz") == ["upload"], 120, "the upload rule to fail")
+            equal(run_command(lab, "healthz")[0], 1, "exit status of healthz")
+        wait_failing([], path="/healthz")
+        lab.send(100)
+        equal(daemon.stop(), 0, "exit status")
+        lab.check_numbers(lab.objects(), 100)
+
+
 # -- the address -------------------------------------------------------------------------------------
 
 
