@@ -429,13 +429,17 @@ if os.environ.get("KNT_SLOW"):
         lab.link()
         lab.bucket()
         daemon = lab.daemon("-G", "0", "--upload-workers", "1").start_ready()
+        # Idle, it waits for work; only one that is at it has to go on.
+        lab.gcs.fault("*", delay=10)
+        lab.send(100)
+        daemon.end_segment()
+        wait_until(lambda: lab.spool_files("sending"), 20, "an upload")
         with stopped_thread(daemon, "upload-1"):
             time.sleep(250)
             equal(failing("/healthz"), [], "rules that fail while there is patience")
             wait_until(lambda: failing("/healthz") == ["upload"], 120, "the upload rule to fail")
             equal(run_command(lab, "healthz")[0], 1, "exit status of healthz")
         wait_failing([], path="/healthz")
-        lab.send(100)
         equal(daemon.stop(), 0, "exit status")
         lab.check_numbers(lab.objects(), 100)
 

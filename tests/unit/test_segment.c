@@ -151,6 +151,7 @@ static void test_largest_facts_fit(void **state)
 	FILL(link_type);
 	FILL(filter);
 	FILL(reason);
+	FILL(id);
 	segment.filter[10] = '\n';
 	segment_encode(&segment, &text);
 	assert_false(text.is_cut);
