@@ -16,6 +16,7 @@ import time
 from tap import Failure, Skip, wait_until
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: \w+Sanitizer")
+PATIENCE_S = 60  # with what will come: machines stand still for many seconds, and that is no failure
 KEPT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
         "LLVM_PROFILE_FILE")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -107,7 +108,7 @@ class Daemon:
                 stderr=output or log)
         return self
 
-    def start_ready(self, timeout=20):
+    def start_ready(self, timeout=PATIENCE_S):
         return self.start().wait_ready(timeout=timeout)
 
     @property
@@ -132,7 +133,7 @@ class Daemon:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
-    def wait_ready(self, count=1, timeout=20):
+    def wait_ready(self, count=1, timeout=PATIENCE_S):
         """Until READY=1 came `count` times."""
         self.wait_for(lambda: len(self.notify.times("READY")) >= count, timeout, "READY=1")
         return self
@@ -147,7 +148,7 @@ class Daemon:
             return False
         return wait_until(look, timeout, what)
 
-    def wait_log(self, pattern, timeout=15, count=1):
+    def wait_log(self, pattern, timeout=PATIENCE_S, count=1):
         """Until the log has `count` matches of a regular expression."""
         self.wait_for(lambda: len(re.findall(pattern, self.log())) >= count, timeout,
                       "log line " + pattern)
@@ -155,14 +156,14 @@ class Daemon:
     def send_signal(self, number):
         os.kill(self.pid, number)
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=PATIENCE_S):
         """The exit status; minus the number of a signal that ended it."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Failure("the program did not end within %g s" % timeout) from None
 
-    def stop(self, timeout=30, number=signal.SIGTERM):
+    def stop(self, timeout=PATIENCE_S, number=signal.SIGTERM):
         self.send_signal(number)
         return self.wait(timeout)
 
@@ -170,7 +171,7 @@ class Daemon:
         """End the open segments now."""
         self.send_signal(signal.SIGUSR1)
 
-    def reload(self, timeout=15):
+    def reload(self, timeout=PATIENCE_S):
         """SIGHUP, and wait until it is done (whether or not the new configuration was taken)."""
         ready = len(self.notify.times("READY"))
         self.send_signal(signal.SIGHUP)

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 import packets
 import tap
-from daemon import Daemon, program
+from daemon import PATIENCE_S, Daemon, program
 from fake_gcs import FakeGcs
 from tap import Failure, Skip, check, contains, equal, wait_until  # noqa: F401 (for the tests)
 
@@ -59,7 +59,7 @@ def is_capturing(interface):
     return any(each[4:6] == [index, "1"] for each in sockets)
 
 
-def wait_capturing(interface="veth0", timeout=15):
+def wait_capturing(interface="veth0", timeout=PATIENCE_S):
     wait_until(lambda: is_capturing(interface), timeout, "capture on " + interface)
 
 
@@ -233,7 +233,7 @@ class Lab:
         self.daemons.append(made)
         return made
 
-    def run(self, *arguments, timeout=20, **more):
+    def run(self, *arguments, timeout=PATIENCE_S, **more):
         """Run the program to its end; returns (exit status, output)."""
         made = self.daemon(*arguments, with_notify=False, **more).start()
         status = made.wait(timeout)

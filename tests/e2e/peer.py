@@ -20,6 +20,7 @@ HEAD = 14 + 20 + 8  # Ethernet, IPv4, UDP
 NUMBER_OFFSET = HEAD + len(MAGIC)
 BURST = 32
 MARK_EVERY = 64
+CPUS = sorted(os.sched_getaffinity(0))
 
 
 def frame(stream, size, fill=0):
@@ -54,7 +55,7 @@ class Stream:
     """Sends numbered packets; marks tell when which number was sent."""
 
     def __init__(self, order):
-        self.interface = order["interface"]
+        self.interface, self.stream = order["interface"], order["stream"]
         self.count = order.get("count")
         self.rate = order.get("rate", 100000)
         self.first = order.get("first", 0)
@@ -70,6 +71,8 @@ class Stream:
         self.thread = None
 
     def run(self):
+        # One that moves to another CPU can overtake its packets that wait in the first one's backlog.
+        os.sched_setaffinity(0, {CPUS[self.stream % len(CPUS)]})
         try:
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packet_socket:
                 packet_socket.bind((self.interface, 0))
