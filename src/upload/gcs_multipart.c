@@ -42,6 +42,9 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	call.request.tail_bytes = strlen(tail);
 
 	*ret_was_there = false;
+	/* What an earlier attempt left behind must not outlive this one's crash; without it, that is "unknown". */
+	if (upload->is_kept)
+		gcs_keep(upload, &(const struct gcs_session){ .may_be_there = true });
 	outcome = gcs_exchange(upload->worker, &call, &reply, err);
 	if (gcs_may_have_landed(&reply))
 		upload->session.may_be_there = true;

@@ -39,7 +39,7 @@ static bool delete_object(const struct gcs_upload *upload, const char *generatio
 	return generation[0] && gcs_exchange(upload->worker, &call, &reply, &err) == GCS_DONE;
 }
 
-int gcs_prove(const struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
+int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 {
 	const char *bucket = upload->worker->sink->bucket;
 	const struct sink_object *object = upload->object;
@@ -51,6 +51,9 @@ int gcs_prove(const struct gcs_upload *upload, const struct http_reply *reply, s
 				 bucket, reply->status);
 	if (has_our_bytes(&resource, object))
 		return 0;
+	/* What we made is known, and is not it: nothing under this name is ours from now on. */
+	upload->session.may_be_there = false;
+	gcs_session_forget(&upload->session);
 	if (delete_object(upload, resource.generation))
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: %s arrived damaged and was deleted there", bucket,

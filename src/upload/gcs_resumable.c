@@ -75,16 +75,35 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 }
 
 /*
- * If this process ends in the middle, the next one has to assume that all was sent: it finds this, unless
- * the attempt comes to its end.
+ * If this process ends in the middle, the next one finds this: the worst that can have come of what is
+ * sent until the next call, or until the attempt is over. Only the last byte makes an object.
  */
-static void keep_for_a_crash(struct gcs_upload *upload)
+static void keep_for_a_crash(struct gcs_upload *upload, bool is_last)
 {
 	struct gcs_session worst = upload->session;
 
-	worst.may_be_there = true;
-	worst.sent = upload->object->bytes;
+	if (is_last) {
+		worst.may_be_there = true;
+		worst.sent = upload->object->bytes;
+	} else if (worst.sent < upload->object->bytes) {
+		worst.sent = upload->object->bytes - 1;
+	}
 	gcs_keep(upload, &worst);
+}
+
+/* A request that may make the object. */
+static enum gcs_outcome exchange_last(struct gcs_upload *upload, const struct gcs_call *call,
+				      struct http_reply *ret_reply, struct error *err)
+{
+	enum gcs_outcome outcome;
+
+	keep_for_a_crash(upload, true);
+	outcome = gcs_exchange(upload->worker, call, ret_reply, err);
+	if (gcs_may_have_landed(ret_reply))
+		upload->session.may_be_there = true;
+	else
+		keep_for_a_crash(upload, false);
+	return outcome;
 }
 
 /* The session is of no use any more: once, start from byte 0; then leave it to the next attempt. */
@@ -120,7 +139,7 @@ static enum verdict start(struct attempt *attempt, struct error *err)
 		return outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
 	upload->session.url = url;
 	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
-	keep_for_a_crash(upload);
+	keep_for_a_crash(upload, false);
 	return GO_ON;
 }
 
@@ -148,8 +167,8 @@ static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct 
 	return GO_ON;
 }
 
-/* How far is the session? The total makes it an object when all of it is there. */
-static enum gcs_outcome ask(struct gcs_upload *upload, struct http_reply *ret_reply,
+/* How far is the session? The total makes it an object when all of it is there and the name is free. */
+static enum gcs_outcome ask(struct gcs_upload *upload, bool is_taken, struct http_reply *ret_reply,
 			    struct error *err)
 {
 	char range[64];
@@ -162,14 +181,11 @@ static enum gcs_outcome ask(struct gcs_upload *upload, struct http_reply *ret_re
 			     .fd = -1 },
 	};
 
-	enum gcs_outcome outcome;
-
 	(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
 		       upload->object->bytes);
-	outcome = gcs_exchange(upload->worker, &call, ret_reply, err);
-	if (upload->session.sent == upload->object->bytes && gcs_may_have_landed(ret_reply))
-		upload->session.may_be_there = true;
-	return outcome;
+	return !is_taken && upload->session.sent == upload->object->bytes
+		       ? exchange_last(upload, &call, ret_reply, err)
+		       : gcs_exchange(upload->worker, &call, ret_reply, err);
 }
 
 static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
@@ -184,7 +200,6 @@ static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply 
 		.phase = GCS_DATA,
 		.request = { .method = "PUT", .url = session->url, .headers = headers },
 	};
-	enum gcs_outcome outcome;
 
 	if (length > upload->worker->sink->chunk_bytes)
 		length = upload->worker->sink->chunk_bytes;
@@ -195,10 +210,8 @@ static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply 
 	call.request.file_bytes = length;
 	if (session->sent < begin + length)
 		session->sent = begin + length;
-	outcome = gcs_exchange(upload->worker, &call, ret_reply, err);
-	if (begin + length == total && gcs_may_have_landed(ret_reply))
-		session->may_be_there = true;
-	return outcome;
+	return begin + length == total ? exchange_last(upload, &call, ret_reply, err)
+				       : gcs_exchange(upload->worker, &call, ret_reply, err);
 }
 
 /* No reply, or one that leaves open what was kept: ask next, if that makes sense. */
@@ -218,11 +231,16 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 static enum verdict ask_who(struct attempt *attempt, struct error *err)
 {
 	struct http_reply reply;
-	enum gcs_outcome outcome = ask(attempt->upload, &reply, err);
 
-	if (outcome == GCS_DONE && gcs_prove(attempt->upload, &reply, err) == 0)
-		return WAS_THERE;
-	return outcome == GCS_RETRY || outcome == GCS_SETUP ? FAILED : compare(attempt, err);
+	switch (ask(attempt->upload, true, &reply, err)) {
+	case GCS_DONE:
+		return gcs_prove(attempt->upload, &reply, err) < 0 ? FAILED : WAS_THERE;
+	case GCS_RETRY:
+	case GCS_SETUP:
+		return FAILED;
+	default:
+		return compare(attempt, err);
+	}
 }
 
 static enum verdict step(struct attempt *attempt, struct error *err)
@@ -235,10 +253,10 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 
 	if (!upload->session.url)
 		return start(attempt, err);
-	outcome = has_asked ? ask(upload, &reply, err) : send_chunk(upload, &reply, err);
+	outcome = has_asked ? ask(upload, false, &reply, err) : send_chunk(upload, &reply, err);
 	switch (outcome) {
 	case GCS_DONE:
-		gcs_session_forget(&upload->session);
+		/* Without proof it was not the service, perhaps: the session stays, to be asked. */
 		return gcs_prove(upload, &reply, err) < 0 ? FAILED : FINISHED;
 	case GCS_CONTINUE:
 		if (reply.range[0] && !gcs_parse_range(reply.range, &persisted))
@@ -272,7 +290,7 @@ int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct er
 	enum verdict verdict;
 
 	if (upload->session.url)
-		keep_for_a_crash(upload);
+		keep_for_a_crash(upload, false);
 	do {
 		verdict = step(&attempt, err);
 	} while (verdict == GO_ON);

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct gcs_session {
-	bool may_be_there;     /* an attempt, whose end nobody knows, may have made the object */
-	char *url;             /* NULL: no session */
+	bool may_be_there; /* an attempt that got as far as the last byte may have made the object */
+	char *url;         /* NULL: no session */
 	uint64_t started_s;    /* real time */
 	uint64_t acknowledged; /* bytes that the server said it has: only grows */
 	uint64_t sent;         /* it cannot have more than this */
@@ -27,8 +27,9 @@ struct gcs_target {
 /* NULL if there is nothing to tell. The caller frees with gcs_session_wipe(). */
 char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target);
 /*
- * text as it was kept, "" for an attempt that nobody knows anything of, NULL for none. A session that is
- * older than six days (of a week), of another target or malformed is left out.
+ * text as it was kept, "" for an attempt that nobody knows anything of (a small object's, that ended with
+ * its process: not worth a write each time), NULL for none. A session that is older than six days (of a
+ * week), of another target or malformed is left out.
  */
 void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
 		       struct gcs_session *ret_session);

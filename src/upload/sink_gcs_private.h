@@ -63,10 +63,11 @@ enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call 
 bool gcs_may_have_landed(const struct http_reply *reply);
 
 /*
- * Does the resource that a finished upload answered prove that the bucket holds our bytes? If not, what it
- * holds is deleted. ERROR_TRANSIENT: try again; ERROR_REJECTED: it holds other bytes for good.
+ * Does the resource that a finished upload answered prove that the bucket holds our bytes? If it proves the
+ * opposite, what the bucket holds is deleted, and the session forgotten. ERROR_TRANSIENT: try again;
+ * ERROR_REJECTED: it holds other bytes for good.
  */
-int gcs_prove(const struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
+int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
  * There is an object of that name: success if it is ours, by size, CRC32C and the segment's id;

@@ -400,7 +400,8 @@ struct fixture {
 	struct segment segment;
 	struct sink_object object;
 	struct sink_receipt receipt;
-	char *kept; /* for the next attempt */
+	char *kept;        /* for the next attempt */
+	char kept_all[64]; /* whether the object "may-be-there", by all that was ever kept */
 	struct error err;
 };
 
@@ -418,8 +419,13 @@ static void keep(void *keeper, const char *text)
 {
 	struct fixture *fixture = keeper;
 
+	const char *flag = text ? strstr(text, "may-be-there=") : NULL;
+	size_t length = strlen(fixture->kept_all);
+
 	free(fixture->kept);
 	fixture->kept = text ? mem_strdup(text) : NULL;
+	if (length + 1 < sizeof fixture->kept_all)
+		fixture->kept_all[length] = flag ? flag[strlen("may-be-there=")] : '-';
 }
 
 static void set_object(struct fixture *fixture, uint64_t bytes)
@@ -583,6 +589,16 @@ static void test_small_objects_take_one_request(void **state)
 	assert_string_equal(part + 4 + strlen(boundary), "--\r\n");
 }
 
+#define AT(last) \
+	REPLY("308 Resume Incomplete", "Content-Length: 0\r\nRange: bytes=0-" last "\r\n", "")
+#define NOWHERE EMPTY_REPLY("308 Resume Incomplete")
+#define ASKS    "Content-Range: bytes */8488608\r\n"
+#define FIRST   "Content-Range: bytes 0-8388607/8488608\r\n"
+#define LAST    "Content-Range: bytes 8388608-8488607/8488608\r\n"
+
+#define TAKEN   EMPTY_REPLY("412 Precondition Failed")
+#define BLIND   REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access"))
+
 static void test_the_proof_is_demanded(void **state)
 {
 	struct fixture *fixture = *state;
@@ -596,6 +612,41 @@ static void test_the_proof_is_demanded(void **state)
 		    "?ifGenerationMatch=77 HTTP/1.1\r\n");
 	SCRIPT(fixture, fixture->damaged, EMPTY_REPLY("403 Forbidden"));
 	expect_failed(fixture, ERROR_REJECTED, "could not be deleted");
+}
+
+/* What is known to be damaged never counts as delivered, whatever the bucket answers afterwards. */
+static void test_what_is_disproved_is_not_ours(void **state)
+{
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, fixture->damaged, EMPTY_REPLY("204 No Content"));
+	expect_failed(fixture, ERROR_TRANSIENT, "arrived damaged and was deleted");
+	SCRIPT(fixture, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	/* The same, where a session says that it is what took the name. */
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->damaged,
+	       EMPTY_REPLY("403 Forbidden"));
+	expect_failed(fixture, ERROR_REJECTED, "could not be deleted");
+	forget_script(fixture);
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->damaged,
+	       EMPTY_REPLY("204 No Content"));
+	expect_failed(fixture, ERROR_TRANSIENT, "was deleted");
+	assert_null(fixture->kept);
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+}
+
+/* A question after the name turned out taken makes nothing, so that its lost answer says nothing. */
+static void test_who_took_the_name_is_not_answered(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, CLOSE_CONNECTION);
+	expect_failed(fixture, ERROR_TRANSIENT, "127.0.0.1: ");
+	SCRIPT(fixture, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
 }
 
 static void test_an_object_that_is_there(void **state)
@@ -658,9 +709,6 @@ static void test_an_object_of_another_segment(void **state)
 	expect_sent(fixture, false);
 	assert_false(server_was_told(&fixture->server, 2 * COUNT_OF(cases), "\ry: z"));
 }
-
-#define TAKEN EMPTY_REPLY("412 Precondition Failed")
-#define BLIND REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access"))
 
 /* Without storage.objects.get, what decides is whether an attempt of ours can have made the object. */
 static void test_an_object_that_may_not_be_looked_at(void **state)
@@ -768,13 +816,6 @@ static void test_refused_token_is_renewed_once(void **state)
 	expect_failed(fixture, ERROR_TRANSIENT, "does not accept the credentials");
 }
 
-#define AT(last) \
-	REPLY("308 Resume Incomplete", "Content-Length: 0\r\nRange: bytes=0-" last "\r\n", "")
-#define NOWHERE EMPTY_REPLY("308 Resume Incomplete")
-#define ASKS    "Content-Range: bytes */8488608\r\n"
-#define FIRST   "Content-Range: bytes 0-8388607/8488608\r\n"
-#define LAST    "Content-Range: bytes 8388608-8488607/8488608\r\n"
-
 static void test_large_objects_go_in_chunks(void **state)
 {
 	struct fixture *fixture = *state;
@@ -870,6 +911,45 @@ static void test_another_worker_goes_on(void **state)
 	expect_sent(fixture, false);
 	assert_told(&fixture->server, 4, ASKS);
 	assert_told(&fixture->server, 8, LAST);
+}
+
+/* Only a request with the last byte can make the object: a process that ends before has made none. */
+static void test_what_a_crash_leaves(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	/* At the begin; before the last chunk; before the question; answered; for the next attempt. */
+	assert_string_equal(fixture->kept_all, "01111");
+	forget_script(fixture);
+	keep(fixture, NULL);
+	memset(fixture->kept_all, 0, sizeof fixture->kept_all);
+	SCRIPT(fixture, fixture->location, AT("8388607"), AT("8400895"),
+	       REPLY("429 Slow", "Retry-After: 1\r\n", ""));
+	expect_failed(fixture, ERROR_TRANSIENT, "429");
+	/* At the begin; before and after the last chunk, twice; for the next attempt. */
+	assert_string_equal(fixture->kept_all, "010100");
+}
+
+/* What is kept of an attempt that ended otherwise, or for another destination, does not hide a crash. */
+static void test_a_crash_after_another_attempt(void **state)
+{
+	static const char *const kept[] = {
+		"server=http://elsewhere\nbucket=other\nobject=x\nbytes=1\ncrc32c=00000000\n"
+		"may-be-there=0\n",
+		"",
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(kept); i++) {
+		keep(fixture, kept[i]);
+		memset(fixture->kept_all, 0, sizeof fixture->kept_all);
+		SCRIPT(fixture, EMPTY_REPLY("429 Slow"));
+		expect_failed(fixture, ERROR_TRANSIENT, "429");
+		assert_int_equal(fixture->kept_all[0], '1');
+	}
 }
 
 /* As after kill -9 in the middle of a chunk: what was kept at the begin of the session is all there is. */
@@ -1004,6 +1084,23 @@ static void test_without_progress_an_attempt_ends(void **state)
 	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	assert_int_equal(fixture->receipt.retry_after_ms, 3000);
+}
+
+/* A page of a portal in place of the reply to the last chunk: what is there is not sent again. */
+static void test_a_success_without_proof(void **state)
+{
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"),
+	       REPLY("200 OK", "", "<html>Log in</html>"));
+	expect_failed(fixture, ERROR_TRANSIENT, "without proof");
+	SCRIPT(fixture, REPLY("200 OK", "", "<html>Log in</html>"));
+	expect_failed(fixture, ERROR_TRANSIENT, "without proof");
+	SCRIPT(fixture, AT("8388607"), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 3, ASKS);
+	assert_told(&fixture->server, 5, LAST);
 }
 
 static void test_all_there_but_never_finished(void **state)
@@ -1219,6 +1316,8 @@ int main(void)
 		cmocka_unit_test(test_content_types),
 		TEST(test_small_objects_take_one_request),
 		TEST(test_the_proof_is_demanded),
+		TEST(test_what_is_disproved_is_not_ours),
+		TEST(test_who_took_the_name_is_not_answered),
 		TEST(test_an_object_that_is_there),
 		TEST(test_an_object_of_another_segment),
 		TEST(test_an_object_that_may_not_be_looked_at),
@@ -1230,11 +1329,14 @@ int main(void)
 		TEST(test_the_next_attempt_goes_on),
 		TEST(test_the_reply_to_the_last_chunk_is_lost),
 		TEST(test_another_worker_goes_on),
+		TEST(test_what_a_crash_leaves),
+		TEST(test_a_crash_after_another_attempt),
 		TEST(test_another_process_goes_on),
 		TEST(test_a_kept_offset_does_not_go_back),
 		TEST(test_another_object_gets_its_own_session),
 		cmocka_unit_test(test_what_is_kept_of_a_session),
 		TEST(test_without_progress_an_attempt_ends),
+		TEST(test_a_success_without_proof),
 		TEST(test_all_there_but_never_finished),
 		TEST(test_lost_sessions_are_begun_anew_once),
 		TEST(test_offsets_that_cannot_be),
