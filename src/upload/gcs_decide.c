@@ -45,6 +45,7 @@ static const struct row {
 
 	{ 400, 400, ANY, GCS_ABOUT_MONEY, GCS_SETUP },
 	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
+	{ 400, 400, CREATE, GCS_ABOUT_CHECKSUM, GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
 	{ 400, 400, CREATE, explained, GCS_REFUSED },

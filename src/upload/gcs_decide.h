@@ -30,6 +30,7 @@ enum gcs_outcome {
 	GCS_LOGIN,       /* the token is not good (any more): get another one, once */
 	GCS_EXISTS,      /* there is an object of that name: whose? */
 	GCS_HIDDEN,      /* we may not look at the object */
+	GCS_MISMATCH,    /* what arrived is not what was announced; nothing was made of it */
 	GCS_RETRY,       /* later it may work */
 	GCS_SETUP,       /* bucket, permission or account are wrong, the object is not */
 	GCS_REFUSED,     /* this object never */

@@ -22,6 +22,7 @@ static enum error_kind kind_of(enum gcs_outcome outcome)
 	case GCS_LOGIN:
 	case GCS_EXISTS:
 	case GCS_HIDDEN:
+	case GCS_MISMATCH:
 	case GCS_RETRY:
 		break;
 	}

@@ -24,6 +24,7 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 		.phase = GCS_MULTIPART,
 		.request = { .method = "POST", .url = url, .headers = headers },
 	};
+	struct gcs_session worst = upload->session;
 	struct http_reply reply;
 	enum gcs_outcome outcome;
 
@@ -43,11 +44,14 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 
 	*ret_was_there = false;
 	/* What an earlier attempt left behind must not outlive this one's crash; without it, that is "unknown". */
+	worst.may_be_there = true;
 	if (upload->is_kept)
-		gcs_keep(upload, &(const struct gcs_session){ .may_be_there = true });
+		gcs_keep(upload, &worst);
 	outcome = gcs_exchange(upload->worker, &call, &reply, err);
 	if (gcs_may_have_landed(&reply))
 		upload->session.may_be_there = true;
+	if (outcome == GCS_MISMATCH)
+		gcs_mismatch(upload, err);
 	if (outcome == GCS_DONE && gcs_prove(upload, &reply, err) == 0)
 		return 0;
 	*ret_was_there = outcome == GCS_EXISTS;

@@ -3,9 +3,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "upload/sink_gcs_private.h"
+
+#define MISMATCHES_MAX \
+	3 /* then it is the segment's fault, or this network never carries it whole */
 
 bool gcs_may_have_landed(const struct http_reply *reply)
 {
@@ -62,6 +66,30 @@ int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct 
 			 "bucket %s: %s arrived damaged (%" PRIu64 " of %" PRIu64
 			 " bytes) and could not be deleted there",
 			 bucket, upload->name, resource.bytes, object->bytes);
+}
+
+void gcs_mismatch(struct gcs_upload *upload, struct error *err)
+{
+	const struct sink_object *object = upload->object;
+	bool is_last = ++upload->session.mismatches >= MISMATCHES_MAX;
+	struct error problem;
+	uint32_t crc32c;
+
+	gcs_session_forget(&upload->session);
+	if (file_checksum(object->fd, &crc32c, &problem) < 0) {
+		*err = problem;
+		err->kind = ERROR_TRANSIENT;
+		return;
+	}
+	if (crc32c != object->crc32c) {
+		error_set(err, ERROR_REJECTED,
+			  "the segment was damaged in the spool: its CRC32C is %08x, not %08x",
+			  crc32c, object->crc32c);
+		return;
+	}
+	err->kind = is_last ? ERROR_REJECTED : ERROR_TRANSIENT;
+	(void)error_wrap(err, "the bytes were changed on the way (%" PRIu64 " of %d times)",
+			 upload->session.mismatches, MISMATCHES_MAX);
 }
 
 /* It is there, and we may not look: only what we did ourselves can tell. */

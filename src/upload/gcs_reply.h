@@ -21,6 +21,7 @@ struct gcs_problem {
 #define GCS_ABOUT_MONEY "userProject|requester pays|billing"
 #define GCS_ABOUT_RETENTION \
 	"retentionPolicyNotMet|objectUnderActiveHold|retention policy|object retention"
+#define GCS_ABOUT_CHECKSUM "doesn't match calculated" /* CRC32C, MD5 hash */
 bool gcs_problem_says(const struct gcs_problem *problem, const char *words);
 
 /* From a JSON error, else the beginning of whatever text or HTML it is. Session ids are blanked. */

@@ -268,6 +268,9 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 		return start_over(attempt, err);
 	case GCS_EXISTS:
 		return has_asked ? compare(attempt, err) : ask_who(attempt, err);
+	case GCS_MISMATCH:
+		gcs_mismatch(upload, err);
+		return FAILED;
 	case GCS_REFUSED:
 		gcs_session_forget(&upload->session);
 		return FAILED;

@@ -23,19 +23,21 @@ void gcs_session_wipe(char *text)
 void gcs_session_forget(struct gcs_session *session)
 {
 	gcs_session_wipe(session->url);
-	*session = (struct gcs_session){ .may_be_there = session->may_be_there };
+	*session = (struct gcs_session){ .may_be_there = session->may_be_there,
+					 .mismatches = session->mismatches };
 }
 
 char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target)
 {
-	if (!session->url && !session->may_be_there)
+	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
 	return mem_printf("server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32
-			  "\nmay-be-there=%d\nstarted=%" PRIu64 "\nacknowledged=%" PRIu64
-			  "\nsent=%" PRIu64 "\nsession=%s\n",
+			  "\nmay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
+			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nsession=%s\n",
 			  target->base_url, target->bucket, target->name, target->bytes,
-			  target->crc32c, session->may_be_there, session->started_s,
-			  session->acknowledged, session->sent, session->url ? session->url : "");
+			  target->crc32c, session->may_be_there, session->mismatches,
+			  session->started_s, session->acknowledged, session->sent,
+			  session->url ? session->url : "");
 }
 
 /* The value of a line KEY=VALUE into out; false if there is none that fits. */
@@ -112,6 +114,7 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	if (!is_for(text, target))
 		return;
 	ret_session->may_be_there = !is_equal(text, "may-be-there", "0");
+	(void)find_number(text, "mismatches", &ret_session->mismatches);
 	if (find_number(text, "started", &session.started_s) &&
 	    find_number(text, "acknowledged", &session.acknowledged) &&
 	    find_number(text, "sent", &session.sent) && find(text, "session", url) &&
@@ -119,6 +122,7 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	    session.sent <= target->bytes && now_s >= session.started_s &&
 	    now_s - session.started_s <= SESSION_MAX_S) {
 		session.may_be_there = ret_session->may_be_there;
+		session.mismatches = ret_session->mismatches;
 		session.url = mem_strdup(url);
 		*ret_session = session;
 	}

@@ -11,7 +11,8 @@
 
 struct gcs_session {
 	bool may_be_there; /* an attempt that got as far as the last byte may have made the object */
-	char *url;         /* NULL: no session */
+	uint64_t mismatches;   /* how often the server got other bytes than it was promised */
+	char *url;             /* NULL: no session */
 	uint64_t started_s;    /* real time */
 	uint64_t acknowledged; /* bytes that the server said it has: only grows */
 	uint64_t sent;         /* it cannot have more than this */
@@ -34,6 +35,6 @@ char *gcs_session_format(const struct gcs_session *session, const struct gcs_tar
 void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
 		       struct gcs_session *ret_session);
 
-/* The session is over, or of no use; whether the object may be there stays. */
+/* The session is over, or of no use; what is known of the object stays. */
 void gcs_session_forget(struct gcs_session *session);
 void gcs_session_wipe(char *text);

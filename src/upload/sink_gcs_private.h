@@ -70,6 +70,12 @@ bool gcs_may_have_landed(const struct http_reply *reply);
 int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
+ * The server got other bytes than it was promised (err, as gcs_exchange() left it): fill err anew, and forget
+ * the session. ERROR_REJECTED where our file is damaged, or if that happens again and again; else they were
+ * changed on the way: ERROR_TRANSIENT.
+ */
+void gcs_mismatch(struct gcs_upload *upload, struct error *err);
+/*
  * There is an object of that name: success if it is ours, by size, CRC32C and the segment's id;
  * ERROR_REJECTED if it is another one. Where we lack the permission to look (storage.objects.get), it is
  * ours if an attempt of ours may have made it.

@@ -110,12 +110,18 @@ def test_nobody_answers_at_start(lab):
     finish(lab, daemon, sent, 80)
 
 
+def test_checksum_refused_once(lab):
+    """The bucket says that the bytes are not what we said, but our file is whole: once more."""
+    check_fault(lab, "multipart", "(?i)warning.*changed on the way", status=400, reason="invalid",
+                message=MISMATCH, times=1)
+
+
 def test_checksum_refused(lab):
-    """The bucket says that the bytes are not what we said: set aside, counted; the next one."""
+    """It says so each time: set aside, counted; the next one."""
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "0").start_ready()
-    lab.gcs.fault("multipart", status=400, reason="invalid", message=MISMATCH, times=1)
+    lab.gcs.fault("multipart", status=400, reason="invalid", message=MISMATCH, times=3)
     lab.send(100)
     daemon.end_segment()
     wait_until(lambda: [each for each in lab.spool_files("rejected")], 15, "a rejected segment")

@@ -271,7 +271,12 @@ static void test_decisions(void **state)
 		{ GCS_STATUS, 308, "", "", GCS_CONTINUE },
 		{ GCS_MULTIPART, 308, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 302, "", "", GCS_RETRY },
-		{ GCS_DATA, 400, "invalid", "Provided CRC32C \"x\" doesn't match", GCS_REFUSED },
+		{ GCS_DATA, 400, "invalid",
+		  "Provided CRC32C \"x\" doesn't match calculated CRC32C \"y\".", GCS_MISMATCH },
+		{ GCS_STATUS, 400, "",
+		  "Provided MD5 hash \"x\" doesn't match calculated MD5 hash \"y\".",
+		  GCS_MISMATCH },
+		{ GCS_DATA, 400, "invalid", "Invalid argument", GCS_REFUSED },
 		{ GCS_MULTIPART, 400, "parseError", "", GCS_REFUSED },
 		{ GCS_STATUS, 400, "", "", GCS_NEW_SESSION },
 		{ GCS_MULTIPART, 400, "userProjectMissing", "", GCS_SETUP },
@@ -637,6 +642,32 @@ static void test_what_is_disproved_is_not_ours(void **state)
 	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
 }
 
+#define MISMATCH REPLY("400 Bad", "", MESSAGE("Provided CRC32C doesn't match calculated CRC32C"))
+
+/* The server got other bytes: the network's doing, unless it goes on or the file is to blame. */
+static void test_bytes_that_are_changed_on_the_way(void **state)
+{
+	struct fixture *fixture = *state;
+
+	SCRIPT(fixture, MISMATCH);
+	expect_failed(fixture, ERROR_TRANSIENT, "changed on the way (1 of 3 times)");
+	SCRIPT(fixture, EMPTY_REPLY("503 Busy"));
+	expect_failed(fixture, ERROR_TRANSIENT, "503");
+	SCRIPT(fixture, MISMATCH);
+	expect_failed(fixture, ERROR_TRANSIENT, "changed on the way (2 of 3 times)");
+	SCRIPT(fixture, MISMATCH);
+	expect_failed(fixture, ERROR_REJECTED, "changed on the way (3 of 3 times)");
+	/* To the last chunk, or to a question that would have made it an object: with a new session. */
+	set_object(fixture, LARGE);
+	SCRIPT(fixture, fixture->location, AT("8388607"), MISMATCH);
+	expect_failed(fixture, ERROR_TRANSIENT, "1 of 3");
+	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION, MISMATCH);
+	expect_failed(fixture, ERROR_TRANSIENT, "2 of 3");
+	assert_int_equal(pwrite(fileno(fixture->file), "x", 1, 0), 1);
+	SCRIPT(fixture, fixture->location, AT("8388607"), MISMATCH);
+	expect_failed(fixture, ERROR_REJECTED, "damaged in the spool");
+}
+
 /* A question after the name turned out taken makes nothing, so that its lost answer says nothing. */
 static void test_who_took_the_name_is_not_answered(void **state)
 {
@@ -786,8 +817,8 @@ static void test_failures_and_their_kinds(void **state)
 		{ REPLY("403 Forbidden", "", MESSAGE("Provided scope(s) are not authorized")),
 		  ERROR_TRANSIENT, "access scopes" },
 		{ EMPTY_REPLY("404 Not Found"), ERROR_TRANSIENT, "create the bucket" },
-		{ REPLY("400 Bad Request", "", MESSAGE("CRC32C doesn't match")), ERROR_REJECTED,
-		  "400: CRC32C doesn't match" },
+		{ REPLY("400 Bad Request", "", MESSAGE("Invalid name")), ERROR_REJECTED,
+		  "400: Invalid name" },
 		/* Of a proxy, not of the bucket: nothing about this object. */
 		{ REPLY("400 Bad Request", "", "<html><h1>400 Bad Request</h1></html>"),
 		  ERROR_TRANSIENT, "400: 400 Bad Request" },
@@ -1173,9 +1204,8 @@ static void test_a_session_that_ends_in_412(void **state)
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	keep(fixture, NULL);
-	SCRIPT(fixture, fixture->location, AT("8388607"),
-	       REPLY("400 Bad", "", MESSAGE("doesn't match calculated CRC32C")));
-	expect_failed(fixture, ERROR_REJECTED, "doesn't match");
+	SCRIPT(fixture, fixture->location, AT("8388607"), REPLY("400 Bad", "", MESSAGE("No")));
+	expect_failed(fixture, ERROR_REJECTED, "400: No");
 	/* What was refused has no session to go on with. */
 	SCRIPT(fixture, fixture->location, fixture->good);
 	expect_sent(fixture, false);
@@ -1317,6 +1347,7 @@ int main(void)
 		TEST(test_small_objects_take_one_request),
 		TEST(test_the_proof_is_demanded),
 		TEST(test_what_is_disproved_is_not_ours),
+		TEST(test_bytes_that_are_changed_on_the_way),
 		TEST(test_who_took_the_name_is_not_answered),
 		TEST(test_an_object_that_is_there),
 		TEST(test_an_object_of_another_segment),
