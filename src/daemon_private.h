@@ -57,7 +57,8 @@ struct daemon {
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
 	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */
 	uint64_t watchdog_us;
-	bool is_stuck; /* a stage makes no progress; said once */
+	bool is_stuck;          /* a stage makes no progress; said once */
+	bool is_upload_hanging; /* likewise, of the uploads */
 	char status[DAEMON_STATUS_MAX];
 	/* For src/status; the buffers are lent to what it gathers. */
 	struct server *server;

@@ -20,8 +20,6 @@
 #define PATIENCE_MS     UINT64_C(30000)
 #define PATIENCE_MS_MIN UINT64_C(3000)
 #define RETRY_MS        UINT64_C(10000)
-/* Of an upload: the network's own time-outs come first. */
-#define UPLOAD_PATIENCE_MS UINT64_C(300000)
 
 /* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
 static uint64_t patience_ms(const struct daemon *daemon)
@@ -49,17 +47,20 @@ static void add_awaited(void *context, const char *name)
 	(void)snprintf(facts->awaited[place], sizeof facts->awaited[place], "%s", name);
 }
 
+/* The network's own time-outs come first: what takes longer hangs in the kernel, or by a mistake of ours. */
+static struct status_stage upload_stage(const struct daemon *daemon, uint64_t now_ms)
+{
+	return (struct status_stage){ "upload", "", uploader_last_beat_ms(daemon->uploader, now_ms),
+				      2 * daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S };
+}
+
 static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
 {
-	uint64_t stall_ms = daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S;
 	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
 	struct lanes_progress progress;
 
 	if (daemon->uploader)
-		facts->stages[2] = (struct status_stage){
-			"upload", "", uploader_last_beat_ms(daemon->uploader, facts->now_ms),
-			UPLOAD_PATIENCE_MS > 2 * stall_ms ? UPLOAD_PATIENCE_MS : 2 * stall_ms
-		};
+		facts->stages[2] = upload_stage(daemon, facts->now_ms);
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
@@ -243,12 +244,33 @@ static void remember(struct daemon *daemon, uint64_t now_ms)
 	history_add(daemon->history, &sample);
 }
 
+/* A restart would not help, so that the watchdog has no part in it; somebody has to look. */
+static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
+{
+	struct status_stage stage;
+	bool is_hanging;
+
+	if (!daemon->uploader)
+		return;
+	stage = upload_stage(daemon, now_ms);
+	is_hanging = now_ms > stage.beat_ms + stage.patience_ms;
+	if (is_hanging && !daemon->is_upload_hanging)
+		log_error("an upload makes no progress, segments wait",
+			  log_number("seconds", (now_ms - stage.beat_ms) / CLOCK_MS_PER_S),
+			  log_text("destination", daemon->conf->upload_destination));
+	else if (!is_hanging && daemon->is_upload_hanging)
+		log_notice("uploads make progress again",
+			   log_text("destination", daemon->conf->upload_destination));
+	daemon->is_upload_hanging = is_hanging;
+}
+
 void daemon_tick_status(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
 	sample(daemon, now_ms);
 	remember(daemon, now_ms);
+	watch_uploads(daemon, now_ms);
 	server_run(daemon->server); /* what takes too long is ended */
 	if (daemon->listen_again_ms > 0 && now_ms >= daemon->listen_again_ms)
 		daemon_listen(daemon);

@@ -174,7 +174,6 @@ static void judge_spool(const struct status_facts *facts, struct health_finding 
 const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "capture", true, "a capture thread makes no progress", judge_capture },
 	{ "record", true, "a recorder makes no progress while memory runs low", judge_record },
-	{ "upload", true, "an upload thread hangs", judge_upload },
 	{ "started", false, "the start is not over, or a stop has begun", judge_phase },
 	{ "interfaces", false, "no packet can be captured: all interfaces are away or down",
 	  judge_interfaces },
@@ -183,6 +182,10 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "spool", false, "the file system of the spool is full: packets are dropped",
 	  judge_spool },
 	{ "loss", false, "more packets were dropped than status.max_loss allows", judge_loss },
+	/* Not liveness: the network's time-outs end what a restart could, and a restart is a gap in the record. */
+	{ "upload", false,
+	  "an upload makes no progress: its thread or the file system it writes to hangs",
+	  judge_upload },
 	{ "waiting", false, "a segment waits for longer than status.max_wait allows",
 	  judge_waiting },
 };
