@@ -30,6 +30,17 @@ void histogram_add(struct histogram *histogram, const uint64_t bounds[HISTOGRAM_
 	counter_add(&histogram->sum, value);
 }
 
+uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
+			   const counter drops[DROP_REASON_COUNT])
+{
+	uint64_t sent = counter_read(packets) - counter_read(discarded);
+
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		sent += counter_read(&drops[i]);
+	/* Discarded and dropped are added one after the other: a moment's difference is none. */
+	return sent > INT64_MAX ? 0 : sent;
+}
+
 void counters_add_upload(struct counters *counters, uint64_t bytes, uint64_t ms)
 {
 	counter_add(&counters->segments_uploaded, 1);

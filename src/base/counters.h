@@ -130,6 +130,12 @@ static inline uint64_t counter_read(const counter *count)
 		counter_add(&(interface)->all->field, (amount)); \
 	} while (0)
 
+/* The packets that were sent, as above: of an interface's part, or of the whole. */
+#define counters_sent(part) \
+	counters_sum_sent(&(part)->packets, &(part)->packets_discarded, (part)->drops)
+uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
+			   const counter drops[DROP_REASON_COUNT]);
+
 void counters_init(struct counters *counters);
 void counters_done(struct counters *counters);
 

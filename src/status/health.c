@@ -129,19 +129,18 @@ static void judge_traffic(const struct status_facts *facts, struct health_findin
 
 static void judge_loss(const struct status_facts *facts, struct health_finding *finding)
 {
-	uint64_t limit = facts->conf->status_max_loss, all;
+	uint64_t limit = facts->conf->status_max_loss;
 	struct trend_sample last;
 
 	if (!trend_since(&facts->trend->all, LOSS_WINDOW_MS, &last)) {
 		say(finding, "not judged yet");
 		return;
 	}
-	all = last.packets + last.drops;
-	finding->is_failing = limit < 100 && last.drops * 100 > all * limit;
+	finding->is_failing = limit < 100 && last.drops * 100 > last.sent * limit;
 	say(finding,
 	    "%" PRIu64 " of %" PRIu64 " packets of the last %" PRIu64
 	    " s were dropped, allowed are %" PRIu64 " %%",
-	    last.drops, all, last.ms / CLOCK_MS_PER_S, limit);
+	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
 }
 
 static void judge_waiting(const struct status_facts *facts, struct health_finding *finding)

@@ -28,6 +28,7 @@ struct history_sample history_look(const struct status_facts *facts)
 		.ms = facts->now_ms,
 		.packets = counter_read(&counters->packets),
 		.bytes = counter_read(&counters->bytes),
+		.sent = counters_sent(counters),
 		.uploaded_bytes = counter_read(&counters->bytes_uploaded),
 	};
 

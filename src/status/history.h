@@ -17,6 +17,7 @@
 struct history_sample {
 	uint64_t ms; /* monotonic */
 	uint64_t packets, bytes, drops, uploaded_bytes;
+	uint64_t sent;   /* recorded or dropped, each packet once */
 	uint64_t lag_ms; /* age of the oldest segment that waited then */
 };
 

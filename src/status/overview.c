@@ -126,9 +126,10 @@ static void write_rules(FILE *out, const struct status_facts *facts)
 static void write_sample(FILE *out, const struct history_sample *sample, uint64_t now_ms)
 {
 	(void)fprintf(out,
-		      "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]",
+		      "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+		      ",%" PRIu64 "]",
 		      now_ms - sample->ms, sample->packets, sample->bytes, sample->drops,
-		      sample->uploaded_bytes, sample->lag_ms);
+		      sample->uploaded_bytes, sample->lag_ms, sample->sent);
 }
 
 static void write_history(FILE *out, const struct status_facts *facts)
@@ -137,7 +138,7 @@ static void write_history(FILE *out, const struct status_facts *facts)
 	size_t count = facts->history ? history_count(facts->history) : 0;
 
 	(void)fputs(",\"columns\":[\"age_ms\",\"packets\",\"bytes\",\"drops\",\"uploaded\","
-		    "\"lag_ms\"],\"history\":[",
+		    "\"lag_ms\",\"sent\"],\"history\":[",
 		    out);
 	for (size_t i = 0; i < count; i++) {
 		write_sample(out, history_at(facts->history, i), facts->now_ms);

@@ -183,7 +183,7 @@ static void write_loss(FILE *out, const struct status_facts *facts)
 
 	(void)trend_since(&facts->trend->all, 60000, &minute);
 	if (minute.drops > 0)
-		share = 100.0 * (double)minute.drops / (double)(minute.drops + minute.packets);
+		share = 100.0 * (double)minute.drops / (double)minute.sent;
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
 		      minute.drops, share);
 	if (sum_drops(counters->drops) > 0)

@@ -53,12 +53,13 @@ static void sample_interface(void *context, const struct interface_counters *int
 		.ms = sampling->now_ms,
 		.packets = counter_read(&interface->packets),
 		.bytes = counter_read(&interface->bytes),
+		.sent = counters_sent(interface),
 	};
 	uint64_t in, out;
 
 	for (int i = 0; i < DROP_REJECTED; i++)
 		sample.drops += counter_read(&interface->drops[i]);
-	sample.seen = sample.packets + sample.drops + counter_read(&interface->packets_own);
+	sample.seen = sample.sent + counter_read(&interface->packets_own);
 	if (system_packets(sampling->system_table, interface->name, &in, &out))
 		sample.system = (sampling->interest.in ? in : 0) +
 				(sampling->interest.out ? out : 0);
@@ -85,11 +86,12 @@ void trend_sample(struct trend *trend, struct counters *counters, const char *sy
 		.ms = now_ms,
 		.packets = counter_read(&counters->packets),
 		.bytes = counter_read(&counters->bytes),
+		.sent = counters_sent(counters),
 	};
 
 	for (int i = 0; i < DROP_REJECTED; i++)
 		sample.drops += counter_read(&counters->drops[i]);
-	sample.seen = sample.packets + sample.drops + counter_read(&counters->packets_own);
+	sample.seen = sample.sent + counter_read(&counters->packets_own);
 	for (size_t i = 0; i < COUNTERS_LEVELS_MAX; i++)
 		sample.packed += counter_read(&counters->levels[i].bytes_after);
 	add_sample(&trend->all, &sample);
@@ -102,6 +104,11 @@ const struct trend_series *trend_of(const struct trend *trend, const char *inter
 		if (strcmp(trend->interfaces[i]->name, interface) == 0)
 			return trend->interfaces[i];
 	return NULL;
+}
+
+static uint64_t subtract(uint64_t new, uint64_t old)
+{
+	return new > old ? new - old : 0;
 }
 
 bool trend_since(const struct trend_series *series, uint64_t window_ms,
@@ -125,10 +132,14 @@ bool trend_since(const struct trend_series *series, uint64_t window_ms,
 		.packets = new->packets - old->packets,
 		.bytes = new->bytes - old->bytes,
 		.drops = new->drops - old->drops,
-		.seen = new->seen - old->seen,
+		.sent = subtract(new->sent, old->sent),
+		.seen = subtract(new->seen, old->seen),
 		/* An interface that was made anew counts from 0. */
-		.system = new->system > old->system ? new->system - old->system : 0,
+		.system = subtract(new->system, old->system),
 		.packed = new->packed - old->packed,
 	};
+	/* What is deleted may be of before the window. */
+	if (ret_difference->sent < ret_difference->drops)
+		ret_difference->sent = ret_difference->drops;
 	return true;
 }

@@ -15,9 +15,11 @@
 #define TREND_SAMPLES 40
 
 struct trend_sample {
-	uint64_t ms; /* monotonic; of a difference, its length */
-	uint64_t packets, bytes, drops;
-	uint64_t seen;   /* all packets that reached us: recorded, dropped or our own */
+	uint64_t ms;             /* monotonic; of a difference, its length */
+	uint64_t packets, bytes; /* recorded */
+	uint64_t sent;           /* recorded or dropped, each packet once */
+	uint64_t drops;          /* of them; those of refused segments, which are kept, are none */
+	uint64_t seen;           /* all packets that reached us: sent, or our own */
 	uint64_t system; /* packets that the system counted on the interface; 0 of all together */
 	uint64_t packed; /* bytes after compression; of all together only */
 };

@@ -147,7 +147,7 @@ def test_json(lab):
     daemon.wait_for(lambda: get(URL + "overview.json")["packets"] == 100, 20, "the packets")
     now = get(URL + "overview.json")
     equal(set(now["drops"]), set(harness.DROPS), "reasons")
-    equal(now["columns"], ["age_ms", "packets", "bytes", "drops", "uploaded", "lag_ms"], "columns")
+    equal(now["columns"], ["age_ms", "packets", "bytes", "drops", "uploaded", "lag_ms", "sent"], "columns")
     equal(now["history"][-1][:2], [0, 100], "the last sample is now")
     check(len(now["history"]) >= 2, "no history: %s" % json.dumps(now["history"]))
     daemon.end_segment()

@@ -176,6 +176,45 @@ static void test_loss_is_that_of_the_last_minute(void **state)
 	counters_return(eth0);
 }
 
+static const char *why(struct fixture *fixture, const char *rule, struct health_finding *finding)
+{
+	struct health_finding findings[HEALTH_RULES];
+
+	(void)health_judge(&fixture->facts, false, findings);
+	for (size_t i = 0; i < HEALTH_RULES; i++)
+		if (strcmp(health_rules[i].name, rule) == 0)
+			*finding = findings[i];
+	return finding->why;
+}
+
+/* What was recorded and deleted for want of room was sent once, and is lost whole. */
+static void test_deleted_packets_were_sent_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	struct health_finding finding;
+
+	sample(fixture, 0, 0);
+	interface_add(eth0, packets, 1000);
+	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
+	sample(fixture, 1, 1000);
+	assert_string_equal(why(fixture, "loss", &finding),
+			    "1000 of 1000 packets of the last 5 s were dropped, allowed are 1 %");
+	/* Of an earlier run, or of longer ago than the window: more than was sent since. */
+	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 5000);
+	sample(fixture, 2, 1000);
+	assert_string_equal(why(fixture, "loss", &finding),
+			    "6000 of 6000 packets of the last 10 s were dropped, allowed are 1 %");
+	/* To delete is not to capture. */
+	for (unsigned step = 3; step < 8; step++) {
+		counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
+		sample(fixture, step, step * 1000);
+	}
+	(void)why(fixture, "traffic", &finding);
+	assert_true(finding.is_failing);
+	counters_return(eth0);
+}
+
 static void test_silence_beside_traffic(void **state)
 {
 	struct fixture *fixture = *state;
@@ -340,7 +379,9 @@ static void test_overview(void **state)
 	struct fixture *fixture = *state;
 	struct interface_counters *odd = counters_take(&fixture->counters, "<b>\"\\\xff");
 	struct history *history = history_new();
-	struct history_sample sample = { .ms = NOW_MS - 10000, .packets = 3, .drops = 1 };
+	struct history_sample sample = {
+		.ms = NOW_MS - 10000, .packets = 3, .sent = 4, .drops = 1
+	};
 	struct page_reply reply;
 
 	history_add(history, &sample);
@@ -360,7 +401,7 @@ static void test_overview(void **state)
 		"\"failing\":true,",
 		"\"interfaces\":[{\"name\":\"<b>\\\"\\\\",
 		"\"spool\":{\"ready\":2,",
-		"\"history\":[[10000,3,0,1,0,0],[0,12345,0,7,0,2500]]}",
+		"\"history\":[[10000,3,0,1,0,0,4],[0,12345,0,7,0,2500,12352]]}",
 		"{\"rule\":\"waiting\",\"ok\":true,\"live\":false,\"why\":\"the oldest ",
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
@@ -504,6 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_rule_fails_by_its_cause),
 		TEST(test_loss_is_that_of_the_last_minute),
+		TEST(test_deleted_packets_were_sent_once),
 		TEST(test_silence_beside_traffic),
 		TEST(test_system_table),
 		TEST(test_metrics_tell_what_was_counted),
