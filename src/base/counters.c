@@ -64,21 +64,6 @@ void counters_done(struct counters *counters)
 	(void)pthread_mutex_destroy(&counters->lock);
 }
 
-/* Its numbers live on in those of `other_interfaces`, so that no sum ever goes back. */
-static void merge(struct counters *counters, struct interface_counters *interface)
-{
-	struct interface_counters *other = &counters->other_interfaces;
-
-	counter_add(&other->packets, counter_read(&interface->packets));
-	counter_add(&other->packets_discarded, counter_read(&interface->packets_discarded));
-	counter_add(&other->packets_own, counter_read(&interface->packets_own));
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		counter_add(&other->drops[i], counter_read(&interface->drops[i]));
-	counter_add(&other->bytes, counter_read(&interface->bytes));
-	counter_add(&other->segments, counter_read(&interface->segments));
-	counter_add(&other->restarts, counter_read(&interface->restarts));
-}
-
 /* The place of this name; else a free one; else that of the interface that is gone for longest. */
 static struct interface_counters *find_place(struct counters *counters, const char *name)
 {
@@ -108,11 +93,11 @@ static struct interface_counters *find_or_make(struct counters *counters, const 
 
 	if (place != &counters->other_interfaces && strcmp(place->name, name) == 0)
 		return place;
-	counters->has_other_interfaces |= place->name[0] != '\0';
-	if (place == &counters->other_interfaces)
+	if (place == &counters->other_interfaces) {
+		counters->has_other_interfaces = true;
 		return place;
-	if (place->name[0])
-		merge(counters, place);
+	}
+	/* What the one before it counted is in the whole. */
 	*place = (struct interface_counters){ .all = counters };
 	(void)snprintf(place->name, sizeof place->name, "%s", name);
 	return place;

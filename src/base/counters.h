@@ -49,8 +49,8 @@ struct counters;
 
 /*
  * The part of one interface. Taken by the stages that work on it, which keep the pointer; afterwards it
- * stays until its place is needed, and then goes into that of `other_interfaces`. Fields that are also
- * in struct counters are added to with interface_add(), which adds to both.
+ * stays until its place is needed. Fields that are also in struct counters are added to with
+ * interface_add(), which adds to both.
  */
 #define COUNTERS_INTERFACES_MAX 256
 struct interface_counters {

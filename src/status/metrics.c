@@ -145,20 +145,29 @@ static void sample_live(struct scrape *scrape)
 	facts_each_interface(scrape->facts, visit_live, scrape);
 }
 
-static void visit_drops(void *context, const struct interface_counters *interface)
+/* With one more label before the reason, or "". */
+static void sample_reasons(struct scrape *scrape, const char *label,
+			   const counter drops[DROP_REASON_COUNT])
 {
-	struct scrape *scrape = context;
-	char label[LABELS_MAX], labels[LABELS_MAX + 64];
+	char labels[LABELS_MAX + 64];
 
-	interface_label(interface, label);
 	for (int i = 0; i < DROP_REASON_COUNT; i++) {
-		(void)snprintf(labels, sizeof labels, "%s,reason=\"%s\"", label,
+		(void)snprintf(labels, sizeof labels, "%s%sreason=\"%s\"", label, *label ? "," : "",
 			       drop_reason_names[i]);
-		sample_count(scrape, labels, counter_read(&interface->drops[i]));
+		sample_count(scrape, labels, counter_read(&drops[i]));
 	}
 }
 
-static void sample_drops(struct scrape *scrape)
+static void visit_drops(void *context, const struct interface_counters *interface)
+{
+	struct scrape *scrape = context;
+	char label[LABELS_MAX];
+
+	interface_label(interface, label);
+	sample_reasons(scrape, label, interface->drops);
+}
+
+static void sample_interface_drops(struct scrape *scrape)
 {
 	counters_each_interface(scrape->facts->counters, visit_drops, scrape);
 }
@@ -168,6 +177,11 @@ static void sample_drops(struct scrape *scrape)
 static void sample_counter(struct scrape *scrape)
 {
 	sample_count(scrape, "", counter_read(field_of(scrape, scrape->facts->counters)));
+}
+
+static void sample_drops(struct scrape *scrape)
+{
+	sample_reasons(scrape, "", scrape->facts->counters->drops);
 }
 
 /* A stamp in ns; none yet is 0, as Prometheus has it. */
@@ -384,18 +398,29 @@ static const struct metric metrics[] = {
 	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
 	  "1 while packets can be captured from the interface, 0 while it is away or down, or waited "
 	  "for because capture.interface names it." },
-	{ "recorded_packets", METRIC_COUNTER, INTERFACE(packets),
+	{ "recorded_packets", METRIC_COUNTER, TOTAL(packets),
 	  "Packets written to segments, also those that were deleted or refused later." },
-	{ "recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),
+	{ "recorded_bytes", METRIC_COUNTER, TOTAL(bytes),
 	  "Bytes of those packets as they stand in the file, before compression." },
-	{ "dropped_packets", METRIC_COUNTER, FACTS(sample_drops, "interface, reason"),
-	  "Packets lost: kernel (ring full), interface, budget (spool full), disk, rejected "
-	  "(refused for good)." },
-	{ "discarded_packets", METRIC_COUNTER, INTERFACE(packets_discarded),
+	{ "dropped_packets", METRIC_COUNTER, FACTS(sample_drops, "reason"),
+	  "Packets lost: kernel (ring full), interface (lost by its hardware or driver), budget (spool "
+	  "full), disk, rejected (refused for good)." },
+	{ "discarded_packets", METRIC_COUNTER, TOTAL(packets_discarded),
 	  "Packets that were recorded, and then deleted for want of room or refused for good; "
 	  "dropped_packets has them as well." },
-	{ "own_packets", METRIC_COUNTER, INTERFACE(packets_own),
+	{ "own_packets", METRIC_COUNTER, TOTAL(packets_own),
 	  "Packets of our own uploads, which are left out." },
+	{ "interface_recorded_packets", METRIC_COUNTER, INTERFACE(packets),
+	  "The part of each interface in recorded_packets." },
+	{ "interface_recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),
+	  "The part of each interface in recorded_bytes." },
+	{ "interface_dropped_packets", METRIC_COUNTER,
+	  FACTS(sample_interface_drops, "interface, reason"),
+	  "The part of each interface in dropped_packets." },
+	{ "interface_discarded_packets", METRIC_COUNTER, INTERFACE(packets_discarded),
+	  "The part of each interface in discarded_packets." },
+	{ "interface_own_packets", METRIC_COUNTER, INTERFACE(packets_own),
+	  "The part of each interface in own_packets." },
 	{ "interfaces_left_out", METRIC_GAUGE, FACT(sample_left_out),
 	  "Interfaces that are asked for beyond capture.max_interfaces, and not recorded." },
 	{ "chunk_waits", METRIC_COUNTER, FACT(sample_chunk_waits),
@@ -411,7 +436,9 @@ static const struct metric metrics[] = {
 	{ "queue_limit_chunks", METRIC_GAUGE, FACT(sample_chunks_limit),
 	  "How many of them there can be; then the ring is the last buffer." },
 
-	{ "segments", METRIC_COUNTER, INTERFACE(segments), "Segments finished." },
+	{ "segments", METRIC_COUNTER, TOTAL(segments), "Segments finished." },
+	{ "interface_segments", METRIC_COUNTER, INTERFACE(segments),
+	  "The part of each interface in segments." },
 	{ "compression_input_bytes", METRIC_COUNTER, LEVEL(bytes_before),
 	  "Bytes given to the compressor." },
 	{ "compression_output_bytes", METRIC_COUNTER, LEVEL(bytes_after),

@@ -110,17 +110,19 @@ def test_metrics_are_what_was_sent(lab):
     wait_until(lambda: len(lab.gcs.names()) == 2, 20, "two objects")
     found = wait_until(lambda: (lambda now: now if value(now, "uploads_total", result="success") == 2
                                 else None)(metrics()), 10, "two uploads")
-    equal(value(found, "recorded_packets_total", interface="veth0"), 3000, "packets of veth0")
-    equal(value(found, "recorded_packets_total", interface="veth1"), 500, "packets of veth1")
+    equal(value(found, "interface_recorded_packets_total", interface="veth0"), 3000, "packets of veth0")
+    equal(value(found, "interface_recorded_packets_total", interface="veth1"), 500, "packets of veth1")
     equal(total(found, "dropped_packets_total"), 0, "drops")
+    equal(value(found, "recorded_packets_total"), 3500, "packets")
+    equal(value(found, "segments_total"), 2, "segments")
     equal(value(found, "interface_up", interface="veth1"), 1, "veth1 is up")
-    equal(value(found, "segments_total", interface="veth0"), 1, "segments of veth0")
+    equal(value(found, "interface_segments_total", interface="veth0"), 1, "segments of veth0")
     objects = lab.objects()
     for name in ("veth0", "veth1"):
         # Each file has a header of 24 bytes, which is compressed, and no packet's.
         recorded = sum(each.number("pcap-bytes") - 24 for each in objects
                        if each.metadata["interface"] == name)
-        equal(value(found, "recorded_bytes_total", interface=name), recorded, "bytes of " + name)
+        equal(value(found, "interface_recorded_bytes_total", interface=name), recorded, "bytes of " + name)
     equal(total(found, "compression_input_bytes_total"),
           sum(each.number("pcap-bytes") for each in objects), "bytes before compression")
     sizes = sum(each.number("bytes") for each in objects)
@@ -167,7 +169,7 @@ def test_losses_are_told_by_reason(lab):
     found = wait_until(lambda: (lambda now: now if total(now, "recorded_packets_total")
                                 + total(now, "dropped_packets_total") == 5000 else None)(metrics()),
                        20, "every packet is recorded or dropped")
-    lost = value(found, "dropped_packets_total", interface="veth0", reason="kernel")
+    lost = value(found, "interface_dropped_packets_total", interface="veth0", reason="kernel")
     check(lost > 0, "nothing was lost")
     equal(total(found, "dropped_packets_total"), lost, "losses for other reasons")
     wait_failing(["loss"])

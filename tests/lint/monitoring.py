@@ -26,7 +26,9 @@ TARGET_LABELS = {"job", "instance", "cluster", "alertname", "alertstate", "le"}
 PANELS = {"row", "stat", "timeseries", "table", "state-timeline"}
 WIDTH = 24
 # What is on the dashboard already by another metric, or is only of use when looking for a fault.
-NOT_SHOWN = {"kube_node_tracer_spool_full", "kube_node_tracer_spool_filesystem_size_bytes"}
+NOT_SHOWN = {"kube_node_tracer_spool_full", "kube_node_tracer_spool_filesystem_size_bytes",
+             "kube_node_tracer_interface_discarded_packets_total", "kube_node_tracer_interface_own_packets_total",
+             "kube_node_tracer_interface_segments_total"}
 
 
 def metrics():

@@ -302,8 +302,10 @@ static void test_metrics_tell_what_was_counted(void **state)
 	assert_int_equal(reply.status, 200);
 	assert_non_null(strstr(reply.content_type, "0.0.4"));
 	static const char *const lines[] = {
-		"\nkube_node_tracer_recorded_packets_total{interface=\"eth0\"} 12345\n",
-		("\nkube_node_tracer_dropped_packets_total"
+		"\nkube_node_tracer_recorded_packets_total 12345\n",
+		"\nkube_node_tracer_interface_recorded_packets_total{interface=\"eth0\"} 12345\n",
+		"\nkube_node_tracer_dropped_packets_total{reason=\"kernel\"} 7\n",
+		("\nkube_node_tracer_interface_dropped_packets_total"
 		 "{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} 7\n"),
 		"\nkube_node_tracer_uploads_total{result=\"success\"} 1\n",
 		"\nkube_node_tracer_uploads_total{result=\"retry\"} 3\n",
