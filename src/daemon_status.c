@@ -105,7 +105,7 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
 
 	/* While the spool is busy, what it last told. */
-	(void)spool_totals(daemon->spool, &daemon->totals);
+	facts.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
 	facts.spool = daemon->totals;
 	if (daemon->uploader)
 		uploader_trouble(daemon->uploader, daemon->trouble, sizeof daemon->trouble);

@@ -227,6 +227,7 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 		entry->is_claimed = false;
 		if (result == 0)
 			spool_index_set_state(spool, entry, to);
+		spool->refused += result == 0 && to == SPOOL_REJECTED;
 		if (has_failed || result < 0)
 			spool_index_failed(entry, clock_monotonic_ms());
 	}

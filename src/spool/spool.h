@@ -174,6 +174,8 @@ struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */
 	uint64_t bytes;                    /* that the folder takes, with all that is in it */
 	uint64_t disk_free, disk_total;    /* of its file system, when last looked at */
+	/* Segments since the start: set aside for good; gone before they were uploaded, mostly for room. */
+	uint64_t refused, lost;
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

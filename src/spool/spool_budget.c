@@ -135,6 +135,7 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	if (entry->state == SPOOL_READY) {
 		counters_discard(spool->counters, segment.interface, DROP_BUDGET, segment.packets);
 		spool->deleted_packets += segment.packets;
+		spool->lost++;
 	}
 	log_info("segment deleted, the spool is over its limits", log_text("name", entry->name),
 		 log_text("folder", spool_folder_names[entry->state]),
@@ -321,6 +322,8 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		.sending = spool->counts[SPOOL_SENDING],
 		.rejected = spool->counts[SPOOL_REJECTED],
 		.bytes = bytes_taken(spool),
+		.refused = spool->refused,
+		.lost = spool->lost,
 		.disk_free = spool->disk_free,
 		.disk_total = spool->disk_total,
 		.oldest_ns = oldest_ns(spool),

@@ -84,6 +84,7 @@ struct spool {
 	size_t counts[SPOOL_STATE_COUNT];
 	/* Allocated: for what is in the list; the folders and our files in them; everybody else's. */
 	uint64_t entry_bytes, folder_bytes, foreign_bytes;
+	uint64_t refused, lost;                     /* as in struct spool_totals */
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
 	bool is_deleting, has_failed, is_broken;    /* said already */
 };

@@ -68,6 +68,7 @@ void spool_lose(struct spool *spool, const struct spool_entry *entry)
 		spool_facts_guess(entry->name, &segment);
 	if (segment.packets < entry->packets)
 		segment.packets = entry->packets;
+	spool->lost++;
 	drops[DROP_DISK] = segment.packets;
 	counters_discard(spool->counters, segment.interface, DROP_DISK, segment.packets);
 	spool_carry(spool, drops, "");

@@ -276,22 +276,24 @@ static int run_reload(const struct peer *peer)
 static int run_flush(const struct peer *peer)
 {
 	cleanup_free char *said = mem_strdup("");
-	char page[64];
-	uint64_t since;
+	char page[128];
 	int status;
 
-	{
+	for (;;) {
 		cleanup_answer struct answer answer = { .text = NULL };
 
 		status = ask(peer, "POST", "/flush", PATIENCE_MS, &answer);
 		if (status != 0)
 			return status;
-		if (answer.status != HTTP_OK)
+		if (answer.status == HTTP_OK) {
+			(void)snprintf(page, sizeof page, "/flush?since=%.*s",
+				       (int)strcspn(answer.body, "\n"), answer.body);
+			break;
+		}
+		if (answer.status != HTTP_ACCEPTED)
 			return tell(&answer);
-		if (sscanf(answer.body, "%" SCNu64, &since) != 1)
-			return EX_PROTOCOL;
+		sleep_ms(FLUSH_POLL_MS);
 	}
-	(void)snprintf(page, sizeof page, "/flush?since=%" PRIu64, since);
 	for (;;) {
 		cleanup_answer struct answer answer = { .text = NULL };
 

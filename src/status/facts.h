@@ -40,6 +40,7 @@ struct status_facts {
 	uint64_t real_ns, started_real_ns;
 	size_t chunks, chunks_free;
 	struct spool_totals spool;
+	bool is_spool_stale; /* it was busy: that is what it told before */
 	bool is_spool_full;
 	size_t lanes,
 		lanes_live; /* interfaces to record, and those that packets can be captured from */

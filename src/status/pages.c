@@ -159,7 +159,34 @@ static void answer_reload(const struct pages_actions *actions, const struct page
 	}
 }
 
-/* Answers from when on what is captured need not be uploaded for the flush to be done. */
+/* A flush, as the answer to POST has it and each question for its progress brings it back. */
+struct flush {
+	uint64_t since_ns;      /* what is captured from then on need not be uploaded */
+	uint64_t refused, lost; /* segments until then, of struct spool_totals */
+	bool is_open;           /* a segment of before is not in the spool yet */
+};
+#define FLUSH_FORMAT "%" PRIu64 ".%" PRIu64 ".%" PRIu64
+
+static bool parse_flush(const char *text, struct flush *ret_flush)
+{
+	struct flush flush = { .is_open = false };
+	uint64_t *const numbers[] = { &flush.since_ns, &flush.refused, &flush.lost };
+	char word[32];
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t length = text ? strcspn(text, ".") : 0;
+
+		if (length == 0 || length >= sizeof word)
+			return false;
+		(void)snprintf(word, sizeof word, "%.*s", (int)length, text);
+		if (text_parse_number(word, numbers[i]) < 0)
+			return false;
+		text = text[length] ? text + length + 1 : NULL;
+	}
+	*ret_flush = flush;
+	return !text;
+}
+
 static void answer_flush(const struct pages_actions *actions, const struct page_request *request,
 			 FILE *out, struct page_reply *reply)
 {
@@ -168,14 +195,14 @@ static void answer_flush(const struct pages_actions *actions, const struct page_
 	(void)request;
 	if (is_stopping(actions, &facts, out, reply))
 		return;
+	if (facts.is_spool_stale) {
+		reply->status = HTTP_ACCEPTED;
+		(void)fputs("the spool is busy\n", out);
+		return;
+	}
 	actions->flush(actions->context);
-	(void)fprintf(out, "%" PRIu64 "\n", facts.real_ns);
+	(void)fprintf(out, FLUSH_FORMAT "\n", facts.real_ns, facts.spool.refused, facts.spool.lost);
 }
-
-struct flush {
-	uint64_t since_ns;
-	bool is_open; /* a segment of before is not in the spool yet */
-};
 
 static void look_for_open(void *context, const struct interface_counters *interface)
 {
@@ -193,25 +220,36 @@ static void answer_flush_progress(const struct pages_actions *actions,
 				  struct page_reply *reply)
 {
 	struct status_facts facts;
-	struct flush flush = { .is_open = false };
-	uint64_t waiting;
+	struct flush flush;
+	uint64_t waiting, refused, lost;
 
 	actions->gather(actions->context, &facts);
 	waiting = facts.spool.ready + facts.spool.sending;
-	if (!request->since || text_parse_number(request->since, &flush.since_ns) < 0) {
+	if (!parse_flush(request->since, &flush)) {
 		reply->status = HTTP_BAD_REQUEST;
 		(void)fputs("since= has to be what POST answered.\n", out);
 		return;
 	}
 	counters_each_interface(facts.counters, look_for_open, &flush);
+	refused = facts.spool.refused - flush.refused;
+	lost = facts.spool.lost - flush.lost;
 	if (flush.is_open || facts.real_ns < flush.since_ns + IN_RING_NS) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("ending the open segments\n", out);
+	} else if (facts.is_spool_stale) {
+		reply->status = HTTP_ACCEPTED;
+		(void)fputs("the spool is busy\n", out);
 	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fprintf(out, "%" PRIu64 " segment%s\n%s%s", waiting,
 			      waiting == 1 ? " waits" : "s wait", facts.trouble,
 			      *facts.trouble ? "\n" : "");
+	} else if (refused > 0 || lost > 0) {
+		reply->status = HTTP_CONFLICT;
+		(void)fprintf(out,
+			      "not all is uploaded: segments refused for good: %" PRIu64
+			      ", deleted: %" PRIu64 "; see the log\n",
+			      refused, lost);
 	} else {
 		(void)fputs("all is uploaded\n", out);
 	}

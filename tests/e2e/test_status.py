@@ -605,6 +605,14 @@ def test_rotate_and_flush(lab):
     lab.check_numbers(lab.objects(), 300)
     lab.check_spool_empty()
     equal(run_command(lab, "flush")[0], 0, "nothing to flush")
+    # What was refused for good meanwhile is not uploaded.
+    lab.gcs.fault("*", status=400, times=0)
+    lab.send(100, first=300)
+    status, out, said, _ = run_command(lab, "flush", timeout=60)
+    equal((status, out), (1, ""), "flush of what is refused: " + said)
+    contains(said, "not all is uploaded: segments refused for good: 1, deleted: 0", "flush")
+    lab.gcs.clear_faults()
+    equal(run_command(lab, "flush")[:2], (0, "all is uploaded\n"), "flush afterwards")
     equal(daemon.stop(), 0, "exit status")
 
 

@@ -541,6 +541,68 @@ static void test_requests(void **state)
 	free(reply.body);
 }
 
+static void note_flush(void *context)
+{
+	struct fixture *fixture = context;
+
+	counter_add(&fixture->counters.reloads, 1); /* anything that shows it */
+}
+
+static void expect_flush(struct fixture *fixture, const char *since, unsigned status,
+			 const char *said)
+{
+	struct page_request request = {
+		.method = since ? "GET" : "POST",
+		.path = "/flush",
+		.since = since,
+		.is_control = true,
+	};
+	struct page_reply reply;
+
+	pages_answer(&fixture->actions, &request, &reply);
+	if (reply.status != status || !strstr(reply.body, said))
+		fail_msg("%s: %u %s", since ? since : "POST", reply.status, reply.body);
+	free(reply.body);
+}
+
+/* That all is uploaded is said when it is known and true. */
+static void test_flush_is_truthful(void **state)
+{
+	static const char *const bad[] = {
+		"",       "1",      "1.2",    "1.2.3.4",
+		"1.2.3.", "1..3",   "x.2.3",  "1.2.-3",
+		".1.2.3", "1.2. 3", "1.2.3x", "1.2.99999999999999999999999999999999999999"
+	};
+	struct fixture *fixture = *state;
+	struct status_facts *facts = &fixture->facts;
+
+	fixture->actions.flush = note_flush;
+	facts->spool.refused = 4;
+	facts->spool.lost = 7;
+	facts->is_spool_stale = true;
+	expect_flush(fixture, NULL, 202, "busy");
+	assert_int_equal(counter_read(&fixture->counters.reloads), 0);
+	facts->is_spool_stale = false;
+	expect_flush(fixture, NULL, 200, "100000000000000.4.7\n");
+	assert_int_equal(counter_read(&fixture->counters.reloads), 1);
+	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+		expect_flush(fixture, bad[i], 400, "since=");
+	expect_flush(fixture, "100000000000000.4.7", 202, "ending");
+	facts->real_ns += CLOCK_NS_PER_S;
+	expect_flush(fixture, "100000000000000.4.7", 200, "all is uploaded\n");
+	facts->is_spool_stale = true;
+	expect_flush(fixture, "100000000000000.4.7", 202, "busy");
+	facts->is_spool_stale = false;
+	facts->spool.ready = 1;
+	facts->spool.oldest_ns = facts->real_ns - 2 * CLOCK_NS_PER_S;
+	expect_flush(fixture, "100000000000000.4.7", 202, "1 segment waits\n");
+	facts->spool.oldest_ns = 0;
+	facts->spool.refused = 5;
+	expect_flush(fixture, "100000000000000.4.7", 409, "refused for good: 1, deleted: 0");
+	facts->spool.lost = 9;
+	expect_flush(fixture, "100000000000000.5.7", 409, "refused for good: 0, deleted: 2");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -557,6 +619,7 @@ int main(void)
 		TEST(test_status_tells_what_was_measured),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
+		TEST(test_flush_is_truthful),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
