@@ -27,7 +27,7 @@ enum drop_reason {
 	DROP_INTERFACE, /* the interface could not hand it over */
 	DROP_BUDGET,    /* the spool was full */
 	DROP_DISK,      /* the file could not be written */
-	DROP_REJECTED,  /* the sink will never take its segment, which waits in rejected/ */
+	DROP_REJECTED,  /* its segment can never be sent, and waits in rejected/ */
 	DROP_REASON_COUNT,
 };
 

@@ -124,7 +124,7 @@ static void carry_drops(struct recorder *recorder)
 {
 	if (sum_of_drops(&recorder->segment) == 0)
 		return;
-	spool_carry(recorder->context.spool, recorder->segment.drops, "");
+	spool_carry(recorder->context.spool, recorder->segment.drops);
 	memset(recorder->segment.drops, 0, sizeof recorder->segment.drops);
 	recorder->noted_drops = 0;
 }

@@ -99,20 +99,37 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 	struct interface_counters *counts;
 	struct segment segment;
 	cleanup_close int fd = spool_open_unfinished(spool, name, &segment, err);
+	uint64_t told, lost;
 	struct stat st;
 
-	if (fd < 0 || walk_file(fd, name, &segment, err) < 0)
+	if (fd < 0)
+		return -1;
+	told = segment.packets;
+	if (walk_file(fd, name, &segment, err) < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
 	if (segment.bytes == 0 && st.st_size > SMALL_BYTES)
 		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
+	/* Written once, and not on the disk: after a power failure, or an error when it was synced. */
+	lost = told > segment.packets ? told - segment.packets : 0;
+	segment.drops[DROP_DISK] += lost;
 	if (segment.packets == 0) {
-		log_notice("unfinished segment without packets removed", log_text("name", name));
 		/* What was lost before it stays told. */
-		spool_carry(spool, segment.drops, name);
-		spool_discard(spool, name);
+		if (spool_delete_unfinished(spool, name, segment.drops, err) < 0)
+			return -1;
+		counters_discard(counters, segment.interface, DROP_DISK, lost);
+		log_notice("unfinished segment without packets removed", log_text("name", name),
+			   log_number("packets_lost", lost));
 		return 0;
+	}
+	if (lost > 0) {
+		/* Once: if what follows fails, the next try finds what is told here. */
+		if (spool_note_facts(spool, name, &segment, err) < 0)
+			return -1;
+		counters_discard(counters, segment.interface, DROP_DISK, lost);
+		log_warning("unfinished segment lacks packets that were written",
+			    log_text("name", name), log_number("packets", lost));
 	}
 	if (ftruncate(fd, (off_t)segment.bytes) < 0)
 		return error_errno(err, "cut");

@@ -249,15 +249,19 @@ int spool_release(struct spool *spool, struct spool_claim *claim, bool has_faile
 	return end_claim(spool, claim, SPOOL_READY, has_failed, err);
 }
 
+void spool_count_rejected(struct spool *spool, const struct segment *segment)
+{
+	counter_add(&spool->counters->segments_rejected, 1);
+	counters_discard(spool->counters, segment->interface, DROP_REJECTED, segment->packets);
+}
+
 int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
 	spool_attempts_remove(spool, claim->name);
 	spool_account_beside(spool, claim->name);
-	counter_add(&spool->counters->segments_rejected, 1);
-	counters_discard(spool->counters, claim->segment.interface, DROP_REJECTED,
-			 claim->segment.packets);
+	spool_count_rejected(spool, &claim->segment);
 	return 0;
 }
 

@@ -75,7 +75,7 @@ void spool_leave_facts(struct spool *spool, const char *name, const struct segme
 void spool_abandon(struct spool *spool, const char *name);
 /*
  * Recovery: take one of the files in capturing/ that nobody writes; false: there is none now. It is to be
- * published, discarded, set aside or abandoned; ret_failures: how often that was the end.
+ * published, deleted, set aside or abandoned; ret_failures: how often that was the end.
  */
 bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX + 1],
 			   unsigned *ret_failures);
@@ -85,7 +85,14 @@ bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX +
  */
 int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
 			  struct error *err) __attribute__((warn_unused_result));
-/* Recovery: nothing of capturing/NAME can be read: to rejected/, for a person to look at. */
+/* Recovery: no packet is in capturing/NAME: delete it. The next segment tells these drops. */
+int spool_delete_unfinished(struct spool *spool, const char *name,
+			    const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Recovery: nothing of capturing/NAME can be read: to rejected/, for a person to look at. What its facts
+ * tell of packets is counted as by spool_reject().
+ */
 int spool_set_aside(struct spool *spool, const char *name, struct error *err)
 	__attribute__((warn_unused_result));
 
@@ -163,12 +170,8 @@ void spool_enforce(struct spool *spool);
 void spool_repair(struct spool *spool);
 /* True while there is no room and nothing that may be deleted for it. */
 bool spool_is_full(const struct spool *spool);
-/*
- * Drops that the next segment tells, noted durably. `deleting`: the segment, in ready/ or capturing/, that
- * is about to be deleted and whose they are; "" for none.
- */
-void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT],
-		 const char *deleting);
+/* Drops that the next segment tells, noted durably. */
+void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
 
 struct spool_totals {
 	uint64_t ready, sending, rejected; /* segments */

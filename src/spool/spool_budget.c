@@ -114,7 +114,7 @@ static struct budget_state measure(struct spool *spool, uint64_t more_bytes, uin
 static int delete_for_room(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
 	struct segment segment = { 0 };
-	uint64_t drops[DROP_REASON_COUNT];
+	uint64_t drops[DROP_REASON_COUNT] = { 0 };
 	struct error reading;
 
 	if (spool_facts_read(spool, entry->name, &segment, &reading) < 0)
@@ -122,16 +122,12 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	/* A full disk may not have taken the facts of its end. */
 	if (segment.packets < entry->packets)
 		segment.packets = entry->packets;
-	memcpy(drops, segment.drops, sizeof drops);
-	drops[DROP_BUDGET] += segment.packets;
-	if (entry->state == SPOOL_READY)
-		spool_carry(spool, drops, entry->name);
-	if (unlinkat(spool->folder_fd[entry->state], entry->name, 0) < 0 && errno != ENOENT) {
-		error_errno(err, "remove %s", entry->name);
-		if (entry->state == SPOOL_READY)
-			spool_uncarry(spool, drops);
-		return -1;
+	if (entry->state == SPOOL_READY) {
+		memcpy(drops, segment.drops, sizeof drops);
+		drops[DROP_BUDGET] += segment.packets;
 	}
+	if (spool_carry_deletion(spool, entry->state, entry->name, drops, err) < 0)
+		return -1;
 	if (entry->state == SPOOL_READY) {
 		counters_discard(spool->counters, segment.interface, DROP_BUDGET, segment.packets);
 		spool->deleted_packets += segment.packets;

@@ -45,29 +45,44 @@ static bool is_zero(const uint64_t drops[DROP_REASON_COUNT])
 	return true;
 }
 
-void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], const char *deleting)
+/* With carry_lock. */
+static void add(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], const char *deleting)
 {
 	struct error err;
 
-	(void)pthread_mutex_lock(&spool->carry_lock);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		spool->carried.drops[i] += drops[i];
 	if ((!is_zero(drops) || spool->carried.is_unwritten) &&
 	    write_carried(spool, deleting, &err) < 0)
 		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
+}
+
+void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
+{
+	(void)pthread_mutex_lock(&spool->carry_lock);
+	add(spool, drops, "");
 	(void)pthread_mutex_unlock(&spool->carry_lock);
 }
 
-void spool_uncarry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
+int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
+			 const uint64_t drops[DROP_REASON_COUNT], struct error *err)
 {
-	struct error err;
+	struct spool_carried before;
+	struct error undoing;
+	int result = 0;
 
+	/* Held throughout: nobody may tell drops that do not come true. */
 	(void)pthread_mutex_lock(&spool->carry_lock);
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		spool->carried.drops[i] -= drops[i];
-	if (write_carried(spool, "", &err) < 0)
-		log_debug("noted drops cannot be taken back", log_reason(&err));
+	before = spool->carried;
+	add(spool, drops, name);
+	if (unlinkat(spool->folder_fd[state], name, 0) < 0 && errno != ENOENT) {
+		result = error_errno(err, "remove %s", name);
+		spool->carried = before;
+		if (!is_zero(drops) && write_carried(spool, "", &undoing) < 0)
+			log_debug("noted drops cannot be taken back", log_reason(&undoing));
+	}
 	(void)pthread_mutex_unlock(&spool->carry_lock);
+	return result;
 }
 
 /* One field of the file; cuts it off. */

@@ -163,6 +163,8 @@ void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t by
 void spool_measure_beside(struct spool *spool, struct spool_entry *entry);
 void spool_measure_folders(struct spool *spool);
 
+/* The segment is in rejected/ now: its packets count as discarded and dropped. */
+void spool_count_rejected(struct spool *spool, const struct segment *segment);
 /* The segment's file is gone, not by us: its packets count as dropped. The caller holds the lock. */
 void spool_lose(struct spool *spool, const struct spool_entry *entry);
 
@@ -171,8 +173,13 @@ int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn
 /* Write the facts of a segment that is finished, with all that is carried; that is told then. */
 int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
 		     struct error *err) __attribute__((warn_unused_result));
-/* What spool_carry() noted has not come true. */
-void spool_uncarry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
+/*
+ * Delete a segment's file, whose drops (and packets, as drops) the next segment tells: both or, after an
+ * error, neither, also if the process ends in between. The caller holds the lock.
+ */
+int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
+			 const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
 bool spool_is_temporary(const char *name);

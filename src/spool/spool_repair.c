@@ -71,7 +71,7 @@ void spool_lose(struct spool *spool, const struct spool_entry *entry)
 	spool->lost++;
 	drops[DROP_DISK] = segment.packets;
 	counters_discard(spool->counters, segment.interface, DROP_DISK, segment.packets);
-	spool_carry(spool, drops, "");
+	spool_carry(spool, drops);
 	spool_measure_folders(spool);
 	log_warning("segment vanished from the spool", log_text("name", entry->name),
 		    log_number("packets", segment.packets));

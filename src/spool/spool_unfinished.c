@@ -72,7 +72,7 @@ static void carry_over(struct spool *spool, const char *name, const struct segme
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		if (segment->drops[i] > told.drops[i])
 			drops[i] = segment->drops[i] - told.drops[i];
-	spool_carry(spool, drops, "");
+	spool_carry(spool, drops);
 }
 
 void spool_leave_facts(struct spool *spool, const char *name, const struct segment *segment)
@@ -128,7 +128,33 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 
 int spool_set_aside(struct spool *spool, const char *name, struct error *err)
 {
-	return move_unfinished(spool, name, SPOOL_REJECTED, 0, err);
+	struct segment segment;
+	struct error reading;
+
+	if (spool_facts_read(spool, name, &segment, &reading) < 0)
+		spool_facts_guess(name, &segment);
+	if (move_unfinished(spool, name, SPOOL_REJECTED, 0, err) < 0)
+		return -1;
+	spool_count_rejected(spool, &segment);
+	return 0;
+}
+
+int spool_delete_unfinished(struct spool *spool, const char *name,
+			    const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+{
+	struct spool_entry *entry;
+	int result;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	result = spool_carry_deletion(spool, SPOOL_CAPTURING, name, drops, err);
+	entry = spool_index_find(spool, name);
+	if (result == 0) {
+		spool_forget(spool, name);
+		if (entry)
+			spool_index_delete(spool, entry);
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
+	return result;
 }
 
 void spool_discard(struct spool *spool, const char *name)

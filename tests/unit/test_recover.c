@@ -281,6 +281,78 @@ static void test_drops_of_a_segment_without_packets_are_carried(void **state)
 	(void)close(claimed.fd);
 }
 
+/* The open segment's facts told of all its packets; then the disk did not keep these bytes of it. */
+static void lose_end(struct fixture *fixture, const char *name, const uint8_t *bytes, size_t kept)
+{
+	const struct segment told = { .node = "n",
+				      .interface = "eth0",
+				      .packets = MEMBERS * PACKETS_PER_MEMBER };
+	struct error err;
+
+	begin(fixture, name, bytes, kept);
+	assert_int_equal(spool_note_facts(fixture->spool, name, &told, &err), 0);
+	open_again(fixture);
+	recover(fixture);
+	assert_false(is_there(fixture, "capturing", name));
+}
+
+static void assert_lost(struct fixture *fixture, enum drop_reason reason, uint64_t packets)
+{
+	assert_int_equal(counter_read(&fixture->counters.drops[reason]), packets);
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), packets);
+}
+
+/* What was written and is gone is a loss like any other: told by the segment, and counted. */
+static void test_packets_that_the_disk_did_not_keep_are_counted(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	lose_end(fixture, name, file.bytes, file.member_end[1]);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops[DROP_DISK], 2 * PACKETS_PER_MEMBER);
+	assert_lost(fixture, DROP_DISK, 2 * PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
+static void test_packets_that_the_disk_kept_none_of_are_counted(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  next[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz";
+	struct fixture *fixture = *state;
+	struct segment segment = { .node = "n", .bytes = 1 };
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	lose_end(fixture, name, file.bytes, file.header_end);
+	assert_lost(fixture, DROP_DISK, MEMBERS * PACKETS_PER_MEMBER);
+	begin(fixture, next, "x", 1);
+	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.drops[DROP_DISK], MEMBERS * PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
+static void test_what_is_set_aside_is_counted(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	static const uint8_t zeros[5000];
+	struct fixture *fixture = *state;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	lose_end(fixture, name, zeros, sizeof zeros);
+	assert_true(is_there(fixture, "rejected", name));
+	assert_lost(fixture, DROP_REJECTED, MEMBERS * PACKETS_PER_MEMBER);
+	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
+}
+
 /* The recorder itself. */
 
 #define SEGMENT_BYTES_MAX (128 * 1024) /* of this spool: an eighth of it */
@@ -372,6 +444,9 @@ int main(void)
 		SPOOL_TEST(test_zeros_at_the_end_are_no_packets),
 		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
 		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
+		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted),
+		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
+		SPOOL_TEST(test_what_is_set_aside_is_counted),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
 

@@ -423,6 +423,28 @@ static void test_a_crash_while_telling_counts_once(void **state)
 	(void)close(claimed.fd);
 }
 
+/* What could not be deleted is not lost: nobody tells it, in this run or the next. */
+static void test_a_deletion_that_fails_is_not_told(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/ready/%s", fixture->directory, first);
+	struct spool_claim claimed;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);          /* which unlink() does not remove */
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	enforce(fixture, &(struct budget){ .max_segments = 1 });
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
+	open_again(fixture);
+	publish(fixture, third);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_string_equal(claimed.name, third);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	(void)close(claimed.fd);
+}
+
 static void test_a_damaged_note_is_no_obstacle(void **state)
 {
 	static const char *const damaged[] = { "", "x", "1 2 3\n", "1 0 0 0 0 0",
@@ -891,6 +913,7 @@ int main(void)
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
 		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
 		SPOOL_TEST(test_a_crash_while_telling_counts_once),
+		SPOOL_TEST(test_a_deletion_that_fails_is_not_told),
 		SPOOL_TEST(test_a_damaged_note_is_no_obstacle),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
