@@ -8,6 +8,8 @@
 #include "daemon_lanes_private.h"
 
 #define RETRY_MS UINT64_C(1000)
+/* Of what does not fit the configuration: interfaces are changed, too, and not only configurations. */
+#define REFUSED_RETRY_MS UINT64_C(60000)
 
 struct lane *lane_add(struct lanes *lanes, const struct link *link)
 {
@@ -70,14 +72,16 @@ void lane_try_again_later(struct lane *lane, const struct error *err)
 {
 	lane_join(lane);
 	lane->state = LANE_WAITING;
-	lane->retry_ms = lane_is_refused(err) ? UINT64_MAX : clock_monotonic_ms() + RETRY_MS;
-	if (!lane->is_told && lane_is_refused(err))
+	lane->retry_ms = clock_monotonic_ms() +
+			 (lane_is_refused(err) ? REFUSED_RETRY_MS : RETRY_MS);
+	if (!lane->is_failure_told && lane_is_refused(err))
 		log_error("interface does not fit the configuration",
 			  log_text("interface", lane->name), log_reason(err));
-	else if (!lane->is_told)
+	else if (!lane->is_failure_told)
 		log_warning("interface cannot be recorded, trying again",
 			    log_text("interface", lane->name), log_reason(err));
-	lane->is_told = true;
+	lane->is_failure_told = true;
+	lane->is_open_told = false;
 	free_stages(lane);
 }
 

@@ -31,7 +31,7 @@ static void open_new(struct lanes *lanes, const struct link *link, void *context
 	}
 	lane = lane_add(lanes, link);
 	if (lane_make(lanes, lane, &err) == 0 && capture_open(lane->capture, &err) == 0) {
-		lane->is_told = true; /* by what follows */
+		lane->is_open_told = true; /* by what follows */
 		return;
 	}
 	/* One that has gone in the meantime is no reason to refuse a reload. */
@@ -197,6 +197,10 @@ void lanes_each_awaited(const struct lanes *lanes, void (*visit)(void *context, 
 	struct awaiting awaiting = { lanes, visit, context };
 
 	interfaces_each_name(lanes->conf->capture_interface, visit_awaited, &awaiting);
+	for (size_t i = 0; i < lanes->count; i++)
+		if (lanes->list[i]->state == LANE_WAITING &&
+		    !interfaces_have(lanes->conf->capture_interface, lanes->list[i]->name))
+			visit(context, lanes->list[i]->name);
 }
 
 struct naming {

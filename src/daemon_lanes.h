@@ -61,8 +61,8 @@ struct lanes *lanes_join(struct lanes *lanes);
 /* "eth0,eth1 (down)", or "nothing yet". */
 void lanes_describe(const struct lanes *lanes, struct text *out);
 /*
- * Visit each interface that is asked for by its exact name and not recorded: it is not there or down, or
- * it could not be opened.
+ * Visit each interface that is asked for and not recorded: by its exact name, and not there or down; by
+ * any word, and not to be opened.
  */
 void lanes_each_awaited(const struct lanes *lanes, void (*visit)(void *context, const char *name),
 			void *context);

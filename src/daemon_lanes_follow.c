@@ -126,7 +126,7 @@ static int rename_lane(struct lanes *lanes, struct lane *old, const struct link 
 	capture_stop(old->capture, "interface", instant_ns);
 	capture_begin(lane->capture, instant_ns);
 	old->state = LANE_ENDING;
-	lane->is_told = true;
+	lane->is_open_told = true;
 	log_notice("interface has another name", log_text("interface", lane->name),
 		   log_text("before", old->name));
 	return 0;
@@ -135,8 +135,10 @@ static int rename_lane(struct lanes *lanes, struct lane *old, const struct link 
 static void note_up_or_down(struct lanes *lanes, struct lane *lane, bool is_up)
 {
 	lane->is_up = is_up;
-	if (lane->state != LANE_RUNNING)
+	if (lane->state != LANE_RUNNING) {
+		lane->retry_ms = 0; /* it may be another than before */
 		return;
+	}
 	capture_note_link(lane->capture, is_up);
 	if (!is_up)
 		tell_gone(lanes, lane, "it is down");
@@ -202,7 +204,8 @@ static void tell_open(const struct lanes *lanes, struct lane *lane)
 	else
 		log_info("interface is recorded", log_text("interface", lane->name),
 			 log_number("ms", ms));
-	lane->is_told = true;
+	lane->is_open_told = true;
+	lane->is_failure_told = false;
 }
 
 /* Both its threads are done: joining them does not wait. */
@@ -220,9 +223,9 @@ static void reap(struct lanes *lanes, size_t place)
 	} else { /* by itself, before the kernel told us that its interface is gone */
 		error_set(&err, ERROR_TRANSIENT, "the capture ended");
 		tell_gone(lanes, lane, err.message);
-		lane->is_told = true;
+		lane->is_failure_told = true;
 		lane_try_again_later(lane, &err);
-		lane->is_told = false;
+		lane->is_failure_told = false;
 		lane->noticed_ms = clock_monotonic_ms();
 	}
 }
@@ -236,7 +239,7 @@ void lanes_reap(struct lanes *lanes)
 		if (lane->state == LANE_WAITING)
 			continue;
 		state = capture_state(lane->capture);
-		if (state == CAPTURE_OPEN && lane->state == LANE_RUNNING && !lane->is_told)
+		if (state == CAPTURE_OPEN && lane->state == LANE_RUNNING && !lane->is_open_told)
 			tell_open(lanes, lane);
 		else if ((state == CAPTURE_REFUSED || state == CAPTURE_ENDED) &&
 			 recorder_is_finished(lane->recorder))

@@ -18,7 +18,7 @@ struct lane {
 	unsigned index; /* of the link; 0: any */
 	char name[IF_NAMESIZE];
 	bool is_up;
-	bool is_told; /* the log knows that it is open, or that it cannot be */
+	bool is_open_told, is_failure_told; /* the log knows that it is open; that it cannot be */
 	uint64_t noticed_ms, retry_ms;
 	struct capture *capture;
 	struct recorder *recorder;
@@ -50,7 +50,7 @@ void lane_attach(struct lanes *lanes, struct lane *lane);
 void lane_join(struct lane *lane);
 /* It could not be opened, or ended by itself. Its interface may be on the way out: that will be told. */
 void lane_try_again_later(struct lane *lane, const struct error *err);
-/* Is this about what the user wrote? Then there is no sense in trying again. */
+/* Is this about what the user wrote? Then trying again seldom helps. */
 bool lane_is_refused(const struct error *err);
 /*
  * When two lanes of an interface hand over. Both run, the new one discarding, when an instant a little

@@ -42,8 +42,13 @@ static void count_interface(void *context, const struct interface_counters *inte
 static void add_awaited(void *context, const char *name)
 {
 	struct status_facts *facts = context;
-	size_t place = facts->awaited_count++;
+	size_t place = facts->awaited_count;
 
+	if (place == STATUS_AWAITED_MAX) {
+		facts->left_out++;
+		return;
+	}
+	facts->awaited_count++;
 	(void)snprintf(facts->awaited[place], sizeof facts->awaited[place], "%s", name);
 }
 
@@ -64,6 +69,7 @@ static void gather_stages(const struct daemon *daemon, struct status_facts *fact
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
+	facts->left_out = counter_read(&daemon->counters.interfaces_left_out);
 	lanes_each_awaited(daemon->lanes, add_awaited, facts);
 	facts_each_interface(facts, count_interface, facts);
 	if (!progress.capture) /* no interface is there */

@@ -8,7 +8,7 @@ struct visiting {
 	const struct status_facts *facts;
 	void (*visit)(void *context, const struct interface_counters *interface);
 	void *context;
-	bool is_visited[CONF_LIST_WORDS_MAX]; /* of those that are awaited */
+	bool is_visited[STATUS_AWAITED_MAX]; /* of those that are awaited */
 };
 
 /* Its place among those that are awaited, or their number. */

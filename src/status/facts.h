@@ -30,6 +30,9 @@ struct status_stage {
 };
 #define STATUS_STAGES 3
 
+/* Beyond so many, they are left out for the status, too. */
+#define STATUS_AWAITED_MAX (2 * CONF_LIST_WORDS_MAX)
+
 struct status_facts {
 	const struct conf *conf;
 	struct counters *counters;
@@ -44,9 +47,10 @@ struct status_facts {
 	bool is_spool_full;
 	size_t lanes,
 		lanes_live; /* interfaces to record, and those that packets can be captured from */
-	/* Asked for by their exact names, and not recorded: not there, down, or not to be opened. */
-	char awaited[CONF_LIST_WORDS_MAX][CONF_INTERFACE_WORD_MAX + 1];
+	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
+	char awaited[STATUS_AWAITED_MAX][CONF_INTERFACE_WORD_MAX + 1];
 	size_t awaited_count;
+	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
 	const char *interfaces; /* "eth0,eth1 (away)" */

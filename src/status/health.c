@@ -76,6 +76,11 @@ static void append_awaited(const struct status_facts *facts, struct text *why)
 		text_append(why, "%s%s", i ? "," : "; waiting for ", facts->awaited[i]);
 	if (facts->awaited_count > NAMES_MAX)
 		text_append(why, " and %zu more", facts->awaited_count - NAMES_MAX);
+	if (facts->left_out > 0)
+		text_append(why,
+			    "; %" PRIu64
+			    " more are not recorded, capture.max_interfaces is %" PRIu64,
+			    facts->left_out, facts->conf->capture_max_interfaces);
 }
 
 static void judge_interfaces(const struct status_facts *facts, struct health_finding *finding)

@@ -336,7 +336,7 @@ static void sample_failing(struct scrape *scrape)
 
 static void sample_left_out(struct scrape *scrape)
 {
-	sample_count(scrape, "", counter_read(&scrape->facts->counters->interfaces_left_out));
+	sample_count(scrape, "", scrape->facts->left_out);
 }
 
 static void sample_chunk_waits(struct scrape *scrape)
@@ -396,8 +396,8 @@ static const struct metric metrics[] = {
 	  "1 while this rule of /healthz or /readyz holds, 0 while it fails." },
 
 	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
-	  "1 while packets can be captured from the interface, 0 while it is away or down, or waited "
-	  "for because capture.interface names it." },
+	  "1 while packets can be captured from the interface, 0 while it is away or down, or asked "
+	  "for by capture.interface and not there or not to be opened." },
 	{ "recorded_packets", METRIC_COUNTER, TOTAL(packets),
 	  "Packets written to segments, also those that were deleted or refused later." },
 	{ "recorded_bytes", METRIC_COUNTER, TOTAL(bytes),

@@ -178,6 +178,7 @@ void overview_write_json(FILE *out, const struct status_facts *facts)
 	(void)fputs(",\"interfaces\":[", out);
 	facts_each_interface(facts, write_interface, &listing);
 	(void)fputc(']', out);
+	write_number(out, "left_out", facts->left_out);
 	write_rules(out, facts);
 	write_history(out, facts);
 	(void)fputs("}\n", out);

@@ -172,6 +172,11 @@ static void write_capture(FILE *out, const struct status_facts *facts)
 	(void)fprintf(out, "  %-22s %10s %13s %16s %13s\n", "INTERFACE", "PACKETS/S", "RECORDING",
 		      "PACKETS", "DROPPED");
 	facts_each_interface(facts, write_row, &listing);
+	if (facts->left_out > 0)
+		(void)fprintf(out,
+			      "  and %" PRIu64
+			      " more are NOT recorded: capture.max_interfaces is %" PRIu64 "\n",
+			      facts->left_out, conf->capture_max_interfaces);
 	(void)fputc('\n', out);
 }
 
@@ -379,7 +384,7 @@ void report_write_json(FILE *out, const struct status_facts *facts)
 	(void)fprintf(out, "\"uptime_seconds\":%" PRIu64 ",\"interfaces\":[",
 		      (facts->now_ms - facts->started_ms) / CLOCK_MS_PER_S);
 	facts_each_interface(facts, write_object, &listing);
-	(void)fputs("],", out);
+	(void)fprintf(out, "],\"interfaces_left_out\":%" PRIu64 ",", facts->left_out);
 	write_drops(out, counters->drops);
 	(void)fprintf(out,
 		      ",\"spool\":{\"ready\":%" PRIu64 ",\"sending\":%" PRIu64

@@ -5,6 +5,7 @@ back, the commands always answer, and strangers get nothing but counters."""
 import concurrent.futures
 import contextlib
 import ctypes
+import fcntl
 import http.client
 import json
 import os
@@ -272,6 +273,55 @@ def test_an_interface_that_is_not_there_is_told(lab):
     found = metrics()
     equal([value(found, "interface_up", interface=each) for each in ("veth0", "veth1")], [0, 1], "up")
     equal(daemon.stop(), 0, "exit status")
+
+
+def test_an_interface_that_cannot_be_recorded_is_told(lab):
+    """A pattern has it, and it cannot be opened, or there are too many: every view says so."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-i", "veth*,tun*", "-G", "0", "--capture-filter", "ether src 02:00:00:00:00:98",
+                        "--capture-max-interfaces", "2").start_ready()
+    with tun_device("tun0") as tun:
+        command("ip", "link", "set", "tun0", "up")
+        daemon.wait_log("error: interface does not fit the configuration interface=tun0")
+        wait_until(lambda: metrics().get(("interface_up", ("interface", "tun0"))) == 0, 10, "interface_up 0")
+        equal(health("/readyz")[1]["interfaces"], (True, "1 of 2 interfaces are there and up; waiting for tun0"),
+              "the rule")
+        contains(run_command(lab, "status")[1], "  tun0 (waiting) ", "status")
+        rows = {each["name"]: (each["up"], each["awaited"])
+                for each in json.loads(ask("/overview.json")[2])["interfaces"]}
+        equal(rows, {"veth0": (True, False), "tun0": (False, True)}, "the page's list")
+        # It becomes one that fits.
+        command("ip", "link", "set", "tun0", "down")
+        fcntl.ioctl(tun, 0x400454cd, 1)  # TUNSETLINK, ARPHRD_ETHER
+        command("ip", "link", "set", "tun0", "up")
+        daemon.wait_log("interface is recorded interface=tun0", 20)
+        wait_until(lambda: value(metrics(), "interface_up", interface="tun0") == 1, 10, "interface_up 1")
+        lab.link(1)
+        wait_until(lambda: value(metrics(), "interfaces_left_out") == 1, 10, "one is left out")
+        contains(health("/readyz")[1]["interfaces"][1], "; 1 more are not recorded, capture.max_interfaces is 2",
+                 "the rule")
+        contains(run_command(lab, "status")[1], "and 1 more are NOT recorded: capture.max_interfaces is 2", "status")
+        equal(json.loads(run_command(lab, "status", "--json")[1])["interfaces_left_out"], 1, "status --json")
+        equal(json.loads(ask("/overview.json")[2])["left_out"], 1, "the page")
+    equal(daemon.stop(), 0, "exit status")
+    equal(daemon.log().count("does not fit"), 1, "how often it is said")
+    equal(daemon.log().count("interface is recorded interface=tun0"), 1, "how often it is said")
+
+
+@contextlib.contextmanager
+def tun_device(name):
+    """A device for packets without a link layer, gone at the end; gives its file descriptor."""
+    try:
+        tun = os.open("/dev/net/tun", os.O_RDWR)
+    except OSError as reason:
+        raise Skip("no tun devices here") from reason
+    try:
+        fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", name.encode(), 0x1001))  # TUNSETIFF, TUN | NO_PI
+        command("ip", "link", "set", name, "addrgenmode", "none")
+        yield tun
+    finally:
+        os.close(tun)
 
 
 def test_waiting_rule(lab):
