@@ -146,7 +146,7 @@ static void wait_backoff(struct uploader_worker *worker, uint64_t retry_after_ms
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-/* An attempt failed, for now or (which is logged already) for good. */
+/* An attempt failed for now. */
 static void note_failure(struct uploader_worker *worker, const char *name, const struct error *err)
 {
 	struct uploader *uploader = worker->uploader;
@@ -154,13 +154,12 @@ static void note_failure(struct uploader_worker *worker, const char *name, const
 	bool is_news;
 
 	counter_add(&uploader->counters->upload_failures, 1);
-	if (err->kind != ERROR_REJECTED)
-		counter_add(&uploader->counters->upload_retries, 1);
+	counter_add(&uploader->counters->upload_retries, 1);
 	(void)pthread_mutex_lock(&uploader->lock);
 	is_news = trouble_failed(&uploader->trouble, &worker->trouble, clock_monotonic_ms(), err);
 	failures = uploader->trouble.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
-	if (is_news && err->kind != ERROR_REJECTED)
+	if (is_news)
 		log_warning("upload failed, will be tried again", log_text("name", name),
 			    log_number("failures", failures), log_reason(err));
 }
@@ -272,8 +271,11 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 	/* Broken off by ourselves is no failure. */
 	if (kind == ERROR_NONE || (kind != ERROR_REJECTED && atomic_load(&uploader->cancel)))
 		return;
-	/* What refuses one segment for good may refuse all: a rejection is followed by a pause, too. */
-	note_failure(worker, claim->name, &err);
+	/* One segment that is refused for good is no outage; but as all may be, a pause follows, too. */
+	if (kind == ERROR_REJECTED)
+		counter_add(&uploader->counters->upload_failures, 1);
+	else
+		note_failure(worker, claim->name, &err);
 	if (receipt.has_advanced)
 		backoff_reset(&worker->backoff);
 	wait_backoff(worker, receipt.retry_after_ms, is_draining);

@@ -134,6 +134,26 @@ def test_checksum_refused(lab):
     equal(len(lab.spool_files("rejected")), 1, "rejected segments")
 
 
+def test_a_rejection_is_no_outage(lab):
+    """It is told by itself; the outage after it begins with a warning and ends with a notice."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "--upload-workers", "1").start_ready()
+    lab.gcs.fault("multipart", status=400, reason="invalid", message="never")
+    lab.gcs.fault("multipart", status=503, after=1, times=2)
+    for number in range(3):
+        lab.send(100, first=100 * number)
+        daemon.end_segment()
+        daemon.wait_log("set aside|segment uploaded", timeout=40, count=number + 1)
+    equal(daemon.stop(), 0, "exit status")
+    told = re.findall("set aside|upload failed.*failures=[0-9]+|segment uploaded|work again.*failures=[0-9]+",
+                      daemon.log())
+    equal([re.sub(" .*(?=failures)", " ", each) for each in told],
+          ["set aside", "segment uploaded", "upload failures=1", "segment uploaded",
+           "work failures=2"], "what was told")
+    lab.check_numbers(lab.objects(), range(100, 300))
+
+
 def test_wrong_checksum_in_the_answer(lab):
     """The bucket says it has other bytes than ours: the file is not deleted as delivered."""
     lab.link()

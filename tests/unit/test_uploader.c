@@ -304,9 +304,10 @@ static void test_a_rejection_is_followed_by_a_pause(void **state)
 	WAIT_FOR(counter_read(&fixture->counters.upload_failures) == 3);
 	assert_true(clock_monotonic_ms() - begin_ms >= 200); /* two of 100 ms at least */
 	assert_int_equal(counter_read(&fixture->counters.upload_retries), 0);
-	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] != '\0'));
-	assert_non_null(strstr(line, "never"));
 	uploader_stop(fixture->uploader);
+	/* Each is told by itself: none of them is an outage. */
+	uploader_trouble(fixture->uploader, line, sizeof line);
+	assert_string_equal(line, "");
 	server_stop(&server);
 }
 
