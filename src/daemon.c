@@ -164,7 +164,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		return -1;
 	if (lanes_start(daemon->lanes, err) < 0)
 		return -1;
-	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
+	return uploader_start(daemon->uploader, NULL, daemon->spool, daemon->wake_fd, err);
 }
 
 static void log_start(const struct daemon *daemon)

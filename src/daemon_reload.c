@@ -16,12 +16,6 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf)
 		}
 }
 
-/* What it is sending goes back to the spool. */
-static void end_uploader(void *uploader)
-{
-	uploader_free(uploader);
-}
-
 /* An operator may have put segments back. */
 static void rescan(void *spool)
 {
@@ -75,9 +69,10 @@ static int reload(struct daemon *daemon, struct error *err)
 	}
 	uploader_configure(daemon->uploader, conf);
 	if (uploader) {
-		errands_add(daemon->errands, end_uploader, take_ptr(daemon->uploader));
+		struct uploader *before = daemon->uploader;
+
 		daemon->uploader = uploader;
-		if (uploader_start(uploader, daemon->spool, daemon->wake_fd, err) < 0) {
+		if (uploader_start(uploader, before, daemon->spool, daemon->wake_fd, err) < 0) {
 			daemon_fail(daemon, err);
 			return -1;
 		}

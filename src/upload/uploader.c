@@ -34,6 +34,8 @@ struct uploader {
 	struct counters *counters;
 	struct sink *sink;
 	const struct sink_ops *ops;
+	struct uploader
+		*before;    /* its place is taken as soon as it has ended; the first worker's */
 	atomic_bool cancel; /* sinks look at it */
 	struct rate rate;
 	int wake_fd;
@@ -92,6 +94,7 @@ struct uploader *uploader_free(struct uploader *uploader)
 	if (!uploader)
 		return NULL;
 	uploader_stop(uploader);
+	uploader_free(uploader->before);
 	for (size_t i = 0; i < uploader->worker_count; i++)
 		if (uploader->workers[i].sink_worker)
 			uploader->ops->worker_close(uploader->workers[i].sink_worker);
@@ -206,6 +209,15 @@ static void probe(struct uploader_worker *worker)
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
+/* What it is sending goes back to the spool. If it hangs, then so do we. */
+static void end_before(struct uploader_worker *worker)
+{
+	thread_beat();
+	atomic_store(&worker->is_busy, true);
+	worker->uploader->before = uploader_free(worker->uploader->before);
+	atomic_store(&worker->is_busy, false);
+}
+
 /* The others wait for it: one failure at start-up says as much as several. */
 static void wait_for_probe(struct uploader *uploader)
 {
@@ -287,10 +299,12 @@ static void run(void *context)
 	struct uploader *uploader = worker->uploader;
 	bool is_draining;
 
-	if (worker == uploader->workers)
+	if (worker == uploader->workers) {
+		end_before(worker);
 		probe(worker);
-	else
+	} else {
 		wait_for_probe(uploader);
+	}
 	while (!is_stopping(uploader, &is_draining)) {
 		enum spool_order order = is_draining ? SPOOL_NEWEST_FIRST : SPOOL_OLDEST_FIRST;
 		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
@@ -315,8 +329,10 @@ static void run(void *context)
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
+int uploader_start(struct uploader *uploader, struct uploader *before, struct spool *spool,
+		   int wake_fd, struct error *err)
 {
+	uploader->before = before;
 	uploader->spool = spool;
 	uploader->wake_fd = wake_fd;
 	uploader->running = uploader->worker_count;

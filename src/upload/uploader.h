@@ -29,11 +29,13 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 		 struct counters *counters, struct uploader **ret_uploader, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * Start the workers on this spool. wake_fd (an eventfd, or -1) is written to when the probe ended, and
+ * Start the workers on this spool, in place of `before` (NULL: of none), which is ours from now on, also
+ * after a failure: it is stopped and freed by the first worker, and none sends anything before that, so
+ * that there are never more than one uploader's connections, nor more than its rate. wake_fd (an eventfd, or -1) is written to when the probe ended, and
  * when a draining uploader has nothing left to do.
  */
-int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
-	__attribute__((warn_unused_result));
+int uploader_start(struct uploader *uploader, struct uploader *before, struct spool *spool,
+		   int wake_fd, struct error *err) __attribute__((warn_unused_result));
 
 /* Take over the options that need no new uploader. */
 void uploader_configure(struct uploader *uploader, const struct conf *conf);

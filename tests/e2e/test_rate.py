@@ -19,9 +19,9 @@ def put_segments(lab, first, count):
             file.write(os.urandom(SEGMENT))
 
 
-def configure(lab, limit):
-    return lab.configure("upload: { rate_limit = \"%s\"; workers = %d; };\n"
-                         "gcs: { chunk_size = \"256KiB\"; };\n" % (limit, WORKERS))
+def configure(lab, limit, prefix=""):
+    return lab.configure("upload: { rate_limit = \"%s\"; workers = %d; prefix = \"%s\"; };\n"
+                         "gcs: { chunk_size = \"256KiB\"; };\n" % (limit, WORKERS, prefix))
 
 
 def measure(lab, daemon, count, limit):
@@ -50,6 +50,26 @@ def test_the_limit_is_kept(lab):
     measure(lab, daemon, 4, 256 << 10)
     configure(lab, "512KiB")
     measure(lab, daemon, 8, 512 << 10)
+    check(lab.gcs.open_most <= WORKERS, "%d connections" % lab.gcs.open_most)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_spool_empty()
+
+
+def test_the_limit_is_kept_over_a_reload(lab):
+    """Another place in the bucket is served by new workers, which begin when the old ones have ended."""
+    lab.link()
+    lab.bucket()
+    os.makedirs(os.path.join(lab.spool, "ready"))
+    put_segments(lab, 0, 9)
+    daemon = lab.daemon(config=configure(lab, "256")).start_ready()
+    lab.gcs.wait_for(lambda: lab.gcs.open == WORKERS, 20, "uploads under way")
+    lab.gcs.timeline = []
+    configure(lab, "256", "new")
+    daemon.reload()
+    daemon.wait_for(lambda: len(lab.gcs.names()) == 9, 120, "the segments")
+    times, sizes = zip(*lab.gcs.timeline)
+    share = sum(sizes[1:]) / (times[-1] - times[0]) / (256 << 10)
+    check(share <= 1.05, "%.3f of the limit" % share)
     check(lab.gcs.open_most <= WORKERS, "%d connections" % lab.gcs.open_most)
     equal(daemon.stop(), 0, "exit status")
     lab.check_spool_empty()

@@ -101,7 +101,8 @@ static void start(struct fixture *fixture)
 {
 	if (uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
 			 &fixture->uploader, &fixture->err) < 0 ||
-	    uploader_start(fixture->uploader, fixture->spool, fixture->wake_fd, &fixture->err) < 0)
+	    uploader_start(fixture->uploader, NULL, fixture->spool, fixture->wake_fd,
+			   &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
 }
 
