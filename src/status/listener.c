@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -63,6 +64,22 @@ int listener_parse(const char *text, struct listener_address *ret_address, struc
 	memcpy(&ret_address->socket, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return 0;
+}
+
+bool listener_is_loopback(const struct listener_address *address)
+{
+	const struct in6_addr *ip6 = &address->socket.ip6.sin6_addr;
+
+	if (address->length == 0)
+		return false;
+	switch (address->socket.any.sa_family) {
+	case AF_INET:
+		return ntohl(address->socket.ip4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	case AF_INET6:
+		return IN6_IS_ADDR_LOOPBACK(ip6) ||
+		       (IN6_IS_ADDR_V4MAPPED(ip6) && ip6->s6_addr[12] == IN_LOOPBACKNET);
+	}
+	return false;
 }
 
 const char *listener_path(const struct listener_address *address)

@@ -2,6 +2,8 @@
 #pragma once
 /* Where the server listens: an address and port, or a socket in the file system. */
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +15,8 @@ struct listener_address {
 		struct sockaddr any;
 		struct sockaddr_storage storage;
 		struct sockaddr_un local;
+		struct sockaddr_in ip4;
+		struct sockaddr_in6 ip6;
 	} socket;
 	socklen_t length; /* 0: nowhere */
 };
@@ -23,6 +27,8 @@ struct listener_address {
  */
 int listener_parse(const char *text, struct listener_address *ret_address, struct error *err)
 	__attribute__((warn_unused_result));
+/* Can only this machine reach it, by an address of IP? */
+bool listener_is_loopback(const struct listener_address *address);
 /* The path of a socket in the file system, else "". */
 const char *listener_path(const struct listener_address *address);
 /*

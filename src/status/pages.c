@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -24,6 +25,7 @@ enum {
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405,
 	HTTP_CONFLICT = 409,
+	HTTP_MISDIRECTED = 421,
 	HTTP_UNPROCESSABLE = 422,
 	HTTP_SERVICE_UNAVAILABLE = 503,
 };
@@ -294,6 +296,22 @@ static const struct page *find_page(const struct page_request *request)
 	return found;
 }
 
+/*
+ * Is this what a browser on the machine, or at the end of a tunnel to it, was told to open? A page from
+ * elsewhere can have its own name resolve to 127.0.0.1, and would then read the answers (DNS rebinding);
+ * it cannot do so with an address or with localhost (RFC 6761 6.3). Proxies and Prometheus name addresses.
+ */
+static bool is_meant_for_us(const char *host)
+{
+	size_t length = strspn(host, "0123456789.");
+
+	if (*host == '[')
+		return true;
+	if (length == 0 && strncasecmp(host, "localhost", strlen("localhost")) == 0)
+		length = strlen("localhost");
+	return length > 0 && (host[length] == '\0' || host[length] == ':');
+}
+
 void pages_answer(const struct pages_actions *actions, const struct page_request *request,
 		  struct page_reply *ret_reply)
 {
@@ -303,7 +321,12 @@ void pages_answer(const struct pages_actions *actions, const struct page_request
 
 	if (!out)
 		abort(); /* no memory: as base/mem.h has it */
-	if (!page) {
+	if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
+		reply.status = HTTP_MISDIRECTED;
+		(void)fputs(
+			"By this name nobody is served here: ask for localhost or an address.\n",
+			out);
+	} else if (!page) {
 		reply.status = HTTP_NOT_FOUND;
 		(void)fputs("There is no such page; there are /, /metrics, /healthz and /readyz.\n",
 			    out);

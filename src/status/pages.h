@@ -28,7 +28,9 @@ struct page_request {
 	const char *method, *path;
 	const char *accept; /* of the header; NULL: there is none */
 	const char *since;  /* of the query; NULL: not given */
+	const char *host;   /* of the header; NULL: there is none */
 	bool is_control;    /* came by the control socket */
+	bool is_loopback;   /* came to an address that only this machine reaches */
 };
 
 /* Filled by pages_answer(); the caller frees the body. */

@@ -35,7 +35,7 @@ struct listener {
 	struct server *server;
 	struct MHD_Daemon *http;
 	char *unlink_path; /* of a socket in the file system, to be removed at the end */
-	bool is_control;
+	bool is_control, is_loopback;
 	struct guest guests[CONNECTIONS_LIMIT];
 };
 
@@ -79,7 +79,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		.path = path,
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
 		.since = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "since"),
+		.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
 		.is_control = listener->is_control,
+		.is_loopback = listener->is_loopback,
 	};
 	struct page_reply reply;
 
@@ -210,6 +212,7 @@ static int listen_at(struct listener *listener, const char *where, struct error 
 		return -1;
 	if (address.length == 0)
 		return 0;
+	listener->is_loopback = listener_is_loopback(&address);
 	fd = listener_open(&address, err);
 	if (fd < 0)
 		return -1;

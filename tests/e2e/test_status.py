@@ -759,6 +759,26 @@ def test_strangers_learn_counters_only(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def test_a_browser_that_was_led_here(lab):
+    """A page of elsewhere whose name became 127.0.0.1 reads nothing; on another address names are served."""
+    lab.link()
+    lab.bucket()
+    command("ip", "address", "add", "192.0.2.7/32", "dev", "lo")
+    config = lab.configure("", "host.conf")
+    daemon = lab.daemon("-G", "0", config=config).start_ready()
+    for path in ("/", "/overview.json", "/metrics", "/readyz", "/none"):
+        equal(ask(path, headers={"Host": "evil.example:9469"})[0], 421, path)
+    for host in ("localhost:9469", "127.0.0.1:1234", "[::1]"):
+        equal(ask("/metrics", headers={"Host": host})[0], 200, host)
+    with socket.create_connection(ADDRESS) as client:
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        contains(client.recv(64).decode(), " 200 ", "an answer without Host")
+    lab.configure('status: { listen = "192.0.2.7:9469"; };\n', "host.conf")
+    equal(run_command(lab, "reload")[0], 0, "exit status of reload")
+    equal(ask("/metrics", headers={"Host": "node-7.example"}, address=("192.0.2.7", 9469))[0], 200, "another address")
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_garbage_and_slow_clients(lab):
     """They get nothing, cost little, and keep nobody else out for long; recording does not notice."""
     lab.link()

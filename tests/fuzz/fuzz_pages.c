@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Requests to the status server as libmicrohttpd hands them over, and the texts that its parts read: the
- * address to listen on, the kernel's table of interfaces. Bit 0 of the first byte is the control socket; the
- * lines after it are method, path, Accept and since.
+ * address to listen on, the kernel's table of interfaces. Bit 0 of the first byte is the control socket,
+ * bit 1 a loopback address; the lines after it are method, path, Accept, since and Host.
  */
 #include "fuzz.h"
 #include "status/history.h"
@@ -82,8 +82,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct world *world;
 	cleanup_free char *text = fuzz_text(bytes, size);
-	char *rest = text, *parts[4] = { NULL };
-	struct page_request request = { .is_control = size > 0 && (bytes[0] & 1) };
+	char *rest = text, *parts[5] = { NULL };
+	struct page_request request = {
+		.is_control = size > 0 && (bytes[0] & 1),
+		.is_loopback = size > 0 && (bytes[0] & 2),
+	};
 	struct pages_actions actions = {
 		.gather = gather, .reload = reload, .end_segments = act, .flush = act
 	};
@@ -105,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	request.path = parts[1] ? parts[1] : "";
 	request.accept = parts[2];
 	request.since = parts[3];
+	request.host = parts[4];
 	pages_answer(&actions, &request, &reply);
 	fuzz_require(reply.status >= 200 && reply.status < 600 && reply.content_type);
 	fuzz_require(strlen(reply.body) == reply.length && reply.length > 0);

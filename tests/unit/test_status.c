@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "status/health.h"
 #include "status/history.h"
+#include "status/listener.h"
 #include "status/metrics.h"
 #include "status/pages.h"
 #include "status/system.h"
@@ -541,6 +542,78 @@ static void test_requests(void **state)
 	free(reply.body);
 }
 
+/* DNS rebinding: a page of elsewhere, whose name is 127.0.0.1 by now. */
+static void test_names_of_others_are_not_served(void **state)
+{
+	static const struct {
+		const char *host;
+		bool is_served;
+	} cases[] = {
+		{ NULL, true },
+		{ "localhost", true },
+		{ "LocalHost:9469", true },
+		{ "127.0.0.1:9469", true },
+		{ "127.1.2.3", true },
+		{ "192.0.2.7:8443",
+		  true }, /* a proxy on this machine passes on what it was asked for */
+		{ "[::1]:9469", true },
+		{ "evil.example", false },
+		{ "evil.example:9469", false },
+		{ "localhost.evil.example", false },
+		{ "127.0.0.1.evil.example:9469", false },
+		{ "localhosts", false },
+		{ ":9469", false },
+		{ "", false },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < 2 * ARRAY_LENGTH(cases); i++) {
+		struct page_request request = {
+			.method = "GET",
+			.path = "/metrics",
+			.host = cases[i / 2].host,
+			.is_loopback = i % 2,
+		};
+		unsigned expected = !request.is_loopback || cases[i / 2].is_served ? 200 : 421;
+		struct page_reply reply;
+
+		pages_answer(&fixture->actions, &request, &reply);
+		if (reply.status != expected)
+			fail_msg("%s: %u", request.host, reply.status);
+		free(reply.body);
+	}
+}
+
+static void test_loopback_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_loopback;
+	} cases[] = {
+		{ "127.0.0.1:9469", true },
+		{ "127.9.8.7:1", true },
+		{ "[::1]:9469", true },
+		{ "[::ffff:127.0.0.1]:9469", true },
+		{ "0.0.0.0:9469", false },
+		{ "192.0.2.7:9469", false },
+		{ "[::]:9469", false },
+		{ "[2001:db8::1]:9469", false },
+		{ "[::ffff:10.0.0.1]:1", false },
+		{ "unix:/run/x", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct listener_address address;
+		struct error err;
+
+		assert_return_code(listener_parse(cases[i].text, &address, &err), 0);
+		if (listener_is_loopback(&address) != cases[i].is_loopback)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
 static void note_flush(void *context)
 {
 	struct fixture *fixture = context;
@@ -619,6 +692,8 @@ int main(void)
 		TEST(test_status_tells_what_was_measured),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
+		TEST(test_names_of_others_are_not_served),
+		TEST(test_loopback_addresses),
 		TEST(test_flush_is_truthful),
 	};
 
