@@ -13,6 +13,44 @@ static uint64_t floor_of(const struct budget_floor *floor, uint64_t total)
 				 : floor->amount;
 }
 
+static uint64_t above(uint64_t free, const struct budget_floor *floor, uint64_t total)
+{
+	uint64_t kept = floor_of(floor, total);
+
+	if (total == 0)
+		return UINT64_MAX;
+	return free > kept ? free - kept : 0;
+}
+
+uint64_t budget_room_bytes(const struct budget *budget, const struct budget_state *state)
+{
+	return above(state->disk_free, &budget->min_free, state->disk_total);
+}
+
+uint64_t budget_room_inodes(const struct budget *budget, const struct budget_state *state)
+{
+	return above(state->inodes_free, &budget->min_free_inodes, state->inodes_total);
+}
+
+double budget_use(const struct budget *budget, const struct budget_state *state)
+{
+	double bytes = (double)state->bytes, segments = (double)state->segments,
+	       files = segments * BUDGET_FILES_PER_SEGMENT;
+	const double taken[] = { segments, bytes, bytes, files };
+	const double limits[] = {
+		(double)budget->max_segments,
+		(double)budget->max_bytes,
+		bytes + (double)budget_room_bytes(budget, state),
+		files + (double)budget_room_inodes(budget, state),
+	};
+	double use = 0;
+
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+		if (limits[i] > 0 && taken[i] / limits[i] > use)
+			use = taken[i] / limits[i];
+	return use < 1 ? use : 1;
+}
+
 const char *budget_exceeded(const struct budget *budget, const struct budget_state *state)
 {
 	if (state->segments > budget->max_segments)

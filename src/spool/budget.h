@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 /* What to do when there is no room, as spool.when_full has it. */
+/* Itself, and what is known of it. */
+#define BUDGET_FILES_PER_SEGMENT 2
+
 enum budget_policy {
 	BUDGET_DROP_OLDEST,
 	BUDGET_DROP_NEWEST,
@@ -31,6 +34,11 @@ struct budget_state {
 	uint64_t inodes_total, inodes_free; /* total 0: the file system has no such limit */
 };
 
+/* What the file system has above the floor; UINT64_MAX: it has no such limit, or it is unknown. */
+uint64_t budget_room_bytes(const struct budget *budget, const struct budget_state *state);
+uint64_t budget_room_inodes(const struct budget *budget, const struct budget_state *state);
+/* How much is taken of the limit that is nearest, 0 to 1: at 1, the next segment needs another's room. */
+double budget_use(const struct budget *budget, const struct budget_state *state);
 /* The option whose limit the state is over; NULL: it is within all of them. */
 const char *budget_exceeded(const struct budget *budget, const struct budget_state *state);
 /*

@@ -174,9 +174,13 @@ bool spool_is_full(const struct spool *spool);
 void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
 
 struct spool_totals {
-	uint64_t ready, sending, rejected; /* segments */
-	uint64_t bytes;                    /* that the folder takes, with all that is in it */
-	uint64_t disk_free, disk_total;    /* of its file system, when last looked at */
+	uint64_t capturing, ready, sending,
+		rejected;               /* segments; the first: open, or to be recovered */
+	uint64_t bytes;                 /* that the folder takes, with all that is in it */
+	uint64_t disk_free, disk_total; /* of its file system, when last looked at */
+	/* Above spool.min_free and spool.min_free_inodes; UINT64_MAX: no limit, or not looked at yet. */
+	uint64_t room_bytes, room_inodes;
+	double use; /* of the nearest limit, 0 to 1: budget_use() */
 	/* Segments since the start: set aside for good; gone before they were uploaded, mostly for room. */
 	uint64_t refused, lost;
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */

@@ -102,6 +102,8 @@ static struct budget_state measure(struct spool *spool, uint64_t more_bytes, uin
 		spool->disk_total = state.disk_total;
 		state.inodes_total = fs.f_files;
 		state.inodes_free = fs.f_favail;
+		spool->inodes_free = state.inodes_free;
+		spool->inodes_total = state.inodes_total;
 	}
 	if (more_bytes > 0)
 		state.bytes += more_bytes + MARGIN_BYTES +
@@ -205,7 +207,7 @@ static bool make_room(struct spool *spool, uint64_t bytes, uint64_t segments, st
 		state.segments--;
 		state.bytes -= freed < state.bytes ? freed : state.bytes;
 		state.disk_free += freed;
-		state.inodes_free += 2;
+		state.inodes_free += BUDGET_FILES_PER_SEGMENT;
 	}
 	if (first) {
 		note_trouble(spool, first, false);
@@ -311,13 +313,30 @@ static uint64_t oldest_ns(const struct spool *spool)
 
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 {
+	struct budget_state state;
+	struct budget budget;
+
 	if (pthread_mutex_trylock(&spool->lock) != 0)
 		return false;
+	budget = get_budget(spool);
+	state = (struct budget_state){
+		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
+			    spool->counts[SPOOL_REJECTED],
+		.bytes = bytes_taken(spool),
+		.disk_total = spool->disk_total,
+		.disk_free = spool->disk_free,
+		.inodes_total = spool->inodes_total,
+		.inodes_free = spool->inodes_free,
+	};
 	*ret_totals = (struct spool_totals){
+		.capturing = spool->counts[SPOOL_CAPTURING],
 		.ready = spool->counts[SPOOL_READY],
 		.sending = spool->counts[SPOOL_SENDING],
 		.rejected = spool->counts[SPOOL_REJECTED],
-		.bytes = bytes_taken(spool),
+		.bytes = state.bytes,
+		.room_bytes = budget_room_bytes(&budget, &state),
+		.room_inodes = budget_room_inodes(&budget, &state),
+		.use = budget_use(&budget, &state),
 		.refused = spool->refused,
 		.lost = spool->lost,
 		.disk_free = spool->disk_free,

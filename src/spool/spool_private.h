@@ -79,7 +79,8 @@ struct spool {
 
 	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
 	uint64_t disk_free, disk_total; /* bytes, when last looked at */
-	struct spool_entry *entries;    /* all segments, in name order */
+	uint64_t inodes_free, inodes_total;
+	struct spool_entry *entries; /* all segments, in name order */
 	size_t count, capacity;
 	size_t counts[SPOOL_STATE_COUNT];
 	/* Allocated: for what is in the list; the folders and our files in them; everybody else's. */

@@ -244,6 +244,7 @@ static void sample_spool_segments(struct scrape *scrape)
 {
 	const struct spool_totals *spool = &scrape->facts->spool;
 
+	sample_count(scrape, "state=\"capturing\"", spool->capturing);
 	sample_count(scrape, "state=\"ready\"", spool->ready);
 	sample_count(scrape, "state=\"sending\"", spool->sending);
 	sample_count(scrape, "state=\"rejected\"", spool->rejected);
@@ -277,6 +278,24 @@ static void sample_disk_free(struct scrape *scrape)
 static void sample_disk_total(struct scrape *scrape)
 {
 	sample_count(scrape, "", scrape->facts->spool.disk_total);
+}
+
+/* Not told where there is no such limit. */
+static void sample_room_bytes(struct scrape *scrape)
+{
+	if (scrape->facts->spool.room_bytes != UINT64_MAX)
+		sample_count(scrape, "", scrape->facts->spool.room_bytes);
+}
+
+static void sample_room_inodes(struct scrape *scrape)
+{
+	if (scrape->facts->spool.room_inodes != UINT64_MAX)
+		sample_count(scrape, "", scrape->facts->spool.room_inodes);
+}
+
+static void sample_spool_use(struct scrape *scrape)
+{
+	sample_fixed(scrape, "", (uint64_t)(scrape->facts->spool.use * 1e6), 6);
 }
 
 static void sample_oldest(struct scrape *scrape)
@@ -446,7 +465,8 @@ static const struct metric metrics[] = {
 	{ "compression_seconds", METRIC_COUNTER, LEVEL(ns), "Time that it took." },
 
 	{ "spool_segments", METRIC_GAUGE, FACTS(sample_spool_segments, "state"),
-	  "Finished segments on this node: ready (waiting), sending, rejected." },
+	  "Segments on this node: capturing (open, or to be recovered), ready (waiting), sending, "
+	  "rejected." },
 	{ "spool_bytes", METRIC_GAUGE, FACT(sample_spool_bytes), "What they take." },
 	{ "spool_limit_bytes", METRIC_GAUGE, FACT(sample_spool_limit),
 	  "What they may take (spool.max_size); 0 is no limit." },
@@ -455,7 +475,15 @@ static const struct metric metrics[] = {
 	{ "spool_filesystem_free_bytes", METRIC_GAUGE, FACT(sample_disk_free),
 	  "What is free of the file system of the spool." },
 	{ "spool_filesystem_size_bytes", METRIC_GAUGE, FACT(sample_disk_total),
-	  "Size of that file system; spool.min_free per cent of it are left to others." },
+	  "Size of that file system; spool.min_free of it is left to others." },
+	{ "spool_filesystem_room_bytes", METRIC_GAUGE, FACT(sample_room_bytes),
+	  "What is free of it above spool.min_free." },
+	{ "spool_filesystem_room_inodes", METRIC_GAUGE, FACT(sample_room_inodes),
+	  "Files that can be made in it above spool.min_free_inodes; not there where it has no such "
+	  "limit." },
+	{ "spool_use_ratio", METRIC_GAUGE, FACT(sample_spool_use),
+	  "How much is taken of the nearest of spool.max_size, spool.max_segments, spool.min_free and "
+	  "spool.min_free_inodes; at 1 the oldest segments are deleted." },
 	{ "spool_full", METRIC_GAUGE, FACT(sample_spool_full),
 	  "1 while nothing is left to delete and the file system has too little room." },
 	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, FACT(sample_oldest),

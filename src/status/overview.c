@@ -99,6 +99,9 @@ static void write_spool(FILE *out, const struct status_facts *facts)
 	write_number(out, "sending", spool->sending);
 	write_number(out, "rejected", spool->rejected);
 	write_number(out, "bytes", spool->bytes);
+	(void)fprintf(out, ",\"use\":%.4f", spool->use);
+	if (spool->room_bytes != UINT64_MAX)
+		write_number(out, "room_bytes", spool->room_bytes);
 	write_number(out, "limit_bytes", facts->conf->spool_max_size);
 	write_number(out, "limit_segments", facts->conf->spool_max_segments);
 	(void)fputc('}', out);

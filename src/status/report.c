@@ -49,22 +49,12 @@ static double segments_per_second(const struct conf *conf, const struct trend_se
 	return by_size > by_age ? by_size : by_age;
 }
 
-/* How much of the file system the spool may still take. */
-static double disk_room(const struct status_facts *facts)
-{
-	const struct conf_share *share = &facts->conf->spool_min_free;
-	double floor = share->is_percent
-			       ? (double)facts->spool.disk_total * (double)share->amount / 100
-			       : (double)share->amount;
-
-	return (double)facts->spool.disk_free > floor ? (double)facts->spool.disk_free - floor : 0;
-}
-
 static struct forecast make_forecast(const struct status_facts *facts)
 {
 	const struct conf *conf = facts->conf;
 	struct forecast forecast = { .hours = -1 };
-	double bytes = disk_room(facts), seconds, segments = 0;
+	double bytes = (double)facts->spool.room_bytes, seconds,
+	       segments = (double)facts->spool.room_inodes / BUDGET_FILES_PER_SEGMENT, left = 0;
 	uint64_t count = facts->spool.ready + facts->spool.sending + facts->spool.rejected;
 	struct trend_sample all;
 
@@ -77,15 +67,16 @@ static struct forecast make_forecast(const struct status_facts *facts)
 		return forecast;
 	forecast.packed_bytes = per_second(all.packed, all.ms);
 	if (conf->spool_max_size > 0) {
-		double left = conf->spool_max_size > facts->spool.bytes
-				      ? (double)(conf->spool_max_size - facts->spool.bytes)
-				      : 0;
+		double budget = conf->spool_max_size > facts->spool.bytes
+					? (double)(conf->spool_max_size - facts->spool.bytes)
+					: 0;
 
-		bytes = left < bytes ? left : bytes;
+		bytes = budget < bytes ? budget : bytes;
 	}
 	seconds = bytes / forecast.packed_bytes;
 	if (conf->spool_max_segments > count)
-		segments = (double)(conf->spool_max_segments - count) / forecast.segments;
+		left = (double)(conf->spool_max_segments - count);
+	segments = (left < segments ? left : segments) / forecast.segments;
 	forecast.hours = (segments < seconds ? segments : seconds) / SECONDS_AN_HOUR;
 	return forecast;
 }

@@ -20,7 +20,7 @@ TARGET = "127.0.0.1:9469"
 ADDRESS = "127.0.0.1:9090"
 PREFIX = "kube_node_tracer_"
 # What is only there when something is wrong, or where there are tokens and limits.
-MAY_BE_EMPTY = ("Packets lost, by interface and reason", "Spool in use", "Spool and its budget",
+MAY_BE_EMPTY = ("Packets lost, by interface and reason", "Spool and its budget",
                 "Token and last upload", "Starts")
 
 
@@ -153,7 +153,7 @@ def test_deleted_for_want_of_room(lab):
         prometheus.wait_alerts([])
         sent = lab.send_megabytes(5)
         wait_until(lambda: "SpoolNearBudget" in prometheus.alerts(), 60, "near the budget")
-        equal(prometheus.value("instance:%sspool_use:ratio" % PREFIX), 1, "use of the spool")
+        equal(prometheus.value("%sspool_use_ratio" % PREFIX), 1, "use of the spool")
         check("Deleting" not in prometheus.alerts(), "nothing was deleted yet")
         sent += lab.send_megabytes(4)
         check_text(wait_until(lambda: prometheus.alerts().get("Deleting"), 60, "a deletion"),

@@ -135,7 +135,8 @@ def test_metrics_are_what_was_sent(lab):
     check(value(found, "upload_responses_total", code="503") == 1, "answers with 503")
     check(value(found, "upload_responses_total", code="200") >= 2, "answers with 200")
     check(abs(value(found, "upload_last_success_timestamp_seconds") - time.time()) < 60, "last success")
-    equal(total(found, "spool_segments"), 0, "segments that wait")
+    equal([value(found, "spool_segments", state=each) for each in ("ready", "sending", "rejected")], [0] * 3,
+          "segments that wait")
     equal(value(found, "spool_oldest_segment_age_seconds"), 0, "age of none")
     equal(value(found, "phase", phase="recording"), 1, "phase")
     equal(total(found, "health"), len(READY + LIVE), "health")
@@ -357,8 +358,12 @@ def test_spool_rule(lab):
             file.write(bytes(39 << 19))
         wait_failing(["spool"])
         equal(value(metrics(), "spool_full"), 1, "full")
+        equal(value(metrics(), "spool_filesystem_room_bytes"), 0, "room above the floor")
+        equal(value(metrics(), "spool_use_ratio"), 1, "use of the nearest limit")
         os.unlink(ballast)
         wait_failing([])
+        check(0 < value(metrics(), "spool_use_ratio") < 0.1, "use of the nearest limit")
+        check(value(metrics(), "spool_filesystem_room_inodes") > 0, "room for files")
         equal(daemon.stop(), 0, "exit status")
     finally:
         command("umount", "-l", lab.spool)

@@ -135,9 +135,9 @@ FLEET = [
     graph("Versions", "none", [target("count by (version) (%s)" % of("build_info"), "{{version}}")],
           "How many nodes run which.", stack=True),
     graph("Spool in use", "percentunit",
-          [target("topk(10, %s / (%s > 0))" % (of("spool_bytes"), of("spool_limit_bytes")),
-                  "{{instance}}")],
-          "The ten fullest, of spool.max_size; nodes without that limit are not here.", max=1,
+          [target("topk(10, %s)" % of("spool_use_ratio"), "{{instance}}")],
+          "The ten fullest: of the nearest of spool.max_size, max_segments, min_free and min_free_inodes. At "
+          "100% the oldest files are deleted.", max=1,
           lines=steps((None, "transparent"), (0.8, "red"))),
 ]
 
@@ -186,12 +186,14 @@ NODE = [
           "Files ended, by size, age or command.", width=8),
     graph("Files on the node, by state", "none",
           [target("sum by (instance, state) (%s)" % of("spool_segments"), "{{instance}} {{state}}"),
-           target(of("spool_limit_segments"), "{{instance}} limit")],
-          "ready: waiting · sending: being uploaded · rejected: refused by the bucket, kept.", stack=False),
+           target(of("spool_limit_segments"), "{{instance}} limit"),
+           target(of("spool_filesystem_room_inodes"), "{{instance}} files that its file system has room for")],
+          "capturing: being written · ready: waiting · sending: being uploaded · rejected: refused by the bucket, kept.", stack=False),
     graph("Spool and its budget", "bytes",
           [target(of("spool_bytes"), "{{instance}} in use"),
            target("%s > 0" % of("spool_limit_bytes"), "{{instance}} spool.max_size"),
-           target(of("spool_filesystem_free_bytes"), "{{instance}} free on its file system")],
+           target(of("spool_filesystem_free_bytes"), "{{instance}} free on its file system"),
+           target(of("spool_filesystem_room_bytes"), "{{instance}} of that, above spool.min_free")],
           "Over the budget the oldest files are deleted. That the file system is full is the rule spool of "
           "the health above."),
     graph("Upload lag", "s",

@@ -238,6 +238,45 @@ static void test_budget(void **state)
 	}
 }
 
+/* Per cent of the nearest limit. */
+static void test_budget_use(void **state)
+{
+	static const struct {
+		struct budget budget;
+		struct budget_state state;
+		unsigned percent;
+	} cases[] = {
+		{ { .max_segments = 32 }, { .segments = 0 }, 0 },
+		{ { .max_segments = 32 }, { .segments = 8 }, 25 },
+		{ { .max_segments = 32 }, { .segments = 40 }, 100 },
+		{ { .max_segments = 100, .max_bytes = 200 }, { .segments = 10, .bytes = 50 }, 25 },
+		{ { .max_segments = 100 }, { .segments = 10, .bytes = 50 }, 10 }, /* no max_size */
+		/* Of 1000 bytes, 300 are free and 200 for others: there is room for 100 more. */
+		{ { .max_segments = 100, .min_free = { 20, true } },
+		  { .bytes = 100, .disk_total = 1000, .disk_free = 300 },
+		  50 },
+		{ { .max_segments = 100, .min_free = { 20, true } },
+		  { .bytes = 100, .disk_total = 1000, .disk_free = 150 },
+		  100 },
+		/* 20 files of ours, and 5 may be made. */
+		{ { .max_segments = 100, .min_free_inodes = { 50, false } },
+		  { .segments = 10, .inodes_total = 100, .inodes_free = 55 },
+		  80 },
+		{ { .max_segments = 100, .min_free_inodes = { 50, true } },
+		  { .segments = 10 },
+		  10 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+		assert_int_equal(100 * budget_use(&cases[i].budget, &cases[i].state) + 0.5,
+				 cases[i].percent);
+	assert_int_equal(budget_room_bytes(&cases[5].budget, &cases[5].state), 100);
+	assert_int_equal(budget_room_bytes(&cases[6].budget, &cases[6].state), 0);
+	assert_int_equal(budget_room_inodes(&cases[7].budget, &cases[7].state), 5);
+	assert_true(budget_room_inodes(&cases[8].budget, &cases[8].state) == UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_largest_facts_fit),
 		cmocka_unit_test(test_damaged_facts_are_refused),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_budget_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -455,7 +455,8 @@ static void test_status_tells_what_was_measured(void **state)
 	fixture->conf.segment_age = 60;
 	fixture->conf.spool_max_segments = 1000;
 	fixture->conf.spool_max_size = 360000;
-	facts->spool.disk_free = facts->spool.disk_total = UINT64_C(1) << 40;
+	facts->spool.room_bytes = UINT64_C(1) << 40;
+	facts->spool.room_inodes = UINT64_MAX;
 	atomic_store(&eth0->is_live, true);
 	facts->spool.bytes = 0;
 	sample(fixture, 0, 0);
