@@ -188,5 +188,8 @@ struct spool_totals {
 /* False, with ret_totals as it was, while another thread has the lock. */
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals);
 
-/* List the folders anew: an operator may have moved files. What is claimed stays claimed. */
+/*
+ * List the folders anew: an operator may have moved files, and mended what made others fail. What is
+ * claimed stays claimed, what is held back may be claimed at once.
+ */
 int spool_rescan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));

@@ -89,11 +89,35 @@ static void drop_double(struct spool *spool, struct spool_entry *entry,
 	free(entry->name);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct spool_entry *left = a, *right = b;
+
+	return name_compare(left->name, right->name);
+}
+
+/* What only this run knows of a segment; how it fared where it was is of no use elsewhere. */
+static void inherit(struct spool_entry *entry, const struct spool_entry *old)
+{
+	entry->packets = old->packets;
+	if (entry->state != old->state)
+		return;
+	entry->failures = old->failures;
+	entry->not_before_ms = old->not_before_ms;
+}
+
 /* Of the first `known` entries those that are claimed stay; the rest was listed just now. */
 static void replace_known(struct spool *spool, size_t known)
 {
 	size_t kept = 0;
 
+	for (size_t i = known; i < spool->count; i++) {
+		const struct spool_entry *old = bsearch(&spool->entries[i], spool->entries, known,
+							sizeof *old, compare_names);
+
+		if (old)
+			inherit(&spool->entries[i], old);
+	}
 	for (size_t i = 0; i < spool->count; i++)
 		if (i < known && !spool->entries[i].is_claimed)
 			free(spool->entries[i].name);
@@ -248,6 +272,6 @@ int spool_rescan(struct spool *spool, struct error *err)
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_scan(spool, err);
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_tell(spool, false);
+	spool_hurry(spool);
 	return result;
 }

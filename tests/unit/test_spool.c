@@ -203,6 +203,20 @@ static void test_operator_may_take_and_bring_files(void **state)
 	assert_totals(fixture, 1, 0, 0);
 }
 
+/* The facts on a full disk are those of the beginning; how many packets there are, only the list knows. */
+static void test_listing_anew_forgets_no_packets(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *facts = mem_printf("%s/facts/%s", fixture->directory, first);
+	struct error err;
+
+	publish(fixture, first);
+	assert_int_equal(unlink(facts), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	enforce(fixture, &(struct budget){ .max_segments = 0 });
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
+}
+
 static void test_budget_takes_rejected_then_oldest(void **state)
 {
 	struct fixture *fixture = *state;
@@ -532,6 +546,29 @@ static void test_what_fails_lets_others_go_first(void **state)
 	for (int i = 0; i < 10; i++)
 		spool_index_failed(entry, 0);
 	assert_int_equal(entry->not_before_ms, 64000);
+	(void)close(claimed.fd);
+}
+
+/* What failed so often is known after a repair; an operator who reloads may have mended it. */
+static void test_listing_anew_lets_all_be_tried(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	fail_times(fixture, first, 3);
+	(void)pthread_mutex_lock(&fixture->spool->lock);
+	assert_int_equal(spool_scan(fixture->spool, &err), 0);
+	(void)pthread_mutex_unlock(&fixture->spool->lock);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	fail_times(fixture, first, 1);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, second);
 	(void)close(claimed.fd);
 }
 
@@ -905,6 +942,7 @@ int main(void)
 		SPOOL_TEST(test_segment_without_facts_is_read),
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),
+		SPOOL_TEST(test_listing_anew_forgets_no_packets),
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
 		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
@@ -918,6 +956,7 @@ int main(void)
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
 		SPOOL_TEST(test_what_fails_lets_others_go_first),
+		SPOOL_TEST(test_listing_anew_lets_all_be_tried),
 		SPOOL_TEST(test_newest_first_takes_what_failed_last_but_at_once),
 		SPOOL_TEST(test_a_file_that_cannot_be_opened_has_failed),
 		SPOOL_TEST(test_a_move_that_fails_loses_nothing),
