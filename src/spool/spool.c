@@ -259,10 +259,8 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 {
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
-	spool_attempts_remove(spool, claim->name);
-	spool_account_beside(spool, claim->name);
 	spool_count_rejected(spool, &claim->segment);
-	return 0;
+	return spool_keep_attempt(spool, claim, NULL, err);
 }
 
 void spool_wake(struct spool *spool)

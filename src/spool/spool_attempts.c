@@ -13,23 +13,45 @@
 int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,
 		       struct error *err)
 {
+	struct spool_entry *entry;
 	int result = 0;
 
 	if (text)
 		result = file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
 					     strlen(text), err);
 	else
-		spool_attempts_remove(spool, claim->name);
+		(void)unlinkat(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, 0);
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_index_find(spool, claim->name);
+	if (entry)
+		spool_entry_set_attempt(entry, result < 0 ? text : NULL);
+	(void)pthread_mutex_unlock(&spool->lock);
 	spool_account_beside(spool, claim->name);
 	return result;
 }
 
+/* What the disk did not take. */
+static char *attempt_in_memory(struct spool *spool, const char *name)
+{
+	const struct spool_entry *entry;
+	char *text = NULL;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_index_find(spool, name);
+	if (entry && entry->attempt)
+		text = mem_strdup(entry->attempt);
+	(void)pthread_mutex_unlock(&spool->lock);
+	return text;
+}
+
 char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim)
 {
+	char *text = attempt_in_memory(spool, claim->name);
 	struct error err;
 	size_t length;
-	char *text;
 
+	if (text)
+		return text;
 	if (file_read_text(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, SPOOL_ATTEMPT_MAX, &text,
 			   &length, &err) == 0)
 		return text;
@@ -48,9 +70,4 @@ void spool_attempts_note_unknown(struct spool *spool, const char *name)
 	if (fd < 0)
 		log_warning("cannot note that a segment was being sent", log_text("name", name),
 			    log_text("reason", strerror(errno)));
-}
-
-void spool_attempts_remove(struct spool *spool, const char *name)
-{
-	(void)unlinkat(spool->folder_fd[SPOOL_ATTEMPTS], name, 0);
 }

@@ -108,20 +108,34 @@ struct spool_entry *spool_index_find(struct spool *spool, const char *name)
 	return &spool->entries[place];
 }
 
+void spool_entry_set_attempt(struct spool_entry *entry, const char *text)
+{
+	if (entry->attempt)
+		explicit_bzero(entry->attempt, strlen(entry->attempt));
+	free(entry->attempt);
+	entry->attempt = text ? mem_strdup(text) : NULL;
+}
+
+void spool_entry_done(struct spool_entry *entry)
+{
+	spool_entry_set_attempt(entry, NULL);
+	free(entry->name);
+}
+
 void spool_index_delete(struct spool *spool, struct spool_entry *entry)
 {
 	size_t place = (size_t)(entry - spool->entries);
 
 	spool->entry_bytes -= entry->bytes + entry->beside_bytes;
 	spool->counts[entry->state]--;
-	free(entry->name);
+	spool_entry_done(entry);
 	memmove(entry, entry + 1, (--spool->count - place) * sizeof *entry);
 }
 
 void spool_index_clear(struct spool *spool)
 {
 	while (spool->count > 0)
-		free(spool->entries[--spool->count].name);
+		spool_entry_done(&spool->entries[--spool->count]);
 }
 
 void spool_hurry(struct spool *spool)

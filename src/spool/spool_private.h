@@ -46,6 +46,7 @@ struct spool_entry {
 	uint64_t packets; /* of one that this run published; else 0 */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: so long others come first */
+	char *attempt; /* what attempts/NAME should hold, and the disk did not take; a secret */
 };
 
 /* See spool_carry.c. */
@@ -139,6 +140,10 @@ struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order
 void spool_index_failed(struct spool_entry *entry, uint64_t now_ms);
 void spool_index_delete(struct spool *spool, struct spool_entry *entry);
 void spool_index_clear(struct spool *spool);
+/* Free what an entry owns. */
+void spool_entry_done(struct spool_entry *entry);
+/* What is to be known of an attempt while the disk does not take it; NULL: nothing. Wipes what was. */
+void spool_entry_set_attempt(struct spool_entry *entry, const char *text);
 
 /* Facts, written durably. */
 int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,
@@ -153,7 +158,6 @@ void spool_facts_guess(const char *name, struct segment *ret_segment);
 
 /* The process ended while it sent this segment: nobody knows how that ended. */
 void spool_attempts_note_unknown(struct spool *spool, const char *name);
-void spool_attempts_remove(struct spool *spool, const char *name);
 
 /* Blocks, as du counts them; 0 for what is not there. */
 uint64_t spool_allocated(int folder_fd, const char *name);

@@ -86,7 +86,7 @@ static void drop_double(struct spool *spool, struct spool_entry *entry,
 {
 	if (entry->state == SPOOL_CAPTURING && kept->state != SPOOL_CAPTURING)
 		(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
-	free(entry->name);
+	spool_entry_done(entry);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -100,6 +100,7 @@ static int compare_names(const void *a, const void *b)
 static void inherit(struct spool_entry *entry, const struct spool_entry *old)
 {
 	entry->packets = old->packets;
+	spool_entry_set_attempt(entry, old->attempt);
 	if (entry->state != old->state)
 		return;
 	entry->failures = old->failures;
@@ -120,7 +121,7 @@ static void replace_known(struct spool *spool, size_t known)
 	}
 	for (size_t i = 0; i < spool->count; i++)
 		if (i < known && !spool->entries[i].is_claimed)
-			free(spool->entries[i].name);
+			spool_entry_done(&spool->entries[i]);
 		else
 			spool->entries[kept++] = spool->entries[i];
 	spool->count = kept;
@@ -256,7 +257,7 @@ int spool_scan(struct spool *spool, struct error *err)
 	if (result == 0)
 		replace_known(spool, known);
 	while (result < 0 && spool->count > known)
-		free(spool->entries[--spool->count].name);
+		spool_entry_done(&spool->entries[--spool->count]);
 	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT && result == 0; state++)
 		result = remove_orphans(spool, (enum spool_state)state, err);
 	sum_up(spool);

@@ -20,8 +20,8 @@ static void keep(void *context, const char *text)
 	struct error err;
 
 	if (spool_keep_attempt(keeper->spool, keeper->claim, text, &err) < 0)
-		/* It costs some bytes that are sent again; that the disk fails is told elsewhere. */
-		log_debug("the next attempt for a segment will not know of this one",
+		/* That the disk fails is told elsewhere. */
+		log_debug("the next run will not know of this attempt for a segment",
 			  log_text("name", keeper->claim->name), log_reason(&err));
 }
 

@@ -18,6 +18,7 @@ import time
 from daemon import program
 from fault_fs import CHANGES, FaultFs
 from harness import SMALL, command, main
+from fake_gcs import CREATE_ONLY  # beside the folder that harness is in
 from tap import Failure, check, equal, wait_until
 
 PLAIN = [*SMALL, "-c", "none"]  # sizes are known
@@ -304,6 +305,40 @@ def test_no_inodes(lab):
 def test_read_only(lab):
     """As after a remount by the kernel: it refuses every change, whoever has files open."""
     check_trouble(lab, errno.EROFS, *CHANGES)
+
+
+def segment_that_waits(lab, faults, *arguments):
+    """One segment is in ready/ because nobody listens: nothing of it was sent. Returns the daemon."""
+    lab.link()
+    lab.bucket(permissions=CREATE_ONLY)
+    lab.gcs.stop()
+    daemon = lab.daemon(*SMALL, "--upload-workers", "1", *arguments).start_ready()
+    lab.send(100)
+    daemon.end_segment()
+    daemon.wait_log("segment finished.* packets=100 ")
+    daemon.wait_for(lambda: not lab.spool_files("attempts"), 10, "no attempt")
+    equal(faults.errors, {}, "faults")
+    return daemon
+
+
+def deliver_once(lab, daemon):
+    """That one segment is in the bucket, and the program knows it."""
+    daemon.wait_for(lambda: not lab.spool_files("ready", "sending"), 40, "an empty spool")
+    equal(lab.spool_files("rejected"), [], "segments that are kept")
+    equal(daemon.log().count("segment uploaded"), 1, "uploads that are told")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
+def test_a_lost_reply_is_known_on_a_full_disk(lab):
+    """Nothing can be noted, and the bucket may not be looked at: what was stored is known as our own."""
+    with faulty_spool(lab) as faults:
+        daemon = segment_that_waits(lab, faults)
+        faults.fail(errno.ENOSPC, "create", "write")
+        lab.gcs.fault("multipart", close="after", times=2)  # libcurl repeats the first by itself
+        lab.gcs.start()
+        deliver_once(lab, daemon)
+        check(lab.gcs.count("multipart", 412) >= 1, "no name was there already")
 
 
 def tmpfs(lab, options):

@@ -888,6 +888,37 @@ static void test_an_attempt_is_known_to_the_next(void **state)
 	assert_false(is_there(fixture, "attempts", second));
 }
 
+/* A lost reply must not be forgotten because the disk is full. */
+static void test_an_attempt_that_the_disk_does_not_take_is_known(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/attempts/.%s.new", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+	char *text;
+
+	publish(fixture, first);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "old", &err), 0);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "new", &err), -1);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	text = last_attempt(fixture, &claimed);
+	assert_string_equal(text, "new");
+	free(text);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, NULL, &err), 0);
+	assert_null(last_attempt(fixture, &claimed));
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "newer", &err), -1);
+	assert_int_equal(rmdir(obstacle), 0);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "newest", &err), 0);
+	text = last_attempt(fixture, &claimed);
+	assert_string_equal(text, "newest");
+	free(text);
+	(void)close(claimed.fd);
+}
+
 /* What was being sent when the process ended may have arrived. */
 static void test_an_attempt_ends_with_its_process(void **state)
 {
@@ -938,6 +969,7 @@ int main(void)
 		SPOOL_TEST(test_restart_sends_what_was_being_sent),
 		SPOOL_TEST(test_sequence_never_repeats),
 		SPOOL_TEST(test_an_attempt_is_known_to_the_next),
+		SPOOL_TEST(test_an_attempt_that_the_disk_does_not_take_is_known),
 		SPOOL_TEST(test_an_attempt_ends_with_its_process),
 		SPOOL_TEST(test_segment_without_facts_is_read),
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
