@@ -105,6 +105,7 @@ static void keep_spool(void *context)
 	struct daemon *daemon = context;
 
 	spool_repair(daemon->spool);
+	spool_finish_removals(daemon->spool);
 	spool_enforce(daemon->spool);
 	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
 }

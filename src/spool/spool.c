@@ -222,6 +222,8 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 		if (to != SPOOL_STATE_COUNT)
 			spool_lose(spool, entry);
 		spool_index_delete(spool, entry);
+	} else if (entry && to == SPOOL_STATE_COUNT) {
+		entry->is_proven = true; /* and claimed: nobody sends it again */
 	} else if (entry) {
 		/* What could not be moved stays in sending/, to be claimed there again. */
 		entry->is_claimed = false;
@@ -241,6 +243,26 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
 	return end_claim(spool, claim, SPOOL_STATE_COUNT, false, err);
+}
+
+void spool_finish_removals(struct spool *spool)
+{
+	struct error err;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	for (size_t i = 0; i < spool->count && spool->counts[SPOOL_SENDING] > 0;) {
+		struct spool_entry *entry = &spool->entries[i];
+
+		if (!entry->is_proven ||
+		    leave_sending(spool, entry->name, SPOOL_STATE_COUNT, &err) < 0) {
+			i++;
+			continue;
+		}
+		log_notice("uploaded segment is removed at last", log_text("name", entry->name));
+		spool_forget(spool, entry->name);
+		spool_index_delete(spool, entry);
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
 }
 
 int spool_release(struct spool *spool, struct spool_claim *claim, bool has_failed,

@@ -129,7 +129,10 @@ int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, con
  * process; NULL if there is nothing. The caller frees.
  */
 char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim);
-/* The sink proved that it holds the same bytes. */
+/*
+ * The sink proved that it holds the same bytes. After an error the file is left to
+ * spool_finish_removals(), and never claimed again in this run.
+ */
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 	__attribute__((warn_unused_result));
 /*
@@ -143,6 +146,9 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	__attribute__((warn_unused_result));
 /* Let everybody who waits in spool_claim() return. */
 void spool_wake(struct spool *spool);
+
+/* Delete what spool_remove() could not; tried again when called again. */
+void spool_finish_removals(struct spool *spool);
 
 /* What is held back after failures may be claimed at once. */
 void spool_hurry(struct spool *spool);

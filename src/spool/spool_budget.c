@@ -306,7 +306,7 @@ static uint64_t oldest_ns(const struct spool *spool)
 {
 	for (size_t i = 0; i < spool->count; i++)
 		if (spool->entries[i].state == SPOOL_READY ||
-		    spool->entries[i].state == SPOOL_SENDING)
+		    (spool->entries[i].state == SPOOL_SENDING && !spool->entries[i].is_proven))
 			return name_start_ns(spool->entries[i].name);
 	return 0;
 }

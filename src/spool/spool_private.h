@@ -43,6 +43,7 @@ struct spool_entry {
 	 * claimed again; in CAPTURING: it is to be recovered.
 	 */
 	bool is_claimed;
+	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
 	uint64_t packets; /* of one that this run published; else 0 */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: so long others come first */

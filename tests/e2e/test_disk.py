@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 
 from daemon import program
 from fault_fs import CHANGES, FaultFs
@@ -22,6 +23,14 @@ from fake_gcs import CREATE_ONLY  # beside the folder that harness is in
 from tap import Failure, check, equal, wait_until
 
 PLAIN = [*SMALL, "-c", "none"]  # sizes are known
+
+
+STATUS = "127.0.0.1:19667"
+
+
+def scrape():
+    with urllib.request.urlopen("http://%s/metrics" % STATUS, timeout=30) as answer:
+        return answer.read().decode()
 
 
 def du(folder):
@@ -339,6 +348,24 @@ def test_a_lost_reply_is_known_on_a_full_disk(lab):
         lab.gcs.start()
         deliver_once(lab, daemon)
         check(lab.gcs.count("multipart", 412) >= 1, "no name was there already")
+
+
+def test_what_is_uploaded_and_cannot_be_deleted(lab):
+    """It is sent once, told once, and deleted when the disk lets us."""
+    with faulty_spool(lab) as faults:
+        daemon = segment_that_waits(lab, faults, "--status-listen", STATUS)
+        faults.fail(errno.EROFS, "remove")
+        lab.gcs.start()
+        daemon.wait_log("segment uploaded", timeout=40)
+        daemon.wait_log("segment does not leave sending/")
+        requests = len(lab.gcs.requests)
+        time.sleep(5)
+        equal(len(lab.gcs.requests), requests, "requests when it was uploaded, and later")
+        equal(len(lab.spool_files("sending")), 1, "segments that could not be deleted")
+        faults.heal()
+        daemon.wait_for(lambda: not lab.spool_files("sending", "facts"), 10, "the deletion")
+        check('uploads_total{result="success"} 1\n' in scrape(), "another number of uploads")
+        deliver_once(lab, daemon)
 
 
 def tmpfs(lab, options):
