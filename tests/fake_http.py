@@ -10,6 +10,7 @@ A fault is a dict; the first whose `kind` fits a request (a kind of the server, 
     reason, message, text   its body: as JSON in Google's shape, or plain `text`
     html         its body: a page that is so many bytes long
     location     its Location header
+    headers      more of its headers
     close        "before": hang up without doing it; "middle": after half of the body;
                  "after": do it, then hang up (the reply is lost)
     reset        the same, with a reset of the connection (RST)
@@ -360,7 +361,7 @@ class FakeServer:
 
     @staticmethod
     def fault_reply(fault):
-        headers = {}
+        headers = dict(fault.get("headers", {}))
         if "retry_after" in fault:
             headers["Retry-After"] = fault["retry_after"]
         if "location" in fault:

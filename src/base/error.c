@@ -21,6 +21,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 
 	err->kind = kind;
 	err->errnum = 0;
+	err->retry_after_ms = 0;
 	va_start(args, format);
 	(void)vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);
@@ -38,6 +39,7 @@ int error_errno(struct error *err, const char *format, ...)
 
 	err->kind = ERROR_FATAL;
 	err->errnum = errnum;
+	err->retry_after_ms = 0;
 	va_start(args, format);
 	length = vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);

@@ -6,6 +6,8 @@
  * done about it (retry, reject, exit). A struct error lives on the caller's stack and owns nothing.
  */
 
+#include <stdint.h>
+
 enum error_kind {
 	ERROR_NONE,
 	ERROR_USAGE,  /* the command line is wrong: exit 64 */
@@ -17,8 +19,9 @@ enum error_kind {
 
 struct error {
 	enum error_kind kind;
-	int errnum;         /* the errno that was its cause; 0: none was */
-	char message[1024]; /* one line, cut when longer */
+	int errnum;              /* the errno that was its cause; 0: none was */
+	uint64_t retry_after_ms; /* a peer that is busy asked for this pause; 0: none did */
+	char message[1024];      /* one line, cut when longer */
 };
 
 /* All of these return -1, so that a failure is one line: `return error_set(err, …);`. */
@@ -30,7 +33,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 /* The same with ": strerror(errno)" at the end, and that errno kept; the kind is ERROR_FATAL. */
 int error_errno(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Put "context: " before what err says; kind and errno stay. */
+/* Put "context: " before what err says; all else stays. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The sysexits.h status that a start-up which failed with this error ends with. */

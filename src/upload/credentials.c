@@ -276,6 +276,16 @@ static int wait_for_other(struct credentials *credentials, struct error *err)
 	return -1;
 }
 
+/* A refresh failed, and the old token still serves: when to ask again? Once it has ended, in any case. */
+static uint64_t refresh_again_ms(const struct credentials *credentials, const struct error *err)
+{
+	uint64_t pause_ms = err->retry_after_ms > REFRESH_PAUSE_MS ? err->retry_after_ms
+								   : REFRESH_PAUSE_MS;
+	uint64_t again_ms = clock_monotonic_ms() + pause_ms;
+
+	return again_ms < credentials->expires_ms ? again_ms : credentials->expires_ms;
+}
+
 /* With the lock held. */
 static int ensure_token(struct credentials *credentials, struct http *http, struct error *err)
 {
@@ -287,7 +297,7 @@ static int ensure_token(struct credentials *credentials, struct http *http, stru
 		return 0;
 	if (!has_token(credentials))
 		return -1;
-	credentials->refresh_ms = clock_monotonic_ms() + REFRESH_PAUSE_MS;
+	credentials->refresh_ms = refresh_again_ms(credentials, err);
 	log_debug("access token not refreshed, the old one is still good", log_reason(err));
 	return 0;
 }

@@ -29,7 +29,7 @@ const char *credentials_describe(const struct credentials *credentials);
 /*
  * "Authorization: Bearer …", from the cache or fetched with the caller's http; "" for none. Refreshed
  * 225 s before its end; the old one serves while it is valid if that fails. The caller frees (and wipes
- * with credentials_wipe). ERROR_TRANSIENT: no answer; ERROR_CONFIG: the key or the node is refused.
+ * with credentials_wipe). ERROR_TRANSIENT: no answer, or later (retry_after_ms); ERROR_CONFIG: the key or the node is refused.
  */
 int credentials_header(struct credentials *credentials, struct http *http, char **ret_header,
 		       struct error *err) __attribute__((warn_unused_result));

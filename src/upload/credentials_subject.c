@@ -234,11 +234,12 @@ static int fetch_from_url(const struct credentials_subject *subject, struct http
 	if (reply.status != 200) {
 		bool is_refusal = reply.status == 400 || reply.status == 401 || reply.status == 403;
 
-		return error_set(
-			err, is_refusal ? ERROR_CONFIG : ERROR_TRANSIENT,
-			"the source of tokens said %ld; see \"url\" and \"headers\" of the "
-			"credentials file",
-			reply.status);
+		error_set(err, is_refusal ? ERROR_CONFIG : ERROR_TRANSIENT,
+			  "the source of tokens said %ld; see \"url\" and \"headers\" of the "
+			  "credentials file",
+			  reply.status);
+		err->retry_after_ms = reply.retry_after_ms;
+		return -1;
 	}
 	if (credentials_parse_subject(reply.body, reply.body_bytes, subject->field, ret_token,
 				      err) < 0)

@@ -118,16 +118,19 @@ int credentials_judge(const struct http_reply *reply, const char *who, const cha
 	int64_t offset_s = http_clock_offset_s(reply);
 
 	if (!is_refusal)
-		return error_set(err, ERROR_TRANSIENT, "%s said %ld %s", who, reply->status, bytes);
+		error_set(err, ERROR_TRANSIENT, "%s said %ld %s", who, reply->status, bytes);
 	/* Statements and tokens have a time: at boot ours may be wrong until the time service has set it. */
-	if (offset_s != 0 && (reply->status == 400 || reply->status == 401))
-		return error_set(err, ERROR_TRANSIENT,
-				 "%s said %ld %s; this node's clock is %" PRId64
-				 " s %s the server's, which may be the reason",
-				 who, reply->status, bytes, offset_s > 0 ? offset_s : -offset_s,
-				 offset_s > 0 ? "ahead of" : "behind");
-	return error_set(err, ERROR_CONFIG, "%s said %ld %s; %s", who, reply->status, bytes,
-			 remedy);
+	else if (offset_s != 0 && (reply->status == 400 || reply->status == 401))
+		error_set(err, ERROR_TRANSIENT,
+			  "%s said %ld %s; this node's clock is %" PRId64
+			  " s %s the server's, which may be the reason",
+			  who, reply->status, bytes, offset_s > 0 ? offset_s : -offset_s,
+			  offset_s > 0 ? "ahead of" : "behind");
+	else
+		error_set(err, ERROR_CONFIG, "%s said %ld %s; %s", who, reply->status, bytes,
+			  remedy);
+	err->retry_after_ms = reply->retry_after_ms;
+	return -1;
 }
 
 int credentials_exchange(struct http *http, const struct credentials_exchange *exchange,

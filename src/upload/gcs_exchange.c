@@ -29,9 +29,10 @@ static enum error_kind kind_of(enum gcs_outcome outcome)
 	return ERROR_TRANSIENT;
 }
 
-static void describe(const struct sink_worker *worker, long status,
+static void describe(const struct sink_worker *worker, const struct http_reply *reply,
 		     const struct gcs_problem *problem, enum gcs_outcome outcome, struct error *err)
 {
+	long status = reply->status;
 	const char *remedy = gcs_remedy(status, problem);
 	bool is_about_account = status == 401 || status == 403;
 
@@ -41,6 +42,7 @@ static void describe(const struct sink_worker *worker, long status,
 		  is_about_account ? "; credentials: " : "",
 		  is_about_account ? credentials_describe(worker->sink->credentials) : "",
 		  remedy[0] ? "; " : "", remedy);
+	err->retry_after_ms = reply->retry_after_ms;
 }
 
 static void count_reply(const struct sink_worker *worker, long status)
@@ -95,10 +97,9 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 	if (result < 0)
 		return gcs_decide(call->phase, ret_reply->status, false, &problem);
 	gcs_parse_problem(ret_reply->body, ret_reply->www_authenticate, &problem);
-	worker->retry_after_ms = ret_reply->retry_after_ms;
 	outcome = gcs_decide(call->phase, ret_reply->status, ret_reply->range[0] != '\0', &problem);
 	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
-		describe(worker, ret_reply->status, &problem, outcome, err);
+		describe(worker, ret_reply, &problem, outcome, err);
 	return outcome;
 }
 
@@ -108,7 +109,6 @@ enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call 
 	enum gcs_outcome outcome;
 
 	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
-	worker->retry_after_ms = 0;
 	outcome = exchange_once(worker, call, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have ended early, or its account was changed: once more with a new one. */

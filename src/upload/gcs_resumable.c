@@ -219,7 +219,7 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 {
 	const struct sink_worker *worker = attempt->upload->worker;
 
-	if (attempt->must_ask || worker->retry_after_ms > 0 ||
+	if (attempt->must_ask || err->retry_after_ms > 0 ||
 	    atomic_load(worker->sink->base.context.cancel))
 		return FAILED;
 	attempt->trouble = *err;

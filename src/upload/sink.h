@@ -55,9 +55,7 @@ struct sink_receipt {
 	char location[1400]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
 	unsigned requests;   /* network round trips; 0 where there are none */
 	bool was_there;      /* an earlier attempt, whose answer was lost, had succeeded */
-	/* Also after a failure: */
-	bool has_advanced;       /* the sink has more of it than before */
-	uint64_t retry_after_ms; /* the pause that the sink asked for; 0: none */
+	bool has_advanced;   /* the sink has more of it than before; also told after a failure */
 };
 
 struct sink_ops {

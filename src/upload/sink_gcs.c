@@ -195,7 +195,6 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
 				 GCS_NAME_MAX);
 	worker->requests = 0;
-	worker->retry_after_ms = 0;
 	choose_operation(worker, object->segment->id);
 	gcs_session_parse(object->last_attempt, &target, clock_real_ns() / CLOCK_NS_PER_S,
 			  &upload.session);
@@ -204,7 +203,6 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		result = gcs_send_multipart(&upload, &ret_receipt->was_there, err);
 	else
 		result = gcs_send_resumable(&upload, &ret_receipt->was_there, err);
-	ret_receipt->retry_after_ms = worker->retry_after_ms;
 	ret_receipt->has_advanced = upload.session.acknowledged > before;
 	ret_receipt->requests = worker->requests;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",

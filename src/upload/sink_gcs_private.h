@@ -30,7 +30,6 @@ struct sink_worker {
 	/* Of the call that is going on. */
 	char operation[TEXT_UUID_LENGTH + 1]; /* the same for all attempts to send a segment */
 	unsigned requests;
-	uint64_t retry_after_ms;
 };
 
 /* One object that is being sent. */

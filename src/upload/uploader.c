@@ -290,7 +290,7 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 		note_failure(worker, claim->name, &err);
 	if (receipt.has_advanced)
 		backoff_reset(&worker->backoff);
-	wait_backoff(worker, receipt.retry_after_ms, is_draining);
+	wait_backoff(worker, err.retry_after_ms, is_draining);
 }
 
 static void run(void *context)

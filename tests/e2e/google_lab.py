@@ -133,6 +133,24 @@ def check_delivers(lab, daemon, count=200):
     lab.check_spool_empty()
 
 
+def check_waits_as_told(lab, daemon, *services):
+    """Each of these (server, kind) says Retry-After when a new token is needed; nobody asks before."""
+    daemon.start_ready()
+    for number, (server, kind) in enumerate(services):
+        lab.tokens.revoke_all()
+        server.fault(kind, status=503, retry_after=3, headers={"Metadata-Flavor": "Google"})
+        lab.send(100, first=100 * number)
+        daemon.end_segment()
+        lab.gcs.wait_for(lambda number=number: len(lab.gcs.names()) > number, 40, "an object")
+        with server.lock:
+            asked = [each for each in server.requests if each["kind"] == kind]
+        refused, = [at for at, each in enumerate(asked) if each["status"] == 503]
+        pause = asked[refused + 1]["time"] - asked[refused]["time"]
+        check(pause >= 2.9, "%s was asked again after %.1f s" % (kind, pause))
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100 * len(services))
+
+
 def check_refused(lab, daemon, *parts, status=78):
     """A start-up that ends, with a message that has all the parts."""
     equal(daemon.start().wait(30), status, "exit status")

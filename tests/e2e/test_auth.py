@@ -6,8 +6,8 @@ import json
 import os
 
 from harness import Lab, command, main
-from google_lab import (METADATA, check_delivers, check_refused, google_daemon, key_file,
-                        laboratory, make_certificate, metadata_server, proxy)  # noqa: F401
+from google_lab import (METADATA, check_delivers, check_refused, check_waits_as_told, google_daemon,
+                        key_file, laboratory, make_certificate, metadata_server, proxy)  # noqa: F401
 import fake_google  # beside the folder that harness is in
 from tap import check, contains, equal
 
@@ -145,6 +145,17 @@ def test_key_that_was_revoked(lab):
     lab.oauth.fault("token", status=400, times=0, text='{"error": "invalid_grant", '
                     '"error_description": "Invalid JWT Signature."}')
     check_refused(lab, google_daemon(lab, "--gcs-credentials", key_file(lab)), "invalid_grant")
+
+
+def test_retry_after_of_the_token_service(lab):
+    environment = {"GOOGLE_APPLICATION_CREDENTIALS": key_file(lab)}
+    check_waits_as_told(lab, google_daemon(lab, "--upload-workers", "1", environment=environment),
+                        (lab.oauth, "token"))
+
+
+def test_retry_after_of_the_metadata_server(lab):
+    server = metadata_server(lab)
+    check_waits_as_told(lab, google_daemon(lab, "--upload-workers", "1"), (server, "token"))
 
 
 def test_resumable(lab):

@@ -6,8 +6,8 @@ import json
 import os
 
 from harness import command, main
-from google_lab import (METADATA, UNIVERSE, check_delivers, check_refused, google_daemon,
-                        impersonation, key_file, laboratory, metadata_server, proxy,
+from google_lab import (METADATA, UNIVERSE, check_delivers, check_refused, check_waits_as_told,
+                        google_daemon, impersonation, key_file, laboratory, metadata_server, proxy,
                         sts)  # noqa: F401
 import fake_federation  # beside the folder that harness is in
 import fake_google
@@ -74,6 +74,12 @@ def test_as_a_service_account(lab):
                         service_account_impersonation={"token_lifetime_seconds": 2000})
     check_delivers(lab, federated_daemon(lab, path))
     equal(service.lifetimes, [2000], "lifetimes")
+
+
+def test_retry_after_of_each_service(lab):
+    services = [(sts(lab), "sts"), (impersonation(lab), "impersonation")]
+    _, path = projected(lab, service_account_impersonation_url=IMPERSONATION_URL)
+    check_waits_as_told(lab, federated_daemon(lab, path, "--upload-workers", "1"), *services)
 
 
 def test_as_a_service_account_without_permission(lab):

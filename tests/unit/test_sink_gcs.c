@@ -833,7 +833,7 @@ static void test_failures_and_their_kinds(void **state)
 	}
 	SCRIPT(fixture, REPLY("429 Slow", "Retry-After: 9\r\n", ""));
 	expect_failed(fixture, ERROR_TRANSIENT, "429");
-	assert_int_equal(fixture->receipt.retry_after_ms, 9000);
+	assert_int_equal(fixture->err.retry_after_ms, 9000);
 }
 
 static void test_refused_token_is_renewed_once(void **state)
@@ -1114,7 +1114,7 @@ static void test_without_progress_an_attempt_ends(void **state)
 	/* A pause that the server asks for is made outside. */
 	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
-	assert_int_equal(fixture->receipt.retry_after_ms, 3000);
+	assert_int_equal(fixture->err.retry_after_ms, 3000);
 }
 
 /* A page of a portal in place of the reply to the last chunk: what is there is not sent again. */
