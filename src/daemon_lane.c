@@ -94,8 +94,3 @@ void lane_attach(struct lanes *lanes, struct lane *lane)
 	if (lane_make(lanes, lane, &err) < 0 || lane_start(lane, CAPTURE_FROM_START, &err) < 0)
 		lane_try_again_later(lane, &err);
 }
-
-uint64_t lane_instant_ahead(void)
-{
-	return clock_real_ns() + CAPTURE_AGREE_MS * CLOCK_NS_PER_MS;
-}

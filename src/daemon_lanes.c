@@ -93,7 +93,7 @@ int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_
 		lanes_join(new);
 		return -1;
 	}
-	instant_ns = lane_instant_ahead();
+	instant_ns = capture_next_instant(clock_real_ns());
 	lanes_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)
 		if (new->list[i]->state == LANE_RUNNING)

@@ -122,7 +122,7 @@ static int rename_lane(struct lanes *lanes, struct lane *old, const struct link 
 		lane_drop(lanes, lanes->count - 1);
 		return -1;
 	}
-	instant_ns = lane_instant_ahead();
+	instant_ns = capture_next_instant(clock_real_ns());
 	capture_stop(old->capture, "interface", instant_ns);
 	capture_begin(lane->capture, instant_ns);
 	old->state = LANE_ENDING;

@@ -52,11 +52,6 @@ void lane_join(struct lane *lane);
 void lane_try_again_later(struct lane *lane, const struct error *err);
 /* Is this about what the user wrote? Then trying again seldom helps. */
 bool lane_is_refused(const struct error *err);
-/*
- * When two lanes of an interface hand over. Both run, the new one discarding, when an instant a little
- * ahead is chosen; the old one learns it first, so that there is no time at which both record.
- */
-uint64_t lane_instant_ahead(void);
 
 /* daemon_lanes_follow.c. */
 

@@ -8,6 +8,9 @@
 #include "capture/capture_private.h"
 #include "capture/filter.h"
 
+#define AGREE_MS  50 /* until all CPUs stamp packets when they arrive (net_enable_timestamp()) */
+#define NS_PER_US 1000
+
 int capture_new(const struct capture_context *context, const struct conf *conf,
 		const char *interface, unsigned index, struct capture **ret_capture,
 		struct error *err)
@@ -76,6 +79,13 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 	capture_beat(capture);
 	(void)snprintf(name, sizeof name, "cap-%.11s", capture->interface);
 	return thread_start(&capture->thread, name, capture_run, capture, err);
+}
+
+uint64_t capture_next_instant(uint64_t now_ns)
+{
+	uint64_t instant_ns = now_ns + AGREE_MS * CLOCK_NS_PER_MS;
+
+	return instant_ns + NS_PER_US - instant_ns % NS_PER_US;
 }
 
 void capture_begin(struct capture *capture, uint64_t from_ns)

@@ -64,11 +64,17 @@ const struct error *capture_failure(const struct capture *capture);
 uint64_t capture_opened_ms(const struct capture *capture);
 
 /*
- * Record packets from this real time on. For a hand-over between two captures of an interface, an instant
- * at least CAPTURE_AGREE_MS ahead: until then the kernel sees to it that both read the same time stamps.
+ * Record packets from this real time on. For a hand-over between two captures of an interface, both run, the
+ * new one discarding, when capture_next_instant() is chosen; the old one learns it first (capture_stop()), so
+ * that there is no time at which both record.
  */
 void capture_begin(struct capture *capture, uint64_t from_ns);
-#define CAPTURE_AGREE_MS 50
+/*
+ * The instant for a hand-over that is decided now. It is so far ahead that the kernel has both captures read
+ * the same time stamps by then, and a whole microsecond, at which those that are cut to microseconds come
+ * before or after as the whole ones do. Pure.
+ */
+uint64_t capture_next_instant(uint64_t now_ns);
 
 /* Other limits (segment.*, capture.flush_interval), for the current segment too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
