@@ -13,10 +13,13 @@
 
 #include "base/connections.h"
 
+#define OWN_TRAFFIC_PORT_WORDS 16
+
 struct own_traffic {
 	struct connections *table; /* NULL: none of the packets is left out */
 	unsigned generation;       /* of the copy below */
 	size_t count;
+	uint64_t ports[OWN_TRAFFIC_PORT_WORDS]; /* a bit for each pair of ports in the list */
 	int link_type; /* DLT_; of packets that we cannot take apart none is ours */
 	struct connection list[CONNECTIONS_MAX];
 };
