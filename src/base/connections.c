@@ -104,9 +104,9 @@ void connections_close(struct connections *table, int handle)
 	(void)pthread_mutex_unlock(&table->lock);
 }
 
-unsigned connections_generation(const struct connections *table)
+const atomic_uint *connections_generation(const struct connections *table)
 {
-	return atomic_load_explicit(&table->generation, memory_order_acquire);
+	return &table->generation;
 }
 
 size_t connections_copy(struct connections *table, struct connection out[CONNECTIONS_MAX],

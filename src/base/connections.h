@@ -37,8 +37,8 @@ int connections_add(struct connections *table, const struct sockaddr *local,
 #define CONNECTIONS_LINGER_NS UINT64_C(2000000000)
 void connections_close(struct connections *table, int handle);
 
-/* Changes whenever the table does. Cheap enough for every packet. */
-unsigned connections_generation(const struct connections *table);
+/* A number that changes whenever the table does, to be loaded (acquire) for each packet. */
+const atomic_uint *connections_generation(const struct connections *table);
 /* Copy those that are open or were closed lately; returns how many, and the generation they are of. */
 size_t connections_copy(struct connections *table, struct connection out[CONNECTIONS_MAX],
 			unsigned *ret_generation);

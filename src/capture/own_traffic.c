@@ -29,8 +29,10 @@ void own_traffic_init(struct own_traffic *own, struct connections *table, int li
 	own->link_type = link_type;
 	own->generation = 0;
 	own->count = 0;
-	if (table)
-		own_traffic_refresh(own);
+	if (!table)
+		return;
+	own->latest = connections_generation(table);
+	own_traffic_refresh(own);
 }
 
 /*

@@ -17,6 +17,7 @@
 
 struct own_traffic {
 	struct connections *table; /* NULL: none of the packets is left out */
+	const atomic_uint *latest; /* generation of the table */
 	unsigned generation;       /* of the copy below */
 	size_t count;
 	uint64_t ports[OWN_TRAFFIC_PORT_WORDS]; /* a bit for each pair of ports in the list */
@@ -38,7 +39,8 @@ static inline bool own_traffic_matches(struct own_traffic *own, const uint8_t *p
 {
 	if (!own->table)
 		return false;
-	if (__builtin_expect(own->generation != connections_generation(own->table), 0))
+	if (__builtin_expect(
+		    own->generation != atomic_load_explicit(own->latest, memory_order_acquire), 0))
 		own_traffic_refresh(own);
 	return own->count > 0 && own_traffic_search(own, packet, captured, packet_ns);
 }
