@@ -28,6 +28,16 @@
 #define PROTOCOLS_VALUE  ((long)(CURLPROTO_HTTP | CURLPROTO_HTTPS))
 #endif
 
+/*
+ * libcurl asks name servers in a thread of its own, and when an exchange ends early it waits for that: up to
+ * minutes, where none answers. With this the thread is left to end by itself.
+ */
+#if LIBCURL_VERSION_NUM >= 0x075700
+#define LEAVE_RESOLVER(easy) curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)
+#else
+#define LEAVE_RESOLVER(easy) CURLE_OK
+#endif
+
 int http_global_init(struct error *err)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -241,6 +251,7 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
 	SET(CURLOPT_ERRORBUFFER, http->reason);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	code = code ? code : LEAVE_RESOLVER(easy);
 
 	SET(CURLOPT_LOW_SPEED_LIMIT, slowest(http));
 	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);

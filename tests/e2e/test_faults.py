@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trouble with the bucket: nothing is lost, nothing is sent twice, and it heals by itself."""
 
+import contextlib
 import re
+import signal
+import socket
 import time
 
-from harness import SMALL, main
+from harness import SMALL, command, main
 from tap import check, contains, equal, wait_until
 
 MISMATCH = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "4waSgw==".'
@@ -108,6 +111,44 @@ def test_nobody_answers_at_start(lab):
     daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 5, 10, "segments that wait")
     lab.gcs.start()
     finish(lab, daemon, sent, 80)
+
+
+@contextlib.contextmanager
+def silent_name_server(lab):
+    """It takes questions and answers none; whoever asks is to wait for minutes."""
+    conf = lab.configure("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n", "resolv.conf")
+    nss = lab.configure("hosts: files dns\n", "nsswitch.conf")
+    mounted = [(conf, "/etc/resolv.conf"), (nss, "/etc/nsswitch.conf")]
+    for each in mounted:
+        command("mount", "--bind", *each)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 53))
+            yield server
+    finally:
+        for _, where in mounted:
+            command("umount", where)
+
+
+def test_name_server_does_not_answer(lab):
+    """Neither the connect time-out nor a stop wait for the resolver."""
+    lab.link()
+    with silent_name_server(lab) as server:
+        daemon = lab.daemon("-G", "0", "--upload-connect-timeout", "2", environment={
+            "STORAGE_EMULATOR_HOST": "http://storage.example"}).start_ready(timeout=20)
+        server.settimeout(10)
+        check(b"storage" in server.recv(1000), "nobody asked for the name")
+        lab.send(100)
+        daemon.end_segment()
+        daemon.wait_log("upload failed.*storage.example", timeout=20)
+        wait_until(lambda: lab.spool_files("sending"), 20, "another attempt")
+        start = time.monotonic()
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait_log("stopping")
+        daemon.send_signal(signal.SIGTERM)
+        equal(daemon.wait(20), 0, "exit status")
+        check(time.monotonic() - start < 10, "the stop took %.1f s" % (time.monotonic() - start))
+        equal(len(lab.spool_files("ready")), 1, "segments that wait")
 
 
 def test_checksum_refused_once(lab):
