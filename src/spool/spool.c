@@ -182,6 +182,8 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, &seen, wakes));
 	if (result <= 0)
 		return result;
+	/* After a power failure it must not lie in ready/, as if nothing of it had been sent. */
+	spool_folder_sync(spool, SPOOL_SENDING);
 	if (fill_claim(spool, &claim, err) < 0) {
 		if (spool_release(spool, &claim, true, &releasing) < 0)
 			return error_wrap(err, "%s", releasing.message);

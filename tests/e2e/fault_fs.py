@@ -39,6 +39,7 @@ class FaultFs:
     def __init__(self, source, target):
         self.source, self.target = source, target
         self.errors = {}  # opcode: errno
+        self.history = []  # ("rename", new path) and ("sync", folder): what is durable when
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.nodes = {1: Node(".")}
@@ -112,7 +113,7 @@ class FaultFs:
                     READ: self.read, WRITE: self.write, STATFS: self.statfs,
                     RELEASE: self.release, FSYNC: self.fsync,
                     OPENDIR: self.open, READDIR: self.readdir, RELEASEDIR: self.release,
-                    FSYNCDIR: self.nothing, ACCESS: self.nothing, CREATE: self.create,
+                    FSYNCDIR: self.fsyncdir, ACCESS: self.nothing, CREATE: self.create,
                     DESTROY: self.nothing}
         if code == INIT:
             return struct.pack("=IIIIHHIIHHI28x", 7, 31, 65536, 1 << 5, 16, 12, MAX_WRITE, 1, 0, 0, 0)
@@ -211,6 +212,7 @@ class FaultFs:
         if skip == 16 and struct.unpack_from("=I", body, 8)[0]:
             raise OSError(errno.EINVAL, "flags")
         os.rename(self.full(before), self.full(after))
+        self.history.append(("rename", after))
         self.forget_path(after)
         moved = self.ids.pop(before, None)
         if moved:
@@ -253,6 +255,10 @@ class FaultFs:
     @staticmethod
     def fsync(_, body):
         os.fsync(struct.unpack_from("=Q", body)[0])
+        return b""
+
+    def fsyncdir(self, node, _):
+        self.history.append(("sync", self.nodes[node].path))
         return b""
 
     @staticmethod

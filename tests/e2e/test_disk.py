@@ -350,6 +350,18 @@ def test_a_lost_reply_is_known_on_a_full_disk(lab):
         check(lab.gcs.count("multipart", 412) >= 1, "no name was there already")
 
 
+def test_that_it_is_being_sent_is_durable_before_it_is(lab):
+    """After a power failure it must not lie in ready/, as if no byte of it had been sent."""
+    with faulty_spool(lab) as faults:
+        daemon = segment_that_waits(lab, faults)
+        faults.history.clear()
+        lab.gcs.start()
+        deliver_once(lab, daemon)
+        claims = [index for index, (_, path) in enumerate(faults.history) if "/sending/" in path]
+        equal(faults.history[claims[-1] + 1:claims[-1] + 2], [("sync", "spool/sending")],
+              "what follows the claim")
+
+
 def test_what_is_uploaded_and_cannot_be_deleted(lab):
     """It is sent once, told once, and deleted when the disk lets us."""
     with faulty_spool(lab) as faults:
