@@ -170,7 +170,7 @@ uint64_t spool_segment_bytes_max(struct spool *spool);
 bool spool_give_way(struct spool *spool);
 /*
  * Delete what is over the budget, though nobody wants to write: others fill the file system, or the limits
- * have changed. Failures are logged.
+ * have changed. Failures are logged. Drops that could not be noted before are.
  */
 void spool_enforce(struct spool *spool);
 /* If the spool's folders were taken away, make them anew. Logged; tried again when called again. */

@@ -285,6 +285,7 @@ void spool_enforce(struct spool *spool)
 {
 	struct error err;
 
+	spool_carry_settle(spool);
 	(void)pthread_mutex_lock(&spool->lock);
 	spool_measure_folders(spool);
 	if (!make_room(spool, 0, 0, &err) && err.kind != ERROR_TRANSIENT && !spool->has_failed) {

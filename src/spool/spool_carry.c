@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -55,6 +56,13 @@ static void add(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], co
 	if ((!is_zero(drops) || spool->carried.is_unwritten) &&
 	    write_carried(spool, deleting, &err) < 0)
 		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
+}
+
+void spool_carry_settle(struct spool *spool)
+{
+	static const uint64_t none[DROP_REASON_COUNT];
+
+	spool_carry(spool, none);
 }
 
 void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
@@ -124,16 +132,18 @@ static int finish_deletion(struct spool *spool, const char *name, struct error *
 	return 0;
 }
 
-/* Did the segment that was to tell it get that far? It is in capturing/ then: published comes later. */
+/* Did the segment that was to tell it get that far? */
 static int forget_what_was_told(struct spool *spool, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list(spool, SPOOL_CAPTURING, err);
+	cleanup_closedir DIR *dir = spool_folder_list(spool, SPOOL_FACTS, err);
 	struct segment segment;
 	struct dirent *item;
 	struct error reading;
 
 	if (!dir)
 		return -1;
+	if (is_zero(spool->carried.drops))
+		return 0;
 	while ((item = readdir(dir)))
 		if (spool_facts_read(spool, item->d_name, &segment, &reading) == 0 &&
 		    segment.carried == spool->carried.number && segment.carried > 0) {
@@ -151,7 +161,8 @@ int spool_carry_open(struct spool *spool, struct error *err)
 	char *deleting;
 	size_t length;
 
-	spool->carried = (struct spool_carried){ .number = 1 };
+	/* As no segment's facts have it already. */
+	spool->carried = (struct spool_carried){ .number = clock_real_ns() };
 	if (file_read_text(spool->root_fd, CARRIED_FILE, CARRIED_MAX, &text, &length, &reading) <
 	    0) {
 		if (reading.errnum == ENOENT)
@@ -162,7 +173,7 @@ int spool_carry_open(struct spool *spool, struct error *err)
 	if (parse_carried(text, &spool->carried, &deleting) < 0) {
 		log_warning("file of carried drops is damaged, what it told is lost",
 			    log_text("name", CARRIED_FILE));
-		spool->carried = (struct spool_carried){ .number = 1 };
+		spool->carried = (struct spool_carried){ .number = clock_real_ns() };
 		return 0;
 	}
 	if (finish_deletion(spool, deleting, err) < 0)

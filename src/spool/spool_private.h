@@ -179,6 +179,8 @@ int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn
 /* Write the facts of a segment that is finished, with all that is carried; that is told then. */
 int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
 		     struct error *err) __attribute__((warn_unused_result));
+/* Write what the disk did not take before. */
+void spool_carry_settle(struct spool *spool);
 /*
  * Delete a segment's file, whose drops (and packets, as drops) the next segment tells: both or, after an
  * error, neither, also if the process ends in between. The caller holds the lock.

@@ -437,6 +437,42 @@ static void test_a_crash_while_telling_counts_once(void **state)
 	(void)close(claimed.fd);
 }
 
+static void assert_next_tells_budget(struct fixture *fixture, const char *name, uint64_t drops)
+{
+	struct spool_claim claimed;
+
+	publish(fixture, name);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_string_equal(claimed.name, name);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], drops);
+	(void)close(claimed.fd);
+}
+
+/* A disk that takes the facts and then not the note: the note is cleared as soon as it does. */
+static void test_what_was_told_is_cleared_when_the_disk_takes_it(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/.carried.new", fixture->directory);
+	const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 10 };
+
+	spool_carry(fixture->spool, drops);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	publish(fixture, first);
+	assert_int_equal(rmdir(obstacle), 0);
+	/* It has told it, and is known to have, wherever it is. */
+	open_again(fixture);
+	assert_next_tells_budget(fixture, second, 0);
+
+	spool_carry(fixture->spool, drops);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_next_tells_budget(fixture, third, 10);
+	assert_int_equal(rmdir(obstacle), 0);
+	spool_enforce(fixture->spool);
+	spool_forget(fixture->spool, third); /* as if it were delivered: nobody knows any more */
+	open_again(fixture);
+	assert_next_tells_budget(fixture, NAME("03", "00000004"), 0);
+}
+
 /* What could not be deleted is not lost: nobody tells it, in this run or the next. */
 static void test_a_deletion_that_fails_is_not_told(void **state)
 {
@@ -983,6 +1019,7 @@ int main(void)
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
 		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
 		SPOOL_TEST(test_a_crash_while_telling_counts_once),
+		SPOOL_TEST(test_what_was_told_is_cleared_when_the_disk_takes_it),
 		SPOOL_TEST(test_a_deletion_that_fails_is_not_told),
 		SPOOL_TEST(test_a_damaged_note_is_no_obstacle),
 		SPOOL_TEST(test_a_second_process_is_refused),
