@@ -38,7 +38,7 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 struct spool *spool_close(struct spool *spool);
 
 /*
- * As root, before the privileges are dropped: make the folders and give them and their files away.
+ * As root, before the privileges are dropped: make the folders and give them and our files in them away.
  * ERROR_CONFIG, with nothing changed, if there are other files than the spool's.
  */
 int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)

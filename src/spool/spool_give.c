@@ -7,24 +7,24 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "spool/name.h"
 #include "spool/spool_private.h"
 
-/* A name that the spool uses in its root folder, or the temporary one .NAME.new. */
-static bool is_our_name(const char *name)
+/* A file that the spool itself makes, in its root folder or in one of those below. */
+static bool is_our_file(const char *name)
 {
-	size_t length = strlen(name);
+	struct name_parts parts;
 
-	if (length > 5 && name[0] == '.' && strcmp(name + length - 4, ".new") == 0) {
-		name++;
-		length -= 5;
-	}
 	for (size_t i = 0; spool_file_names[i]; i++)
-		if (strlen(spool_file_names[i]) == length &&
-		    memcmp(spool_file_names[i], name, length) == 0)
+		if (strcmp(spool_file_names[i], name) == 0)
 			return true;
+	return spool_is_temporary(name) || name_parse(name, &parts);
+}
+
+static bool is_our_folder(const char *name)
+{
 	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		if (strlen(spool_folder_names[state]) == length &&
-		    memcmp(spool_folder_names[state], name, length) == 0)
+		if (strcmp(spool_folder_names[state], name) == 0)
 			return true;
 	return false;
 }
@@ -39,7 +39,8 @@ static int check_is_ours(const struct spool *spool, const char *directory, struc
 		return -1;
 	while ((item = readdir(dir)))
 		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
-		    strcmp(item->d_name, "lost+found") != 0 && !is_our_name(item->d_name))
+		    strcmp(item->d_name, "lost+found") != 0 && !is_our_file(item->d_name) &&
+		    !is_our_folder(item->d_name))
 			return error_set(err, ERROR_CONFIG,
 					 "%s holds other files; give the spool a folder of its own",
 					 directory);
@@ -64,7 +65,7 @@ static int give_file(int folder_fd, const char *name, uid_t uid, gid_t gid, stru
 	return 0;
 }
 
-/* Give a folder away, and the files in it; what is below it is not ours. */
+/* Give a folder away, and our files in it. */
 static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_folder_list_fd(folder_fd, err);
@@ -73,7 +74,8 @@ static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
 	if (!dir)
 		return -1;
 	while ((item = readdir(dir)))
-		if (give_file(folder_fd, item->d_name, uid, gid, err) < 0)
+		if (is_our_file(item->d_name) &&
+		    give_file(folder_fd, item->d_name, uid, gid, err) < 0)
 			return -1;
 	if (fchown(folder_fd, uid, gid) < 0)
 		return error_errno(err, "give folder away");

@@ -844,15 +844,21 @@ static uid_t owner(const char *path)
 	return st.st_uid;
 }
 
-static void test_links_are_not_given_away(void **state)
+static void test_links_and_foreign_files_are_not_given_away(void **state)
 {
 	static const uid_t somebody = 12345;
 	struct fixture *fixture = *state;
 	cleanup_free char *home = mem_printf("%s.other", fixture->directory);
 	cleanup_free char *secret = mem_printf("%s.other/secret", fixture->directory);
-	cleanup_free char *hard = mem_printf("%s/ready/hard", fixture->directory);
-	cleanup_free char *soft = mem_printf("%s/ready/soft", fixture->directory);
+	cleanup_free char *hard = mem_printf("%s/ready/" NAME("05", "00000005"),
+					     fixture->directory);
+	cleanup_free char *soft = mem_printf("%s/ready/" NAME("06", "00000006"),
+					     fixture->directory);
 	cleanup_free char *ours = mem_printf("%s/ready/%s", fixture->directory, first);
+	cleanup_free char *foreign = mem_printf("%s/ready/notes.txt", fixture->directory);
+	cleanup_free char *sequence = mem_printf("%s/sequence", fixture->directory);
+	cleanup_free char *left = mem_printf("%s/facts/.%s.new", fixture->directory, first);
+	uint64_t number;
 	struct error err;
 
 	if (geteuid() != 0)
@@ -860,6 +866,9 @@ static void test_links_are_not_given_away(void **state)
 	publish(fixture, first);
 	assert_int_equal(mkdir(home, 0700), 0);
 	assert_int_equal(close(open(secret, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(close(open(foreign, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(close(open(left, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
 	assert_int_equal(link(secret, hard), 0);
 	assert_int_equal(symlink(secret, soft), 0);
 	if (spool_give(fixture->directory, somebody, somebody, &err) < 0) {
@@ -870,6 +879,9 @@ static void test_links_are_not_given_away(void **state)
 	assert_int_equal(owner(secret), 0);
 	assert_int_equal(owner(soft), 0);
 	assert_int_equal(owner(ours), somebody);
+	assert_int_equal(owner(left), somebody);
+	assert_int_equal(owner(sequence), somebody);
+	assert_int_equal(owner(foreign), 0);
 	assert_int_equal(owner(fixture->directory), somebody);
 	assert_int_equal(unlink(secret), 0);
 	assert_int_equal(rmdir(home), 0);
@@ -1036,7 +1048,7 @@ int main(void)
 		SPOOL_TEST(test_a_long_backlog),
 		SPOOL_TEST(test_kinds_of_failure_at_start),
 		SPOOL_TEST(test_a_folder_with_other_files_is_not_given_away),
-		SPOOL_TEST(test_links_are_not_given_away),
+		SPOOL_TEST(test_links_and_foreign_files_are_not_given_away),
 		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 
