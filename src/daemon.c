@@ -129,6 +129,7 @@ void daemon_set_budget(struct daemon *daemon)
 		.max_bytes = conf->spool_max_size,
 		.min_free = floor_of(conf->spool_min_free),
 		.min_free_inodes = floor_of(conf->spool_min_free_inodes),
+		.workers = conf->upload_workers,
 	};
 
 	spool_set_budget(daemon->spool, &budget);

@@ -26,6 +26,7 @@ struct budget {
 	uint64_t max_segments; /* that are finished and not sent yet */
 	uint64_t max_bytes;    /* of everything in the folder, as du tells; 0: no limit */
 	struct budget_floor min_free, min_free_inodes;
+	unsigned workers; /* that send at a time, each with its notes: room that is kept free */
 };
 
 struct budget_state {

@@ -18,11 +18,13 @@
 
 /*
  * Kept free below spool.max_size, for what comes with a segment: its facts and those that replace them, a
- * folder that grows, a file system's own blocks in a file; and so much more for each open segment.
+ * folder that grows, a file system's own blocks in a file; and so much more for each open segment. For
+ * each worker, also while nobody writes segments: what it notes, and the file that replaces it.
  */
-#define MARGIN_BYTES      UINT64_C(65536)
-#define MARGIN_OPEN_BYTES UINT64_C(16384)
-#define BLOCK_BYTES       UINT64_C(4096) /* what is written is rounded up to this, or the file system's */
+#define MARGIN_BYTES        UINT64_C(65536)
+#define MARGIN_OPEN_BYTES   UINT64_C(16384)
+#define MARGIN_WORKER_BYTES (2 * SPOOL_ATTEMPT_MAX)
+#define BLOCK_BYTES         UINT64_C(4096) /* what is written is rounded up to this, or the file system's */
 /* An open segment ends when it takes this part of spool.max_size: the oldest has to be a small part. */
 #define SEGMENT_PART 8
 
@@ -83,12 +85,13 @@ static struct budget get_budget(struct spool *spool)
 }
 
 /* As it would be with so many bytes and segments more. */
-static struct budget_state measure(struct spool *spool, uint64_t more_bytes, uint64_t more_segments)
+static struct budget_state measure(struct spool *spool, const struct budget *budget,
+				   uint64_t more_bytes, uint64_t more_segments)
 {
 	struct budget_state state = {
 		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
 			    spool->counts[SPOOL_REJECTED] + more_segments,
-		.bytes = bytes_taken(spool),
+		.bytes = bytes_taken(spool) + budget->workers * MARGIN_WORKER_BYTES,
 	};
 	struct statvfs fs;
 
@@ -189,7 +192,7 @@ static void note_well(struct spool *spool)
 static bool make_room(struct spool *spool, uint64_t bytes, uint64_t segments, struct error *err)
 {
 	const struct budget budget = get_budget(spool);
-	struct budget_state state = measure(spool, bytes, segments);
+	struct budget_state state = measure(spool, &budget, bytes, segments);
 	const char *option, *first = NULL;
 
 	while ((option = budget_exceeded(&budget, &state))) {

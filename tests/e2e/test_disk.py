@@ -136,6 +136,25 @@ def test_a_day_of_outage(lab):
     equal(recorded(objects) + drops(objects, "budget"), sent + 10, "recorded + budget")
 
 
+def test_many_workers_stay_within_the_limit(lab):
+    """Each of 16 has an upload under way, with its notes in the spool; the bucket takes none to its end."""
+    limit = 6 << 20
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("chunk", status=503, times=0)
+    daemon = lab.daemon(*PLAIN, "--upload-workers", "16", "--gcs-chunk-size", "256KiB",
+                        "--spool-max-size", "%dB" % limit, "-W", "1000").start_ready()
+    sent, notes = 0, 0
+    with Sampler(lab.spool, limit) as sampler:
+        for _ in range(6):
+            sent += lab.send_megabytes(3, first=sent)
+            notes = max(notes, len(lab.spool_files("attempts")))
+        lab.gcs.clear_faults()
+        finish(lab, daemon, sent, "budget", timeout=90)
+    sampler.check()
+    check(notes >= 3, "only %d uploads were under way" % notes)
+
+
 def check_sum_is_du(lab):
     """What the program says that its spool takes is what du says, to the byte."""
     seen = []

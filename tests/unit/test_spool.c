@@ -360,6 +360,40 @@ static void test_room_is_made_before_it_is_taken(void **state)
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 20);
 }
 
+/* Workers note what they do while nobody asks for room: theirs is kept free, whether or not anybody records. */
+static void test_notes_of_workers_have_their_room(void **state)
+{
+	enum {
+		WORKERS = 16
+	};
+	struct fixture *fixture = *state;
+	struct budget budget = { .max_segments = 100, .workers = WORKERS };
+	struct spool_claim claims[WORKERS];
+	char name[SEGMENT_NAME_MAX + 1], text[SPOOL_ATTEMPT_MAX + 1];
+	static char block[65536];
+	struct error err;
+
+	memset(text, 'x', SPOOL_ATTEMPT_MAX);
+	text[SPOOL_ATTEMPT_MAX] = '\0';
+	for (uint64_t i = 0; i < 2 * WORKERS; i++) {
+		const struct segment segment = { .node = "n", .packets = 1, .bytes = sizeof block };
+
+		name_format("n", "eth0", (1700000000 + i) * CLOCK_NS_PER_S, i, ".pcap", name);
+		begin(fixture, name, block, sizeof block);
+		assert_int_equal(spool_publish(fixture->spool, name, &segment, &err), 0);
+	}
+	assert_counts(fixture, 2 * WORKERS, 0, 0);
+	budget.max_bytes = du(fixture); /* all of it is taken, and a bit is to be freed */
+	enforce(fixture, &budget);
+	for (int i = 0; i < WORKERS; i++)
+		claims[i] = claim(fixture, SPOOL_NEWEST_FIRST);
+	for (int i = 0; i < WORKERS; i++) {
+		assert_int_equal(spool_keep_attempt(fixture->spool, &claims[i], text, &err), 0);
+		assert_true(du(fixture) + SPOOL_ATTEMPT_MAX <= budget.max_bytes); /* a temporary */
+		(void)close(claims[i].fd);
+	}
+}
+
 static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1028,6 +1062,7 @@ int main(void)
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
 		SPOOL_TEST(test_the_sum_is_exact_after_a_crash),
 		SPOOL_TEST(test_room_is_made_before_it_is_taken),
+		SPOOL_TEST(test_notes_of_workers_have_their_room),
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
 		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
 		SPOOL_TEST(test_a_crash_while_telling_counts_once),
