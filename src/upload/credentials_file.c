@@ -115,21 +115,13 @@ int credentials_load(const char *path, json_t **ret_file, struct error *err)
 	return 0;
 }
 
-static bool is_below(const char *host, const char *domain)
-{
-	size_t host_length = strlen(host), length = strlen(domain);
-
-	return host_length > length + 1 && host[host_length - length - 1] == '.' &&
-	       strcmp(host + host_length - length, domain) == 0;
-}
-
 int credentials_check_url(const char *key, const char *url, const char *universe, struct error *err)
 {
 	struct http_url where;
 
 	if (http_read_url(url, &where) &&
 	    (where.is_loopback ||
-	     (where.is_https && (!universe || is_below(where.host, universe)))))
+	     (where.is_https && (!universe || http_host_is_in(where.host, universe)))))
 		return 0;
 	if (universe)
 		return error_set(err, ERROR_CONFIG,

@@ -51,7 +51,7 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 			.fd = -1,
 		},
 	};
-	const char *scheme = strncmp(sink->base_url, "https://", 8) == 0 ? "https://" : "http";
+	const struct gcs_target target = { .base_url = sink->base_url, .universe = sink->universe };
 	struct http_reply reply;
 	enum gcs_outcome outcome;
 
@@ -63,11 +63,11 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	outcome = gcs_exchange(worker, &call, &reply, err);
 	if (outcome != GCS_DONE)
 		return outcome;
-	/* The token goes there as well: never from https to less. */
-	if (strncmp(reply.location, scheme, strlen(scheme)) != 0) {
-		error_set(err, ERROR_TRANSIENT,
-			  "bucket %s: the server began a session without saying where",
-			  sink->bucket);
+	if (!gcs_session_is_safe(reply.location, &target)) {
+		error_set(err, ERROR_TRANSIENT, "bucket %s: the server began a session %s",
+			  sink->bucket,
+			  reply.location[0] ? "at a place that no token is sent to"
+					    : "without saying where");
 		return GCS_RETRY;
 	}
 	*ret_url = mem_strdup(reply.location);

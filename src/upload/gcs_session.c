@@ -8,10 +8,10 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "upload/http_url.h"
 
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
-#define URL_MAX       4096
-#define VALUE_MAX     (URL_MAX + 1)
+#define VALUE_MAX     (HTTP_URL_MAX + 1)
 
 void gcs_session_wipe(char *text)
 {
@@ -86,15 +86,15 @@ static bool is_for(const char *text, const struct gcs_target *target)
 	       bytes == target->bytes;
 }
 
-/* A URL that may be asked: of a kind that is as safe as the server's own. */
-static bool is_safe(const char *url, const char *base_url)
+bool gcs_session_is_safe(const char *url, const struct gcs_target *target)
 {
-	const char *scheme = strncmp(base_url, "https://", 8) == 0 ? "https://" : "http";
+	struct http_url where;
 
-	for (const char *p = url; *p; p++)
-		if (*p <= ' ' || *p > '~')
-			return false;
-	return strncmp(url, scheme, strlen(scheme)) == 0;
+	if (!http_read_url(url, &where))
+		return false;
+	if (target->universe)
+		return where.is_https && http_host_is_in(where.host, target->universe);
+	return where.is_https || strncmp(target->base_url, "https://", 8) != 0;
 }
 
 void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
@@ -118,7 +118,7 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	if (find_number(text, "started", &session.started_s) &&
 	    find_number(text, "acknowledged", &session.acknowledged) &&
 	    find_number(text, "sent", &session.sent) && find(text, "session", url) &&
-	    is_safe(url, target->base_url) && session.acknowledged <= session.sent &&
+	    gcs_session_is_safe(url, target) && session.acknowledged <= session.sent &&
 	    session.sent <= target->bytes && now_s >= session.started_s &&
 	    now_s - session.started_s <= SESSION_MAX_S) {
 		session.may_be_there = ret_session->may_be_there;

@@ -20,10 +20,18 @@ struct gcs_session {
 
 /* What a session belongs to: for any other object, or the same one elsewhere, it is of no use. */
 struct gcs_target {
-	const char *base_url, *bucket, *name;
+	const char *base_url;
+	const char *universe; /* the domain that its hosts are in; NULL: an emulator */
+	const char *bucket, *name;
 	uint64_t bytes;
 	uint32_t crc32c;
 };
+
+/*
+ * May a session be asked at this URL? Our access token goes there as well, so it has to be https:// and in the
+ * universe. An emulator gets no token and may name any host, but not lead from https to less.
+ */
+bool gcs_session_is_safe(const char *url, const struct gcs_target *target);
 
 /* NULL if there is nothing to tell. The caller frees with gcs_session_wipe(). */
 char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target);

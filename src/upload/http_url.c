@@ -100,6 +100,14 @@ bool http_read_url(const char *url, struct http_url *ret_url)
 	return true;
 }
 
+bool http_host_is_in(const char *host, const char *domain)
+{
+	size_t host_length = strlen(host), length = strlen(domain);
+
+	return host_length > length + 1 && host[host_length - length - 1] == '.' &&
+	       strcmp(host + host_length - length, domain) == 0;
+}
+
 char *http_url_host(const char *url)
 {
 	CURLU *parts = curl_url();

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#define HTTP_URL_MAX  2048
+#define HTTP_URL_MAX  4096
 #define HTTP_HOST_MAX 253
 
 struct http_url {
@@ -19,6 +19,9 @@ struct http_url {
 
 /* False if it is not an http:// or https:// URL of a host, or if it holds a user's name or a fragment. */
 bool http_read_url(const char *url, struct http_url *ret_url);
+
+/* Is the host (in lower case) one in the domain, but not the domain itself? */
+bool http_host_is_in(const char *host, const char *domain);
 
 /* The host for messages, "the server" if there is none: the rest may be a secret. The caller frees. */
 char *http_url_host(const char *url) __attribute__((warn_unused_result));

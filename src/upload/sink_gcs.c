@@ -68,6 +68,7 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		sink->storage_class = storage_classes[context->conf->gcs_storage_class];
 	if (parse_destination(sink, rest_of_url, err) < 0)
 		goto failed;
+	sink->universe = emulator && emulator[0] ? NULL : context->conf->gcs_universe_domain;
 	sink->base_url = gcs_base_url(context->conf->gcs_universe_domain, emulator);
 	if (!sink->base_url) {
 		error_set(err, ERROR_CONFIG,
@@ -151,6 +152,7 @@ static struct gcs_target target_of(const struct gcs_upload *upload)
 
 	return (struct gcs_target){
 		.base_url = sink->base_url,
+		.universe = sink->universe,
 		.bucket = sink->bucket,
 		.name = upload->name,
 		.bytes = upload->object->bytes,

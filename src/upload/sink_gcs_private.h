@@ -18,6 +18,7 @@ struct sink {
 	char *bucket;
 	char *prefix; /* "PREFIX/" of the destination's URL, or "" */
 	char *base_url;
+	const char *universe; /* NULL: an emulator */
 	struct credentials *credentials;
 	const char *storage_class;     /* NULL: the bucket's */
 	uint64_t chunk_bytes;          /* larger objects go in pieces of this size */

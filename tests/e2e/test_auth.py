@@ -168,6 +168,20 @@ def test_resumable(lab):
     check(lab.gcs.count("chunk") >= 2, "no chunks")
 
 
+def test_session_at_another_host(lab):
+    """Its requests would carry our token: it is not taken."""
+    metadata_server(lab)
+    daemon = google_daemon(lab, "-s", "0", "-c", "none", "-B", "8192", "--gcs-chunk-size",
+                           "256KiB").start_ready()
+    lab.gcs.fault("start", status=200, text="", location="https://storage.googleapis.com.example/u")
+    lab.send(400, sizes=[1514], rate=20000)
+    daemon.end_segment()
+    daemon.wait_log("upload failed.*a place that no token is sent to")
+    lab.gcs.wait_for(lab.gcs.names, 20, "an object")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 400)
+
+
 def test_unknown_authority(lab):
     make_certificate(lab.directory, "other", "storage.googleapis.com")
     metadata_server(lab)

@@ -1020,15 +1020,52 @@ static void test_a_kept_offset_does_not_go_back(void **state)
 	assert_told(&fixture->server, 5, FIRST);
 }
 
+/* The access token goes with each request to a session. */
+static void test_where_a_session_may_be(void **state)
+{
+	static const struct {
+		const char *url;
+		bool is_safe, is_safe_of_emulator;
+	} cases[] = {
+		{ "https://storage.googleapis.com/upload?upload_id=x", true, true },
+		{ "https://Storage-Upload.GoogleAPIs.com/u", true, true },
+		{ "https://storage.googleapis.com:8443/u", true, true },
+		{ "http://storage.googleapis.com/u", false, true },
+		{ "https://googleapis.com/u", false, true },
+		{ "https://evilgoogleapis.com/u", false, true },
+		{ "https://storage.googleapis.com.evil.example/u", false, true },
+		{ "https://storage.googleapis.com@evil.example/u", false, false },
+		{ "https://storage.googleapis.com\\@evil.example/u", false, false },
+		{ "https://127.0.0.1/u", false, true },
+		{ "http://0.0.0.0:4443/u", false, true },
+		{ "file:///etc/passwd", false, false },
+		{ "/upload?upload_id=x", false, false },
+		{ "", false, false },
+	};
+	static const struct gcs_target real = { .base_url = "https://storage.googleapis.com",
+						.universe = "googleapis.com" },
+				       emulator = { .base_url = "http://localhost:4443" },
+				       safer = { .base_url = "https://localhost:4443" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		if (gcs_session_is_safe(cases[i].url, &real) != cases[i].is_safe ||
+		    gcs_session_is_safe(cases[i].url, &emulator) != cases[i].is_safe_of_emulator)
+			fail_msg("%s", cases[i].url);
+	assert_false(gcs_session_is_safe("http://localhost:4443/u", &safer));
+	assert_true(gcs_session_is_safe("https://localhost:4443/u", &safer));
+}
+
 static void test_what_is_kept_of_a_session(void **state)
 {
-	static const struct gcs_target target = { "https://h", "bucket", "n/x", 5000, 0xe3069283 };
+#define HERE "https://storage.googleapis.com", "googleapis.com"
+	static const struct gcs_target target = { HERE, "bucket", "n/x", 5000, 0xe3069283 };
 	static const struct gcs_target others[] = {
-		{ "https://i", "bucket", "n/x", 5000, 0xe3069283 },
-		{ "https://h", "other", "n/x", 5000, 0xe3069283 },
-		{ "https://h", "bucket", "n/y", 5000, 0xe3069283 },
-		{ "https://h", "bucket", "n/x", 5001, 0xe3069283 },
-		{ "https://h", "bucket", "n/x", 5000, 0xe3069284 },
+		{ "https://i", "googleapis.com", "bucket", "n/x", 5000, 0xe3069283 },
+		{ HERE, "other", "n/x", 5000, 0xe3069283 },
+		{ HERE, "bucket", "n/y", 5000, 0xe3069283 },
+		{ HERE, "bucket", "n/x", 5001, 0xe3069283 },
+		{ HERE, "bucket", "n/x", 5000, 0xe3069284 },
 	};
 	static const struct {
 		const char *from, *to;
@@ -1036,6 +1073,7 @@ static void test_what_is_kept_of_a_session(void **state)
 	} damage[] = {
 		{ "session=https", "session=http", false },
 		{ "session=https", "session=ftp", false },
+		{ "session=https://storage", "session=https://evil.example/storage", false },
 		{ "/s?u=1", "/s?u= 1", false },
 		{ "acknowledged=300", "acknowledged=401", false },
 		{ "sent=400", "sent=5001", false },
@@ -1051,10 +1089,10 @@ static void test_what_is_kept_of_a_session(void **state)
 
 	(void)state;
 	assert_null(gcs_session_format(&session, &target));
-	session.url = mem_strdup("https://h/s?u=1");
+	session.url = mem_strdup("https://storage.googleapis.com/s?u=1");
 	text = gcs_session_format(&session, &target);
 	gcs_session_parse(text, &target, 1000 + six_days_s, &read);
-	assert_string_equal(read.url, "https://h/s?u=1");
+	assert_string_equal(read.url, "https://storage.googleapis.com/s?u=1");
 	assert_int_equal(read.acknowledged, 300);
 	assert_int_equal(read.sent, 400);
 	assert_int_equal(read.started_s, 1000);
@@ -1365,6 +1403,7 @@ int main(void)
 		TEST(test_another_process_goes_on),
 		TEST(test_a_kept_offset_does_not_go_back),
 		TEST(test_another_object_gets_its_own_session),
+		cmocka_unit_test(test_where_a_session_may_be),
 		cmocka_unit_test(test_what_is_kept_of_a_session),
 		TEST(test_without_progress_an_attempt_ends),
 		TEST(test_a_success_without_proof),
