@@ -45,6 +45,9 @@ double budget_use(const struct budget *budget, const struct budget_state *state)
 	};
 	double use = 0;
 
+	/* Also where nothing is ours. */
+	if (budget_room_bytes(budget, state) == 0 || budget_room_inodes(budget, state) == 0)
+		return 1;
 	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
 		if (limits[i] > 0 && taken[i] / limits[i] > use)
 			use = taken[i] / limits[i];

@@ -258,6 +258,9 @@ static void test_budget_use(void **state)
 		{ { .max_segments = 100, .min_free = { 20, true } },
 		  { .bytes = 100, .disk_total = 1000, .disk_free = 150 },
 		  100 },
+		{ { .max_segments = 100, .min_free = { 20, true } },
+		  { .disk_total = 1000, .disk_free = 200 },
+		  100 },
 		/* 20 files of ours, and 5 may be made. */
 		{ { .max_segments = 100, .min_free_inodes = { 50, false } },
 		  { .segments = 10, .inodes_total = 100, .inodes_free = 55 },
@@ -273,8 +276,8 @@ static void test_budget_use(void **state)
 				 cases[i].percent);
 	assert_int_equal(budget_room_bytes(&cases[5].budget, &cases[5].state), 100);
 	assert_int_equal(budget_room_bytes(&cases[6].budget, &cases[6].state), 0);
-	assert_int_equal(budget_room_inodes(&cases[7].budget, &cases[7].state), 5);
-	assert_true(budget_room_inodes(&cases[8].budget, &cases[8].state) == UINT64_MAX);
+	assert_int_equal(budget_room_inodes(&cases[8].budget, &cases[8].state), 5);
+	assert_true(budget_room_inodes(&cases[9].budget, &cases[9].state) == UINT64_MAX);
 }
 
 int main(void)
