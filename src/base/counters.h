@@ -23,11 +23,15 @@ typedef atomic_uint_fast64_t counter;
 
 /* Why a packet that the kernel showed us is in no file. */
 enum drop_reason {
-	DROP_KERNEL,    /* the ring was full */
-	DROP_INTERFACE, /* the interface could not hand it over */
-	DROP_BUDGET,    /* the spool was full */
-	DROP_DISK,      /* the file could not be written */
-	DROP_REJECTED,  /* its segment can never be sent, and waits in rejected/ */
+	DROP_KERNEL, /* the ring was full */
+	/*
+	 * Its hardware or driver had no room: rx_missed_errors and rx_fifo_errors of sysfs, which libpcap 1.10
+	 * reads in promiscuous mode alone, and never of "any".
+	 */
+	DROP_INTERFACE,
+	DROP_BUDGET,   /* the spool was full */
+	DROP_DISK,     /* the file could not be written */
+	DROP_REJECTED, /* its segment can never be sent, and waits in rejected/ */
 	DROP_REASON_COUNT,
 };
 

@@ -422,8 +422,9 @@ static const struct metric metrics[] = {
 	{ "recorded_bytes", METRIC_COUNTER, TOTAL(bytes),
 	  "Bytes of those packets as they stand in the file, before compression." },
 	{ "dropped_packets", METRIC_COUNTER, FACTS(sample_drops, "reason"),
-	  "Packets lost: kernel (ring full), interface (lost by its hardware or driver), budget (spool "
-	  "full), disk, rejected (refused for good)." },
+	  "Packets lost: kernel (ring full), interface (its hardware or driver had no room; known in "
+	  "promiscuous mode only, and not of \"any\"), budget (spool full), disk, rejected (refused "
+	  "for good)." },
 	{ "discarded_packets", METRIC_COUNTER, TOTAL(packets_discarded),
 	  "Packets that were recorded, and then deleted for want of room or refused for good; "
 	  "dropped_packets has them as well." },

@@ -95,7 +95,8 @@ FLEET = [
           "Bytes before compression, and those that arrived after it."),
     graph("Lost, by reason", "pps",
           [target("sum by (reason) (%s)" % rate("dropped_packets_total"), "{{reason}}")],
-          "kernel: ring full · interface: away · disk: not writable · budget: deleted for want of room · "
+          "kernel: ring full · interface: the network card had no room · disk: not writable · budget: deleted for "
+          "want of room · "
           "rejected: refused by the bucket.", stack=True),
     panel("table", "Nodes", WIDTH, 10, "none",
           [{**target("sum by (cluster, instance, version) (%s)" % of("build_info"), instant=True),
