@@ -104,6 +104,11 @@ def check_text(alert, *parts):
         check(bad not in text, "annotations: " + text)
 
 
+def nodes_that_record(prometheus):
+    """What the dashboard's first tile says: so many do, so many do not."""
+    return [prometheus.value(text) for title, text in expressions() if title == "Nodes that record"]
+
+
 def test_alerts_fire_and_end(lab):
     """Bucket away, interface away, files refused, program gone: each has its alert, and no other one."""
     lab.link()
@@ -134,8 +139,10 @@ def test_alerts_fire_and_end(lab):
             prometheus.alerts()), 60, "an alert")
         check_text(found["CaptureStopped"], "capture.interface")
         check(set(found) <= {"CaptureStopped", "InterfaceAway"}, "alerts %s" % sorted(found))
+        equal(nodes_that_record(prometheus), [0, 1], "nodes that record, and do not")
         command("ip", "link", "set", "veth0", "up")
         prometheus.wait_alerts([])
+        equal(nodes_that_record(prometheus), [1, 0], "nodes that record, and do not")
 
         equal(daemon.stop(), 0, "exit status")
         prometheus.wait_alerts(["Down"])

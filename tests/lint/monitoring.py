@@ -28,7 +28,7 @@ WIDTH = 24
 # What is on the dashboard already by another metric, or is only of use when looking for a fault.
 NOT_SHOWN = {"kube_node_tracer_spool_full", "kube_node_tracer_spool_filesystem_size_bytes",
              "kube_node_tracer_interface_discarded_packets_total", "kube_node_tracer_interface_own_packets_total",
-             "kube_node_tracer_interface_segments_total"}
+             "kube_node_tracer_interface_segments_total", "kube_node_tracer_phase"}
 
 
 def metrics():

@@ -67,21 +67,32 @@ def graph(title, unit, targets, about, stack=False, width=12, lines=None, **more
 
 GOOD_IS_ZERO = ((None, "green"), (1, "red"))
 
+# What has to hold where packets come into files; that they leave the node is another matter.
+RECORDS = ("(count(min by (cluster, instance) (%s) == 1) or vector(0))"
+           % of("health", ',rule=~"started|interfaces|traffic|capture|record|spool"'))
+LOST, RECORDED, DISCARDED = ("sum(%s)" % rate(each + "_packets_total")
+                             for each in ("dropped", "recorded", "discarded"))
+
 FLEET = [
-    stat("Nodes that record", "none",
-         'count(%s == 1) or vector(0)' % of("phase", ',phase="recording"'),
-         "Nodes whose program has started and captures.", steps((None, "red"), (1, "green"))),
+    panel("stat", "Nodes that record", 4, 4, "none",
+          [target(RECORDS, "record", instant=True),
+           target("count(up{%s}) - %s" % (NODES, RECORDS), "do not", instant=True)],
+          "Nodes where packets come into files: the rules started, interfaces, traffic, capture, record and spool "
+          "hold. The others do not, or do not answer.",
+          color="thresholds", thresholds=steps((None, "red"), (1, "green")),
+          options={"colorMode": "background", "graphMode": "none", "textMode": "value_and_name",
+                   "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}},
+          overrides=[{"matcher": {"id": "byName", "options": "do not"}, "properties": [
+              {"id": "thresholds", "value": steps(*GOOD_IS_ZERO)}]}]),
     stat("Nodes down", "none", 'count(up{%s} == 0) or vector(0)' % NODES,
          "Targets that do not answer Prometheus. They may be recording, unseen.", steps(*GOOD_IS_ZERO)),
     stat("Nodes not ready", "none",
          'count(min by (cluster, instance) (%s) == 0) or vector(0)' % of("health"),
          "Nodes where a rule of /healthz or /readyz fails.", steps(*GOOD_IS_ZERO)),
     stat("Packets lost", "percentunit",
-         'sum(%s) / ((sum(%s) + sum(%s)) > 0) or vector(0)' % (
-             rate("dropped_packets_total", ',reason=~"kernel|interface|disk"'),
-             rate("dropped_packets_total", ',reason=~"kernel|interface|disk"'),
-             rate("recorded_packets_total")),
-         "Part of all packets that is in no file.",
+         "%s / ((%s + clamp_min(%s - %s, 0)) > 0) or vector(0)" % (LOST, LOST, RECORDED, DISCARDED),
+         "Part of all packets that is in no file, whatever the reason: also what was deleted for want of room or "
+         "refused for good.",
          steps((None, "green"), (0.000001, "yellow"), (0.01, "red")), decimals=3),
     stat("Oldest file that waits", "s", "max(%s)" % of("spool_oldest_segment_age_seconds"),
          "Of all nodes: how long ago it began. What is older is in the bucket.",
@@ -250,11 +261,12 @@ NODE = [
 ]
 
 
-def query_variable(name, label, query, regex="", current_all=True):
+def query_variable(name, label, query, all_value=".*"):
+    """all_value: what All stands for; None: each value that there is."""
     return {"type": "query", "name": name, "label": label, "datasource": DATASOURCE,
-            "query": {"query": query, "refId": name}, "definition": query, "regex": regex,
-            "includeAll": current_all, "multi": current_all, "allValue": ".*" if current_all else None,
-            "current": {"text": "All", "value": "$__all"} if current_all else {},
+            "query": {"query": query, "refId": name}, "definition": query, "regex": "",
+            "includeAll": True, "multi": True, "allValue": all_value,
+            "current": {"text": "All", "value": "$__all"},
             "refresh": 2, "sort": 1, "hide": 0, "options": []}
 
 
@@ -303,7 +315,8 @@ def dashboard():
             {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus",
              "current": {}, "hide": 0, "includeAll": False, "multi": False, "options": [], "refresh": 1,
              "regex": ""},
-            query_variable("job", "Job", "label_values(%s, job)" % info),
+            # Of up, there are those of other programs.
+            query_variable("job", "Job", "label_values(%s, job)" % info, all_value=None),
             query_variable("cluster", "Cluster", 'label_values(%s{job=~"$job"}, cluster)' % info),
             query_variable("instance", "Node",
                            'label_values(%s{job=~"$job",cluster=~"$cluster"}, instance)' % info)]},
