@@ -64,7 +64,7 @@ def complaints(objects):
 def monitoring_complaints(objects):
     """About objects of the Prometheus Operator, whose schemas are in no package: the fields that are used
     here, as its API reference has them (monitoring.coreos.com/v1)."""
-    relabeling = {"sourceLabels": [str], "targetLabel": str}
+    relabeling = {"sourceLabels": [str], "targetLabel": str, "action": str, "regex": str}
     endpoints = [{"port": str, "relabelings": [relabeling]}]
     selector = {"matchLabels": {"app.kubernetes.io/name": str}}
     rule = {"record": str, "alert": str, "expr": str, "for": str, "labels": {"severity": str},
