@@ -111,7 +111,7 @@ static void judge_traffic(const struct status_facts *facts, struct health_findin
 	uint64_t window_ms = 2 * facts->conf->capture_flush_interval * CLOCK_MS_PER_S;
 
 	if (*facts->conf->capture_filter) {
-		say(finding, "not judged: with a filter, none need match");
+		say(finding, "not judged: with a filter, none need match for hours");
 		return;
 	}
 	if (window_ms < SILENCE_MS_MIN)

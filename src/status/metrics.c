@@ -158,6 +158,24 @@ static void sample_reasons(struct scrape *scrape, const char *label,
 	}
 }
 
+/* As it was looked at last, some seconds ago; of those that are recorded. */
+static void visit_system(void *context, const struct interface_counters *interface)
+{
+	struct scrape *scrape = context;
+	const struct trend_series *series = trend_of(scrape->facts->trend, interface->name);
+	char labels[LABELS_MAX];
+
+	if (interface->users == 0 || !series || series->count == 0)
+		return;
+	interface_label(interface, labels);
+	sample_count(scrape, labels, series->samples[series->newest].system);
+}
+
+static void sample_system(struct scrape *scrape)
+{
+	counters_each_interface(scrape->facts->counters, visit_system, scrape);
+}
+
 static void visit_drops(void *context, const struct interface_counters *interface)
 {
 	struct scrape *scrape = context;
@@ -441,6 +459,8 @@ static const struct metric metrics[] = {
 	  "The part of each interface in discarded_packets." },
 	{ "interface_own_packets", METRIC_COUNTER, INTERFACE(packets_own),
 	  "The part of each interface in own_packets." },
+	{ "interface_system_packets", METRIC_COUNTER, FACTS(sample_system, "interface"),
+	  "Packets that the system itself counted on an interface that is recorded, before any filter." },
 	{ "interfaces_left_out", METRIC_GAUGE, FACT(sample_left_out),
 	  "Interfaces that are asked for beyond capture.max_interfaces, and not recorded." },
 	{ "chunk_waits", METRIC_COUNTER, FACT(sample_chunk_waits),
