@@ -169,7 +169,7 @@ static int exchange(const struct credentials_impersonation *impersonation, struc
 	if (http_send(http, &request, &reply, err) < 0)
 		return -1;
 	if (reply.status != 200)
-		return credentials_judge(&reply, "the IAM credentials API", REMEDY, err);
+		return credentials_judge(CREDENTIALS_IAM, &reply, REMEDY, err);
 	/* The end is told in the server's time, which need not be ours. */
 	if (credentials_parse_impersonated(
 		    reply.body, reply.date_s ? reply.date_s : clock_real_ns() / CLOCK_NS_PER_S,

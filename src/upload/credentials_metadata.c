@@ -57,26 +57,6 @@ static int metadata_open(const json_t *file, const struct credentials_setup *set
 	return 0;
 }
 
-/*
- * 404 and all kinds of 5xx are also what a pod of GKE sees in its first seconds, so none of them is a
- * definite no. A refusal by IAM is.
- */
-static void refused(const struct http_reply *reply, struct error *err)
-{
-	if (reply->status == 404)
-		error_set(err, ERROR_TRANSIENT,
-			  "the metadata server knows no service account (404); give the node or "
-			  "the pod one, or a key by gcs.credentials");
-	else if (reply->status == 403)
-		error_set(err, ERROR_CONFIG,
-			  "the metadata server refuses a token (403): %.300s; with Workload "
-			  "Identity, grant the pod's account roles/iam.workloadIdentityUser",
-			  reply->body);
-	else
-		error_set(err, ERROR_TRANSIENT, "the metadata server said %ld: %.200s",
-			  reply->status, reply->body);
-}
-
 static int metadata_fetch(void *state, struct http *http, struct credentials_token *ret_token,
 			  struct error *err)
 {
@@ -98,11 +78,8 @@ static int metadata_fetch(void *state, struct http *http, struct credentials_tok
 		return error_set(err, ERROR_TRANSIENT,
 				 "what answers as the metadata server (status %ld) is not Google's",
 				 reply.status);
-	if (reply.status != 200) {
-		refused(&reply, err);
-		err->retry_after_ms = reply.retry_after_ms;
-		return -1;
-	}
+	if (reply.status != 200)
+		return credentials_judge(CREDENTIALS_METADATA, &reply, NULL, err);
 	return credentials_parse_token(reply.body, ret_token, err);
 }
 

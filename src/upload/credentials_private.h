@@ -103,12 +103,21 @@ int credentials_parse_token(const char *body, struct credentials_token *ret_toke
 			    struct error *err) __attribute__((warn_unused_result));
 /* May this be a token, and so go into a header? NULL may not. */
 bool credentials_is_token(const char *text);
+/* credentials_decide.c: replies that are no token ------------------------------------------------ */
+
+enum credentials_service {
+	CREDENTIALS_TOKEN_SERVICE,
+	CREDENTIALS_IAM,
+	CREDENTIALS_METADATA,
+	CREDENTIALS_SOURCE, /* of somebody else's token, for a federated account */
+};
+
 /*
- * What to think of a status that is not 200: a definite no is ERROR_CONFIG and told with its remedy, unless
- * this node's clock can be its reason. Returns -1.
+ * What to think of a status that is not 200: a definite no is ERROR_CONFIG and told with its remedy (the
+ * caller's, of a token service and IAM), unless this node's clock can be its reason. Returns -1.
  */
-int credentials_judge(const struct http_reply *reply, const char *who, const char *remedy,
-		      struct error *err);
+int credentials_judge(enum credentials_service service, const struct http_reply *reply,
+		      const char *remedy, struct error *err);
 
 /* credentials_impersonation.c: one account's token for another's ---------------------------------- */
 

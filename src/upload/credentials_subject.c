@@ -231,16 +231,8 @@ static int fetch_from_url(const struct credentials_subject *subject, struct http
 
 	if (http_send(http, &request, &reply, err) < 0)
 		return error_wrap(err, "the source of tokens");
-	if (reply.status != 200) {
-		bool is_refusal = reply.status == 400 || reply.status == 401 || reply.status == 403;
-
-		error_set(err, is_refusal ? ERROR_CONFIG : ERROR_TRANSIENT,
-			  "the source of tokens said %ld; see \"url\" and \"headers\" of the "
-			  "credentials file",
-			  reply.status);
-		err->retry_after_ms = reply.retry_after_ms;
-		return -1;
-	}
+	if (reply.status != 200)
+		return credentials_judge(CREDENTIALS_SOURCE, &reply, NULL, err);
 	if (credentials_parse_subject(reply.body, reply.body_bytes, subject->field, ret_token,
 				      err) < 0)
 		return error_wrap(err, "the reply of the source of tokens");

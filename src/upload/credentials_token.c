@@ -2,7 +2,6 @@
 /* Token services (RFC 6749): what they are asked and what they answer. */
 #include "upload/credentials_private.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,9 +11,6 @@
 #define EXCHANGE_MS        30000
 #define LIFETIME_DEFAULT_S 600 /* where the reply does not tell */
 #define LIFETIME_MAX_S     86400
-#define DESCRIPTION_MAX    300
-/* Longer than any name in a message, shorter than any token. */
-#define WORD_MAX 64
 
 bool credentials_is_token(const char *text)
 {
@@ -55,84 +51,6 @@ int credentials_parse_token(const char *body, struct credentials_token *ret_toke
 	return 0;
 }
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
-/* What a server says, without what may be a token that it was sent. */
-static void copy_tellable(const char *said, struct text *out)
-{
-	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-					"0123456789-._~+%=";
-
-	while (*said && !out->is_cut) {
-		size_t length = strspn(said, of_tokens);
-
-		if (length > WORD_MAX)
-			text_append(out, "(%zu characters)", length);
-		else
-			text_append(out, "%.*s", (int)length, said);
-		said += length;
-		if (*said)
-			text_append(out, "%c", *said++);
-	}
-}
-
-/* {"error":"…","error_description":"…"} of RFC 6749, or {"error":{"status":"…","message":"…"}} of an API. */
-static bool describe(const char *body, struct text *out)
-{
-	static const char *const passing[] = { "internal_failure", "server_error",
-					       "temporarily_unavailable", NULL };
-	json_t *reply = json_loads(body, 0, NULL);
-	const json_t *error = json_object_get(reply, "error");
-	const char *word = json_string_value(error);
-	const char *description = json_string_value(json_object_get(reply, "error_description"));
-	bool is_passing;
-
-	word = word ? word : json_string_value(json_object_get(error, "status"));
-	word = word ? word : "no reason given";
-	description = description ? description
-				  : json_string_value(json_object_get(error, "message"));
-	copy_tellable(word, out);
-	if (description && description[0]) {
-		text_append(out, ": ");
-		copy_tellable(description, out);
-	}
-	is_passing = is_one_of(word, passing);
-	credentials_free_json(reply);
-	return is_passing;
-}
-
-int credentials_judge(const struct http_reply *reply, const char *who, const char *remedy,
-		      struct error *err)
-{
-	char bytes[DESCRIPTION_MAX];
-	struct text said = text_over(bytes, sizeof bytes);
-	bool is_passing = describe(reply->body, &said);
-	bool is_refusal = reply->status >= 400 && reply->status < 500 && reply->status != 408 &&
-			  reply->status != 429 && !is_passing;
-	int64_t offset_s = http_clock_offset_s(reply);
-
-	if (!is_refusal)
-		error_set(err, ERROR_TRANSIENT, "%s said %ld %s", who, reply->status, bytes);
-	/* Statements and tokens have a time: at boot ours may be wrong until the time service has set it. */
-	else if (offset_s != 0 && (reply->status == 400 || reply->status == 401))
-		error_set(err, ERROR_TRANSIENT,
-			  "%s said %ld %s; this node's clock is %" PRId64
-			  " s %s the server's, which may be the reason",
-			  who, reply->status, bytes, offset_s > 0 ? offset_s : -offset_s,
-			  offset_s > 0 ? "ahead of" : "behind");
-	else
-		error_set(err, ERROR_CONFIG, "%s said %ld %s; %s", who, reply->status, bytes,
-			  remedy);
-	err->retry_after_ms = reply->retry_after_ms;
-	return -1;
-}
-
 int credentials_exchange(struct http *http, const struct credentials_exchange *exchange,
 			 struct credentials_token *ret_token, struct error *err)
 {
@@ -152,6 +70,6 @@ int credentials_exchange(struct http *http, const struct credentials_exchange *e
 	if (http_send(http, &request, &reply, err) < 0)
 		return error_wrap(err, "cannot get an access token");
 	if (reply.status != 200)
-		return credentials_judge(&reply, "the token endpoint", exchange->remedy, err);
+		return credentials_judge(CREDENTIALS_TOKEN_SERVICE, &reply, exchange->remedy, err);
 	return credentials_parse_token(reply.body, ret_token, err);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/gcs_reply.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "upload/tellable.h"
 
 static const char *first_reason(const json_t *error)
 {
@@ -32,43 +33,6 @@ static bool has_scope_detail(const json_t *error)
 	return false;
 }
 
-/* Text or HTML: tags out, blanks in a row made one. */
-static void take_plain(const char *body, char *out, size_t capacity)
-{
-	bool is_tag = false;
-	size_t length = 0;
-
-	for (const char *p = body; *p && length + 1 < capacity; p++) {
-		bool is_blank = isspace((unsigned char)*p);
-
-		if (*p == '<')
-			is_tag = true;
-		if (!is_tag && is_blank && length > 0 && out[length - 1] != ' ')
-			out[length++] = ' ';
-		else if (!is_tag && !is_blank && isprint((unsigned char)*p))
-			out[length++] = *p;
-		if (*p == '>')
-			is_tag = false;
-	}
-	while (length > 0 && out[length - 1] == ' ')
-		length--;
-	out[length] = '\0';
-}
-
-/* Google's 404 pages repeat the URL. Whoever has a session's id can write its object. */
-static void blank_session_ids(char *text)
-{
-	static const char key[] = "upload_id=";
-
-	for (char *p = text; (p = strstr(p, key));) {
-		char *end;
-
-		p += strlen(key);
-		end = p + strcspn(p, " &\"'");
-		memmove(p, end, strlen(end) + 1);
-	}
-}
-
 bool gcs_problem_says(const struct gcs_problem *problem, const char *words)
 {
 	char word[64];
@@ -89,11 +53,13 @@ void gcs_parse_problem(const char *body, const char *www_authenticate,
 	const json_t *error = json_object_get(root, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const char *reason = first_reason(error);
+	struct text text;
 
 	*ret_problem = (struct gcs_problem){ 0 };
-	take_plain(message ? message : body, ret_problem->message, sizeof ret_problem->message);
-	(void)snprintf(ret_problem->reason, sizeof ret_problem->reason, "%s", reason ? reason : "");
-	blank_session_ids(ret_problem->message);
+	text = text_over(ret_problem->message, sizeof ret_problem->message);
+	tellable_append(&text, message ? message : body);
+	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
+	tellable_append(&text, reason ? reason : "");
 	ret_problem->is_explained = message || reason;
 	ret_problem->is_scope = has_scope_detail(error) ||
 				strstr(www_authenticate, "insufficient_scope") ||

@@ -24,7 +24,7 @@ struct gcs_problem {
 #define GCS_ABOUT_CHECKSUM "doesn't match calculated" /* CRC32C, MD5 hash */
 bool gcs_problem_says(const struct gcs_problem *problem, const char *words);
 
-/* From a JSON error, else the beginning of whatever text or HTML it is. Session ids are blanked. */
+/* From a JSON error, else the beginning of whatever text or HTML it is. Without what may be a secret. */
 void gcs_parse_problem(const char *body, const char *www_authenticate,
 		       struct gcs_problem *ret_problem);
 

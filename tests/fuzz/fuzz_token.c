@@ -10,13 +10,16 @@ static void check_refusal(const char *body)
 	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 					"0123456789-._~+%=";
 	static const long statuses[] = { 400, 403, 503 };
+	static const enum credentials_service services[] = { CREDENTIALS_TOKEN_SERVICE,
+							     CREDENTIALS_METADATA };
 	struct http_reply reply = { .body = body, .body_bytes = strlen(body) };
 
-	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		struct error err = { 0 };
 
-		reply.status = statuses[i];
-		fuzz_require(credentials_judge(&reply, "it", "do something", &err) == -1);
+		reply.status = statuses[i / 2];
+		fuzz_require(credentials_judge(services[i % 2], &reply, "do something", &err) ==
+			     -1);
 		fuzz_require(err.kind == ERROR_CONFIG || err.kind == ERROR_TRANSIENT);
 		fuzz_require(!strpbrk(err.message, "\r\n"));
 		for (const char *p = err.message; *p; p += strcspn(p, of_tokens)) {

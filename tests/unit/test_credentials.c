@@ -517,12 +517,12 @@ static void test_refusals_of_the_metadata_server(void **state)
 		const char *part;
 	} cases[] = {
 		{ REPLY("404 Not Found", "Metadata-Flavor: Google\r\n", ""), ERROR_TRANSIENT,
-		  "knows no service account" },
+		  "the metadata server said 404; give the node or the pod a service account" },
 		{ REPLY("403 Forbidden", "Metadata-Flavor: Google\r\n",
 			"Unable to generate access token"),
-		  ERROR_CONFIG, "(403): Unable to generate access token; with Workload Identity" },
-		{ REPLY("500 Oh", "Metadata-Flavor: Google\r\n", "later"), ERROR_TRANSIENT,
-		  "500: later" },
+		  ERROR_CONFIG, "403 Unable to generate access token; with Workload Identity" },
+		{ REPLY("500 Oh", "Metadata-Flavor: Google\r\n", "later " LONG_SECRET),
+		  ERROR_TRANSIENT, "500 later (80 characters)" },
 		{ REPLY("200 OK", "", "{\"access_token\":\"portal\"}"), ERROR_TRANSIENT,
 		  "is not Google's" },
 		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "no answer from the metadata server" },

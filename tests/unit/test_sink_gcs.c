@@ -204,6 +204,8 @@ static void test_resources_are_written(void **state)
 	json_decref(root);
 }
 
+#define LONG_WORD "hush567890123456789012345678901234567890123456789012345678901234567890"
+
 static void test_problems(void **state)
 {
 	static const struct {
@@ -223,6 +225,12 @@ static void test_problems(void **state)
 		{ "<html><title>Error 404</title>\n\n<p>The URL <code>/o?upload_id=SECRET&amp;x</code> is gone",
 		  "", "", "Error 404 The URL /o?upload_id=&amp;x is gone", false },
 		{ "upload_id=", "", "", "upload_id=", false },
+		/* A proxy that repeats the request, with its token. */
+		{ "<pre>Authorization: Bearer ya29." LONG_WORD "</pre>", "", "",
+		  "Authorization: Bearer (75 characters)", false },
+		{ "{\"error\":{\"message\":\"at https://h/" LONG_WORD
+		  "?x\",\"errors\":[{\"reason\":\"" LONG_WORD "\"}]}}",
+		  "", "(70 characters)", "at https://h/(70 characters)?x", false },
 		{ "{\"error\":\"text\"}", "", "", "{\"error\":\"text\"}", false },
 	};
 	static const struct {
@@ -250,7 +258,8 @@ static void test_problems(void **state)
 		gcs_parse_problem(explained[i].body, "", &problem);
 		assert_int_equal(problem.is_explained, explained[i].is_explained);
 	}
-	memset(huge, 'x', sizeof huge - 1);
+	for (size_t i = 0; i < sizeof huge - 1; i++)
+		huge[i] = i % 10 ? 'x' : ' ';
 	huge[sizeof huge - 1] = '\0';
 	gcs_parse_problem(huge, "", &problem);
 	assert_int_equal(strlen(problem.message), sizeof problem.message - 1);
