@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 # What a node image has anyway, and what the tests use inside.
-PACKAGES = ("apt", "ca-certificates", "dbus", "iproute2", "procps", "python3", "systemd",
+PACKAGES = ("apt", "ca-certificates", "dbus", "iproute2", "procps", "python3", "rpm", "systemd",
             "systemd-sysv", "tcpdump", "zstd")
 MAKING_SECONDS = 900
 
