@@ -247,6 +247,11 @@ class FakeServer:
         with self.lock:
             self.faults.append({"kind": kind, "times": 1, "after": 0, **what})
 
+    def faults_left(self):
+        """Those that were to come a number of times, and did not."""
+        with self.lock:
+            return [each for each in self.faults if each["times"]]
+
     def clear_faults(self):
         with self.lock:
             self.faults.clear()

@@ -290,8 +290,10 @@ class Lab:
         equal(self.spool_files(), [], "files left in the spool")
 
     def check_quiet(self):
-        """Nothing was sent that the service would frown at, and no sanitizer spoke."""
+        """Nothing was sent that the service would frown at, each fault that was asked for came to pass,
+        and no sanitizer spoke."""
         for server in self.servers:
+            equal(server.faults_left(), [], "faults that %s never had" % type(server).__name__)
             equal(server.violations, [], "violations that %s saw" % type(server).__name__)
         for each in self.daemons:
             equal(each.complaints(), [], "sanitizer reports")

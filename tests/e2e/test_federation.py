@@ -272,7 +272,7 @@ def test_metadata_server_in_its_first_minute(lab):
     lab.serve(server)
     lab.gcs.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 150,
                      "an object")
-    equal(server.faults, [], "faults that did not come to be")
+    equal(server.faults_left(), [], "faults that did not come to be")
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 200)
 
@@ -287,7 +287,7 @@ def check_faults(lab, kind, server, path, faults):
         what = "%s %r" % (kind, {key: str(value)[:20] for key, value in fault.items()})
         equal(status, 1, "exit status after " + what + ": " + log)
         contains(log, "no answer (a start would record all the same)", "log")
-        equal(server.faults, [], "faults left")
+        equal(server.faults_left(), [], "faults that did not come to be")
     status, log = lab.run("--upload-ca-file", lab.certificate_file, "--check-config", *flags)
     equal(status, 0, "exit status without a fault: " + log)
 
