@@ -13,8 +13,11 @@
 #include "daemon_private.h"
 
 #define STOP_POLL_US UINT64_C(100000)
-/* The end comes this much before the deadline, behind which the service manager kills. */
-#define BEFORE_DEADLINE_MS UINT64_C(1000)
+/*
+ * The end comes this much before the deadline, behind which the service manager kills: the second that is
+ * promised, and one for a machine that is slow to notice.
+ */
+#define BEFORE_DEADLINE_MS UINT64_C(2000)
 /* Uploads are broken off this much before the end. */
 #define BREAK_OFF_MS UINT64_C(2000)
 /* So long the last segments may take, however short the deadline is and however many signals come. */

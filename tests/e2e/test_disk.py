@@ -482,6 +482,7 @@ def test_a_hung_disk_costs_only_what_memory_cannot_hold(lab):
 
 
 def stop_on_hung_disk(lab, deadline, *signals):
+    """Returns how many seconds after the last signal the program ended."""
     lab.link()
     lab.bucket()
     with faulty_spool(lab) as faults:
@@ -491,8 +492,8 @@ def stop_on_hung_disk(lab, deadline, *signals):
         time.sleep(1.5)  # what was sent is on the disk
         faults.hang()
         lab.send(100, stream=2)
-        start = time.monotonic()
         for number in signals:
+            start = time.monotonic()
             daemon.send_signal(number)
             time.sleep(0.5)
         equal(daemon.wait(deadline + 20), 1, "exit status")
@@ -507,14 +508,13 @@ def stop_on_hung_disk(lab, deadline, *signals):
 
 
 def test_deadline_holds_on_a_hung_disk(lab):
-    took = stop_on_hung_disk(lab, 8, signal.SIGTERM)
-    # 7 s; a machine that is busy gets some more. Without a deadline it would be for ever.
-    check(6 < took < 11, "the stop took %.1f s" % took)
+    took = stop_on_hung_disk(lab, 20, signal.SIGTERM)
+    check(16 < took < 19, "the stop took %.1f s" % took)
 
 
 def test_second_signal_ends_on_a_hung_disk(lab):
     took = stop_on_hung_disk(lab, 60, signal.SIGTERM, signal.SIGTERM)
-    check(took < 10, "the stop took %.1f s" % took)
+    check(took < 6, "the stop took %.1f s" % took)  # of 3
 
 
 def test_stop_within_the_deadline(lab):
@@ -522,12 +522,12 @@ def test_stop_within_the_deadline(lab):
     lab.link()
     lab.bucket()
     lab.gcs.fault("multipart", delay=3600, times=0)
-    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "7").start_ready()
+    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "20").start_ready()
     sent = lab.send_megabytes(3)
     daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 3, 20, "segments")
     start = time.monotonic()
     equal(daemon.stop(), 0, "exit status")
-    check(time.monotonic() - start < 10, "the stop took %.1f s" % (time.monotonic() - start))
+    check(time.monotonic() - start < 19, "the stop took %.1f s" % (time.monotonic() - start))
     equal(lab.spool_files("capturing"), [], "open segments")
     equal(len(lab.spool_files("ready", "sending")), 4, "segments that wait")
     lab.gcs.clear_faults()

@@ -273,14 +273,14 @@ def test_waiting_segments_are_limited(lab):
 def test_stalled_bucket_does_not_stop_capture(lab):
     lab.link()
     lab.bucket()
-    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "2").start_ready()
+    daemon = lab.daemon(*SMALL, "--daemon-shutdown-deadline", "20").start_ready()
     lab.gcs.fault("multipart", delay=3600, times=0)
     sent = lab.send_megabytes(20)
     daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 20, 10,
                     "segments that wait")
     start = time.monotonic()
     equal(daemon.stop(), 0, "exit status")
-    check(time.monotonic() - start < 6, "the stop took %.1f s" % (time.monotonic() - start))
+    check(time.monotonic() - start < 19, "the stop took %.1f s" % (time.monotonic() - start))
     lab.gcs.stop()
     lab.gcs.clear_faults()
     lab.gcs.start()
