@@ -20,6 +20,7 @@ PATIENCE_S = 60  # with what will come: machines stand still for many seconds, a
 KEPT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
         "LLVM_PROFILE_FILE")
 LIBC = ctypes.CDLL(None, use_errno=True)
+LISTEN = "0A"  # a state in /proc/net/tcp
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, ANY_CHILD = 0x4206, 0x4207, 17, 0x40000000
 
 
@@ -192,18 +193,25 @@ class Daemon:
         if self.notify:
             self.notify.close()
 
+    def descriptors(self):
+        """What its open files are: TCP connections (those of uploads, and who asks for its status), others."""
+        where = "/proc/%d/" % self.pid
+        with open(where + "net/tcp", encoding="ascii") as file:
+            lines = [line.split() for line in file.readlines()[1:]]
+        connected = {"socket:[%s]" % line[9] for line in lines if line[3] != LISTEN}
+        connections, others = [], []
+        for name in os.listdir(where + "fd"):
+            with contextlib.suppress(OSError):
+                target = os.readlink(where + "fd/" + name)
+                (connections if target in connected else others).append(target)
+        return connections, others
+
     def resources(self):
-        """Open files but those of uploads, threads, and the memory in KiB that is not shared."""
+        """Open files but connections, threads, and the memory in KiB that is not shared."""
         where = "/proc/%d/" % self.pid
         with open(where + "status", encoding="ascii") as file:
             anonymous = int(re.search(r"RssAnon:\s+(\d+)", file.read()).group(1))
-        with open(where + "net/tcp", encoding="ascii") as file:
-            connections = {"socket:[%s]" % line.split()[9] for line in file.readlines()[1:]}
-        files = 0
-        for name in os.listdir(where + "fd"):
-            with contextlib.suppress(OSError):
-                files += os.readlink(where + "fd/" + name) not in connections
-        return files, len(os.listdir(where + "task")), anonymous
+        return len(self.descriptors()[1]), len(os.listdir(where + "task")), anonymous
 
     @contextlib.contextmanager
     def frozen(self, name):

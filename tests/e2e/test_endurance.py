@@ -16,6 +16,7 @@ RELOADS = int(os.environ.get("KNT_RELOADS", "15"))
 # Threads come and go with a reload, and the C library gives them up to eight arenas a core, which
 # keep pieces: the first reloads make these.
 GROWTH_MAX_KIB = 2048
+CONNECTIONS_MAX = 4  # of one worker; whoever asked for the status is gone soon
 RELOADS_BEFORE = max(RELOADS // 3, 12)
 MEMORY_MEGABYTES = 36  # more than the 24 MiB of chunks, less than these and the ring
 STATUS = "127.0.0.1:19666"
@@ -100,6 +101,8 @@ def test_nothing_grows(lab):
     run.go_on(SEGMENTS - SEGMENTS // 3, max(RELOADS - RELOADS_BEFORE, RELOADS // 2))
     run.daemon.wait_for(lambda: run.daemon.resources()[:2] == (files, threads), 30,
                         "%d files and %d threads again" % (files, threads))
+    run.daemon.wait_for(lambda: len(run.daemon.descriptors()[0]) <= CONNECTIONS_MAX, 30,
+                        "no more than %d connections" % CONNECTIONS_MAX)
     after = run.daemon.resources()[2]
     objects = run.end()
     equal(run.daemon.log().count("configuration reloaded"), run.reloads, "reloads")
