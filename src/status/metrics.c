@@ -444,8 +444,8 @@ static const struct metric metrics[] = {
 	  "promiscuous mode only, and not of \"any\"), budget (spool full), disk, rejected (refused "
 	  "for good)." },
 	{ "discarded_packets", METRIC_COUNTER, TOTAL(packets_discarded),
-	  "Packets that were recorded, and then deleted for want of room or refused for good; "
-	  "dropped_packets has them as well." },
+	  "Packets that were recorded and then lost: deleted for want of room, refused for good, not "
+	  "kept by the disk; dropped_packets has them as well." },
 	{ "own_packets", METRIC_COUNTER, TOTAL(packets_own),
 	  "Packets of our own uploads, which are left out." },
 	{ "interface_recorded_packets", METRIC_COUNTER, INTERFACE(packets),
