@@ -107,14 +107,17 @@ static int take_number(char **text, uint64_t *ret_number)
 	return 0;
 }
 
-static int parse_carried(char *text, struct spool_carried *carried, char **ret_deleting)
+int spool_carried_parse(char *text, struct spool_carried *ret_carried, const char **ret_deleting)
 {
+	struct spool_carried carried = { .number = 0 };
+
 	text[strcspn(text, "\n")] = '\0';
-	if (take_number(&text, &carried->number) < 0)
+	if (take_number(&text, &carried.number) < 0)
 		return -1;
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (take_number(&text, &carried->drops[i]) < 0)
+		if (take_number(&text, &carried.drops[i]) < 0)
 			return -1;
+	*ret_carried = carried;
 	*ret_deleting = text;
 	return 0;
 }
@@ -158,7 +161,7 @@ int spool_carry_open(struct spool *spool, struct error *err)
 {
 	cleanup_free char *text = NULL;
 	struct error reading;
-	char *deleting;
+	const char *deleting;
 	size_t length;
 
 	/* As no segment's facts have it already. */
@@ -170,10 +173,9 @@ int spool_carry_open(struct spool *spool, struct error *err)
 		*err = reading;
 		return -1;
 	}
-	if (parse_carried(text, &spool->carried, &deleting) < 0) {
+	if (spool_carried_parse(text, &spool->carried, &deleting) < 0) {
 		log_warning("file of carried drops is damaged, what it told is lost",
 			    log_text("name", CARRIED_FILE));
-		spool->carried = (struct spool_carried){ .number = clock_real_ns() };
 		return 0;
 	}
 	if (finish_deletion(spool, deleting, err) < 0)

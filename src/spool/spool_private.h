@@ -174,6 +174,9 @@ void spool_count_rejected(struct spool *spool, const struct segment *segment);
 /* The segment's file is gone, not by us: its packets count as dropped. The caller holds the lock. */
 void spool_lose(struct spool *spool, const struct spool_entry *entry);
 
+/* The text of the file `carried`, which is cut up; ret_deleting points into it. Pure. */
+int spool_carried_parse(char *text, struct spool_carried *ret_carried, const char **ret_deleting)
+	__attribute__((warn_unused_result));
 /* Read what an earlier run left, and finish what it had begun. */
 int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 /* Write the facts of a segment that is finished, with all that is carried; that is told then. */

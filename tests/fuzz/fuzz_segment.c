@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Facts of a segment, as read from a file that a crash, an operator or another version left. */
+/*
+ * Facts of a segment, and the drops that are carried to the next one, as read from files that a crash, an
+ * operator or another version left.
+ */
 #include "fuzz.h"
 #include "spool/segment.h"
+#include "spool/spool_private.h"
+
+static void read_carried(const uint8_t *bytes, size_t size)
+{
+	cleanup_free char *text = fuzz_text(bytes, size);
+	const char *end = text + strlen(text), *deleting;
+	struct spool_carried carried;
+
+	if (spool_carried_parse(text, &carried, &deleting) == 0)
+		fuzz_require(deleting > text && deleting <= end && !strchr(deleting, '\n'));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -12,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct segment segment, decoded;
 	struct error err = { 0 };
 
+	read_carried(bytes, size);
 	if (segment_decode(facts, &segment, &err) < 0) {
 		fuzz_require(err.kind != ERROR_NONE);
 		return 0;
