@@ -215,6 +215,8 @@ static void end_before(struct uploader_worker *worker)
 	thread_beat();
 	atomic_store(&worker->is_busy, true);
 	worker->uploader->before = uploader_free(worker->uploader->before);
+	/* Its token is nobody's any more; ours has one, or none, when it asks for it. */
+	atomic_store(&worker->uploader->counters->token_expires_ns, 0);
 	atomic_store(&worker->is_busy, false);
 }
 
