@@ -37,6 +37,7 @@ enum {
 struct peer {
 	struct listener_address address;
 	char path[CONTROL_PATH_MAX];
+	bool is_screen; /* each answer takes the place of the one before */
 };
 
 struct answer {
@@ -126,6 +127,15 @@ static bool parse_answer(struct answer *answer)
 	return true;
 }
 
+/* When there is something to say: while it is asked, the last answer stays. */
+static void clear_screen(const struct peer *peer)
+{
+	if (!peer->is_screen)
+		return;
+	fputs("\033[H\033[J", stdout);
+	(void)fflush(stdout);
+}
+
 /* What to do about it, said on standard error; EX_UNAVAILABLE. */
 static int say_not_running(const struct peer *peer, int reason)
 {
@@ -167,20 +177,27 @@ static int ask(const struct peer *peer, const char *method, const char *page, un
 	cleanup_close int fd = connect_to(&peer->address);
 	cleanup_answer struct answer answer = { .text = NULL };
 	char request[256];
+	int reason = fd < 0 ? errno : 0;
+	bool is_answered;
 
-	if (fd < 0 && errno == EAGAIN) { /* many wait already */
+	if (fd < 0)
+		clear_screen(peer);
+	if (reason == EAGAIN) { /* many wait already */
 		fprintf(stderr,
 			"kube-node-tracer runs, and does not answer: its main thread hangs\n");
 		return EX_UNAVAILABLE;
 	}
 	if (fd < 0)
-		return say_not_running(peer, errno);
+		return say_not_running(peer, reason);
 	(void)snprintf(request, sizeof request,
 		       "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method,
 		       page);
 	answer.text = mem_alloc(ANSWER_MAX);
-	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request) ||
-	    !read_all(fd, deadline_ms, answer.text, ANSWER_MAX) || !parse_answer(&answer))
+	is_answered = send(fd, request, strlen(request), MSG_NOSIGNAL) ==
+			      (ssize_t)strlen(request) &&
+		      read_all(fd, deadline_ms, answer.text, ANSWER_MAX) && parse_answer(&answer);
+	clear_screen(peer);
+	if (!is_answered)
 		return say_busy(listening_process(fd), patience_ms);
 	*ret_answer = answer;
 	answer.text = NULL;
@@ -196,7 +213,7 @@ static int find_peer(const struct conf_cli *cli, const struct conf *conf, struct
 {
 	const char *typed = cli->value[CONF_spool_directory];
 	const char *spool = conf ? conf->spool_directory : typed ? typed : DEFAULT_SPOOL_DIRECTORY;
-	struct peer peer;
+	struct peer peer = { .is_screen = false };
 
 	(void)snprintf(peer.path, sizeof peer.path, "%s/" SPOOL_CONTROL_SOCKET, spool);
 	if (!typed && access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
@@ -237,16 +254,13 @@ static int run_health(const struct peer *peer, const char *page)
 	return answer.status == HTTP_OK ? 0 : 1;
 }
 
-static int run_status(const struct peer *peer, const struct conf_cli *cli)
+static int run_status(struct peer *peer, const struct conf_cli *cli)
 {
 	const char *page = cli->is_json ? "/status.json" : "/status";
-	bool is_terminal = isatty(STDOUT_FILENO);
 	int status;
 
+	peer->is_screen = cli->is_watch && !cli->is_json && isatty(STDOUT_FILENO);
 	do {
-		/* Home, and clear what is left behind each answer: no flicker. */
-		if (cli->is_watch && is_terminal && !cli->is_json)
-			fputs("\033[H\033[J", stdout);
 		status = ask_and_tell(peer, "GET", page, PATIENCE_MS);
 		if (fflush(stdout) != 0)
 			return EX_IOERR;

@@ -82,18 +82,21 @@ static void sample_count(struct scrape *scrape, const char *labels, uint64_t val
 	sample_fixed(scrape, labels, value, 0);
 }
 
-/* A name by the kernel may hold anything but a slash and a blank. */
-#define LABELS_MAX 256
+/*
+ * A name by the kernel may hold anything but a slash and a blank. What is not printable becomes \xHH, and so
+ * does a backslash: no two names look the same.
+ */
+#define LABELS_MAX 512
 static void interface_label(const struct interface_counters *interface, char out[LABELS_MAX])
 {
 	struct text text = text_over(out, LABELS_MAX);
 
 	text_append(&text, "interface=\"");
 	for (const char *p = interface->name; *p; p++)
-		if (*p == '"' || *p == '\\')
-			text_append(&text, "\\%c", *p);
+		if (*p <= ' ' || *p >= 0x7f || *p == '\\')
+			text_append(&text, "\\\\x%02x", (unsigned char)*p);
 		else
-			text_append(&text, "%c", *p > ' ' && *p < 0x7f ? *p : '?');
+			text_append(&text, "%s%c", *p == '"' ? "\\" : "", *p);
 	text_append(&text, "\"");
 }
 

@@ -307,7 +307,7 @@ static void test_metrics_tell_what_was_counted(void **state)
 		"\nkube_node_tracer_interface_recorded_packets_total{interface=\"eth0\"} 12345\n",
 		"\nkube_node_tracer_dropped_packets_total{reason=\"kernel\"} 7\n",
 		("\nkube_node_tracer_interface_dropped_packets_total"
-		 "{interface=\"a\\\"b\\\\c?\",reason=\"kernel\"} 7\n"),
+		 "{interface=\"a\\\"b\\\\x5cc\\\\xff\",reason=\"kernel\"} 7\n"),
 		"\nkube_node_tracer_uploads_total{result=\"success\"} 1\n",
 		"\nkube_node_tracer_uploads_total{result=\"retry\"} 3\n",
 		"\nkube_node_tracer_uploads_total{result=\"rejected\"} 2\n",
