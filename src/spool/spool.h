@@ -37,6 +37,9 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	       struct error *err) __attribute__((warn_unused_result));
 struct spool *spool_close(struct spool *spool);
 
+/* Has a process opened it? False also where that cannot be told. Takes nothing, and never blocks for long. */
+bool spool_is_in_use(const char *directory);
+
 /*
  * As root, before the privileges are dropped: make the folders and give them and our files in them away.
  * ERROR_CONFIG, with nothing changed, if there are other files than the spool's.

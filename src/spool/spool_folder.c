@@ -57,6 +57,15 @@ int spool_folder_lock(struct spool *spool, struct error *err)
 	return error_errno(err, "lock %s", LOCK_FILE);
 }
 
+bool spool_is_in_use(const char *directory)
+{
+	struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	cleanup_free char *path = mem_printf("%s/" LOCK_FILE, directory);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
 /* Can files be made, and will their data reach the disk? */
 static int prove_writable(const struct spool *spool, struct error *err)
 {

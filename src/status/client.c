@@ -37,7 +37,8 @@ enum {
 struct peer {
 	struct listener_address address;
 	char path[CONTROL_PATH_MAX];
-	bool is_screen; /* each answer takes the place of the one before */
+	const char *spool; /* its folder; borrowed */
+	bool is_screen;    /* each answer takes the place of the one before */
 };
 
 struct answer {
@@ -146,6 +147,15 @@ static int say_not_running(const struct peer *peer, int reason)
 			peer->path);
 		return EX_NOPERM;
 	}
+	if (spool_is_in_use(peer->spool)) {
+		fprintf(stderr,
+			"kube-node-tracer is starting, or about to end: it has the spool %s, and does "
+			"not listen at %s\n"
+			"what it does: journalctl -u kube-node-tracer -e; systemctl status "
+			"kube-node-tracer\n",
+			peer->spool, peer->path);
+		return EX_UNAVAILABLE;
+	}
 	fprintf(stderr,
 		"kube-node-tracer is not running with this configuration: %s (%s)\n"
 		"start it:           systemctl start kube-node-tracer\n"
@@ -213,7 +223,7 @@ static int find_peer(const struct conf_cli *cli, const struct conf *conf, struct
 {
 	const char *typed = cli->value[CONF_spool_directory];
 	const char *spool = conf ? conf->spool_directory : typed ? typed : DEFAULT_SPOOL_DIRECTORY;
-	struct peer peer = { .is_screen = false };
+	struct peer peer = { .spool = spool };
 
 	(void)snprintf(peer.path, sizeof peer.path, "%s/" SPOOL_CONTROL_SOCKET, spool);
 	if (!typed && access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)

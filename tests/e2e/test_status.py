@@ -566,9 +566,13 @@ def test_another_address_by_reload(lab):
 
 
 def check_answer(lab, word, exit_status, *parts):
-    status, out, said, seconds = run_command(lab, word)
-    equal(status, exit_status, "exit status of %s: %s%s" % (word, out, said))
-    check(seconds < 3, "%s took %.1f s" % (word, seconds))
+    # A machine that is busy is slow now and then; the program never is.
+    fastest = []
+    while not fastest or (min(fastest) >= 1 and len(fastest) < 5):
+        status, out, said, seconds = run_command(lab, word)
+        equal(status, exit_status, "exit status of %s: %s%s" % (word, out, said))
+        fastest.append(seconds)
+    check(min(fastest) < 1, "%s took %s s" % (word, fastest))
     for part in parts:
         contains(out + said, part, word)
     return out
@@ -579,6 +583,13 @@ def test_status_whatever_it_does(lab):
     lab.link()
     lab.bucket()
     check_answer(lab, "status", 69, "not running", "systemctl start")
+    # Starting: it has the spool, looks through what is there, and does not listen yet.
+    os.mkdir(lab.spool)
+    with open(os.path.join(lab.spool, "lock"), "w", encoding="ascii") as lock:
+        check_answer(lab, "status", 69, "not running")
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        check_answer(lab, "status", 69, "kube-node-tracer is starting", lab.spool)
+        check_answer(lab, "readyz", 69, "kube-node-tracer is starting")
     # Starting: before READY, while the destination does not answer.
     lab.gcs.fault("*", delay=3600, times=0)
     daemon = lab.daemon("-G", "0", "--capture-filter", "udp", "--upload-stall-timeout", "5").start()
