@@ -19,6 +19,7 @@
 #define CONNECTION_IDLE_S  5
 #define CONNECTION_TIME_MS 5000 /* from accept to the end of the answer, however it trickles */
 #define LISTENERS          2
+#define STEPS_MAX          128 /* at a time: a head of CONNECTION_MEMORY takes some fifty */
 
 enum which {
 	LISTENER_STATUS,
@@ -243,12 +244,27 @@ int server_fd(const struct server *server)
 	return server->epoll_fd;
 }
 
+/*
+ * MHD_run() takes one step of each connection, and what is left to do then wakes no epoll: that was read
+ * or found writable already (libmicrohttpd 0.9.75).
+ */
+static void run(struct MHD_Daemon *http)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+	int steps = 0;
+
+	do
+		(void)MHD_run(http);
+	while (++steps < STEPS_MAX && MHD_get_timeout(http, &timeout_ms) == MHD_YES &&
+	       timeout_ms == 0);
+}
+
 void server_run(struct server *server)
 {
 	for (size_t i = 0; i < LISTENERS; i++) {
 		if (!server->listeners[i].http)
 			continue;
 		show_out(&server->listeners[i]);
-		(void)MHD_run(server->listeners[i].http);
+		run(server->listeners[i].http);
 	}
 }

@@ -27,6 +27,7 @@ ADDRESS = ("127.0.0.1", 9469)
 PREFIX = "kube_node_tracer_"
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([0-9.e+-]+|\+Inf)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+CONNECTIONS = 32  # at a time
 READY = ("started", "interfaces", "traffic", "spool", "loss", "upload", "waiting")
 LIVE = ("capture", "record")
 # ptrace(2)
@@ -775,6 +776,11 @@ def test_strangers_learn_counters_only(lab):
             check(word not in body, "%s tells %s" % (path, word))
         head = ask(path, "HEAD")
         equal((head[0], head[2]), (status, ""), "HEAD " + path)
+    # The page says whose it is: as documented, node, interfaces and version, and no more.
+    body = ask("/overview.json")[2]
+    for word in ("4711", "nobodys-business", lab.spool, "udp"):
+        check(word not in body, "/overview.json tells " + word)
+    equal(json.loads(body)["node"], "node1", "node")
     equal(value(metrics(), "reloads_total", result="success"), 0, "reloads")
     equal(daemon.stop(), 0, "exit status")
 
@@ -799,6 +805,35 @@ def test_a_browser_that_was_led_here(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def sockets_of(daemon, port):
+    """How many of the process' sockets are of this port: listening, or accepted and not closed."""
+    with open("/proc/%d/net/tcp" % daemon.pid, encoding="ascii") as table:
+        inodes = {line.split()[9] for line in table.readlines()[1:] if int(line.split()[1][-4:], 16) == port}
+    own = 0
+    for fd in os.listdir("/proc/%d/fd" % daemon.pid):
+        with contextlib.suppress(OSError):
+            own += os.readlink("/proc/%d/fd/%s" % (daemon.pid, fd))[len("socket:["):-1] in inodes
+    return own
+
+
+def check_slow_is_shown_out():
+    """A byte now and then keeps no connection: it is over at its deadline."""
+    with socket.create_connection(ADDRESS, 20) as client:
+        begin = time.monotonic()
+
+        def is_closed():
+            try:
+                client.send(b"G")
+                return client.recv(1, socket.MSG_DONTWAIT) == b""
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+
+        wait_until(is_closed, 20, "the end of a connection that drips")
+        check(time.monotonic() - begin > 4, "it was shown out at once")
+
+
 def test_garbage_and_slow_clients(lab):
     """They get nothing, cost little, and keep nobody else out for long; recording does not notice."""
     lab.link()
@@ -821,6 +856,19 @@ def test_garbage_and_slow_clients(lab):
             while client.recv(65536):
                 pass
 
+    def first_line(request):
+        with socket.create_connection(ADDRESS, 20) as client:
+            with contextlib.suppress(OSError):
+                client.sendall(request)
+            return client.makefile("rb").readline().decode()
+
+    contains(first_line(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 12000 + b"\r\n\r\n"), " 200 ",
+             "a header that fits")
+    contains(first_line(b"GET /metrics HTTP/1.1\r\nX: " + b"a" * 100000 + b"\r\n\r\n"), " 431 ", "a large header")
+    contains(first_line(b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n"), " 414 ", "a long address")
+    wait_until(lambda: sockets_of(daemon, 9469) == 1, 20, "the listening socket alone")
+    check_slow_is_shown_out()
+
     with lab.traffic(rate=5000) as traffic, concurrent.futures.ThreadPoolExecutor(20) as pool:
         list(pool.map(throw, requests))
         equal(health("/healthz")[0], True, "alive after garbage")
@@ -833,8 +881,10 @@ def test_garbage_and_slow_clients(lab):
                 client.connect(ADDRESS)
             slow.append(client)
         begin = time.monotonic()
+        most = [0]
 
         def gets_through():
+            most.append(sockets_of(daemon, 9469))
             for client in slow:
                 with contextlib.suppress(OSError):
                     client.send(b"G")
@@ -851,6 +901,8 @@ def test_garbage_and_slow_clients(lab):
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), traffic["sent"])
     check(tap_seconds < 60, "kept out for %.0f s" % tap_seconds)
+    # One of them listens.
+    check(20 < max(most) <= CONNECTIONS + 1, "%d connections at a time" % (max(most) - 1))
 
 
 # -- logs --------------------------------------------------------------------------------------------
