@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "inject.h"
 #include "trace.h"
 
 enum {
@@ -50,11 +51,14 @@ static const char usage[] =
 	"      --numbered STREAM  UDP packets to this port that bear their number\n"
 	"      --first N          the first number (0)\n"
 	"      --write FILE       write the packets to a capture file instead\n"
-	"      --snaplen BYTES    cut them to this there\n";
+	"      --snaplen BYTES    cut them to this there\n"
+	"      --inject           have the interface receive them, at rates that nobody\n"
+	"                         can send: --count of them, of the first size\n";
 
 struct options {
 	const char *interface, *received_by, *pcap, *write;
 	uint64_t rate, count, seconds, first, snaplen;
+	bool is_injecting;
 	struct trace_model model;
 };
 
@@ -135,6 +139,9 @@ static int parse_option(int letter, const char *value, struct options *options)
 		return 0;
 	case 'l':
 		return text_parse_number(value, &options->snaplen);
+	case 'j':
+		options->is_injecting = true;
+		return 0;
 	default:
 		return -1;
 	}
@@ -157,6 +164,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{ "first", required_argument, NULL, '1' },
 		{ "write", required_argument, NULL, 'w' },
 		{ "snaplen", required_argument, NULL, 'l' },
+		{ "inject", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -303,6 +311,20 @@ static int read_received(const char *where, uint64_t *ret_packets, uint64_t *ret
 	return error_set(err, ERROR_CONFIG, "no interface %s in %s", name, path);
 }
 
+static int inject_all(const struct options *options, const struct trace *trace, struct error *err)
+{
+	unsigned interface = if_nametoindex(options->interface);
+	uint64_t begin_ns = clock_monotonic_ns(), injected;
+
+	if (interface == 0)
+		return error_errno(err, "interface %s", options->interface);
+	if (inject(trace, interface, options->rate, options->count, &injected, err) < 0)
+		return -1;
+	(void)printf("{\"sent\": %ju, \"received\": %ju, \"seconds\": %.6f}\n", (uintmax_t)injected,
+		     (uintmax_t)injected, (double)(clock_monotonic_ns() - begin_ns) / 1e9);
+	return 0;
+}
+
 static int generate(struct options *options, struct trace *trace, struct error *err)
 {
 	uint64_t before = 0, after = 0, drops_before = 0, drops_after = 0;
@@ -340,6 +362,8 @@ static int run(struct options *options, struct error *err)
 		result = trace_write(&trace, options->write,
 				     options->rate ? (double)options->rate : 100000,
 				     (uint32_t)options->snaplen, err);
+	else if (options->is_injecting)
+		result = inject_all(options, &trace, err);
 	else
 		result = generate(options, &trace, err);
 	trace_done(&trace);

@@ -20,6 +20,7 @@ from fake_gcs import FakeGcs
 READY_S = 20
 STOP_S = 60
 SETTLE_S = 1.3  # more than the capturers' own delays: a second, and a quarter of one
+INJECTED_BYTES = 445  # of a packet, all alike: the average of a node's mix
 BLOCK_BYTES = 512  # of rusage's counts
 
 
@@ -107,12 +108,14 @@ def count_packets(path):
     return int(found.group(1))
 
 
-def generate(options, rate, count=None, seconds=None):
-    """Send; returns what the generator says."""
-    command = ["taskset", "-c", options.generator_cpu, options.generate, "-i", options.sender,
-               "--received-by", options.interface, "--rate", str(int(rate))]
-    for flag, value in (("--count", count), ("--seconds", seconds), ("--pcap", options.pcap),
-                        ("--sizes", options.sizes), ("--flows", options.flows)):
+def generate(options, rate, count=None, seconds=None, is_injected=False):
+    """Send, or have the interface receive what nobody sent; returns what the generator says."""
+    command = ["taskset", "-c", options.generator_cpu, options.generate, "--rate", str(int(rate))]
+    command += (["-i", options.interface, "--inject"] if is_injected else
+                ["-i", options.sender, "--received-by", options.interface])
+    for flag, value in (("--count", count), ("--seconds", seconds), ("--pcap", not is_injected and options.pcap),
+                        ("--sizes", options.sizes or (is_injected and INJECTED_BYTES)),
+                        ("--flows", options.flows)):
         if value:
             command += [flag, str(value)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -139,7 +142,7 @@ def stop(capturer, process, log_path):
     raise Broken("%s did not end, see %s" % (capturer.name, log_path))
 
 
-def measure(capturer, options, rate, count=None, seconds=None):
+def measure(capturer, options, rate, count=None, seconds=None, is_injected=False):
     """One run; returns what was measured."""
     place = tempfile.mkdtemp(prefix="knt-bench-", dir=options.folder)
     group = Group()
@@ -156,7 +159,7 @@ def measure(capturer, options, rate, count=None, seconds=None):
             time.sleep(SETTLE_S)
             start_cpu_s, start_wake_ups, begin = group.cpu_s(), group.wake_ups(), time.monotonic()
             if rate:
-                sent = generate(options, rate, count, seconds)
+                sent = generate(options, rate, count, seconds, is_injected)
             else:
                 time.sleep(seconds)
                 sent = {"sent": 0, "received": 0, "seconds": seconds}
