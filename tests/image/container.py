@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import stat
 import subprocess
 import tempfile
 
@@ -105,12 +106,22 @@ class Pod:
         self.has_seccomp = kind == "RuntimeDefault" and not self.is_privileged
         limits = container.get("resources", {}).get("limits", {})
         self.memory = quantity(limits["memory"]) if "memory" in limits else None
-        self.mounts = [(each["mountPath"], volumes[each["name"]], each.get("readOnly", False))
+        self.mounts = [(each["mountPath"], self.part_of(volumes[each["name"]], each), each.get("readOnly", False))
                        for each in container["volumeMounts"]]
         self.mounts += [(inside, path, True) for inside, path in files.items()]
 
     def expand(self, text):
         return re.sub(r"\$\((\w+)\)", lambda match: self.environment[match[1]], str(text))
+
+    def part_of(self, volume, mount):
+        """A volume, or its folder that subPathExpr names, which the kubelet makes: root's, with the volume's mode."""
+        if "subPathExpr" not in mount:
+            return volume
+        path = os.path.join(volume, self.expand(mount["subPathExpr"]))
+        if not os.path.exists(path):
+            os.mkdir(path)
+            os.chmod(path, stat.S_IMODE(os.stat(volume).st_mode))
+        return path
 
     def config(self, root):
         """config.json of the OCI runtime specification."""

@@ -25,6 +25,7 @@ import fake_federation
 import fake_google
 import harness
 import manifests
+import original
 import tap
 from container import Container, Pod
 from name_server import NameServer
@@ -40,15 +41,7 @@ NET_RAW = "%016x" % (1 << 13)
 STATUS = ("Uid", "Gid", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb", "NoNewPrivs", "Seccomp")
 NAMES = {"storage.googleapis.com": STORAGE, "oauth2.googleapis.com": OAUTH, "sts.googleapis.com": STS,
          "metadata.google.internal": METADATA}
-# The container of the original's example, as far as this program sees it; only the image is another.
-ORIGINAL = {"spec": {"template": {"spec": {"containers": [{
-    "securityContext": {"privileged": True},
-    "args": ["-N", "$(NODE_NAME)", "-b", "$(GCS_BUCKET)", "-C", "$(FILE_SIZE_MB)", "-W",
-             "$(FILE_COUNT)"],
-    "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-            {"name": "GCS_BUCKET", "value": "my-bucket"},
-            {"name": "FILE_SIZE_MB", "value": "100"}, {"name": "FILE_COUNT", "value": "100"}],
-    "volumeMounts": [{"name": "dump", "mountPath": "/dump/"}]}]}}}}
+
 
 
 def image_folder(name=""):
@@ -359,6 +352,16 @@ def test_nfs_share(lab):
     equal(capture.numbers(1), list(range(2000)), "packets")
 
 
+def test_spool_on_a_share(lab):
+    metadata_server(lab)
+    daemonset, text = overlay("overlays/nfs-spool")
+    lab.spool = volume(lab, "spool", 0o755)
+    made = container(lab, daemonset, {"configuration": configuration(lab, text), "spool": lab.spool})
+    check_confined(record(lab, made), 0)
+    equal(os.listdir(lab.spool), [NODE], "folders on the share")
+    check_delivered(lab, "my-cluster/")
+
+
 def test_memory_limit(lab):
     """Whole packets, faster than they can be compressed: what the pod's limit has to hold."""
     metadata_server(lab)
@@ -390,22 +393,27 @@ daemon: { shutdown_deadline = 120; };
 def test_the_originals_daemonset(lab):
     """Its arguments and its privileges: it keeps none of the latter but the one that it needs."""
     metadata_server(lab)
-    made = container(lab, ORIGINAL, {"dump": empty_dir(lab, "dump")})
+    dump = empty_dir(lab, "dump")
+    made = container(lab, original.daemonset("kube-node-tracer"), {"dump": dump})
     facts = record(lab, made)
     equal(facts["Uid"].split()[0], str(ACCOUNT), "uid")
     for field in ("CapEff", "CapPrm"):
         equal(facts[field], NET_RAW, field)
+    equal(os.listdir(dump), [NODE], "folders of the volume")
     check_delivered(lab)
 
 
-def test_the_originals_daemonset_as_root(lab):
-    """The same with a volume that is root's: with runAsUser 0, the spool is given to the account."""
+def test_the_originals_daemonset_with_a_share(lab):
+    """A volume that is root's is refused; with runAsUser 0, the spool is given to the account."""
     metadata_server(lab)
-    daemonset = json.loads(json.dumps(ORIGINAL))
-    daemonset["spec"]["template"]["spec"]["securityContext"] = {"runAsUser": 0, "runAsGroup": 0}
+    daemonset = original.daemonset("kube-node-tracer", with_claim=True)
     dump = volume(lab, "dump", 0o755)
+    made = container(lab, daemonset, {"dump": dump}).start()
+    equal(made.wait(20), 78, "exit status")
+    contains(made.log(), "/dump", "log")
+    daemonset["spec"]["template"]["spec"]["containers"][0]["securityContext"].update(runAsUser=0, runAsGroup=0)
     check_confined(record(lab, container(lab, daemonset, {"dump": dump})), ACCOUNT)
-    equal(os.stat(dump).st_uid, ACCOUNT, "owner of the spool")
+    equal(os.stat(os.path.join(dump, NODE)).st_uid, ACCOUNT, "owner of the spool")
     check_delivered(lab)
 
 

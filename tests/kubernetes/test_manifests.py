@@ -21,6 +21,7 @@ for other in ("..", "../e2e"):
     sys.path.insert(0, os.path.join(HERE, other))
 # pylint: disable=wrong-import-position
 import manifests
+import original
 import tap
 from daemon import program
 from tap import check, contains, equal
@@ -295,9 +296,17 @@ def test_single_file(_):
         equal(file.read(), manifests.single_file(), "examples/daemonset.yaml (it says how to make it anew)")
 
 
-def test_arguments_of_the_original(_):
-    printed = program_takes(["-N", "node-1", "-b", "bucket", "-C", "100", "-W", "100"])
-    contains(printed, "/dump", "configuration")
+def test_the_original(_):
+    """Its objects are what Kubernetes takes, and their arguments what the program takes."""
+    for with_claim in (False, True):
+        found = original.daemonset("kube-node-tracer", with_claim)
+        equal(complaints([found, *(original.volume_and_claim() if with_claim else [])]), [], "complaints")
+    container, = found["spec"]["template"]["spec"]["containers"]
+    values = {each["name"]: each.get("value", "node-1") for each in container["env"]}
+    printed = program_takes([re.sub(r"\$\((\w+)\)", lambda found: values[found[1]], each)
+                             for each in container["args"]])
+    for part in ("/dump", original.BUCKET, "node-1"):
+        contains(printed, part, "configuration")
 
 
 def of(folder):
@@ -316,7 +325,7 @@ def main():
     tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_workload_identity,
              test_monitoring, test_service_monitor,
              test_single_file,
-             test_arguments_of_the_original]
+             test_the_original]
     tap.run(tests, tempfile.TemporaryDirectory)
 
 
