@@ -145,5 +145,22 @@ def test_the_name_is_taken_and_we_may_not_look(lab):
     check_conflict(lab, CREATE_ONLY, "we never sent it")
 
 
+def test_the_object_of_our_session_is_damaged(lab):
+    """The name is taken, by our own session, and what it made is not our bytes: nobody may delete it
+    or look, and the segment is kept."""
+    lab.link()
+    lab.bucket(permissions=CREATE_ONLY)
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    lab.gcs.fault("chunk", after=8, close="after")  # the last one; libcurl sends it again
+    lab.gcs.fault("chunk", after=8, status=412, reason="conditionNotMet", message="a precondition")
+    lab.gcs.fault("status", corrupt=True)
+    record(lab, daemon)
+    daemon.wait_log("error.*set aside.*arrived damaged.*could not be deleted")
+    equal(daemon.stop(), 0, "exit status")
+    equal(len(lab.spool_files("rejected")), 1, "segments that are kept")
+    equal(lab.spool_files("attempts"), [], "attempts")
+    check("segment uploaded" not in daemon.log(), "it counts as delivered")
+
+
 if __name__ == "__main__":
     main()
