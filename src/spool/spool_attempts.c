@@ -19,7 +19,8 @@ int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, con
 	if (text)
 		result = file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
 					     strlen(text), err);
-	else
+	/* What is no longer true must not outlive this process: then it is better not to know. */
+	if (!text || result < 0)
 		(void)unlinkat(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, 0);
 	(void)pthread_mutex_lock(&spool->lock);
 	entry = spool_index_find(spool, claim->name);

@@ -984,6 +984,7 @@ static void test_an_attempt_that_the_disk_does_not_take_is_known(void **state)
 	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "old", &err), 0);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
 	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "new", &err), -1);
+	assert_false(is_there(fixture, "attempts", first));
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
@@ -997,6 +998,16 @@ static void test_an_attempt_that_the_disk_does_not_take_is_known(void **state)
 	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "newest", &err), 0);
 	text = last_attempt(fixture, &claimed);
 	assert_string_equal(text, "newest");
+	free(text);
+	/* A crash then: nobody knows, rather than what was known before. */
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "lost", &err), -1);
+	assert_int_equal(rmdir(obstacle), 0);
+	(void)close(claimed.fd);
+	open_again(fixture);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	text = last_attempt(fixture, &claimed);
+	assert_string_equal(text, "");
 	free(text);
 	(void)close(claimed.fd);
 }
