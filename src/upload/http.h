@@ -4,7 +4,8 @@
  * HTTP(S) requests over libcurl, the only place that knows libcurl. TLS is always verified, redirects are
  * never followed, replies are bounded. One struct http per worker thread, reused so that connections are.
  * Every socket is entered in the own-connections table before it connects. A request blocks for at most
- * the connect time-out plus however long it keeps moving; cancel ends it within a second.
+ * the connect time-out plus however long it keeps moving; cancel ends it within a second (with a libcurl before
+ * 7.87, both wait until the resolver gives up a name server that is silent).
  */
 
 #include <stdatomic.h>

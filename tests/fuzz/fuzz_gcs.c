@@ -4,13 +4,21 @@
 #include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
 
-/* Whoever has a session's id can write its object: none in a message, which may be logged. */
-static void require_no_session_id(const char *message)
+/* A message may be logged: no session's id, with which its object can be written, and nothing like a token. */
+static void require_no_secret(const char *message)
 {
+	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					"0123456789-._~+%=";
 	static const char key[] = "upload_id=";
 
 	for (const char *p = message; (p = strstr(p, key)); p += strlen(key))
 		fuzz_require(!p[strlen(key)] || strchr(" &\"'", p[strlen(key)]));
+	for (const char *p = message; *p; p += strcspn(p, of_tokens)) {
+		size_t length = strspn(p, of_tokens);
+
+		fuzz_require(length <= 64);
+		p += length;
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -32,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	gcs_parse_problem(body, body, &problem);
 	fuzz_require(memchr(problem.reason, '\0', sizeof problem.reason));
 	fuzz_require(memchr(problem.message, '\0', sizeof problem.message));
-	require_no_session_id(problem.message);
+	require_no_secret(problem.message);
+	require_no_secret(problem.reason);
 	for (int phase = GCS_MULTIPART; phase < GCS_PHASE_COUNT; phase++)
 		for (long status = 0; status < 600; status++) {
 			fuzz_require(gcs_decide((enum gcs_phase)phase, status, false, &problem) <=
