@@ -29,7 +29,7 @@ def contains(text, part, what="text"):
         raise Failure("%s: %r is not in %r" % (what, part, text[-2000:]))
 
 
-def wait_until(is_reached, timeout, what):
+def wait_until(is_reached, timeout, what, pause=0.02):
     """Poll for something that gives no signal."""
     deadline = time.monotonic() + timeout
     while True:
@@ -38,7 +38,7 @@ def wait_until(is_reached, timeout, what):
             return value
         if time.monotonic() > deadline:
             raise Failure("not within %g s: %s" % (timeout, what))
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def diagnose(text):

@@ -4,6 +4,7 @@ go in the test of leaks (500 takes some minutes)."""
 
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -67,6 +68,33 @@ def test_a_start_does_not_wait_for_ever(lab):
     command("ip", "link", "set", "gke0", "down")
     command("ip", "link", "set", "gke0", "name", "veth0")
     command("ip", "link", "set", "veth0", "up")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def packet_sockets(index):
+    with open("/proc/self/net/packet", encoding="ascii") as file:
+        return any(line.split()[4:6] == [str(index), "1"] for line in file.readlines()[1:])
+
+
+def test_attached_in_time(lab):
+    """Seen from outside: from when the link is up until a packet socket runs on it."""
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-i", "veth*").start()
+    daemon.wait_log("waiting for it")
+    times = []
+    for _ in range(9):
+        command("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "other0")
+        index = socket.if_nametoindex("veth0")
+        command("ip", "link", "set", "veth0", "up")
+        begin = time.monotonic()
+        wait_until(lambda: packet_sockets(index), 60, "a capture", pause=0.001)
+        times.append((time.monotonic() - begin) * 1000)
+        command("ip", "link", "delete", "veth0")
+    times.sort()
+    diagnose("attached %.0f to %.0f ms after the link was up, median %.0f" % (
+        times[0], times[-1], times[len(times) // 2]))
+    # A test machine may be busy, and any one of them late.
+    check(times[0] < 100, "never attached within 100 ms")
     equal(daemon.stop(), 0, "exit status")
 
 
