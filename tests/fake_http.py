@@ -44,6 +44,7 @@ class Request:
         self.query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
         self.headers = handler.headers
         self.client = handler.client_address[:2]
+        self.came_at = time.monotonic()
         self.kind = "?"
         self.fault = {}
         self.body = b""
