@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What to do when there is no room, as spool.when_full has it. */
 /* Itself, and what is known of it. */
 #define BUDGET_FILES_PER_SEGMENT 2
 
+/* What to do when there is no room, as spool.when_full has it. */
 enum budget_policy {
 	BUDGET_DROP_OLDEST,
 	BUDGET_DROP_NEWEST,
