@@ -193,6 +193,8 @@ struct spool_totals {
 	double use; /* of the nearest limit, 0 to 1: budget_use() */
 	/* Segments since the start: set aside for good; gone before they were uploaded, mostly for room. */
 	uint64_t refused, lost;
+	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */
+	uint64_t oldest_capturing_ns;
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

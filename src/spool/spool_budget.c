@@ -315,6 +315,14 @@ static uint64_t oldest_ns(const struct spool *spool)
 	return 0;
 }
 
+static uint64_t oldest_capturing_ns(const struct spool *spool)
+{
+	for (size_t i = 0; i < spool->count && spool->counts[SPOOL_CAPTURING] > 0; i++)
+		if (spool->entries[i].state == SPOOL_CAPTURING)
+			return name_start_ns(spool->entries[i].name);
+	return 0;
+}
+
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 {
 	struct budget_state state;
@@ -345,6 +353,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		.lost = spool->lost,
 		.disk_free = spool->disk_free,
 		.disk_total = spool->disk_total,
+		.oldest_capturing_ns = oldest_capturing_ns(spool),
 		.oldest_ns = oldest_ns(spool),
 	};
 	(void)pthread_mutex_unlock(&spool->lock);

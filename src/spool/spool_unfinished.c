@@ -93,6 +93,7 @@ static int move_unfinished(struct spool *spool, const char *name, enum spool_sta
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_folder_move(spool, SPOOL_CAPTURING, to, name, err);
 	entry = spool_index_find(spool, name);
+	spool->refused += result == 0 && to == SPOOL_REJECTED;
 	if (result == 0 && entry) {
 		spool_index_set_state(spool, entry, to);
 		spool_set_bytes(spool, entry, spool_allocated(spool->folder_fd[to], name));

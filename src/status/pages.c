@@ -241,6 +241,13 @@ static void answer_flush_progress(const struct pages_actions *actions,
 	} else if (facts.is_spool_stale) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("the spool is busy\n", out);
+	} else if (facts.spool.oldest_capturing_ns > 0 &&
+		   facts.spool.oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
+		/* Names tell milliseconds. */
+		reply->status = HTTP_ACCEPTED;
+		(void)fputs("a segment is to be recovered first, or could not be finished; see the "
+			    "log\n",
+			    out);
 	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fprintf(out, "%" PRIu64 " segment%s\n%s%s", waiting,

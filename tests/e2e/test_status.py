@@ -687,6 +687,21 @@ def test_rotate_and_flush(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def test_flush_has_what_a_crash_left(lab):
+    """A segment that is to be recovered is none of those that are uploaded yet."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(100)
+    wait_until(lambda: value(metrics(), "recorded_packets_total") == 100, 20, "the packets in a file")
+    time.sleep(1.5)  # a crash may take the last second
+    daemon.kill()
+    daemon = lab.daemon("-G", "0").start_ready()
+    equal(run_command(lab, "flush", timeout=60)[:2], (0, "all is uploaded\n"), "flush")
+    lab.check_numbers(lab.objects(), 100)
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_reload_tells_the_refusal(lab):
     lab.link()
     lab.bucket()

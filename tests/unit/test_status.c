@@ -667,6 +667,11 @@ static void test_flush_is_truthful(void **state)
 	facts->is_spool_stale = true;
 	expect_flush(fixture, "100000000000000.4.7", 202, "busy");
 	facts->is_spool_stale = false;
+	facts->spool.oldest_capturing_ns = facts->real_ns; /* of afterwards */
+	expect_flush(fixture, "100000000000000.4.7", 200, "all is uploaded\n");
+	facts->spool.oldest_capturing_ns = facts->real_ns - 2 * CLOCK_NS_PER_S;
+	expect_flush(fixture, "100000000000000.4.7", 202, "recovered");
+	facts->spool.oldest_capturing_ns = 0;
 	facts->spool.ready = 1;
 	facts->spool.oldest_ns = facts->real_ns - 2 * CLOCK_NS_PER_S;
 	expect_flush(fixture, "100000000000000.4.7", 202, "1 segment waits\n");
