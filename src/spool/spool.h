@@ -83,8 +83,8 @@ void spool_abandon(struct spool *spool, const char *name);
 bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX + 1],
 			   unsigned *ret_failures);
 /*
- * Recovery: capturing/NAME, opened for reading and writing, with what was known of it when it was begun
- * (or could be read from its name). Returns the fd.
+ * Recovery: capturing/NAME, opened for reading and writing, with what is known of it (the packets are
+ * those that were written), or can be read from its name. Returns the fd.
  */
 int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
 			  struct error *err) __attribute__((warn_unused_result));

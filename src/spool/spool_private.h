@@ -44,7 +44,7 @@ struct spool_entry {
 	 */
 	bool is_claimed;
 	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
-	uint64_t packets; /* of one that this run published; else 0 */
+	uint64_t packets; /* that this run wrote, once it has noted or published them; else 0 */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: so long others come first */
 	char *attempt; /* what attempts/NAME should hold, and the disk did not take; a secret */

@@ -49,6 +49,33 @@ int spool_create(struct spool *spool, const char *name, const struct segment *se
 	return take_fd(&fd);
 }
 
+/* Whatever the disk takes: so many packets were written. */
+static void know_packets(struct spool *spool, const char *name, uint64_t packets)
+{
+	struct spool_entry *entry;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_index_find(spool, name);
+	if (entry)
+		entry->packets = packets;
+	(void)pthread_mutex_unlock(&spool->lock);
+}
+
+/* What there is to know: from the facts, or the name; and what only the list knows. */
+static void recall(struct spool *spool, const char *name, struct segment *ret_segment)
+{
+	const struct spool_entry *entry;
+	struct error reading;
+
+	if (spool_facts_read(spool, name, ret_segment, &reading) < 0)
+		spool_facts_guess(name, ret_segment);
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_index_find(spool, name);
+	if (entry && entry->packets > ret_segment->packets)
+		ret_segment->packets = entry->packets;
+	(void)pthread_mutex_unlock(&spool->lock);
+}
+
 int spool_note_facts(struct spool *spool, const char *name, const struct segment *segment,
 		     struct error *err)
 {
@@ -57,7 +84,10 @@ int spool_note_facts(struct spool *spool, const char *name, const struct segment
 	/* Of a file that still grows, they would be taken for the whole one's. */
 	unfinished.bytes = 0;
 	unfinished.crc32c = 0;
-	return spool_facts_write(spool, name, &unfinished, err);
+	if (spool_facts_write(spool, name, &unfinished, err) < 0)
+		return -1;
+	know_packets(spool, name, segment->packets);
+	return 0;
 }
 
 /* The facts that are there stay: what is newer of the drops is told by the next segment. */
@@ -79,8 +109,10 @@ void spool_leave_facts(struct spool *spool, const char *name, const struct segme
 {
 	struct error err;
 
-	if (spool_note_facts(spool, name, segment, &err) < 0)
+	if (spool_note_facts(spool, name, segment, &err) < 0) {
 		carry_over(spool, name, segment);
+		know_packets(spool, name, segment->packets);
+	}
 }
 
 /* Rename and list as one: a rescan sees both or none. */
@@ -130,10 +162,8 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 int spool_set_aside(struct spool *spool, const char *name, struct error *err)
 {
 	struct segment segment;
-	struct error reading;
 
-	if (spool_facts_read(spool, name, &segment, &reading) < 0)
-		spool_facts_guess(name, &segment);
+	recall(spool, name, &segment);
 	if (move_unfinished(spool, name, SPOOL_REJECTED, 0, err) < 0)
 		return -1;
 	spool_count_rejected(spool, &segment);
@@ -209,12 +239,10 @@ bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX +
 int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
 			  struct error *err)
 {
-	struct error reading;
 	int fd = openat(spool->folder_fd[SPOOL_CAPTURING], name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return error_errno(err, "open %s", name);
-	if (spool_facts_read(spool, name, ret_segment, &reading) < 0)
-		spool_facts_guess(name, ret_segment);
+	recall(spool, name, ret_segment);
 	return fd;
 }

@@ -340,6 +340,36 @@ static void test_packets_that_the_disk_kept_none_of_are_counted(void **state)
 	(void)close(claimed.fd);
 }
 
+/* The same when the disk did not take the facts either: this run knows how many there were. */
+static void test_packets_that_no_facts_tell_are_counted(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	const struct segment told = { .node = "n", .packets = MEMBERS * PACKETS_PER_MEMBER };
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/facts/.%s.new", fixture->directory, name);
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	begin(fixture, name, file.bytes, file.member_end[2]);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	spool_leave_facts(fixture->spool, name, &told);
+	spool_abandon(fixture->spool, name);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	recover(fixture); /* not yet: what is lost could not be noted */
+	assert_lost(fixture, DROP_DISK, 0);
+	assert_int_equal(rmdir(obstacle), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	recover(fixture);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.packets, 3 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops[DROP_DISK], PACKETS_PER_MEMBER);
+	assert_lost(fixture, DROP_DISK, PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
 static void test_what_is_set_aside_is_counted(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
@@ -446,6 +476,7 @@ int main(void)
 		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
 		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted),
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
+		SPOOL_TEST(test_packets_that_no_facts_tell_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
