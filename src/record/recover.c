@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/recover.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,10 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 
 	if (fd < 0)
 		return -1;
+	/* What the disk has, not what memory shows: after a sync that failed they may differ. */
+	if (fsync(fd) < 0)
+		return error_errno(err, "sync");
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	told = segment.packets;
 	if (walk_file(fd, name, &segment, err) < 0)
 		return -1;

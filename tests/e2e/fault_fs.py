@@ -26,6 +26,7 @@ KINDS = {"write": (WRITE,), "sync": (FSYNC, FSYNCDIR), "create": (CREATE, MKDIR)
 CHANGES = ("write", "create", "rename", "remove", "cut")
 UNANSWERED = (FORGET, BATCH_FORGET, INTERRUPT)
 MAX_WRITE = 1 << 20
+KEEP_CACHE = 2  # FOPEN_KEEP_CACHE: memory goes on to show what was written, as with a disk
 
 
 class Node:
@@ -222,7 +223,7 @@ class FaultFs:
 
     def opened(self, node, fd):
         self.nodes[node].fds.append(fd)
-        return struct.pack("=QII", fd, 0, 0)
+        return struct.pack("=QII", fd, KEEP_CACHE, 0)
 
     def open(self, node, body):
         flags, = struct.unpack_from("=I", body)

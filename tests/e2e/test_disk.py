@@ -318,6 +318,27 @@ def test_eio(lab):
     check_trouble(lab, errno.EIO, "write", "sync", "cut")
 
 
+def test_pages_that_a_failed_sync_dropped(lab):
+    """After a failed sync the kernel takes pages for written that the disk never got: they are in memory
+    until it is short of it. What is recovered is what the disk has; the rest is counted."""
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon("-G", "0", "-s", "0", "-c", "none", "-B", "32768").start_ready()
+        lab.send(200, sizes=[1514])
+        daemon.wait_for(lambda: sum(os.path.getsize(os.path.join(lab.spool, name)) for name
+                                    in lab.spool_files("capturing")) > 200 * 1514, 10, "a file")
+        faults.fail(errno.EIO, "sync")
+        daemon.end_segment()
+        daemon.wait_log("segment could not be published, will be recovered")
+        name, = lab.spool_files("capturing")
+        with open(os.path.join(faults.source, "spool", name), "r+b") as file:
+            file.seek(100 * 1514)
+            file.write(bytes(200 * 1530 - 100 * 1514))
+        faults.heal()
+        check(0 < finish(lab, daemon, 200, "disk") < 200, "nothing was counted")
+
+
 def test_eio_at_sync_alone(lab):
     check_trouble(lab, errno.EIO, "sync")
 
