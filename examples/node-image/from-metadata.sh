@@ -6,7 +6,7 @@
 # the instance has none:
 #     kube-node-tracer-conf         the whole file
 #     kube-node-tracer-destination  only the destination
-# With none of them, no answer, or a configuration that is not right, FILE stays as it is.
+# With none of them, no answer or an error, or a configuration that is not right, FILE stays as it is.
 set -eu
 
 file=${1:-/etc/kube-node-tracer.conf}
@@ -16,7 +16,7 @@ say() {
 	echo "kube-node-tracer-from-metadata: $*"
 }
 
-# Prints an attribute; fails if it is not there, exits if nobody answers.
+# Puts an attribute into $new.answer; fails if it is not there, exits if that cannot be known.
 attribute() {
 	code=$(curl --silent --show-error --noproxy '*' --max-time 10 --retry 4 --retry-connrefused \
 		--header 'Metadata-Flavor: Google' --output "$new.answer" --write-out '%{http_code}' \
@@ -24,7 +24,14 @@ attribute() {
 		say "no answer from the metadata server; $file stays as it is"
 		exit 0
 	}
-	[ "$code" = 200 ] && [ -s "$new.answer" ]
+	case $code in
+	200) [ -s "$new.answer" ] ;;
+	404) return 1 ;;
+	*)
+		say "the metadata server answers $code; $file stays as it is"
+		exit 0
+		;;
+	esac
 }
 
 either() {

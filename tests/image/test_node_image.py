@@ -29,7 +29,7 @@ INSTALLING_SECONDS = 600
 
 
 class Metadata(FakeServer):
-    """The attributes of an instance and its project: {(of, name): value}."""
+    """The attributes of an instance and its project: {(of, name): value}; a number is the status of an error."""
 
     def __init__(self, attributes):
         super().__init__()
@@ -45,7 +45,9 @@ class Metadata(FakeServer):
         if not of:
             self.violation(request.raw_path)
         value = self.attributes.get(of.groups()) if of else None
-        return Reply(404, "Not Found") if value is None else Reply(200, value, {}, "application/text")
+        if value is None or isinstance(value, int):
+            return Reply(value or 404, "Error")
+        return Reply(200, value, {}, "application/text")
 
 
 # ---- from metadata ---------------------------------------------------------------------------------
@@ -90,10 +92,12 @@ def test_file_from_metadata(folder):
 
 
 def test_metadata_that_is_no_use(folder):
-    """Nothing there, nobody there, nonsense: the file stays."""
+    """Nothing there, nobody there, an error, nonsense: the file stays."""
     name = ("instance", "kube-node-tracer-conf")
     destination = ("instance", "kube-node-tracer-destination")
     for attributes, said in (({}, "no attribute"), (None, "no answer"),
+                             # Not the project's: the instance may have one.
+                             ({name: 403, ("project", name[1]): 'upload: { destination = "b"; };\n'}, "answers 403"),
                              ({name: "upload: { nonsense = 1; };\n"}, "is not right"),
                              ({destination: '"; }; x'}, "not a bucket")):
         text, output = configure(folder, attributes)
