@@ -2,15 +2,17 @@
 # An image that holds the program, what it links, and nothing else: no shell, no package manager.
 #
 #     docker build -t kube-node-tracer .
-#     docker buildx build --platform linux/arm64 -t kube-node-tracer .
+#     docker build --build-arg PLATFORM=linux/arm64 -t kube-node-tracer .
 #     buildah bud --build-arg BUILD_IMAGE=localhost/my-debian -t kube-node-tracer .
 #
-# BUILD_IMAGE is any Debian 12 or later, or Ubuntu 24.04 or later, with its package sources. All that is
-# particular to an architecture comes from that image, so --platform alone chooses it.
+# BUILD_IMAGE is any Debian 12 or later, or Ubuntu 24.04 or later, with its package sources. PLATFORM is
+# linux/amd64 or linux/arm64, by default that of this machine or of --platform; for another one than the
+# machine's, the kernel needs qemu's binfmt_misc.
 ARG BUILD_IMAGE=debian:12-slim
 ARG RUNTIME_IMAGE=scratch
+ARG PLATFORM=${TARGETPLATFORM}
 
-FROM ${BUILD_IMAGE} AS build
+FROM --platform=${PLATFORM} ${BUILD_IMAGE} AS build
 RUN apt-get -q -o Acquire::Retries=3 update && \
     DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 install --no-install-recommends \
         ca-certificates libcap2-bin
@@ -20,7 +22,7 @@ RUN BUILD_DIR=/build ./bootstrap build --prefix=/usr --sysconfdir=/etc --localst
     make -C /build install-strip DESTDIR=/installed
 RUN container/collect /installed /image /image-dump && container/contents /image
 
-FROM ${RUNTIME_IMAGE}
+FROM --platform=${PLATFORM} ${RUNTIME_IMAGE}
 COPY --from=build /image/ /
 # The folder that the original writes to. Whatever is mounted here has to be writable for the account.
 COPY --from=build --chown=65532:65532 /image-dump /dump
