@@ -2,7 +2,7 @@
 """Builds the Dockerfile with buildah from a base image of this machine's own distribution, and unpacks
 the result: FOLDER/root and FOLDER/config.json (the image's settings).
 
-The base is made by debootstrap once and kept in KNT_IMAGE_CACHE (else below the build folder)."""
+KNT_IMAGE_CACHE keeps the archive of the base (else a folder below the build folder)."""
 
 import json
 import os
@@ -50,25 +50,13 @@ class Buildah:
 
 
 def base_archive():
-    """A tar of the smallest system of this release, with the sources that apt has here."""
-    distribution, suite = tree.release()
-    path = os.path.join(CACHE, "%s-%s.tar" % (distribution, suite))
-    if os.path.exists(path):
-        return path
-    os.makedirs(CACHE, exist_ok=True)
-    address, components = tree.mirror(suite)
-    root = path + ".root"
-    shutil.rmtree(root, ignore_errors=True)
-    with open(path + ".log", "w", encoding="utf-8") as log:
-        tree.run(log, "debootstrap", "--variant=minbase", "--components=" + ",".join(components), suite,
-                 root, address)
-        with open(os.path.join(root, "etc/apt/sources.list"), "w", encoding="ascii") as sources:
-            for each, name, parts in tree.apt_sources():
-                if name == suite or name.startswith((suite + "-", suite + "/")):
-                    print("deb", each, name, *parts, file=sources)
-        tree.run(log, "tar", "-C", root, "--one-file-system", "-cf", path + ".new", ".")
-    shutil.rmtree(root)
-    os.rename(path + ".new", path)
+    """A tar of the smallest system of this release."""
+    base = tree.base()
+    path = os.path.join(CACHE, os.path.basename(base) + ".tar")
+    if not os.path.exists(path):
+        os.makedirs(CACHE, exist_ok=True)
+        subprocess.run(["tar", "-C", base, "--one-file-system", "-cf", path + ".new", "."], check=True)
+        os.rename(path + ".new", path)
     return path
 
 

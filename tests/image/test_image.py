@@ -481,7 +481,7 @@ def main():
         bail_out("building and running an image needs root")
     for tool in ("buildah", "debootstrap", "runc", "getcap", "openssl"):
         if not harness.shutil.which(tool):
-            bail_out(tool + " is not installed: tests/image/tools does it")
+            bail_out(tool + " is not installed: tests/tools does it")
     with contextlib.ExitStack() as stack:
         os.makedirs(build.CACHE, exist_ok=True)
         if not os.environ.get("KNT_IMAGE"):

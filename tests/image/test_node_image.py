@@ -3,7 +3,7 @@
 """examples/node-image: the package put into a root folder, as a builder of node images does it, and the
 configuration from instance metadata.
 
-As root. KNT_DEB is the package (else it is built), KNT_IMAGE_CACHE keeps the base system between runs."""
+As root. KNT_DEB is the package (else it is built)."""
 
 import contextlib
 import os
@@ -124,27 +124,25 @@ def must_run_in(root, *command):
 @contextlib.contextmanager
 def node(folder):
     """The root folder of a node to be, with the package and the example beside each other."""
-    root = os.path.join(folder, "node")
-    subprocess.run(["cp", "-a", ROOT["path"], root], check=True)
+    root = build.tree.layer(ROOT["path"], folder)
     subprocess.run(["mount", "-t", "proc", "proc", os.path.join(root, "proc")], check=True)
     try:
         yield root
     finally:
         subprocess.run(["umount", os.path.join(root, "proc")], check=True)
-        shutil.rmtree(root)
+        subprocess.run(["umount", root], capture_output=True, check=False)
 
 
 def prepare_root(folder):
     """A system with systemd, as nodes are, from the base that the image is built from."""
     root = os.path.join(folder, "root")
-    os.mkdir(root)
-    subprocess.run(["tar", "-xf", build.base_archive(), "-C", root], check=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", build.tree.base(), root], check=True)
     shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
     must_run_in(root, "apt-get", "-q", "update")
     must_run_in(root, "apt-get", "-q", "-y", "install", "--no-install-recommends", "systemd")
     deb = os.environ.get("KNT_DEB", "")
     if not os.path.isfile(deb):
-        subprocess.run([os.path.join(build.SOURCE, "tests/package/build-deb"), "--install-needs", folder],
+        subprocess.run([os.path.join(build.SOURCE, "tests/package/build-deb"), folder],
                        check=True, stdout=sys.stderr, env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"})
         deb, = [os.path.join(folder, name) for name in os.listdir(folder)
                 if re.fullmatch(r"kube-node-tracer_.*\.deb", name)]
@@ -210,7 +208,7 @@ ROOT = {"path": None}
 def main():
     tests = [value for name, value in globals().items() if name.startswith("test_")]
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        print("Bail out! needs root and debootstrap: tests/image/tools")
+        print("Bail out! needs root and debootstrap: tests/tools")
         sys.exit(1)
     with tempfile.TemporaryDirectory(prefix="knt-node-image-") as folder:
         try:

@@ -4,7 +4,7 @@
 promises of examples/kubernetes/README.md; its configuration is one that the program takes.
 
 The schemas come from npm (package.json says which), into KNT_MANIFESTS_CACHE (else below the build
-folder)."""
+folder); --fetch does no more than that."""
 
 import copy
 import json
@@ -319,9 +319,11 @@ def of(folder):
 def main():
     for tool in ("npm", "node"):
         if not shutil.which(tool):
-            print("Bail out! %s is not installed: tests/image/tools does it" % tool)
+            print("Bail out! %s is not installed: tests/tools does it" % tool)
             sys.exit(1)
     install_schemas()
+    if sys.argv[1:] == ["--fetch"]:
+        return
     tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_workload_identity,
              test_monitoring, test_service_monitor,
              test_single_file,

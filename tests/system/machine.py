@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 
+import tree
 from daemon import Notify
 from tap import Failure, check, wait_until
 
@@ -58,8 +59,8 @@ def on_this_side(*command, timeout=COMMAND_SECONDS, environment=None):
 
 
 class Machine:
-    def __init__(self, tree):
-        self.tree = tree
+    def __init__(self, cached):
+        self.tree = cached
         self.directory = tempfile.mkdtemp(prefix="knt-system-")
         self.root = os.path.join(self.directory, "root")
         self.packages = os.path.join(self.directory, "packages")  # is /mnt inside
@@ -72,13 +73,8 @@ class Machine:
     def make(self):
         # A tmpfs that only this mount namespace sees: whatever happens, nothing of it remains.
         on_this_side("mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "knt-system", self.directory)
-        for name in ("root", "upper", "work", "packages"):
-            os.mkdir(os.path.join(self.directory, name))
-        layers = "lowerdir=%s,upperdir=%s,workdir=%s" % (
-            self.tree, os.path.join(self.directory, "upper"), os.path.join(self.directory, "work"))
-        if subprocess.run(["mount", "-t", "overlay", "-o", layers, "knt-system", self.root],
-                          capture_output=True, check=False).returncode:
-            on_this_side("cp", "-a", "--reflink=auto", self.tree + "/.", self.root)
+        os.mkdir(self.packages)
+        tree.layer(self.tree, self.directory)
         with open(self.path("/etc/hostname"), "w", encoding="ascii") as file:
             file.write(HOST_NAME + "\n")
 
