@@ -49,6 +49,7 @@ static void append_awaited(const struct daemon *daemon, struct text *line)
 {
 	char bytes[DAEMON_STATUS_MAX / 2];
 	struct text names = text_over(bytes, sizeof bytes);
+	uint64_t left_out = counter_read(&daemon->counters.interfaces_left_out);
 
 	if (lanes_are_live(daemon->lanes))
 		lanes_describe_awaited(daemon->lanes, &names);
@@ -56,6 +57,9 @@ static void append_awaited(const struct daemon *daemon, struct text *line)
 		text_append(&names, "%s", daemon->conf->capture_interface);
 	if (*bytes)
 		text_append(line, ", waiting for %s", bytes);
+	if (left_out > 0)
+		text_append(line, ", %ju more not recorded (capture.max_interfaces)",
+			    (uintmax_t)left_out);
 }
 
 static void report_status(struct daemon *daemon)

@@ -310,6 +310,8 @@ def test_an_interface_that_cannot_be_recorded_is_told(lab):
         contains(run_command(lab, "status")[1], "and 1 more are NOT recorded: capture.max_interfaces is 2", "status")
         equal(json.loads(run_command(lab, "status", "--json")[1])["interfaces_left_out"], 1, "status --json")
         equal(json.loads(ask("/overview.json")[2])["left_out"], 1, "the page")
+        daemon.wait_for(lambda: ", 1 more not recorded (capture.max_interfaces): " in daemon.notify.values("STATUS")[-1],
+                        10, "a STATUS")
     equal(daemon.stop(), 0, "exit status")
     equal(daemon.log().count("does not fit"), 1, "how often it is said")
     equal(daemon.log().count("interface is recorded interface=tun0"), 1, "how often it is said")
