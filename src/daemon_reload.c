@@ -25,12 +25,17 @@ static void rescan(void *spool)
 		log_error("spool cannot be listed", log_reason(&err));
 }
 
+static void uploader_cleanup(struct uploader **uploader)
+{
+	uploader_free(*uploader);
+}
+
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
 static int reload(struct daemon *daemon, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
-	struct uploader *uploader = NULL;
+	cleanup(uploader_cleanup) struct uploader *uploader = NULL;
 	struct lanes *lanes = NULL, *old_lanes = NULL;
 	const struct codec *codec;
 	int level;
@@ -48,15 +53,11 @@ static int reload(struct daemon *daemon, struct error *err)
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
 	    (daemon_look_at_links(daemon, conf, err) < 0 ||
 	     lanes_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
-			true, &lanes, err) < 0)) {
-		uploader_free(uploader);
+			true, &lanes, err) < 0))
 		return -1;
-	}
 
-	if (lanes && lanes_hand_over(&daemon->lanes, lanes, &old_lanes, err) < 0) {
-		uploader_free(uploader);
+	if (lanes && lanes_hand_over(&daemon->lanes, lanes, &old_lanes, err) < 0)
 		return -1;
-	}
 	if (old_lanes) {
 		errands_add(daemon->errands, daemon_join_lanes, old_lanes);
 		daemon_tell_missing(daemon, conf);
@@ -71,8 +72,9 @@ static int reload(struct daemon *daemon, struct error *err)
 	if (uploader) {
 		struct uploader *before = daemon->uploader;
 
-		daemon->uploader = uploader;
-		if (uploader_start(uploader, before, daemon->spool, daemon->wake_fd, err) < 0) {
+		daemon->uploader = take_ptr(uploader);
+		if (uploader_start(daemon->uploader, before, daemon->spool, daemon->wake_fd, err) <
+		    0) {
 			daemon_fail(daemon, err);
 			return -1;
 		}
