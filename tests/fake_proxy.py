@@ -41,6 +41,10 @@ class FakeTunnel:
             self.socket.close()
             self.socket = None
 
+    def faults_left(self):
+        """Those that were asked for and that nobody had."""
+        return list(self.refusals)
+
     def clear_faults(self):
         self.refusals.clear()
 
