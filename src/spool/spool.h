@@ -122,7 +122,7 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 /*
  * Uploader: what the next attempt to send a claimed segment has to know; a secret, at most
  * SPOOL_ATTEMPT_MAX bytes. Durable, and gone with the segment. NULL: nothing. After an error the attempts
- * of this run know it all the same, and the next run what was there before no more.
+ * of this run know it all the same, and the next run (if the disk takes that) that there was one.
  */
 #define SPOOL_ATTEMPT_MAX 8192
 int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,

@@ -10,6 +10,15 @@
 #include "base/mem.h"
 #include "spool/spool_private.h"
 
+/* An empty note takes no room: a full disk may have a place for it. O_TRUNC: whatever was known. */
+static int note_unknown(struct spool *spool, const char *name, int truncate)
+{
+	cleanup_close int fd = openat(spool->folder_fd[SPOOL_ATTEMPTS], name,
+				      O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | truncate, 0600);
+
+	return fd < 0 ? -1 : 0;
+}
+
 int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, const char *text,
 		       struct error *err)
 {
@@ -19,9 +28,11 @@ int spool_keep_attempt(struct spool *spool, const struct spool_claim *claim, con
 	if (text)
 		result = file_replace_secret(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, text,
 					     strlen(text), err);
-	/* What is no longer true must not outlive this process: then it is better not to know. */
-	if (!text || result < 0)
+	else
 		(void)unlinkat(spool->folder_fd[SPOOL_ATTEMPTS], claim->name, 0);
+	/* What is no longer true must not outlive this process; that there was an attempt must. */
+	if (result < 0)
+		(void)note_unknown(spool, claim->name, O_TRUNC);
 	(void)pthread_mutex_lock(&spool->lock);
 	entry = spool_index_find(spool, claim->name);
 	if (entry)
@@ -65,10 +76,7 @@ char *spool_last_attempt(struct spool *spool, const struct spool_claim *claim)
 
 void spool_attempts_note_unknown(struct spool *spool, const char *name)
 {
-	cleanup_close int fd = openat(spool->folder_fd[SPOOL_ATTEMPTS], name,
-				      O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
+	if (note_unknown(spool, name, 0) < 0)
 		log_warning("cannot note that a segment was being sent", log_text("name", name),
 			    log_text("reason", strerror(errno)));
 }
