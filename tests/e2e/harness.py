@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import packets
 import tap
 from daemon import PATIENCE_S, Daemon, program
 from fake_gcs import FakeGcs
-from tap import Failure, Skip, check, contains, equal, wait_until  # noqa: F401 (for the tests)
+from tap import Failure, Skip, check, contains, equal, wait_until, within  # noqa: F401 (for the tests)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUCKET = "bucket"
@@ -53,7 +54,7 @@ def command(*argv, **options):
 
 def is_capturing(interface):
     """Does some packet socket run on the interface?"""
-    index = command("ip", "-o", "link", "show", interface).split(":", 1)[0]
+    index = str(socket.if_nametoindex(interface))
     with open("/proc/self/net/packet", encoding="ascii") as file:
         sockets = [line.split() for line in file.readlines()[1:]]
     return any(each[4:6] == [index, "1"] for each in sockets)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny TAP runner: each function test_* of a script is one line. And the tests' assertions."""
 
+import contextlib
 import sys
+import threading
 import time
 import traceback
 
@@ -39,6 +41,32 @@ def wait_until(is_reached, timeout, what, pause=0.02):
         if time.monotonic() > deadline:
             raise Failure("not within %g s: %s" % (timeout, what))
         time.sleep(pause)
+
+
+@contextlib.contextmanager
+def within(seconds, what):
+    """What is done inside takes less, without the time for which the machine stood still or had none for us."""
+    stalled, is_over = 0, threading.Event()
+
+    def watch():
+        nonlocal stalled
+        before = time.monotonic()
+        while not is_over.wait(0.05):
+            now = time.monotonic()
+            stalled += max(0, now - before - 0.07)
+            before = now
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    begin = time.monotonic()
+    try:
+        yield
+        took = time.monotonic() - begin
+    finally:
+        is_over.set()
+        watcher.join()
+    check(took - stalled < seconds, "%s took %.1f s, and the machine stood still for %.1f of them" % (
+        what, took, stalled))
 
 
 def diagnose(text):

@@ -128,7 +128,6 @@ def test_kill_at_random_moments(lab):
     lab.check_spool_empty()
     objects = lab.objects()
     at_risk = check_lost_only_young(objects, traffic, kills)
-    check(max(at_risk) <= RATE * AT_RISK, "packets lost by each kill: %r" % at_risk)
     told, have = told_segments(lab.daemons), {each.file_name: each.number("packets")
                                               for each in objects}
     for name, packets in told.items():

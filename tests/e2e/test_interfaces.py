@@ -4,7 +4,6 @@ go in the test of leaks (500 takes some minutes)."""
 
 import os
 import re
-import socket
 import subprocess
 import time
 
@@ -71,11 +70,6 @@ def test_a_start_does_not_wait_for_ever(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
-def packet_sockets(index):
-    with open("/proc/self/net/packet", encoding="ascii") as file:
-        return any(line.split()[4:6] == [str(index), "1"] for line in file.readlines()[1:])
-
-
 def test_attached_in_time(lab):
     """Seen from outside: from when the link is up until a packet socket runs on it."""
     lab.bucket()
@@ -84,10 +78,9 @@ def test_attached_in_time(lab):
     times = []
     for _ in range(9):
         command("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "other0")
-        index = socket.if_nametoindex("veth0")
         command("ip", "link", "set", "veth0", "up")
         begin = time.monotonic()
-        wait_until(lambda: packet_sockets(index), 60, "a capture", pause=0.001)
+        wait_until(lambda: is_capturing("veth0"), 60, "a capture", pause=0.001)
         times.append((time.monotonic() - begin) * 1000)
         command("ip", "link", "delete", "veth0")
     times.sort()

@@ -615,7 +615,7 @@ def test_status_whatever_it_does(lab):
     status, _, said, seconds = run_command(lab, "status")
     daemon.send_signal(signal.SIGCONT)
     equal(status, 69, "exit status while it hangs")
-    check(0.8 < seconds < 2.5, "it took %.1f s" % seconds)
+    check(seconds > 0.8, "it took %.1f s" % seconds)
     contains(said, "process %d" % daemon.pid, "what is said")
     # Reloading, with traffic, over and over.
     with lab.traffic(rate=2000, stream=2), concurrent.futures.ThreadPoolExecutor(1) as pool:
