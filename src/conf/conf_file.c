@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libconfig.h>
@@ -10,6 +11,9 @@
 #define FILE_MAX_BYTES (1 << 20)
 #define KEY_MAX        63 /* of a key that a suggestion is looked for */
 #define TYPOS_MAX      2  /* in what is suggested */
+
+/* Of a name, behind its first character. */
+#define WORD_CHARACTERS "-*_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* errno, as something the user has to change. */
 static int cannot_read(const char *path, struct error *err)
@@ -223,14 +227,82 @@ static int refuse_includes(const char *path, const char *content, struct error *
 	return 0;
 }
 
+/* How long the string or comment is that text begins with; 0: it begins with neither. */
+static size_t length_of_quoted(const char *text)
+{
+	const char *end;
+
+	if (*text == '#' || strncmp(text, "//", 2) == 0)
+		return strcspn(text, "\n");
+	if (strncmp(text, "/*", 2) == 0) {
+		end = strstr(text + 2, "*/");
+		return end ? (size_t)(end - text) + 2 : strlen(text);
+	}
+	if (*text != '"')
+		return 0;
+	for (end = text + 1; *end && *end != '"'; end++)
+		end += end[0] == '\\' && end[1];
+	return (size_t)(end - text) + (*end == '"');
+}
+
+/* How long the number is that text, a digit, begins with, and whether it is a plain whole one. */
+static size_t length_of_number(const char *text, bool *ret_is_whole)
+{
+	static const char digits[] = "0123456789";
+	size_t length = strspn(text, digits);
+
+	if (length == 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+		length = strspn(text + 2, "0123456789abcdefABCDEF");
+		length = length > 0 ? length + 2 : 1;
+	} else if (text[length] == '.' ||
+		   ((text[length] == 'e' || text[length] == 'E') &&
+		    strspn(text + length + 1 + (text[length + 1] == '-' || text[length + 1] == '+'),
+			   digits) > 0)) {
+		*ret_is_whole = false;
+		return strspn(text, "0123456789.eE+-");
+	}
+	*ret_is_whole = text[length] != 'L';
+	return length;
+}
+
+/*
+ * The same file with an L behind each whole number: libconfig 1.5 takes all others modulo 2^32, and says
+ * nothing. The caller frees.
+ */
+static char *widen_numbers(const char *content)
+{
+	char *wide = mem_alloc(2 * strlen(content) + 1), *out = wide;
+
+	while (*content) {
+		size_t length = length_of_quoted(content);
+		bool is_whole = false;
+
+		if (length == 0 && isdigit((unsigned char)*content))
+			length = length_of_number(content, &is_whole);
+		else if (length == 0) /* a word, or one other character */
+			length = 1 + (isalpha((unsigned char)*content) || *content == '*'
+					      ? strspn(content + 1, WORD_CHARACTERS)
+					      : 0);
+		memcpy(out, content, length);
+		out += length;
+		content += length;
+		if (is_whole)
+			*out++ = 'L';
+	}
+	*out = '\0';
+	return wide;
+}
+
 static int set_all(struct conf *conf, config_t *config, const char *path, const char *content,
 		   struct error *err)
 {
 	const config_setting_t *root;
+	cleanup_free char *wide = NULL;
 
 	if (refuse_includes(path, content, err) < 0)
 		return -1;
-	if (!config_read_string(config, content)) {
+	wide = widen_numbers(content);
+	if (!config_read_string(config, wide)) {
 		const char *text = config_error_text(config);
 		bool is_syntax = strcmp(text, "syntax error") == 0;
 
