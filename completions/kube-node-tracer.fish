@@ -33,7 +33,7 @@ complete -c kube-node-tracer -l segment-empty -x -a 'true false' -d 'Make a segm
 complete -c kube-node-tracer -s c -l segment-compression -x -d 'true or gzip, zstd, false or none; gzip has levels 0 to 3 (normally 2), zstd 1 to 19 (normally 1)'
 complete -c kube-node-tracer -s o -l spool-directory -x -a '(__fish_complete_directories)' -d 'Where segments wait for their upload'
 complete -c kube-node-tracer -s W -l spool-max-segments -x -d 'How many finished segments may wait on the node'
-complete -c kube-node-tracer -l spool-max-size -x -d 'How much the spool may take, in millions of bytes or with a suffix: everything in its folder, as du tells, the segments that are being written included; 0 is no limit'
+complete -c kube-node-tracer -l spool-max-size -x -d 'How much the spool may take, in millions of bytes or with a suffix: everything in its folder, as du tells, the segments that are being written included; at least 1 MB, or 0: no limit'
 complete -c kube-node-tracer -l spool-min-free -x -d 'Leave this much of the spool\'s file system to others: 5 or 5% of it, or a size with a suffix (2GiB)'
 complete -c kube-node-tracer -l spool-min-free-inodes -x -d 'Leave so many of the file system\'s inodes to others: 5% of them, or a number'
 complete -c kube-node-tracer -l spool-when-full -x -a 'drop-oldest drop-newest stop-capture' -d 'What to do at these limits, once rejected segments are deleted: delete the oldest segments that wait; keep them and drop new packets; or keep them and stop reading packets from the kernel'

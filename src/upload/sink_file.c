@@ -32,10 +32,21 @@ struct sink_worker {
 	char block[BLOCK_BYTES];
 };
 
+/* The same text, or the same folder by another name. */
+static bool is_spool(const struct conf *conf, const char *folder)
+{
+	struct stat ours, spool;
+
+	return strcmp(folder, conf->spool_directory) == 0 ||
+	       (stat(folder, &ours) == 0 && stat(conf->spool_directory, &spool) == 0 &&
+		ours.st_dev == spool.st_dev && ours.st_ino == spool.st_ino);
+}
+
 static int file_open(const struct sink_context *context, const char *rest_of_url,
 		     struct sink **ret_sink, struct error *err)
 {
 	size_t length = strlen(rest_of_url);
+	cleanup_free char *folder = NULL;
 	struct sink *sink;
 
 	if (rest_of_url[0] != '/')
@@ -46,10 +57,16 @@ static int file_open(const struct sink_context *context, const char *rest_of_url
 			rest_of_url);
 	while (length > 0 && rest_of_url[length - 1] == '/')
 		length--;
+	folder = mem_strndup(rest_of_url, length);
+	if (is_spool(context->conf, *folder ? folder : "/"))
+		return conf_error(context->conf, CONF_upload_destination, err,
+				  "\"file://%s\" is the spool (-o), where segments wait; it has to "
+				  "be another folder",
+				  rest_of_url);
 	sink = mem_calloc(1, sizeof *sink);
 	sink->base.ops = &sink_file;
 	sink->base.context = *context;
-	sink->folder = mem_strndup(rest_of_url, length);
+	sink->folder = take_ptr(folder);
 	*ret_sink = sink;
 	return 0;
 }

@@ -201,6 +201,7 @@ static inline void http_fixture_conf(struct conf *conf)
 	static char empty[] = "";
 	static char node[] = "node-1";
 	static char universe[] = "googleapis.com";
+	static char spool[] = "/nowhere/spool";
 
 	*conf = (struct conf){
 		.upload_destination = empty,
@@ -213,6 +214,7 @@ static inline void http_fixture_conf(struct conf *conf)
 		.gcs_credentials = empty,
 		.gcs_universe_domain = universe,
 		.gcs_chunk_size = 8 << 20,
+		.spool_directory = spool,
 		.node_name = node,
 	};
 }

@@ -20,6 +20,7 @@
 #define INTERFACE_REFUSED                                                                            \
 	" is not the name of an interface; allowed, joined by commas: names of 1 to 15 characters, " \
 	"patterns such as eth*, any, auto, and !NAME or !PATTERN for what to leave out"
+#define NOTHING_LEFT      " leaves no interface: all of them are excluded again"
 #define COMPONENT_REFUSED " has an empty, '.' or '..' component, or a slash at an end"
 #define BYTE_REFUSED \
 	" cannot be in an object name; allowed: printable ASCII without # [ ] * ? : \" < > | \\"
@@ -150,6 +151,11 @@ static void test_good_values(void **state)
 		  "capture: { interface = [ \"gke*\", \"!gke[0-9]\", "
 		  "\"auto\", \"enp0s3?\" ]; };",
 		  "interface = \"gke*,!gke[0-9],auto,enp0s3?\";" },
+		{ "-i eth*,!eth?", "capture: { interface = \"eth*,!eth?\"; };",
+		  "interface = \"eth*,!eth?\";" },
+		{ "-i auto,a[]],!aut?", "capture: { interface = \"auto,a[]],!aut?\"; };",
+		  "interface = \"auto,a[]],!aut?\";" },
+		{ "--spool-max-size 1", "spool: { max_size = \"1000000B\"; };", "max_size = 1;" },
 		{ "-i a -i b", "capture: { interface = ( \"a\", \"b\" ); };",
 		  "interface = \"a,b\";" },
 		{ "--log-level debug", "log: { level = \"debug\"; };", "level = \"debug\";" },
@@ -190,6 +196,16 @@ static void test_bad_flag_values(void **state)
 		{ "-s 18446744073709551617",
 		  "-s: '18446744073709551617' is not a number; allowed: 0 to 262144" },
 		{ "--upload-workers=0", "--upload-workers: '0' is out of range; allowed: 1 to 16" },
+		{ "-i lo -i !lo", "-i: 'lo,!lo'" NOTHING_LEFT },
+		{ "-i eth*,lo,!eth*,!l[no]", "-i: 'eth*,lo,!eth*,!l[no]'" NOTHING_LEFT },
+		{ "-i auto,!*", "-i: 'auto,!*'" NOTHING_LEFT },
+		{ "-i eth[", "-i: 'eth['" INTERFACE_REFUSED },
+		{ "-i eth[]", "-i: 'eth[]'" INTERFACE_REFUSED },
+		{ "-i lo,!eth[!]", "-i: '!eth[!]'" INTERFACE_REFUSED },
+		{ "-i eth[0][1", "-i: 'eth[0][1'" INTERFACE_REFUSED },
+		{ "--spool-max-size 999999B",
+		  "--spool-max-size: '999999B' does not take one segment; allowed: 0 for no limit, or "
+		  "at least 1 MB" },
 		{ "-B 0", "-B: '0' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-B 1023B", "-B: '1023B' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-B 2GiB", "-B: '2GiB' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },

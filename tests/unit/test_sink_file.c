@@ -305,6 +305,25 @@ static void test_paths_have_to_be_absolute(void **state)
 	fixture->sink = sink;
 }
 
+static void test_spool_is_no_destination(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sink *sink = fixture->sink;
+	char link[96], destination[128], spool[64];
+
+	(void)snprintf(spool, sizeof spool, "%s/a", fixture->dir);
+	(void)snprintf(link, sizeof link, "%s/link", fixture->dir);
+	assert_int_equal(symlink("a", link), 0);
+	fixture->conf.spool_directory = spool;
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(destination, sizeof destination, "file://%s/", i ? link : spool);
+		assert_int_equal(open_sink(fixture, destination), -1);
+		assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+		assert_non_null(strstr(fixture->err.message, "is the spool (-o)"));
+	}
+	fixture->sink = sink;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -318,6 +337,7 @@ int main(void)
 		TEST(test_cancel),
 		TEST(test_probe),
 		TEST(test_paths_have_to_be_absolute),
+		TEST(test_spool_is_no_destination),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
