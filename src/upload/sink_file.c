@@ -207,7 +207,10 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 	return 0;
 }
 
-/* There is something of that name: success if it is ours. */
+/*
+ * There is something of that name: success if it is ours. Not all of it need be on the disk: the attempt that
+ * made it may have ended, or failed, before it had synced the name.
+ */
 static int compare(struct sink_worker *worker, int folder_fd, const char *name,
 		   const struct sink_object *object, struct error *err)
 {
@@ -226,7 +229,9 @@ static int compare(struct sink_worker *worker, int folder_fd, const char *name,
 	if (bytes != object->bytes || crc32c != object->crc32c)
 		return error_set(err, ERROR_REJECTED,
 				 "%s is there with other content; nothing is overwritten", name);
-	return 0;
+	if (fsync(fd) < 0)
+		return error_errno(err, "sync %s", name);
+	return file_sync_folder(folder_fd, err);
 }
 
 /* The bytes into a new file, synced, and checked against what is known of the segment. */

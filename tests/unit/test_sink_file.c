@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -20,6 +21,33 @@
 #define BYTES  700000 /* more than two blocks */
 #define NAME   "node-1_20261123T083000.123Z_eth0_00000001.pcap.gz"
 #define OBJECT "top/node-1/" NAME
+
+/* In place of the C library's: the disk that fails is made here, and what was synced is seen. */
+static struct {
+	bool is_folder_failing, is_file_failing;
+	unsigned folders, files; /* synced */
+} disk;
+
+static int sync_with(long call, int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	if (S_ISDIR(st.st_mode) ? disk.is_folder_failing : disk.is_file_failing) {
+		errno = EIO;
+		return -1;
+	}
+	disk.folders += S_ISDIR(st.st_mode);
+	if (S_ISREG(st.st_mode)) {
+		disk.files++;
+	}
+	return (int)syscall(call, fd);
+}
+
+int fsync(int fd)
+{
+	return sync_with(SYS_fsync, fd);
+}
 
 struct fixture {
 	struct conf conf;
@@ -99,6 +127,7 @@ static int setup(void **state)
 	};
 	use(fixture, destination);
 	*state = fixture;
+	memset(&disk, 0, sizeof disk);
 	return 0;
 }
 
@@ -204,6 +233,34 @@ static void test_nothing_is_overwritten(void **state)
 	assert_int_equal(unlink(fixture->path), 0);
 	assert_int_equal(mkdir(fixture->path, 0700), 0);
 	expect_failed(fixture, ERROR_REJECTED, "is there and not a file");
+}
+
+/* What is there may be there in memory alone: the local copy goes only when the disk has the other. */
+static void test_what_is_there_is_synced_before_it_counts(void **state)
+{
+	struct fixture *fixture = *state;
+
+	expect_sent(fixture, false);
+	memset(&disk, 0, sizeof disk);
+	expect_sent(fixture, true);
+	assert_true(disk.files > 0);
+	assert_true(disk.folders > 0);
+	disk.is_folder_failing = true;
+	expect_failed(fixture, ERROR_TRANSIENT, "sync folder");
+	disk.is_folder_failing = false;
+	disk.is_file_failing = true;
+	expect_failed(fixture, ERROR_TRANSIENT, "sync");
+	disk.is_file_failing = false;
+	expect_sent(fixture, true);
+
+	/* The same when it was published, and its name could not be synced. */
+	assert_int_equal(unlink(fixture->path), 0);
+	disk.is_folder_failing = true;
+	expect_failed(fixture, ERROR_TRANSIENT, "sync folder");
+	assert_int_equal(access(fixture->path, F_OK), 0);
+	expect_failed(fixture, ERROR_TRANSIENT, "sync folder");
+	disk.is_folder_failing = false;
+	expect_sent(fixture, true);
 }
 
 static void test_damaged_spool_file_is_rejected(void **state)
@@ -332,6 +389,7 @@ int main(void)
 		TEST(test_file_arrives_whole),
 		TEST(test_leftovers_of_an_attempt_are_replaced),
 		TEST(test_nothing_is_overwritten),
+		TEST(test_what_is_there_is_synced_before_it_counts),
 		TEST(test_damaged_spool_file_is_rejected),
 		TEST(test_trouble_with_the_disk_is_transient),
 		TEST(test_cancel),
