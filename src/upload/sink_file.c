@@ -18,6 +18,11 @@
 #include "base/thread.h"
 
 #define BLOCK_BYTES 262144
+/*
+ * A sync gives no sign of life while it waits for the share: this much at a time, it is short enough also
+ * where that is slow (uploads that stand for twice upload.stall_timeout are told as hanging).
+ */
+#define SYNC_BYTES  (UINT64_C(8) << 20)
 #define FOLDER_MODE 0755
 #define FILE_MODE   0640 /* captures are nobody else's business */
 
@@ -175,8 +180,8 @@ static int make_folder(struct sink_worker *worker, const char *path, struct erro
 }
 
 /*
- * Read a file block by block into the worker's block; copy it to out unless that is -1. Size and CRC32C in
- * ret_bytes and ret_crc32c.
+ * Read a file block by block into the worker's block; copy it to out unless that is -1, and sync that but
+ * for the end. Size and CRC32C in ret_bytes and ret_crc32c.
  */
 static int read_through(struct sink_worker *worker, int in, int out, uint64_t *ret_bytes,
 			uint32_t *ret_crc32c, struct error *err)
@@ -201,6 +206,8 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 		if (out >= 0 && file_write_all(out, worker->block, (size_t)length, err) < 0)
 			return -1;
 		bytes += (uint64_t)length;
+		if (out >= 0 && bytes % SYNC_BYTES == 0 && fdatasync(out) < 0)
+			return error_errno(err, "sync");
 	}
 	*ret_bytes = bytes;
 	*ret_crc32c = crc32c;

@@ -26,6 +26,8 @@
 static struct {
 	bool is_folder_failing, is_file_failing;
 	unsigned folders, files; /* synced */
+	off_t bytes;             /* that the file had when it was synced last */
+	off_t most;              /* that one sync had to write */
 } disk;
 
 static int sync_with(long call, int fd)
@@ -40,6 +42,9 @@ static int sync_with(long call, int fd)
 	disk.folders += S_ISDIR(st.st_mode);
 	if (S_ISREG(st.st_mode)) {
 		disk.files++;
+		if (st.st_size - disk.bytes > disk.most)
+			disk.most = st.st_size - disk.bytes;
+		disk.bytes = st.st_size;
 	}
 	return (int)syscall(call, fd);
 }
@@ -47,6 +52,11 @@ static int sync_with(long call, int fd)
 int fsync(int fd)
 {
 	return sync_with(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_with(SYS_fdatasync, fd);
 }
 
 struct fixture {
@@ -263,6 +273,26 @@ static void test_what_is_there_is_synced_before_it_counts(void **state)
 	expect_sent(fixture, true);
 }
 
+/* A worker that gives no sign of life for long is said to hang: no sync has all of a large file to write. */
+static void test_a_large_file_is_synced_in_steps(void **state)
+{
+	const size_t bytes = (size_t)20 << 20;
+	struct fixture *fixture = *state;
+	cleanup_free char *content = mem_calloc(1, bytes);
+
+	write_file(fixture->source, content, bytes);
+	fixture->object.bytes = bytes;
+	fixture->object.crc32c = crc32c_update(0, content, bytes);
+	if (send_object(fixture) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_int_equal(disk.bytes, bytes);
+	assert_true(disk.most <= 8 << 20);
+	assert_int_equal(unlink(fixture->path), 0);
+	disk.is_file_failing = true;
+	expect_failed(fixture, ERROR_TRANSIENT, "sync");
+	assert_int_equal(access(fixture->path, F_OK), -1);
+}
+
 static void test_damaged_spool_file_is_rejected(void **state)
 {
 	struct fixture *fixture = *state;
@@ -390,6 +420,7 @@ int main(void)
 		TEST(test_leftovers_of_an_attempt_are_replaced),
 		TEST(test_nothing_is_overwritten),
 		TEST(test_what_is_there_is_synced_before_it_counts),
+		TEST(test_a_large_file_is_synced_in_steps),
 		TEST(test_damaged_spool_file_is_rejected),
 		TEST(test_trouble_with_the_disk_is_transient),
 		TEST(test_cancel),
