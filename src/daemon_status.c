@@ -16,6 +16,7 @@
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)
 #define POOL_LOW_PERCENT 25
+#define DESTINATION_MAX  1400 /* for the log */
 /* A stage beats at least once a second; a machine may be busy for longer. */
 #define PATIENCE_MS     UINT64_C(30000)
 #define PATIENCE_MS_MIN UINT64_C(3000)
@@ -52,20 +53,28 @@ static void add_awaited(void *context, const char *name)
 	(void)snprintf(facts->awaited[place], sizeof facts->awaited[place], "%s", name);
 }
 
-/* The network's own time-outs come first: what takes longer hangs in the kernel, or by a mistake of ours. */
-static struct status_stage upload_stage(const struct daemon *daemon, uint64_t now_ms)
+/*
+ * The network's own time-outs come first: what takes longer hangs in the kernel, or by a mistake of ours.
+ * Where to: destination, which is cut to size.
+ */
+static struct status_stage upload_stage(const struct daemon *daemon, uint64_t now_ms,
+					char *destination, size_t size)
 {
-	return (struct status_stage){ "upload", "", uploader_last_beat_ms(daemon->uploader, now_ms),
-				      2 * daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S };
+	return (struct status_stage){
+		"upload", "", uploader_last_beat_ms(daemon->uploader, now_ms, destination, size),
+		2 * daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S
+	};
 }
 
 static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
 {
 	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
 	struct lanes_progress progress;
+	char destination[1];
 
 	if (daemon->uploader)
-		facts->stages[2] = upload_stage(daemon, facts->now_ms);
+		facts->stages[2] = upload_stage(daemon, facts->now_ms, destination,
+						sizeof destination);
 	if (!daemon->lanes) /* stopping */
 		return;
 	lanes_progress(daemon->lanes, &progress);
@@ -253,20 +262,20 @@ static void remember(struct daemon *daemon, uint64_t now_ms)
 /* A restart would not help, so that the watchdog has no part in it; somebody has to look. */
 static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 {
+	char destination[DESTINATION_MAX];
 	struct status_stage stage;
 	bool is_hanging;
 
 	if (!daemon->uploader)
 		return;
-	stage = upload_stage(daemon, now_ms);
+	stage = upload_stage(daemon, now_ms, destination, sizeof destination);
 	is_hanging = now_ms > stage.beat_ms + stage.patience_ms;
 	if (is_hanging && !daemon->is_upload_hanging)
 		log_error("an upload makes no progress, segments wait",
 			  log_number("seconds", (now_ms - stage.beat_ms) / CLOCK_MS_PER_S),
-			  log_text("destination", daemon->conf->upload_destination));
+			  log_text("destination", destination));
 	else if (!is_hanging && daemon->is_upload_hanging)
-		log_notice("uploads make progress again",
-			   log_text("destination", daemon->conf->upload_destination));
+		log_notice("uploads make progress again", log_text("destination", destination));
 	daemon->is_upload_hanging = is_hanging;
 }
 

@@ -18,6 +18,8 @@
 
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
+/* How often the end of the uploader before is looked for. */
+#define BEFORE_POLL_MS 20
 
 struct uploader_worker {
 	struct uploader *uploader;
@@ -34,8 +36,6 @@ struct uploader {
 	struct counters *counters;
 	struct sink *sink;
 	const struct sink_ops *ops;
-	struct uploader
-		*before;    /* its place is taken as soon as it has ended; the first worker's */
 	atomic_bool cancel; /* sinks look at it */
 	struct rate rate;
 	int wake_fd;
@@ -45,8 +45,10 @@ struct uploader {
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t changed;
 	bool is_stopping, is_draining;
-	unsigned hurries; /* how often uploader_hurry() was called */
-	size_t running;   /* workers that have not ended */
+	unsigned hurries;        /* how often uploader_hurry() was called */
+	size_t running;          /* workers that have not ended */
+	struct uploader *before; /* its place is taken as soon as it has ended */
+	bool is_before_left;     /* it hangs, and is left to uploader_stop() */
 	enum uploader_probe probe;
 	struct error probe_error;
 	struct trouble trouble;
@@ -209,15 +211,68 @@ static void probe(struct uploader_worker *worker)
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-/* What it is sending goes back to the spool. If it hangs, then so do we. */
+/* Workers end what they are at; nobody waits for that here. */
+static void break_off(struct uploader *uploader)
+{
+	atomic_store(&uploader->cancel, true);
+	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->is_stopping = true;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (uploader->spool) /* else it was never started */
+		spool_wake(uploader->spool);
+}
+
+/* And so have those whose place it was to take. */
+static bool has_ended(struct uploader *uploader)
+{
+	bool has;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	has = uploader->running == 0 && (!uploader->before || has_ended(uploader->before));
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return has;
+}
+
+/* Wait until that has ended, or we are to, or it must be taken to hang. Returns it if it has ended. */
+static struct uploader *wait_for_before(struct uploader *uploader)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	/* The network's own time-outs are shorter. */
+	const uint64_t limit_ns = now_ns +
+				  2 * uploader->conf->upload_stall_timeout * CLOCK_NS_PER_S;
+	struct uploader *ended = NULL;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	while (!has_ended(uploader->before) && !uploader->is_stopping && now_ns < limit_ns) {
+		(void)thread_cond_wait_until(&uploader->changed, &uploader->lock,
+					     now_ns + BEFORE_POLL_MS * CLOCK_NS_PER_MS);
+		now_ns = clock_monotonic_ns();
+	}
+	if (has_ended(uploader->before))
+		ended = take_ptr(uploader->before);
+	uploader->is_before_left = uploader->before;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return ended;
+}
+
+/*
+ * What it is sending goes back to the spool. Where it hangs, it sends nothing, so that rate and connections
+ * are ours; what it has claimed stays claimed.
+ */
 static void end_before(struct uploader_worker *worker)
 {
-	thread_beat();
-	atomic_store(&worker->is_busy, true);
-	worker->uploader->before = uploader_free(worker->uploader->before);
+	struct uploader *uploader = worker->uploader;
+
+	if (uploader->before) {
+		break_off(uploader->before);
+		uploader_free(wait_for_before(uploader));
+	}
 	/* Its token is nobody's any more; ours has one, or none, when it asks for it. */
-	atomic_store(&worker->uploader->counters->token_expires_ns, 0);
-	atomic_store(&worker->is_busy, false);
+	atomic_store(&uploader->counters->token_expires_ns, 0);
+	if (uploader->before && !atomic_load(&uploader->cancel))
+		log_error("an upload of the old configuration hangs, the new one does not wait",
+			  log_text("destination", uploader->before->conf->upload_destination));
 }
 
 /* The others wait for it: one failure at start-up says as much as several. */
@@ -303,7 +358,8 @@ static void run(void *context)
 
 	if (worker == uploader->workers) {
 		end_before(worker);
-		probe(worker);
+		if (!is_stopping(uploader, &is_draining))
+			probe(worker);
 	} else {
 		wait_for_probe(uploader);
 	}
@@ -344,7 +400,10 @@ int uploader_start(struct uploader *uploader, struct uploader *before, struct sp
 		(void)snprintf(name, sizeof name, "upload-%zu", i + 1);
 		if (thread_start(&uploader->workers[i].thread, name, run, &uploader->workers[i],
 				 err) < 0) {
-			uploader_stop(uploader);
+			(void)pthread_mutex_lock(&uploader->lock);
+			uploader->running -= uploader->worker_count - i;
+			(void)pthread_mutex_unlock(&uploader->lock);
+			break_off(uploader);
 			return -1;
 		}
 	}
@@ -401,10 +460,20 @@ void uploader_hurry(struct uploader *uploader)
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-uint64_t uploader_last_beat_ms(const struct uploader *uploader, uint64_t now_ms)
+uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
+			       size_t size)
 {
 	uint64_t oldest_ms = now_ms;
+	bool is_waiting;
 
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_waiting = uploader->before && !uploader->is_before_left;
+	if (is_waiting)
+		oldest_ms = uploader_last_beat_ms(uploader->before, now_ms, destination, size);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (is_waiting)
+		return oldest_ms;
+	(void)snprintf(destination, size, "%s", uploader->conf->upload_destination);
 	for (size_t i = 0; i < uploader->worker_count; i++) {
 		const struct uploader_worker *worker = &uploader->workers[i];
 		uint64_t beat_ms = thread_last_beat_ms(&worker->thread);
@@ -417,15 +486,11 @@ uint64_t uploader_last_beat_ms(const struct uploader *uploader, uint64_t now_ms)
 
 void uploader_stop(struct uploader *uploader)
 {
-	atomic_store(&uploader->cancel, true);
-	(void)pthread_mutex_lock(&uploader->lock);
-	uploader->is_stopping = true;
-	(void)pthread_cond_broadcast(&uploader->changed);
-	(void)pthread_mutex_unlock(&uploader->lock);
-	if (uploader->spool) /* else it was never started */
-		spool_wake(uploader->spool);
+	break_off(uploader);
 	for (size_t i = 0; i < uploader->worker_count; i++)
 		thread_join(&uploader->workers[i].thread);
+	if (uploader->before) /* no worker took it, or it hangs */
+		uploader_stop(uploader->before);
 }
 
 void uploader_trouble(struct uploader *uploader, char *out, size_t size)

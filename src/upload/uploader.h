@@ -30,9 +30,11 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 	__attribute__((warn_unused_result));
 /*
  * Start the workers on this spool, in place of `before` (NULL: of none), which is ours from now on, also
- * after a failure: it is stopped and freed by the first worker, and none sends anything before that, so
- * that there are never more than one uploader's connections, nor more than its rate. wake_fd (an eventfd, or -1) is written to when the probe ended, and
- * when a draining uploader has nothing left to do.
+ * after a failure: it is stopped and freed by the first worker, and none sends anything before that, so that
+ * there are never more than one uploader's connections, nor more than its rate. One that hangs for twice
+ * upload.stall_timeout is left alone until we are stopped. wake_fd (an eventfd, or -1) is written to when the
+ * probe ended, and when a draining uploader has nothing left to do. Never blocks; after a failure workers may
+ * run, which uploader_stop() joins.
  */
 int uploader_start(struct uploader *uploader, struct uploader *before, struct spool *spool,
 		   int wake_fd, struct error *err) __attribute__((warn_unused_result));
@@ -43,9 +45,10 @@ void uploader_configure(struct uploader *uploader, const struct conf *conf);
 void uploader_hurry(struct uploader *uploader);
 /*
  * Monotonic time at which the worker that is busy and made progress longest ago did so; now_ms if none is
- * busy.
+ * busy. While the uploader before is waited for, those are its workers. destination: theirs, cut to size.
  */
-uint64_t uploader_last_beat_ms(const struct uploader *uploader, uint64_t now_ms);
+uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
+			       size_t size);
 
 /* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
 int uploader_check(struct uploader *uploader, struct error *err)
@@ -59,7 +62,10 @@ void uploader_drain(struct uploader *uploader);
 /* True when draining and every worker has ended. */
 bool uploader_is_drained(struct uploader *uploader);
 
-/* Break off what is being sent (it goes back to ready), join the workers. */
+/*
+ * Break off what is being sent (it goes back to ready), join the workers, and those of the uploader before.
+ * Blocks for as long as one hangs.
+ */
 void uploader_stop(struct uploader *uploader);
 struct uploader *uploader_free(struct uploader *uploader);
 

@@ -5,6 +5,7 @@ import os
 import re
 
 import packets
+from fault_fs import FaultFs
 from harness import SMALL, main
 from tap import check, contains, equal, wait_until
 
@@ -107,6 +108,42 @@ def test_folder_that_is_not_mounted_yet(lab):
     wait_until(lambda: not lab.spool_files("ready", "sending"), 90, "an empty spool")
     equal(daemon.stop(), 0, "exit status")
     equal(numbers_in(target), list(range(100)), "numbers")
+
+
+def test_reload_away_from_a_share_that_hangs(lab):
+    """The share's name is logged; what comes later goes to the new destination, the rest after a restart."""
+    lab.link()
+    lab.bucket()
+    share = FaultFs(os.path.join(lab.directory, "server"), os.path.join(lab.directory, "share"))
+    old = 'upload: { destination = "file://%s"; stall_timeout = 5; };\n' % share.target
+    config = lab.configure(old, "changing.conf")
+    daemon = lab.daemon("-N", "node1", "-i", "veth0", "--daemon-user", "root", "-G", "0",
+                        "--daemon-shutdown-deadline", "8", plain=True, config=config)
+    try:
+        daemon.start_ready()
+        share.hang()
+        lab.send(100)
+        daemon.end_segment()
+        wait_until(lambda: lab.spool_files("sending"), 20, "an upload")
+        lab.configure(old.replace("file://" + share.target, "bucket"), "changing.conf")
+        daemon.reload()
+        daemon.wait_log("error: an upload of the old configuration hangs.*=file://" + share.target)
+        lab.send(100, first=100)
+        daemon.end_segment()
+        lab.gcs.wait_for(lambda: lab.gcs.names(), 30, "an object")
+        lab.check_numbers(lab.objects(), range(100, 200))
+        equal(len(lab.spool_files("sending")), 1, "files that are being sent")
+        # The stop waits for nothing that hangs.
+        equal(daemon.stop(), 0, "exit status")
+        share.heal()
+        again = lab.daemon("-G", "0").start_ready()
+        wait_until(lambda: not lab.spool_files("ready", "sending"), 60, "an empty spool")
+        equal(again.stop(), 0, "exit status")
+        lab.check_numbers(lab.objects(), 200)
+    finally:
+        share.heal()
+        daemon.kill()
+        share.close()
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
 #include "base/checksum.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "http_fixture.h"
 #include "spool/name.h"
 #include "upload/uploader.h"
@@ -22,15 +25,33 @@
 #define PATIENCE_MS 20000
 #define SECOND_NS   UINT64_C(1000000000)
 
+/* In place of the C library's: a share that hangs is made here. */
+static atomic_bool is_hanging;
+static atomic_uint hung;
+
+int fsync(int fd)
+{
+	char link[64], path[256] = "";
+
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/hangs/") &&
+	    atomic_load(&is_hanging)) {
+		atomic_fetch_add(&hung, 1);
+		while (atomic_load(&is_hanging))
+			(void)usleep(1000);
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
 struct fixture {
-	struct conf conf;
+	struct conf conf, hanging_conf;
 	struct connections *connections;
 	struct counters counters;
 	struct spool *spool;
 	struct uploader *uploader;
 	int wake_fd;
 	char dir[32];
-	char destination[64];
+	char destination[64], share[64];
 	char folder[96]; /* where the segments arrive */
 	uint64_t sequence;
 	struct error err;
@@ -56,6 +77,10 @@ static int setup(void **state)
 		return -1;
 	(void)snprintf(fixture->folder, sizeof fixture->folder, "%s/out/node-1", fixture->dir);
 	fixture->conf.upload_destination = fixture->destination;
+	http_fixture_conf(&fixture->hanging_conf);
+	(void)snprintf(fixture->share, sizeof fixture->share, "file://%s/hangs", fixture->dir);
+	fixture->hanging_conf.upload_destination = fixture->share;
+	fixture->hanging_conf.upload_workers = 1;
 	*state = fixture;
 	counters_init(&fixture->counters);
 	return spool_open(spool, &fixture->counters, &fixture->spool, &fixture->err);
@@ -71,6 +96,7 @@ static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
+	atomic_store(&is_hanging, false);
 	uploader_free(fixture->uploader);
 	spool_close(fixture->spool);
 	connections_free(fixture->connections);
@@ -97,13 +123,21 @@ static void publish(struct fixture *fixture, const char *content, char name[SEGM
 	assert_int_equal(spool_publish(fixture->spool, name, &segment, &fixture->err), 0);
 }
 
-static void start(struct fixture *fixture)
+/* In place of the one that runs, if there is one. */
+static void start_with(struct fixture *fixture, const struct conf *conf)
 {
-	if (uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
-			 &fixture->uploader, &fixture->err) < 0 ||
-	    uploader_start(fixture->uploader, NULL, fixture->spool, fixture->wake_fd,
+	struct uploader *before = fixture->uploader;
+
+	if (uploader_new(conf, fixture->connections, &fixture->counters, &fixture->uploader,
+			 &fixture->err) < 0 ||
+	    uploader_start(fixture->uploader, before, fixture->spool, fixture->wake_fd,
 			   &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
+}
+
+static void start(struct fixture *fixture)
+{
+	start_with(fixture, &fixture->conf);
 }
 
 #define WAIT_FOR(condition)                                           \
@@ -450,6 +484,87 @@ static void test_check_only_probes(void **state)
 	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_PENDING);
 }
 
+/* One that sends to a share, in which the first segment hangs; its name in name. */
+static void start_hanging(struct fixture *fixture, char name[SEGMENT_NAME_MAX + 1])
+{
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(mkdir(fixture->share + strlen("file://"), 0755), 0);
+	atomic_store(&hung, 0);
+	atomic_store(&is_hanging, true);
+	publish(fixture, "abc", name);
+	start_with(fixture, &fixture->hanging_conf);
+	WAIT_FOR(atomic_load(&hung) == 1);
+}
+
+static void test_reload_takes_the_place(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+
+	start(fixture);
+	start(fixture);
+	start(fixture);
+	publish(fixture, "abc", name);
+	WAIT_FOR(waiting(fixture) == 0);
+	assert_true(has_arrived(fixture, name));
+}
+
+/* What hangs is waited for, for a while; then the others go where they are to go now. */
+static void test_reload_away_from_a_share_that_hangs(void **state)
+{
+	struct fixture *fixture = *state;
+	char held[SEGMENT_NAME_MAX + 1], names[2][SEGMENT_NAME_MAX + 1];
+	char told[128];
+	uint64_t now_ms;
+
+	start_hanging(fixture, held);
+	start(fixture);
+	publish(fixture, "abc", names[0]);
+	now_ms = clock_monotonic_ms() + 1000;
+	assert_true(uploader_last_beat_ms(fixture->uploader, now_ms, told, sizeof told) < now_ms);
+	assert_non_null(strstr(told, "/hangs"));
+	assert_false(has_arrived(fixture, names[0]));
+	/* The second reload waits for both. */
+	start(fixture);
+	publish(fixture, "abc", names[1]);
+	WAIT_FOR(waiting(fixture) == 1);
+	assert_true(has_arrived(fixture, names[0]));
+	assert_true(has_arrived(fixture, names[1]));
+	now_ms = clock_monotonic_ms() + 1000;
+	assert_int_equal(uploader_last_beat_ms(fixture->uploader, now_ms, told, sizeof told),
+			 now_ms);
+	assert_string_equal(told, fixture->destination);
+	/* It comes back: its segment is sent as well. */
+	atomic_store(&is_hanging, false);
+	WAIT_FOR(waiting(fixture) == 0);
+}
+
+static void *stop_uploader(void *uploader)
+{
+	uploader_stop(uploader);
+	return NULL;
+}
+
+/* Whoever stops it waits for what hangs (main does not); the claim goes back when it ends. */
+static void test_stop_while_the_one_before_hangs(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1], next[SEGMENT_NAME_MAX + 1];
+	pthread_t stopper;
+
+	start_hanging(fixture, name);
+	start(fixture);
+	publish(fixture, "abc", next);
+	uploader_drain(fixture->uploader);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_uploader, fixture->uploader), 0);
+	(void)usleep(100000);
+	assert_int_equal(waiting(fixture), 2);
+	atomic_store(&is_hanging, false);
+	assert_int_equal(pthread_join(stopper, NULL), 0);
+	assert_false(has_arrived(fixture, next));
+	assert_true(waiting(fixture) >= 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +583,9 @@ int main(void)
 		TEST(test_stop_ends_a_pause),
 		TEST(test_draining_is_newest_first),
 		TEST(test_check_only_probes),
+		TEST(test_reload_takes_the_place),
+		TEST(test_reload_away_from_a_share_that_hangs),
+		TEST(test_stop_while_the_one_before_hangs),
 	};
 	struct error err;
 
