@@ -102,7 +102,10 @@ int daemon_reload(struct daemon *daemon, struct error *err)
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
 		daemon_forget_look(daemon);
-		log_error("reload refused, the old configuration stays", log_reason(err));
+		if (daemon->phase == PHASE_STOPPING)
+			log_error("reload failed half-way, recording ends", log_reason(err));
+		else
+			log_error("reload refused, the old configuration stays", log_reason(err));
 	} else {
 		counter_add(&daemon->counters.reloads, 1);
 		log_notice("configuration reloaded");
