@@ -11,6 +11,8 @@
 /* So many packets, at least, have to have passed by before it is odd that we saw none. */
 #define SILENCE_PACKETS 50
 #define SILENCE_MS_MIN  UINT64_C(15000)
+/* Out of the ring and through the recorder, in the worst of cases. */
+#define SILENCE_MS_LATE UINT64_C(1000)
 /* So many interfaces are named in a sentence; a name is 15 bytes long at most where one exists. */
 #define NAMES_MAX 4
 
@@ -104,11 +106,15 @@ static void judge_interfaces(const struct status_facts *facts, struct health_fin
 	append_awaited(facts, &why);
 }
 
-/* Packets pass the interface, as the system counts them, and not one of them reaches us. */
+/*
+ * Packets passed the interface, as the system counts them, and not one of them has reached us. The system
+ * counts at once, we count when the chunk is written: of the system's count, only what is older than that
+ * is compared.
+ */
 static void judge_traffic(const struct status_facts *facts, struct health_finding *finding)
 {
-	/* What was captured is counted when its chunk is written. */
-	uint64_t window_ms = 2 * facts->conf->capture_flush_interval * CLOCK_MS_PER_S;
+	uint64_t late_ms = facts->conf->capture_flush_interval * CLOCK_MS_PER_S + SILENCE_MS_LATE;
+	uint64_t window_ms = 2 * (late_ms + TREND_STEP_MS);
 
 	if (*facts->conf->capture_filter) {
 		say(finding, "not judged: with a filter, none need match for hours");
@@ -119,16 +125,18 @@ static void judge_traffic(const struct status_facts *facts, struct health_findin
 	say(finding, "what the interfaces count reaches us");
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && facts->trend->interfaces[i]; i++) {
 		const struct trend_series *series = facts->trend->interfaces[i];
-		struct trend_sample last;
+		struct trend_sample all, late;
 
-		if (!trend_since(series, window_ms, &last) || last.ms + TREND_STEP_MS < window_ms ||
-		    last.seen > 0 || last.system < SILENCE_PACKETS)
+		if (!trend_since(series, window_ms, &all) || all.ms + TREND_STEP_MS < window_ms ||
+		    !trend_since(series, late_ms + TREND_STEP_MS, &late) || late.ms < late_ms ||
+		    all.seen > 0 || all.system < late.system + SILENCE_PACKETS)
 			continue;
 		finding->is_failing = true;
 		say(finding,
-		    "%s counted %" PRIu64 " packets in the last %" PRIu64
-		    " s, and none of them was captured",
-		    series->name, last.system, last.ms / CLOCK_MS_PER_S);
+		    "%s counted %" PRIu64 " packets in %" PRIu64
+		    " s, and none of them was captured, nor in the %" PRIu64 " s after that",
+		    series->name, all.system - late.system, (all.ms - late.ms) / CLOCK_MS_PER_S,
+		    late.ms / CLOCK_MS_PER_S);
 	}
 }
 

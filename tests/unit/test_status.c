@@ -220,12 +220,17 @@ static void test_silence_beside_traffic(void **state)
 {
 	struct fixture *fixture = *state;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	struct health_finding finding;
 
 	for (unsigned step = 0; step < 3; step++)
-		sample(fixture, step, step * 10);
+		sample(fixture, step, step * 20);
 	assert_string_equal(failing(fixture), ""); /* not for long enough yet */
-	sample(fixture, 3, 30);
+	sample(fixture, 3, 60);
 	assert_string_equal(failing(fixture), "traffic");
+	assert_string_equal(
+		why(fixture, "traffic", &finding),
+		"eth0 counted 80 packets in 10 s, and none of them was captured, nor in "
+		"the 5 s after that");
 	fixture->conf.capture_flush_interval = 30; /* what is in memory is not counted yet */
 	assert_string_equal(failing(fixture), "");
 	fixture->conf.capture_flush_interval = 1;
@@ -233,16 +238,50 @@ static void test_silence_beside_traffic(void **state)
 	assert_string_equal(failing(fixture), "");
 	fixture->conf.capture_filter = (char *)"";
 	interface_add(eth0, packets_own, 1);
-	sample(fixture, 4, 40);
+	sample(fixture, 4, 80);
 	assert_string_equal(failing(fixture), "");
 	for (unsigned step = 5; step < 9; step++)
-		sample(fixture, step, 40 + step * 8);
+		sample(fixture, step, 80 + step * 8);
 	assert_string_equal(failing(fixture), ""); /* a few packets may be anything */
 	sample(fixture, 9, 1000);
+	sample(fixture, 10, 1000);
 	assert_string_equal(failing(fixture), "traffic");
 	counters_return(eth0);
-	sample(fixture, 10, 2000);
+	sample(fixture, 11, 2000);
 	assert_string_equal(failing(fixture), ""); /* it is not recorded any more */
+}
+
+/* After a long silence, a burst: the system counts it at once, and we when its chunk is written. */
+static void test_a_burst_after_silence(void **state)
+{
+	static const struct {
+		uint64_t flush_interval;
+		unsigned seen_after; /* steps; 0: never */
+		bool is_lost;        /* within the steps that are looked at */
+	} cases[] = {
+		{ 1, 1, false },  { 1, 0, true },  { 5, 2, false },   { 5, 0, true },
+		{ 20, 5, false }, { 20, 0, true }, { 60, 13, false }, { 60, 0, true },
+	};
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	unsigned step = 0, count = 0;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		bool has_failed = false;
+
+		fixture->conf.capture_flush_interval = cases[i].flush_interval;
+		for (unsigned quiet = 0; quiet < TREND_SAMPLES; quiet++)
+			sample(fixture, step++, count);
+		count += 200;
+		for (unsigned after = 0; after < TREND_SAMPLES; after++) {
+			if (after > 0 && after == cases[i].seen_after)
+				interface_add(eth0, packets, 400);
+			sample(fixture, step++, count);
+			has_failed |= *failing(fixture) != '\0';
+		}
+		assert_int_equal(has_failed, cases[i].is_lost);
+	}
+	counters_return(eth0);
 }
 
 static void test_system_table(void **state)
@@ -690,6 +729,7 @@ int main(void)
 		TEST(test_loss_is_that_of_the_last_minute),
 		TEST(test_deleted_packets_were_sent_once),
 		TEST(test_silence_beside_traffic),
+		TEST(test_a_burst_after_silence),
 		TEST(test_system_table),
 		TEST(test_metrics_tell_what_was_counted),
 		TEST(test_start_time_never_changes),
