@@ -20,6 +20,7 @@
 #define LINE_MAX_BYTES  4096
 #define FACTS_MAX       24
 #define FIELD_MAX_BYTES 1280
+#define JOURNAL_SOCKET  "/run/systemd/journal/socket"
 
 /* The only writable globals of the program. */
 static atomic_int current_level = LOG_LEVEL_INFO;
@@ -59,12 +60,23 @@ static bool stderr_is_journal(void)
 	return strcmp(stream, actual) == 0;
 }
 
+/* sd_journal_sendv() succeeds without one: what it was given is gone. */
+static bool journal_is_there(void)
+{
+	return access(JOURNAL_SOCKET, F_OK) == 0;
+}
+
 void log_setup(enum log_level level, enum log_format format)
 {
+	int before;
+
 	if (format == LOG_FORMAT_AUTO)
 		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
 	atomic_store(&current_level, (int)level);
-	atomic_store(&current_format, (int)format);
+	before = atomic_exchange(&current_format, (int)format);
+	if (format == LOG_FORMAT_JOURNAL && before != LOG_FORMAT_JOURNAL && !journal_is_there())
+		log_warning("no journal is here, logging to standard error until there is",
+			    log_text("socket", JOURNAL_SOCKET));
 }
 
 bool log_is_enabled(enum log_level level)
@@ -188,8 +200,8 @@ static void write_journal(enum log_level level, const char *sentence, const stru
 			text_append(&field, "=%s", facts[i].text ? facts[i].text : "");
 		iov[count++] = (struct iovec){ field.bytes, field.length };
 	}
-	if (sd_journal_sendv(iov, count) <
-	    0) /* the journal restarts now and then: do not lose the line */
+	/* The journal restarts now and then, and a container has none: do not lose the line. */
+	if (!journal_is_there() || sd_journal_sendv(iov, count) < 0)
 		write_text(level, sentence, facts, fact_count);
 }
 

@@ -35,7 +35,10 @@ struct log_fact {
 	bool is_number;
 };
 
-/* Choose what is written and how; also while running (reload). Until called: info, auto. */
+/*
+ * Choose what is written and how; also while running (reload). Until called: info, auto. For as long as
+ * there is no journal where it is chosen, all goes to standard error as text.
+ */
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 

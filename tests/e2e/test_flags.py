@@ -5,7 +5,7 @@ mistakes."""
 import os
 
 from harness import command, main
-from tap import check, contains, equal
+from tap import Skip, check, contains, equal
 
 GOOD = """
 upload: { destination = "bucket"; };
@@ -155,6 +155,39 @@ def test_mistakes_in_the_file(lab):
              "capture: { interface = \"veth0\"; };\nupload: { destination = "
              "\"bucket\"; ca_file = \"/nowhere/ca.pem\"; };\n")):
         refused(lab, 78, parts, *usual, config=text)
+
+
+def test_destination_that_cannot_be_written(lab):
+    """The command line is right, and what it names is not: 78 of a start and of --check-config."""
+    lab.link()
+    with open(os.path.join(lab.directory, "file"), "w", encoding="ascii"):
+        pass
+    for action in ([], ["--check-config"]):
+        status, log = lab.run("-b", "file://" + lab.directory + "/file", *action)
+        equal(status, 78, "exit status of %s: %s" % (action, log))
+        contains(log, "file is not a folder", "log")
+
+
+def test_a_journal_that_is_not_there(lab):
+    """In a container, with a node's configuration: nothing is lost, and it is said once."""
+    lab.link()
+    lab.bucket()
+    is_covered = os.path.isdir("/run/systemd")
+    if is_covered and not lab.is_mounted:
+        raise Skip("no mount namespace")
+    if is_covered:
+        command("mount", "-t", "tmpfs", "knt-e2e", "/run/systemd")
+    text = 'log: { format = "journal"; };\n'
+    made = lab.daemon("-G", "0", config=lab.configure(text, "journal.conf"))
+    at = made.arguments.index("--log-format")
+    del made.arguments[at:at + 2]
+    made.start_ready()
+    made.reload()
+    equal(made.stop(), 0, "exit status")
+    contains(made.log(), "notice: stopped packets=0", "log")
+    equal(made.log().count("warning: no journal is here, logging to standard error"), 1, "how often it is said")
+    if is_covered:
+        command("umount", "/run/systemd")
 
 
 def test_missing_file(lab):
