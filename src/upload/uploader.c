@@ -189,6 +189,16 @@ static void note_well(struct uploader_worker *worker, bool has_uploaded)
 			   log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
 }
 
+/* Ask the destination. The command line was fine; what it names is not. */
+static int ask_destination(struct uploader *uploader, struct error *err)
+{
+	int result = uploader->ops->probe(uploader->workers[0].sink_worker, err);
+
+	if (result < 0 && err->kind == ERROR_USAGE)
+		err->kind = ERROR_CONFIG;
+	return result;
+}
+
 /* Start-up probe, on the first worker. */
 static void probe(struct uploader_worker *worker)
 {
@@ -196,13 +206,9 @@ static void probe(struct uploader_worker *worker)
 	enum uploader_probe outcome = UPLOADER_PROBE_OK;
 	struct error err = { .kind = ERROR_NONE };
 
-	if (uploader->ops->probe(worker->sink_worker, &err) < 0)
-		outcome = err.kind == ERROR_CONFIG || err.kind == ERROR_USAGE
-				  ? UPLOADER_PROBE_REFUSED
-				  : UPLOADER_PROBE_NO_ANSWER;
-	/* The command line was fine; what it names is not. */
-	if (outcome == UPLOADER_PROBE_REFUSED)
-		err.kind = ERROR_CONFIG;
+	if (ask_destination(uploader, &err) < 0)
+		outcome = err.kind == ERROR_CONFIG ? UPLOADER_PROBE_REFUSED
+						   : UPLOADER_PROBE_NO_ANSWER;
 	(void)pthread_mutex_lock(&uploader->lock);
 	uploader->probe = outcome;
 	uploader->probe_error = err;
@@ -417,7 +423,7 @@ void uploader_configure(struct uploader *uploader, const struct conf *conf)
 
 int uploader_check(struct uploader *uploader, struct error *err)
 {
-	return uploader->ops->probe(uploader->workers[0].sink_worker, err);
+	return ask_destination(uploader, err);
 }
 
 enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err)

@@ -284,7 +284,7 @@ def test_check_with_the_rights_of_the_account(lab):
                        "--check-config")
 
     status, log = check_config()
-    equal(status, 64, "exit status for a folder of root's: " + log)
+    equal(status, 78, "exit status for a folder of root's: " + log)
     contains(log, captures, "log")
     os.chown(captures, nobody.pw_uid, nobody.pw_gid)
     status, log = check_config()
