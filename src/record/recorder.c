@@ -283,14 +283,17 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 		lose_segment(recorder, segment);
 		return;
 	}
-	/* Said before an uploader can say that it has sent it. */
-	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
-		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
-		 log_number("drops", sum_of_drops(segment)));
 	if (result < 0)
 		spool_leave_facts(recorder->context.spool, recorder->name, segment);
 	else
-		result = spool_publish(recorder->context.spool, recorder->name, segment, &err);
+		spool_tell_facts(recorder->context.spool, recorder->name, segment);
+	/* Said before an uploader can say that it has sent it, and with the drops that it tells. */
+	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
+		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
+		 log_number("drops", sum_of_drops(segment)));
+	if (result == 0)
+		result = spool_make_ready(recorder->context.spool, recorder->name, segment->packets,
+					  &err);
 	if (result == 0) {
 		interface_add(recorder->counts, segments, 1);
 		return;

@@ -65,9 +65,15 @@ int spool_create(struct spool *spool, const char *name, const struct segment *se
 int spool_note_facts(struct spool *spool, const char *name, const struct segment *segment,
 		     struct error *err) __attribute__((warn_unused_result));
 /*
- * Recorder: the file (synced by the caller) is finished: write its facts, move it to ready/. Facts that
- * cannot be written are logged; the segment then goes with those that were written before.
+ * Recorder: the file (synced by the caller) is finished: write its facts, with the drops that were carried
+ * until now, which are added to segment's. Facts that cannot be written are logged; the segment then goes
+ * with those that were written before. spool_make_ready() follows.
  */
+void spool_tell_facts(struct spool *spool, const char *name, struct segment *segment);
+/* Recorder: its facts are told: move it to ready/. */
+int spool_make_ready(struct spool *spool, const char *name, uint64_t packets, struct error *err)
+	__attribute__((warn_unused_result));
+/* Both in one. */
 int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
 		  struct error *err) __attribute__((warn_unused_result));
 /* Recorder: nothing worth keeping is in capturing/NAME. */

@@ -177,9 +177,15 @@ static void note_trouble(struct spool *spool, const char *option, bool is_full)
 /* There is room to spare: what was said is over. */
 static void note_well(struct spool *spool)
 {
+	/* Those of deleted packets are among them. */
+	uint64_t drops = counter_read(&spool->counters->drops[DROP_BUDGET]);
+
 	if (atomic_load(&spool->is_full) || spool->is_deleting)
 		log_notice("spool has room again", log_number("deleted", spool->deleted_segments),
-			   log_number("packets", spool->deleted_packets));
+			   log_number("packets", spool->deleted_packets),
+			   log_number("dropped",
+				      drops - spool->drops_before - spool->deleted_packets));
+	spool->drops_before = drops;
 	spool->deleted_segments = spool->deleted_packets = 0;
 	spool->is_deleting = false;
 	atomic_store(&spool->is_full, false);

@@ -183,7 +183,7 @@ int spool_carry_open(struct spool *spool, struct error *err)
 	return forget_what_was_told(spool, err);
 }
 
-int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
+int spool_carry_tell(struct spool *spool, const char *name, struct segment *segment,
 		     struct error *err)
 {
 	struct segment told = *segment;
@@ -204,6 +204,7 @@ int spool_carry_tell(struct spool *spool, const char *name, const struct segment
 		spool->carried.number++;
 		if (write_carried(spool, "", &writing) < 0)
 			log_debug("drops were told but stay noted", log_reason(&writing));
+		*segment = told;
 	}
 	(void)pthread_mutex_unlock(&spool->carry_lock);
 	return result;

@@ -89,6 +89,7 @@ struct spool {
 	uint64_t entry_bytes, folder_bytes, foreign_bytes;
 	uint64_t refused, lost;                     /* as in struct spool_totals */
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
+	uint64_t drops_before;                      /* by budget, when there was enough */
 	bool is_deleting, has_failed, is_broken;    /* said already */
 };
 
@@ -179,8 +180,8 @@ int spool_carried_parse(char *text, struct spool_carried *ret_carried, const cha
 	__attribute__((warn_unused_result));
 /* Read what an earlier run left, and finish what it had begun. */
 int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
-/* Write the facts of a segment that is finished, with all that is carried; that is told then. */
-int spool_carry_tell(struct spool *spool, const char *name, const struct segment *segment,
+/* Write the facts of a segment that is finished, with all that is carried, which is added to segment's. */
+int spool_carry_tell(struct spool *spool, const char *name, struct segment *segment,
 		     struct error *err) __attribute__((warn_unused_result));
 /* Write what the disk did not take before. */
 void spool_carry_settle(struct spool *spool);

@@ -140,23 +140,36 @@ static int move_unfinished(struct spool *spool, const char *name, enum spool_sta
 	return result;
 }
 
-int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
-		  struct error *err)
+/* Whoever sees the segment finds its facts; for want of new ones, those of its beginning. */
+void spool_tell_facts(struct spool *spool, const char *name, struct segment *segment)
 {
-	/* Whoever sees the segment finds its facts; for want of new ones, those of its beginning. */
-	if (spool_carry_tell(spool, name, segment, err) < 0) {
-		log_warning(
-			"facts of a segment cannot be written, it goes with those of its beginning",
-			log_text("name", name), log_reason(err));
-		carry_over(spool, name, segment);
-	}
-	if (move_unfinished(spool, name, SPOOL_READY, segment->packets, err) < 0)
+	struct error err;
+
+	if (spool_carry_tell(spool, name, segment, &err) == 0)
+		return;
+	log_warning("facts of a segment cannot be written, it goes with those of its beginning",
+		    log_text("name", name), log_reason(&err));
+	carry_over(spool, name, segment);
+}
+
+int spool_make_ready(struct spool *spool, const char *name, uint64_t packets, struct error *err)
+{
+	if (move_unfinished(spool, name, SPOOL_READY, packets, err) < 0)
 		return -1;
 	spool_tell(spool, false);
 	/* The new name first: after a power failure the file may be in both places, never in neither. */
 	spool_folder_sync(spool, SPOOL_READY);
 	spool_folder_sync(spool, SPOOL_CAPTURING);
 	return 0;
+}
+
+int spool_publish(struct spool *spool, const char *name, const struct segment *segment,
+		  struct error *err)
+{
+	struct segment told = *segment;
+
+	spool_tell_facts(spool, name, &told);
+	return spool_make_ready(spool, name, told.packets, err);
 }
 
 int spool_set_aside(struct spool *spool, const char *name, struct error *err)

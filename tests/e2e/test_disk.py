@@ -449,7 +449,12 @@ def test_full_file_system(lab):
     os.unlink(fill)
     daemon.wait_log("spool has room again")
     sent += lab.send_megabytes(2, first=sent)
-    check(finish(lab, daemon, sent, "budget") > 0, "nothing was dropped")
+    lost = finish(lab, daemon, sent, "budget")
+    check(lost > 0, "nothing was dropped")
+    log = daemon.log()
+    equal(sum(map(int, re.findall(r"segment finished .* drops=(\d+)", log))), lost, "drops of segments, in the log")
+    equal(re.findall(r"spool has room again .* dropped=(\d+)", log), [str(lost)], "drops while it was full, in the log")
+    equal(re.findall(r"stopped packets=\d+ dropped=(\d+)", log), [str(lost)], "drops of all, in the log")
     command("umount", folder)
 
 
