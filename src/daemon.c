@@ -90,16 +90,15 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	return result < 0 ? error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result)) : 0;
 }
 
-/* What can be found wrong without touching the disk, and with the rights that we came with. */
-static int prepare(struct daemon *daemon, struct error *err)
+int daemon_prepare(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 	struct error reason;
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
 	daemon->connections = connections_new();
-	if (server_check(conf, err) < 0 || privileges_close_memory(conf, err) < 0 ||
-	    privileges_check(conf, err) < 0 || daemon_look_at_links(daemon, conf, err) < 0 ||
+	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
+	    privileges_close_memory(conf, err) < 0 || daemon_look_at_links(daemon, conf, err) < 0 ||
 	    lanes_check(conf, &daemon->view, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
@@ -120,10 +119,9 @@ static struct budget_floor floor_of(struct conf_share share)
 	return (struct budget_floor){ share.amount, share.is_percent };
 }
 
-void daemon_set_budget(struct daemon *daemon)
+struct budget daemon_budget(const struct conf *conf)
 {
-	const struct conf *conf = daemon->conf;
-	const struct budget budget = {
+	return (struct budget){
 		.policy = (enum budget_policy)conf->spool_when_full,
 		.max_segments = conf->spool_max_segments,
 		.max_bytes = conf->spool_max_size,
@@ -131,6 +129,11 @@ void daemon_set_budget(struct daemon *daemon)
 		.min_free_inodes = floor_of(conf->spool_min_free_inodes),
 		.workers = conf->upload_workers,
 	};
+}
+
+void daemon_set_budget(struct daemon *daemon)
+{
+	const struct budget budget = daemon_budget(daemon->conf);
 
 	spool_set_budget(daemon->spool, &budget);
 }
@@ -196,7 +199,7 @@ static void log_end(struct daemon *daemon)
 		   log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
 }
 
-static void tear_down(struct daemon *daemon)
+void daemon_free(struct daemon *daemon)
 {
 	daemon->server = server_free(daemon->server);
 	if (daemon->lanes) /* the start failed */
@@ -219,7 +222,7 @@ static void tear_down(struct daemon *daemon)
 	free(daemon);
 }
 
-static struct daemon *new_daemon(const struct conf *conf, const struct conf_cli *cli)
+struct daemon *daemon_new(const struct conf *conf, const struct conf_cli *cli)
 {
 	struct daemon *daemon = mem_calloc(1, sizeof *daemon);
 
@@ -249,13 +252,13 @@ static int run_loop(struct daemon *daemon, struct error *err)
 int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is_hung,
 	       struct error *err)
 {
-	struct daemon *daemon = new_daemon(conf, cli);
+	struct daemon *daemon = daemon_new(conf, cli);
 	int result = -1;
 
 	*ret_is_hung = false;
-	if (set_signals(err) == 0 && http_global_init(err) == 0 && prepare(daemon, err) == 0 &&
-	    privileges_drop(conf, err) == 0 && build_loop(daemon, err) == 0 &&
-	    start_stages(daemon, err) == 0) {
+	if (set_signals(err) == 0 && http_global_init(err) == 0 &&
+	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, err) == 0 &&
+	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
 		log_start(daemon);
 		result = run_loop(daemon, err);
 	}
@@ -272,55 +275,6 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 				"not answer");
 		return result;
 	}
-	tear_down(daemon);
-	return result;
-}
-
-/* What a worker, its connection and TLS hold besides the file, which is read as it is sent. */
-#define UPLOAD_BYTES ((size_t)1 << 20)
-
-/* So that somebody who sets a limit knows what for. The kernel's buffers are not in the process's own. */
-static void tell_memory(const struct daemon *daemon)
-{
-	const struct conf *conf = daemon->conf;
-	char rings[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], recorders[TEXT_SIZE_MAX],
-		uploads[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
-	uint64_t count = conf->capture_max_interfaces, bytes[4] = { 0 };
-	const struct codec *codec;
-	struct error err;
-	int level;
-
-	if (codec_choose(conf, &codec, &level, &err) < 0)
-		return; /* was checked before */
-	bytes[0] = count * conf->capture_buffer;
-	bytes[1] = daemon->pool.count * CHUNK_BYTES;
-	bytes[2] = count * codec_memory_bytes(codec, level);
-	bytes[3] = conf->upload_workers * UPLOAD_BYTES;
-	text_format_size(bytes[0], rings);
-	text_format_size(bytes[1], chunks);
-	text_format_size(bytes[2], recorders);
-	text_format_size(bytes[3], uploads);
-	text_format_size(bytes[0] + bytes[1] + bytes[2] + bytes[3], all);
-	log_notice("memory for packets is at most", log_text("total", all),
-		   log_number("interfaces", count), log_text("kernel_buffers", rings),
-		   log_text("chunks", chunks), log_text("recorders", recorders),
-		   log_text("uploads", uploads));
-}
-
-int daemon_check(const struct conf *conf, struct error *err)
-{
-	struct daemon *daemon = new_daemon(conf, NULL);
-	int result = -1;
-
-	if (http_global_init(err) == 0 && prepare(daemon, err) == 0 &&
-	    privileges_try(conf, err) == 0)
-		result = uploader_check(daemon->uploader, err);
-	if (result < 0 && err->kind == ERROR_TRANSIENT)
-		(void)error_wrap(err, "no answer (a start would record all the same)");
-	if (result == 0) {
-		log_notice("configuration is valid");
-		tell_memory(daemon);
-	}
-	tear_down(daemon);
+	daemon_free(daemon);
 	return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the parts of the main thread share: daemon.c (start), daemon_{links,reload,status,stop,watch}.c. */
+/* What the parts of the main thread share: daemon.c (start), daemon_{check,links,reload,status,stop,watch}.c. */
 
 #include <stdatomic.h>
 
@@ -75,7 +75,14 @@ struct daemon {
 /* Something failed that the process cannot go on without: stop in order, and return it from the loop. */
 void daemon_fail(struct daemon *daemon, const struct error *err);
 
-/* Tell the spool what the configuration allows it to take. */
+/* daemon.c, for daemon_check.c as well. Takes a reference to conf. */
+struct daemon *daemon_new(const struct conf *conf, const struct conf_cli *cli)
+	__attribute__((warn_unused_result));
+void daemon_free(struct daemon *daemon);
+/* What can be found wrong without touching the disk, and with the rights that we came with. */
+int daemon_prepare(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
+/* What the configuration allows the spool to take; and tell the spool. */
+struct budget daemon_budget(const struct conf *conf);
 void daemon_set_budget(struct daemon *daemon);
 
 /* daemon_stop.c: SIGTERM, SIGINT. */

@@ -3,6 +3,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
@@ -11,17 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/spool.h"
 
 #define PACKAGED_ACCOUNT "kube-node-tracer"
+#define NGROUPS_KEPT     256 /* of root's own */
+
+static const char *account_name(const struct conf *conf)
+{
+	return strcmp(conf->daemon_user, "auto") == 0 ? PACKAGED_ACCOUNT : conf->daemon_user;
+}
 
 /* The account to become; uid 0 to stay root. */
 static int find_account(const struct conf *conf, uid_t *ret_uid, gid_t *ret_gid, struct error *err)
 {
 	bool is_auto = strcmp(conf->daemon_user, "auto") == 0;
-	const struct passwd *account = getpwnam(is_auto ? PACKAGED_ACCOUNT : conf->daemon_user);
+	const struct passwd *account = getpwnam(account_name(conf));
 
 	if (!account && !is_auto)
 		return conf_error(conf, CONF_daemon_user, err,
@@ -103,27 +111,58 @@ int privileges_drop(const struct conf *conf, struct error *err)
  * As the account: can it get to the spool? Whose the folder is does not matter, and it need not be there: a
  * start makes it and gives it away, but not the folders above.
  */
-static int check_way(const struct conf *conf, uid_t uid, struct error *err)
+static int check_way(const struct conf *conf, struct error *err)
 {
-	cleanup_free char *path = mem_strdup(conf->spool_directory);
+	cleanup_free char *path = mem_strdup(conf->spool_directory), *account = NULL;
 	struct stat st;
 	char *slash;
 
 	if (stat(path, &st) == 0)
 		return 0;
 	while (errno == ENOENT && (slash = strrchr(path, '/')) != NULL && slash > path) {
+		cleanup_free char *inside = NULL;
+
 		*slash = '\0';
-		if (access(path, X_OK) == 0)
+		inside = mem_printf("%s/.", path);
+		if (stat(inside, &st) == 0)
 			return 0;
 	}
-	if (errno == ENOENT)
+	if (errno != EACCES)
+		return 0; /* spool_check() says it */
+	account = file_account();
+	return conf_error(conf, CONF_spool_directory, err,
+			  "%s, which it is given to, cannot get to %s: %s", account, path,
+			  strerror(EACCES));
+}
+
+/* For a moment with the rights of the account. Where we cannot become it, privileges_drop() will tell. */
+static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
+{
+	gid_t own_gid = getegid(), own_groups[NGROUPS_KEPT];
+	int count = getgroups(NGROUPS_KEPT, own_groups), result = 0;
+
+	if (count < 0 || initgroups(account_name(conf), gid) < 0)
 		return 0;
-	error_errno(err, "the account that it is given to (uid %u) cannot get to %s", uid, path);
-	err->kind = ERROR_CONFIG;
-	return -1;
+	if (setegid(gid) == 0 && seteuid(uid) == 0)
+		result = check_way(conf, err);
+	if (seteuid(0) < 0 || setegid(own_gid) < 0 || setgroups((size_t)count, own_groups) < 0)
+		return error_errno(err, "be root again");
+	return result;
 }
 
 int privileges_try(const struct conf *conf, struct error *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0)
+		return 0;
+	if (find_account(conf, &uid, &gid, err) < 0)
+		return -1;
+	return become(conf, uid, gid, err);
+}
+
+int privileges_check(const struct conf *conf, struct error *err)
 {
 	struct error reason;
 	uid_t uid;
@@ -131,17 +170,11 @@ int privileges_try(const struct conf *conf, struct error *err)
 
 	if (geteuid() != 0)
 		return 0;
-	if (find_account(conf, &uid, &gid, err) < 0 || become(conf, uid, gid, err) < 0)
+	if (find_account(conf, &uid, &gid, err) < 0)
 		return -1;
-	if (uid != 0 && check_way(conf, uid, &reason) < 0)
+	if (uid == 0)
+		return 0;
+	if (spool_check_give(conf->spool_directory, &reason) < 0)
 		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
-	return 0;
-}
-
-int privileges_check(const struct conf *conf, struct error *err)
-{
-	uid_t uid;
-	gid_t gid;
-
-	return geteuid() == 0 ? find_account(conf, &uid, &gid, err) : 0;
+	return check_way_as(conf, uid, gid, err);
 }

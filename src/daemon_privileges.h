@@ -15,7 +15,7 @@
 int privileges_drop(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 /*
  * --check-config as root: go on with the account's rights, so that what follows is what a start would meet.
- * The spool is left as it is; ERROR_CONFIG or ERROR_USAGE if the account cannot get there.
+ * The spool is left as it is.
  */
 int privileges_try(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 /*
@@ -24,6 +24,9 @@ int privileges_try(const struct conf *conf, struct error *err) __attribute__((wa
  */
 int privileges_close_memory(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
-/* --check-config: is there such an account? */
+/*
+ * As root, before anything is changed: is there such an account, may it be given the spool's folder, and can
+ * it get there? ERROR_CONFIG or ERROR_USAGE. Memory has to be closed afterwards, not before.
+ */
 int privileges_check(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -196,4 +197,15 @@ int file_make_folders(const char *path, mode_t mode, struct error *err)
 	if (!S_ISDIR(st.st_mode))
 		return error_set(err, ERROR_FATAL, "%s: not a folder", part);
 	return 0;
+}
+
+char *file_account(void)
+{
+	uid_t uid = geteuid();
+	struct passwd account, *found = NULL;
+	char strings[4096];
+
+	if (getpwuid_r(uid, &account, strings, sizeof strings, &found) != 0 || !found)
+		return mem_printf("the account (uid %u)", uid);
+	return mem_printf("the account %s (uid %u)", found->pw_name, uid);
 }

@@ -50,3 +50,6 @@ int file_publish(int folder_fd, const char *temporary, const char *name, struct 
 /* mkdir -p for one path, mode for what is created; an existing folder is fine. */
 int file_make_folders(const char *path, mode_t mode, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* "the account NAME (uid N)": as whom the process reads and writes now. The caller frees. */
+char *file_account(void) __attribute__((warn_unused_result));

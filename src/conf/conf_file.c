@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "conf/conf_private.h"
 
 #define FILE_MAX_BYTES (1 << 20)
@@ -18,9 +19,18 @@
 /* errno, as something the user has to change. */
 static int cannot_read(const char *path, struct error *err)
 {
+	cleanup_free char *account = NULL;
+
 	(void)error_errno(err, "configuration file %s", path);
 	err->kind = ERROR_CONFIG;
-	return -1;
+	if (err->errnum != EACCES)
+		return -1;
+	/* Root reads it at a start, the account that the program goes on as at a reload. */
+	account = file_account();
+	return error_set(err, ERROR_CONFIG,
+			 "configuration file %s: %s cannot read it: Permission denied; chgrp it to "
+			 "a group of that account, and chmod 640",
+			 path, account);
 }
 
 /* The whole file, NUL-terminated. Returns 1, or 0 if it is missing and need not be there. */

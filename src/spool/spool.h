@@ -46,6 +46,13 @@ bool spool_is_in_use(const char *directory);
  */
 int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	__attribute__((warn_unused_result));
+/* Could it be given away? As spool_give(), but nothing is changed, and the folder may be missing. */
+int spool_check_give(const char *directory, struct error *err) __attribute__((warn_unused_result));
+/*
+ * The option by which the file system has no room for even an empty spool; NULL: it has. The folder, or the
+ * nearest one above it, is looked at.
+ */
+const char *spool_exceeded(const char *directory, const struct budget *budget);
 /*
  * Could spool_open() work? Changes nothing. As there, ERROR_CONFIG is what the user must change, and what
  * may pass (no space, an I/O error) is ERROR_FATAL.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -44,7 +45,8 @@ int spool_folder_lock(struct spool *spool, struct error *err)
 	switch (errno) {
 	case EAGAIN:
 	case EACCES:
-		return error_set(err, ERROR_FATAL, "in use by another kube-node-tracer");
+		return error_set(err, ERROR_FATAL,
+				 "in use by another kube-node-tracer; see kube-node-tracer status");
 	case ENOLCK:
 	case EINVAL:
 	case ENOTSUP:
@@ -239,23 +241,31 @@ int spool_folder_read_sequence(struct spool *spool, struct error *err)
 	return 0;
 }
 
+/* Cut a path to the nearest folder that exists; -1 with errno if that cannot be told. */
+static int find_nearest(char *path, struct stat *ret_st)
+{
+	while (stat(path, ret_st) < 0) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT)
+			return -1;
+		if (!slash)
+			(void)snprintf(path, strlen(path) + 1, "%s", *path ? "." : "");
+		else
+			slash[slash == path] = '\0';
+	}
+	return 0;
+}
+
 int spool_check(const char *directory, struct error *err)
 {
 	cleanup_free char *path = mem_strdup(directory);
 	struct stat st;
 
 	/* The folder, or the nearest one above it that exists, has to be writable. */
-	while (stat(path, &st) < 0) {
-		char *slash = strrchr(path, '/');
-
-		if (errno != ENOENT) {
-			error_errno(err, "%s", path);
-			return spool_folder_start_error(err);
-		}
-		if (!slash)
-			(void)snprintf(path, strlen(path) + 1, "%s", *path ? "." : "");
-		else
-			slash[slash == path] = '\0';
+	if (find_nearest(path, &st) < 0) {
+		error_errno(err, "%s", path);
+		return spool_folder_start_error(err);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return error_set(err, ERROR_CONFIG, "%s: not a folder", path);
@@ -264,4 +274,23 @@ int spool_check(const char *directory, struct error *err)
 		return spool_folder_start_error(err);
 	}
 	return 0;
+}
+
+const char *spool_exceeded(const char *directory, const struct budget *budget)
+{
+	cleanup_free char *path = mem_strdup(directory);
+	struct budget_state state;
+	struct statvfs fs;
+	struct stat st;
+
+	if (find_nearest(path, &st) < 0 || statvfs(path, &fs) < 0)
+		return NULL;
+	state = (struct budget_state){
+		.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize,
+		.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize,
+		.inodes_total = fs.f_files,
+		.inodes_free = fs.f_favail,
+	};
+	return budget_room_bytes(budget, &state) == 0 ? "spool.min_free"
+						      : budget_exceeded(budget, &state);
 }

@@ -30,9 +30,9 @@ static bool is_our_folder(const char *name)
 }
 
 /* Nobody else's files come with the folder: it may be given away. */
-static int check_is_ours(const struct spool *spool, const char *directory, struct error *err)
+static int check_is_ours(int root_fd, const char *directory, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list_fd(spool->root_fd, err);
+	cleanup_closedir DIR *dir = spool_folder_list_fd(root_fd, err);
 	struct dirent *item;
 
 	if (!dir)
@@ -87,7 +87,7 @@ int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	struct spool spool;
 	int result = spool_folder_open_root(&spool, directory, err);
 
-	if (result == 0 && check_is_ours(&spool, directory, err) < 0) {
+	if (result == 0 && check_is_ours(spool.root_fd, directory, err) < 0) {
 		spool_folder_close(&spool);
 		return -1;
 	}
@@ -102,4 +102,12 @@ int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 		return 0;
 	(void)spool_folder_start_error(err);
 	return error_wrap(err, "spool %s", directory);
+}
+
+int spool_check_give(const char *directory, struct error *err)
+{
+	cleanup_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* Whatever else is wrong with it, spool_check() says. */
+	return fd < 0 ? 0 : check_is_ours(fd, directory, err);
 }

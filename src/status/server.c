@@ -203,6 +203,19 @@ int server_check(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+int server_try(const struct conf *conf, struct error *err)
+{
+	cleanup_close int fd = -1;
+	struct listener_address address;
+
+	if (listener_parse(conf->status_listen, &address, err) < 0)
+		return -1;
+	if (address.length == 0 || *listener_path(&address))
+		return 0;
+	fd = listener_open(&address, err);
+	return fd < 0 ? -1 : 0;
+}
+
 static int listen_at(struct listener *listener, const char *where, struct error *err)
 {
 	struct listener_address address;

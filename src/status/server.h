@@ -22,6 +22,8 @@ struct server *server_free(struct server *server);
 
 /* status.listen: is that an address? "" is one, too. ERROR_CONFIG or ERROR_USAGE by conf_error(). */
 int server_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/* Could it be listened on now? Of a Unix socket that is not asked. */
+int server_try(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 /*
  * Listen there instead of where it does; "" is nowhere. On failure (the port is in use) it listens nowhere,
  * and may be called again.

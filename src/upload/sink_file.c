@@ -145,9 +145,14 @@ static int file_probe(struct sink_worker *worker, struct error *err)
 
 	if (check_folder(sink, err) < 0)
 		return -1;
-	if (access(folder, W_OK | X_OK) < 0)
+	if (access(folder, W_OK | X_OK) < 0) {
+		int reason = errno;
+		cleanup_free char *account = file_account();
+
 		return conf_error(sink->base.context.conf, CONF_upload_destination, err,
-				  "cannot write to the folder %s: %s", folder, strerror(errno));
+				  "%s cannot write to the folder %s: %s", account, folder,
+				  strerror(reason));
+	}
 	return 0;
 }
 

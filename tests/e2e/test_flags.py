@@ -3,6 +3,7 @@
 mistakes."""
 
 import os
+import socket
 
 from harness import command, main
 from tap import Skip, check, contains, equal
@@ -124,6 +125,8 @@ def test_mistakes_on_the_command_line(lab):
             (["-b", "ftp://"], ["-N", "x", "-i", "veth0", "-b", "ftp://host/x"]),
             (["-i", "a/b"], ["-N", "x", "-b", "bucket", "-i", "a/b"]),
             (["-i", "!lo"], ["-N", "x", "-b", "bucket", "-i", "!lo"]),
+            (["-i", "lo,!lo"], ["-N", "x", "-b", "bucket", "-i", "lo", "-i", "!lo"]),
+            (["-b", "is the spool"], [*usual, "-b", "file://" + lab.spool]),
             (["-f", "udp prt 3"], ["-N", "x", "-b", "bucket", "-i", "later*", "-f", "udp prt 3"]),
             (["-f", "udp prt 3"], [*usual, "-f", "udp prt 3"]),
             (["twice"], [*usual, "-f", "udp", "tcp"]),
@@ -249,6 +252,43 @@ def test_two_processes_on_one_spool(lab):
     lab.send(100, first=100)
     equal(first.stop(), 0, "exit status of the first")
     lab.check_numbers(lab.objects(), 200)
+
+
+def test_what_a_start_would_run_into(lab):
+    """A start goes on all the same: --check-config warns, and says so."""
+    lab.link()
+    lab.bucket()
+
+    def doubts(*flags):
+        status, output = lab.run("--check-config", *flags)
+        equal(status, 0, "exit status: " + output)
+        contains(output, "configuration is valid", "output")
+        return [line for line in output.splitlines() if "warning" in line]
+
+    equal(doubts(), [], "warnings of a good configuration")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = "127.0.0.1:%d" % other.getsockname()[1]
+        for address, reason in ((taken, "in use"), ("192.0.2.1:9469", "assign")):
+            lines = doubts("--status-listen", address)
+            equal(len(lines), 1, "warnings: %r" % lines)
+            contains(lines[0], address, "warning")
+            contains(lines[0], reason, "warning")
+        equal(doubts("--status-listen", ""), [], "warnings without an address")
+    lines = doubts("-B", "2000000", "--capture-max-interfaces", "128")
+    contains("".join(lines), "capture.buffer", "warning of the memory")
+    full = os.path.join(lab.directory, "full")
+    os.mkdir(full)
+    command("mount", "-t", "tmpfs", "-o", "size=1m", "knt-e2e", full)
+    with open(full + "/filler", "wb") as file:
+        file.write(bytes(1020 << 10))
+    lines = doubts("-o", full + "/spool")
+    contains("".join(lines), "option=spool.min_free", "warning of a full file system")
+    command("umount", full)
+    daemon = lab.daemon("-G", "0").start_ready()
+    lines = doubts()
+    equal(len(lines), 1, "warnings beside one that runs: %r" % lines)
+    contains(lines[0], lab.spool, "warning")
+    equal(daemon.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":

@@ -285,7 +285,8 @@ def test_check_with_the_rights_of_the_account(lab):
 
     status, log = check_config()
     equal(status, 78, "exit status for a folder of root's: " + log)
-    contains(log, captures, "log")
+    contains(log, "the account nobody (uid %d) cannot write to the folder %s" %
+             (nobody.pw_uid, captures), "log")
     os.chown(captures, nobody.pw_uid, nobody.pw_gid)
     status, log = check_config()
     equal(status, 0, "exit status: " + log)
@@ -296,16 +297,50 @@ def test_check_with_the_rights_of_the_account(lab):
     status, log = check_config()
     equal(status, 0, "exit status: " + log)
     equal(os.stat(lab.spool).st_uid, 0, "owner of the spool")
-    for spool in ("spool", "a/b"):
-        status, log = check_config("-o", os.path.join(hidden, spool))
-        equal(status, 64, "exit status for a spool out of reach: " + log)
-        contains(log, "(uid %d) cannot get to %s" % (nobody.pw_uid, hidden), "log")
+    # The same for a start, which leaves nothing behind when it fails.
+    def refused(spool, reason):
+        for action in (["--check-config"], []):
+            status, log = lab.run("--daemon-user", "nobody", "-b", "file://" + captures, "-o", spool,
+                                  *action)
+            equal(status, 64, "exit status for the spool %s: %s" % (spool, log))
+            contains(log, reason, "log")
+
+    for spool in (os.path.join(hidden, "spool"), os.path.join(hidden, "a/b")):
+        reason = "the account nobody (uid %d), which it is given to, cannot get to %s" % (
+            nobody.pw_uid, hidden)
+        refused(spool, reason)
         equal(os.listdir(hidden), [], "files beside the spool")
-        os.makedirs(os.path.join(hidden, spool))
-        status, log = check_config("-o", os.path.join(hidden, spool))
-        equal(status, 64, "exit status for a spool out of reach: " + log)
-        os.removedirs(os.path.join(hidden, spool))
+        os.makedirs(spool)
+        refused(spool, reason)
+        os.removedirs(spool)
         os.mkdir(hidden, 0o700)
+    os.chmod(hidden, 0o755)
+    with open(os.path.join(hidden, "foreign"), "w", encoding="ascii"):
+        pass
+    refused(hidden, "holds other files")
+    equal(os.stat(hidden).st_uid, 0, "owner of a folder with other files")
+
+
+def test_configuration_that_only_root_can_read(lab):
+    """A reload could not read it: said before, and by name."""
+    if not is_real_root():
+        raise Skip("needs root, to become another user")
+    lab.link()
+    lab.bucket()
+    path = write_config(lab)
+    os.chmod(path, 0o600)
+    account = "the account nobody (uid %d)" % pwd.getpwnam("nobody").pw_uid
+    status, log = lab.run("--daemon-user", "nobody", "--check-config", config=path)
+    equal(status, 0, "exit status: " + log)
+    contains(log, "a reload cannot read the configuration file", "log")
+    contains(log, account, "log")
+    daemon = lab.daemon("--daemon-user", "nobody", config=path).start_ready()
+    daemon.reload()
+    contains(daemon.log(), "%s: %s cannot read it" % (path, account), "log")
+    os.chmod(path, 0o644)
+    daemon.reload()
+    daemon.wait_log("configuration reloaded")
+    equal(daemon.stop(), 0, "exit status")
 
 
 def owner_of_memory(daemon):
