@@ -94,16 +94,20 @@ void daemon_go_on_stopping(struct daemon *daemon);
 void daemon_join_lanes(void *lanes);
 
 /* daemon_reload.c: SIGHUP. */
-/* Reload now; ERROR_TRANSIENT while another reload is going on. Logged here. */
-int daemon_reload(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
+/*
+ * Reload now; ERROR_TRANSIENT while another reload is going on. Logged here. Notes gets a line for each thing
+ * that was not taken over all the same.
+ */
+int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
+	__attribute__((warn_unused_result));
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
 /* The last stages that a reload replaced may have ended. */
 void daemon_go_on_reloading(struct daemon *daemon);
 
 /* daemon_status.c: serve metrics and health. An address that cannot be had is tried again. */
 int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
-/* Where the configuration says. */
-void daemon_listen(struct daemon *daemon);
+/* Where the configuration says; what fails is logged here, and tried again each tick that it is time. */
+int daemon_listen(struct daemon *daemon, struct error *err);
 /* What the pages and the rules go by, now. */
 void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts);
 /* Each second. */

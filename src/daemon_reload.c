@@ -6,12 +6,18 @@
 #include "daemon_notify.h"
 #include "daemon_private.h"
 
-static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf)
+static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf, struct text *notes)
 {
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
 		if (conf_rows[i].reload == CONF_RELOAD_RESTART && conf_differs(old, conf, i)) {
 			log_warning("option needs a restart, the old value stays",
 				    log_text("option", conf_rows[i].key));
+			text_append(notes, "%s needs a restart, the old value stays\n",
+				    conf_rows[i].key);
+			/* The commands look for our socket by the file that they read. */
+			if (i == CONF_spool_directory)
+				text_append(notes, "until then, commands may need -o %s\n",
+					    old->spool_directory);
 			conf_keep(conf, old, i);
 		}
 }
@@ -31,18 +37,19 @@ static void uploader_cleanup(struct uploader **uploader)
 }
 
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
-static int reload(struct daemon *daemon, struct error *err)
+static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
 	cleanup(uploader_cleanup) struct uploader *uploader = NULL;
 	struct lanes *lanes = NULL, *old_lanes = NULL;
 	const struct codec *codec;
+	struct error reason;
 	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
-	keep_what_needs_a_restart(old, conf);
+	keep_what_needs_a_restart(old, conf, notes);
 	if (server_check(conf, err) < 0)
 		return -1;
 	if (codec_choose(conf, &codec, &level, err) < 0)
@@ -81,14 +88,18 @@ static int reload(struct daemon *daemon, struct error *err)
 	}
 	daemon->conf = take_ptr(conf);
 	daemon_set_budget(daemon);
-	if (conf_differs(daemon->conf, old, CONF_status_listen))
-		daemon_listen(daemon);
+	if (conf_differs(daemon->conf, old, CONF_status_listen) &&
+	    daemon_listen(daemon, &reason) < 0)
+		text_append(
+			notes,
+			"status.listen %s cannot be served, and is tried again now and then: %s\n",
+			daemon->conf->status_listen, reason.message);
 	errands_add(daemon->errands, rescan, daemon->spool);
 	conf_free(old);
 	return 0;
 }
 
-int daemon_reload(struct daemon *daemon, struct error *err)
+int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 {
 	int result;
 
@@ -98,7 +109,7 @@ int daemon_reload(struct daemon *daemon, struct error *err)
 	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
 	if (daemon->is_reloading)
 		notify_reloading();
-	result = reload(daemon, err);
+	result = reload(daemon, notes, err);
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
 		daemon_forget_look(daemon);
@@ -117,6 +128,8 @@ int daemon_reload(struct daemon *daemon, struct error *err)
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context)
 {
 	struct daemon *daemon = context;
+	char bytes[1]; /* the log has it all */
+	struct text notes = text_over(bytes, sizeof bytes);
 	struct error err;
 
 	(void)source;
@@ -124,7 +137,7 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 	if (daemon->phase == PHASE_STOPPING)
 		return 0;
 	daemon->is_reload_asked = daemon->is_reloading;
-	if (!daemon->is_reloading && daemon_reload(daemon, &err) < 0)
+	if (!daemon->is_reloading && daemon_reload(daemon, &notes, &err) < 0)
 		log_debug("reload failed"); /* said already */
 	return 0;
 }

@@ -136,9 +136,9 @@ static void gather(void *context, struct status_facts *ret_facts)
 	daemon_gather(context, ret_facts);
 }
 
-static int reload(void *context, struct error *err)
+static int reload(void *context, struct text *notes, struct error *err)
 {
-	return daemon_reload(context, err);
+	return daemon_reload(context, notes, err);
 }
 
 static void end_segments(void *context)
@@ -203,31 +203,30 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 	if (result < 0)
 		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
 	open_control(daemon);
-	daemon_listen(daemon);
+	(void)daemon_listen(daemon, err); /* never a reason not to record */
 	return 0;
 }
 
-void daemon_listen(struct daemon *daemon)
+int daemon_listen(struct daemon *daemon, struct error *err)
 {
 	const char *address = daemon->conf->status_listen;
-	struct error err;
 
 	daemon->listen_again_ms = 0;
-	if (server_listen(daemon->server, address, &err) == 0) {
+	if (server_listen(daemon->server, address, err) == 0) {
 		if (daemon->is_listen_failing)
 			log_notice("metrics and health are served again",
 				   log_text("address", address));
 		daemon->is_listen_failing = false;
-		return;
+		return 0;
 	}
-	/* Never a reason not to record. */
 	if (!daemon->is_listen_failing)
 		log_error(
 			"metrics and health cannot be served, recording goes on without",
-			log_text("address", address), log_reason(&err),
+			log_text("address", address), log_reason(err),
 			log_text("remedy", "free the address, or give another with status.listen"));
 	daemon->is_listen_failing = true;
 	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
+	return -1;
 }
 
 static void sample(struct daemon *daemon, uint64_t now_ms)
@@ -282,11 +281,12 @@ static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 void daemon_tick_status(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
+	struct error err;
 
 	sample(daemon, now_ms);
 	remember(daemon, now_ms);
 	watch_uploads(daemon, now_ms);
 	server_run(daemon->server); /* what takes too long is ended */
 	if (daemon->listen_again_ms > 0 && now_ms >= daemon->listen_again_ms)
-		daemon_listen(daemon);
+		(void)daemon_listen(daemon, &err);
 }

@@ -29,7 +29,8 @@ const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT] = {
 	  "Show what the running recorder does, how fast, and what is wrong." },
 	{ "rotate", CONF_ACTION_ROTATE, "End the open segments now." },
 	{ "reload", CONF_ACTION_RELOAD,
-	  "Reload the configuration; say why if it is refused, with exit status 1." },
+	  "Reload the configuration; say what of it needs a restart, or why it is refused, with exit "
+	  "status 1." },
 	{ "flush", CONF_ACTION_FLUSH,
 	  "End the open segments, upload all that waits, and return when it is done." },
 	{ "healthz", CONF_ACTION_HEALTHZ,

@@ -16,6 +16,8 @@
 #define TYPE_JSON "application/json"
 #define TYPE_HTML "text/html; charset=utf-8"
 /* By then every packet of before is out of the ring, and its segment known. */
+#define NOTES_MAX  2048
+
 #define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
 
 enum {
@@ -143,14 +145,16 @@ static void answer_rotate(const struct pages_actions *actions, const struct page
 static void answer_reload(const struct pages_actions *actions, const struct page_request *request,
 			  FILE *out, struct page_reply *reply)
 {
+	char bytes[NOTES_MAX];
+	struct text notes = text_over(bytes, sizeof bytes);
 	struct status_facts facts;
 	struct error err;
 
 	(void)request;
 	if (is_stopping(actions, &facts, out, reply))
 		return;
-	if (actions->reload(actions->context, &err) == 0) {
-		(void)fputs("configuration reloaded\n", out);
+	if (actions->reload(actions->context, &notes, &err) == 0) {
+		(void)fprintf(out, "configuration reloaded\n%s", bytes);
 	} else if (err.kind == ERROR_TRANSIENT) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out, "%s\n", err.message);

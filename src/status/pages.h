@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "status/facts.h"
 #include "status/overview.h"
 
@@ -17,8 +18,8 @@
 struct pages_actions {
 	void *context;
 	void (*gather)(void *context, struct status_facts *ret_facts);
-	/* Blocks until the reload is over. */
-	int (*reload)(void *context, struct error *err);
+	/* Blocks until the reload is over. Notes gets a line for each thing that was not taken over. */
+	int (*reload)(void *context, struct text *notes, struct error *err);
 	void (*end_segments)(void *context);
 	/* End the segments, and let no uploader wait. */
 	void (*flush)(void *context);

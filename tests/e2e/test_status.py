@@ -19,7 +19,7 @@ import subprocess
 import time
 import urllib.parse
 
-from daemon import program
+from daemon import Daemon, program
 from harness import command, is_real_root, main, need
 from tap import Skip, check, contains, equal, wait_until
 
@@ -718,6 +718,44 @@ def test_flush_has_what_a_crash_left(lab):
     equal(run_command(lab, "flush", timeout=60)[:2], (0, "all is uploaded\n"), "flush")
     lab.check_numbers(lab.objects(), 100)
     equal(daemon.stop(), 0, "exit status")
+
+
+def test_reload_tells_what_it_did_not_take_over(lab):
+    lab.link()
+    lab.bucket()
+    config = lab.configure("", "reload.conf")
+    daemon = lab.daemon("-b", "bucket", "-i", "veth0", config=config, plain=True).start_ready()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = "127.0.0.1:%d" % other.getsockname()[1]
+        lab.configure('status: { listen = "%s"; };\ndaemon: { user = "nobody"; core_dumps = true; };\n'
+                      % taken, "reload.conf")
+        status, reply, said, _ = run_command(lab, "reload")
+    equal(status, 0, "exit status: " + said)
+    lines = reply.splitlines()
+    equal(lines[:3], ["configuration reloaded",
+                      "daemon.user needs a restart, the old value stays",
+                      "daemon.core_dumps needs a restart, the old value stays"], "reply")
+    equal(len(lines), 4, "lines of %r" % lines)
+    contains(lines[3], "status.listen %s cannot be served" % taken, "reply")
+    contains(lines[3], "in use", "reply")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_reload_tells_another_spool(lab):
+    """The commands find the recorder by the folder that it has."""
+    lab.link()
+    lab.bucket()
+    text = 'spool: { directory = "%s"; };\n'
+    config = lab.configure(text % lab.spool, "reload.conf")
+    made = Daemon(lab.directory, ["--config", config, "-b", "bucket", "-i", "veth0"],
+                  {"STORAGE_EMULATOR_HOST": lab.gcs.url})
+    lab.daemons.append(made)
+    made.start_ready()
+    lab.configure(text % (lab.directory + "/other"), "reload.conf")
+    equal(run_command(lab, "reload")[1], "configuration reloaded\n"
+          "spool.directory needs a restart, the old value stays\n"
+          "until then, commands may need -o %s\n" % lab.spool, "reply")
+    equal(made.stop(), 0, "exit status")
 
 
 def test_reload_tells_the_refusal(lab):

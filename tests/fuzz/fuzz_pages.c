@@ -36,8 +36,9 @@ static void gather(void *context, struct status_facts *ret_facts)
 	};
 }
 
-static int reload(void *context, struct error *err)
+static int reload(void *context, struct text *notes, struct error *err)
 {
+	text_append(notes, "a note\n");
 	((struct world *)context)->acted++;
 	return error_set(err, ERROR_CONFIG, "no");
 }
