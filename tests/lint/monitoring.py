@@ -22,7 +22,7 @@ GENERATED = {DASHBOARD: lint.SOURCE / "tests/monitoring/dashboard.py",
 PROMETHEUS = lint.SOURCE / "examples/monitoring/prometheus.yaml"
 MANUAL = lint.SOURCE / "man/kube-node-tracer-metrics.7"
 # Those of targets, and of Prometheus itself.
-TARGET_LABELS = {"job", "instance", "cluster", "alertname", "alertstate", "le"}
+TARGET_LABELS = {"job", "instance", "cluster", "namespace", "alertname", "alertstate", "le"}
 PANELS = {"row", "stat", "timeseries", "table", "state-timeline"}
 WIDTH = 24
 # What is on the dashboard already by another metric, or is only of use when looking for a fault.
@@ -60,7 +60,7 @@ def check_expressions(text, known, recorded):
     every = TARGET_LABELS.union(*known.values())
     for labels in re.findall(r"\b(?:by|without|on)\s*\(([^)]*)\)", text):
         complaints += [f"no metric has a label {each}" for each in re.split(r",\s*", labels)
-                       if each and each not in every | {"limit"}]
+                       if each and each not in every]
     return complaints
 
 
