@@ -87,6 +87,15 @@ static char *spell(const struct flags *flags, int code)
 	return mem_printf("-%c", code);
 }
 
+/* Does a flag end with this word, of so many bytes, as --capture-snaplen with snaplen? */
+static bool ends_with_word(const char *flag, const char *word, size_t length)
+{
+	size_t whole = strlen(flag);
+
+	return whole > length && flag[whole - length - 1] == '-' &&
+	       strncmp(flag + whole - length, word, length) == 0;
+}
+
 /* A long flag that is none, or the beginning of several. */
 static int refuse_long(const struct flags *flags, const char *flag, struct error *err)
 {
@@ -100,6 +109,12 @@ static int refuse_long(const struct flags *flags, const char *flag, struct error
 	if (*bytes)
 		return error_set(err, ERROR_USAGE, "flag '%.*s' is ambiguous: %s", (int)length,
 				 flag, bytes);
+	for (const struct option *option = flags->longs; length > 2 && option->name; option++)
+		if (ends_with_word(option->name, flag + 2, length - 2))
+			text_append(&matches, "%s--%s", *bytes ? ", " : "", option->name);
+	if (*bytes)
+		return error_set(err, ERROR_USAGE, "unknown flag '%.*s'; did you mean %s?",
+				 length > 100 ? 100 : (int)length, flag, bytes);
 	return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", flag);
 }
 
@@ -211,6 +226,11 @@ static int parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
 
 		if (code == '?' || code == ':')
 			return refuse(&flags, code, argv, err);
+		/* "-b=x"; as a word of its own it may begin with anything. */
+		if (code < LONG_OPTION && optarg && *optarg == '=' && optarg != argv[optind - 1])
+			return error_set(err, ERROR_USAGE,
+					 "flag '-%c' takes its value without '=': -%c %.100s", code,
+					 code, optarg + 1);
 		if (index < LONG_FLAG)
 			set_value(cli, (enum conf_option)(index - LONG_OPTION), spell(&flags, code),
 				  optarg);

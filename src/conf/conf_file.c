@@ -314,11 +314,14 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 	wide = widen_numbers(content);
 	if (!config_read_string(config, wide)) {
 		const char *text = config_error_text(config);
-		bool is_syntax = strcmp(text, "syntax error") == 0;
+		const char *remedy = "";
 
-		return error_set(
-			err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config), text,
-			is_syntax ? "; texts stand in double quotes, a ';' ends each value" : "");
+		if (strcmp(text, "syntax error") == 0)
+			remedy = "; texts stand in double quotes, a ';' ends each value";
+		else if (strncmp(text, "duplicate setting", strlen("duplicate setting")) == 0)
+			remedy = "; each group and each key in it stands once in the file";
+		return error_set(err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config),
+				 text, remedy);
 	}
 	root = config_root_setting(config);
 	for (int i = 0; i < config_setting_length(root); i++) {

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHOWN 100 /* bytes of a wrong value that an error repeats */
+#define SHOWN    100 /* bytes of a wrong value that an error repeats */
+#define SUFFIXES ": B, k, M, G, KiB, MiB, GiB"
 
 static const struct {
 	const char *word;
@@ -61,8 +62,12 @@ static int refuse(const struct conf_row *row, const char *text, const char *what
 {
 	text_append(reason, "'%.*s' is %s; allowed: ", SHOWN, text, what);
 	conf_value_allowed(row, reason);
+	if (row->type == CONF_SECONDS)
+		text_append(reason, " seconds");
 	if (row->type == CONF_SIZE)
-		text_append(reason, ", or with a suffix: B, k, M, G, KiB, MiB, GiB");
+		text_append(reason, ", or with a suffix" SUFFIXES);
+	if (row->type == CONF_SHARE && row->unit == 0)
+		text_append(reason, " with a suffix" SUFFIXES);
 	return -1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/sink.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const struct sink_ops *const sinks[] = {
@@ -45,6 +46,12 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 		if (strncmp(destination, sinks[i]->scheme, length) == 0)
 			return sinks[i]->open(context, destination + length, ret_sink, err);
 	}
+	if (isalnum((unsigned char)destination[0]) && strchr(destination, '/') &&
+	    !strchr(destination, ':'))
+		return conf_error(conf, CONF_upload_destination, err,
+				  "\"%s\" is not a destination; allowed are gs://%s, BUCKET, and "
+				  "file:///DIR for a folder",
+				  destination, destination);
 	/* The original script took the name of a bucket; a path is neither. */
 	if (strchr(destination, '/') || strchr(destination, ':'))
 		return conf_error(conf, CONF_upload_destination, err,

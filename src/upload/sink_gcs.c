@@ -43,7 +43,8 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 		return conf_error(conf, CONF_upload_destination, err,
 				  "\"%s\" is not the name of a bucket: %s; allowed are BUCKET, "
 				  "gs://BUCKET[/PREFIX] and file:///DIR",
-				  sink->bucket, problem);
+				  sink->bucket[0] ? sink->bucket : conf->upload_destination,
+				  problem);
 	if (prefix_length > 0 && prefix[prefix_length - 1] == '/')
 		prefix[prefix_length - 1] = '\0';
 	problem = gcs_prefix_problem(prefix);

@@ -206,11 +206,14 @@ static void test_bad_flag_values(void **state)
 		{ "--spool-max-size 999999B",
 		  "--spool-max-size: '999999B' does not take one segment; allowed: 0 for no limit, or "
 		  "at least 1 MB" },
+		{ "--spool-min-free 5XB",
+		  "--spool-min-free: '5XB' is not a size; allowed: 0% to 90%, "
+		  "or a size with a suffix: B, k, M, G, KiB, MiB, GiB" },
 		{ "-B 0", "-B: '0' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-B 1023B", "-B: '1023B' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-B 2GiB", "-B: '2GiB' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-C 5q", "-C: '5q' is not a size; allowed: 1 to 1000000 MB" SUFFIXES },
-		{ "-G 1.5", "-G: '1.5' is not a number; allowed: 0 to 86400" },
+		{ "-G 1.5", "-G: '1.5' is not a number; allowed: 0 to 86400 seconds" },
 		{ "--capture-promiscuous 2",
 		  "--capture-promiscuous: '2' is neither true nor false; allowed: true, false" },
 		{ "--capture-direction i",
@@ -245,6 +248,11 @@ static void test_bad_flag_values(void **state)
 		{ "--upload-prefix \xc3\xa9", "--upload-prefix: byte 1" BYTE_REFUSED },
 		/* What the command line itself can have wrong. */
 		{ "-x", "unknown flag '-x'; see --help" },
+		{ "-b=x", "flag '-b' takes its value without '=': -b x" },
+		{ "--snaplen=1", "unknown flag '--snaplen'; did you mean --capture-snaplen?" },
+		{ "--size", "unknown flag '--size'; did you mean --gcs-chunk-size, --segment-size, "
+			    "--spool-max-size?" },
+		{ "--apture-snaplen", "unknown flag '--apture-snaplen'; see --help" },
 		{ "-b", "flag '-b' needs an argument; see --help" },
 		{ "--log-level", "flag '--log-level' needs an argument; see --help" },
 		{ "--no-such=1", "unknown flag '--no-such=1'; see --help" },
@@ -303,7 +311,7 @@ static void test_bad_files(void **state)
 		{ "upload: { proxy = \"\\\"\"; /* \" */ # \"\nrate_limit=1workers=+4294967298}",
 		  "conf:2: upload.workers: '4294967298' is out of range; allowed: 1 to 16" },
 		{ "// \"\nsegment: { age = 0x10000012C; };",
-		  "conf:2: segment.age: '4294967596' is out of range; allowed: 0 to 86400" },
+		  "conf:2: segment.age: '4294967596' is out of range; allowed: 0 to 86400 seconds" },
 		{ "capture: { buffer = 99999999999999999999999; };",
 		  "conf:1: capture.buffer: '9223372036854775807' is not a size; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "capture: { snaplen = 1.5; };",
@@ -334,9 +342,12 @@ static void test_bad_files(void **state)
 		{ "xyzzy: { };", "conf:1: unknown group 'xyzzy'" },
 		{ "upload = 1;", "conf:1: upload: has to be a group: upload: { ... }" },
 		{ "upload = ( );", "conf:1: upload: has to be a group: upload: { ... }" },
-		{ "log: { level = \"info\"; };\nlog: { };\n", "conf:2: duplicate setting name" },
+		{ "log: { level = \"info\"; };\nlog: { };\n",
+		  "conf:2: duplicate setting name; each group and each key in it stands once "
+		  "in the file" },
 		{ "log: { level = \"info\";\n level = \"info\"; };",
-		  "conf:2: duplicate setting name" },
+		  "conf:2: duplicate setting name; each group and each key in it stands once "
+		  "in the file" },
 		{ "log:\n{\n\tlevel = ;\n};\n",
 		  "conf:3: syntax error; texts stand in double quotes, a ';' ends each value" },
 		{ "log: {",
