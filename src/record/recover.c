@@ -94,6 +94,45 @@ static int walk_file(int fd, const char *name, struct segment *segment, struct e
 	return (int)member;
 }
 
+/* Nothing but zeros from there on? 1, 0, or -1 on read errors. */
+static int is_zero_from(int fd, uint64_t offset, struct error *err)
+{
+	static const uint8_t zeros[4096];
+	uint8_t block[sizeof zeros];
+	ssize_t got;
+
+	do {
+		got = file_read_at(fd, block, sizeof block, offset, err);
+		if (got < 0 || (got > 0 && memcmp(block, zeros, (size_t)got) != 0))
+			return got < 0 ? -1 : 0;
+		offset += (uint64_t)got;
+	} while (got > 0);
+	return 1;
+}
+
+/*
+ * A crash leaves one incomplete member at most, and a power failure zeros behind what was synced. What goes on
+ * for longer is damaged, and may hold packets that a person can read: that is never cut off.
+ */
+static int check_rest(int fd, const char *name, const struct segment *found, uint64_t file_bytes,
+		      struct error *err)
+{
+	uint64_t rest = file_bytes - found->bytes;
+	int is_zero = 0;
+
+	if (found->bytes == 0 && file_bytes > SMALL_BYTES)
+		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
+	if (rest <= codec_of_name(name)->bound(CHUNK_BYTES))
+		return 0;
+	if (found->packets > 0)
+		is_zero = is_zero_from(fd, found->bytes, err);
+	if (is_zero != 0)
+		return is_zero < 0 ? -1 : 0;
+	return error_set(err, ERROR_REJECTED,
+			 "of its %ju bytes only the first %ju, with %ju packets, can be read",
+			 (uintmax_t)file_bytes, (uintmax_t)found->bytes, (uintmax_t)found->packets);
+}
+
 static int recover_one(struct spool *spool, const char *name, struct counters *counters,
 		       struct error *err)
 {
@@ -114,8 +153,15 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 		return -1;
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
-	if (segment.bytes == 0 && st.st_size > SMALL_BYTES)
-		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
+	if (check_rest(fd, name, &segment, (uint64_t)st.st_size, err) < 0) {
+		struct error noting;
+
+		/* Set aside, it counts with what its facts tell. */
+		if (err->kind == ERROR_REJECTED && segment.packets > told &&
+		    spool_note_facts(spool, name, &segment, &noting) < 0)
+			*err = noting;
+		return -1;
+	}
 	/* Written once, and not on the disk: after a power failure, or an error when it was synced. */
 	lost = told > segment.packets ? told - segment.packets : 0;
 	segment.drops[DROP_DISK] += lost;

@@ -383,6 +383,83 @@ static void test_what_is_set_aside_is_counted(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 }
 
+#define BEYOND_BYTES ((size_t)1 << 20) /* more than any member */
+
+/* A file that begins with these bytes, and goes on for longer than a crash could have it. */
+static void recover_long(struct fixture *fixture, const char *name, const struct file *file,
+			 size_t kept, int beyond)
+{
+	cleanup_free uint8_t *bytes = mem_alloc(kept + BEYOND_BYTES);
+
+	memcpy(bytes, file->bytes, kept);
+	memset(bytes + kept, beyond, BEYOND_BYTES);
+	lose_end(fixture, name, bytes, kept + BEYOND_BYTES);
+}
+
+/* A crash leaves one incomplete member at most. What is longer holds packets that we cannot read. */
+static void test_what_was_damaged_and_not_cut_off_is_set_aside(void **state)
+{
+	static const char none[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  some[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz",
+			  plain[] = "n_20251123T083002.000Z_eth0_00000003.pcap";
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	make_file(&file, &format_pcap, &codec_gzip);
+	recover_long(fixture, none, &file, file.header_end, 'x');
+	assert_true(is_there(fixture, "rejected", none));
+	assert_lost(fixture, DROP_REJECTED, MEMBERS * PACKETS_PER_MEMBER);
+	recover_long(fixture, some, &file, file.member_end[1], 'x');
+	assert_true(is_there(fixture, "rejected", some));
+	assert_lost(fixture, DROP_REJECTED, 2 * MEMBERS * PACKETS_PER_MEMBER);
+	make_file(&file, &format_pcap, &codec_none);
+	recover_long(fixture, plain, &file, file.member_end[1], 'x');
+	assert_true(is_there(fixture, "rejected", plain));
+	assert_lost(fixture, DROP_REJECTED, 3 * MEMBERS * PACKETS_PER_MEMBER);
+	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 3);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
+}
+
+/* More packets are found than the facts tell: so many count. */
+static void test_what_is_set_aside_has_the_packets_that_are_found(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	struct fixture *fixture = *state;
+	cleanup_free uint8_t *beyond = mem_alloc(BEYOND_BYTES);
+	struct file file;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	make_file(&file, &format_pcap, &codec_gzip);
+	memset(beyond, 'x', BEYOND_BYTES);
+	memcpy(beyond, file.bytes, file.length);
+	begin(fixture, name, beyond, BEYOND_BYTES);
+	open_again(fixture);
+	recover(fixture);
+	assert_true(is_there(fixture, "rejected", name));
+	assert_lost(fixture, DROP_REJECTED, MEMBERS * PACKETS_PER_MEMBER);
+}
+
+/* A power failure may take the last seconds, and leave zeros in their place: nothing can be read from them. */
+static void test_zeros_in_place_of_the_end_are_cut_off(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	recover_long(fixture, name, &file, file.member_end[1], 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.bytes, file.member_end[1]);
+	assert_lost(fixture, DROP_DISK, 2 * PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
 /* The recorder itself. */
 
 #define SEGMENT_BYTES_MAX (128 * 1024) /* of this spool: an eighth of it */
@@ -478,6 +555,9 @@ int main(void)
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
 		SPOOL_TEST(test_packets_that_no_facts_tell_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
+		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
+		SPOOL_TEST(test_what_is_set_aside_has_the_packets_that_are_found),
+		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
 
