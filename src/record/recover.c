@@ -214,11 +214,10 @@ static void on_failure(struct spool *spool, const char *name, unsigned failures,
 			  log_text("name", name), log_reason(failure));
 		if (spool_set_aside(spool, name, &err) == 0)
 			return;
-	} else if (failures == 0) {
+	}
+	if (spool_abandon(spool, name) && failure->kind != ERROR_REJECTED && failures == 0)
 		log_error("unfinished segment cannot be recovered, will be tried again",
 			  log_text("name", name), log_reason(failure));
-	}
-	spool_abandon(spool, name);
 }
 
 void recover_unfinished(struct spool *spool, struct counters *counters,

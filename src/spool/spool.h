@@ -87,8 +87,11 @@ int spool_publish(struct spool *spool, const char *name, const struct segment *s
 void spool_discard(struct spool *spool, const char *name);
 /* Recorder: capturing/NAME cannot be finished; its drops are told by recovery, or by the next segment. */
 void spool_leave_facts(struct spool *spool, const char *name, const struct segment *segment);
-/* Recorder: it cannot be published now. Recovery takes care of it. */
-void spool_abandon(struct spool *spool, const char *name);
+/*
+ * It cannot be published now: recovery takes care of it. False: somebody has taken it away, and it is counted
+ * as lost.
+ */
+bool spool_abandon(struct spool *spool, const char *name);
 /*
  * Recovery: take one of the files in capturing/ that nobody writes; false: there is none now. It is to be
  * published, deleted, set aside or abandoned; ret_failures: how often that was the end.

@@ -77,19 +77,6 @@ void spool_lose(struct spool *spool, const struct spool_entry *entry)
 		    log_number("packets", segment.packets));
 }
 
-/* What was to be sent and is gone with the folder. */
-static void count_lost(struct spool *spool)
-{
-	for (size_t i = 0; i < spool->count; i++) {
-		const struct spool_entry *entry = &spool->entries[i];
-
-		/* What is claimed may still be sent: it is open. */
-		if (entry->state == SPOOL_READY &&
-		    !spool_folder_has(spool, SPOOL_READY, entry->name))
-			spool_lose(spool, entry);
-	}
-}
-
 void spool_repair(struct spool *spool)
 {
 	struct error err = { .kind = ERROR_NONE };
@@ -109,7 +96,6 @@ void spool_repair(struct spool *spool)
 	}
 	log_error("spool's folder was taken away and is made anew",
 		  log_text("spool", spool->directory));
-	count_lost(spool);
 	spool->is_broken = false;
 	if (spool_scan(spool, &err) < 0)
 		log_error("spool cannot be listed", log_reason(&err));

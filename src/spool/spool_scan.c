@@ -45,22 +45,38 @@ bool spool_is_segment(int folder_fd, const char *name, struct stat *st)
 	       S_ISREG(st->st_mode);
 }
 
-/* List one of the folders of segments, behind what is in the list. */
+/*
+ * List one of the folders of segments, behind what is in the list. What a failing disk tells no more of than
+ * the name has not vanished.
+ */
 static int list_folder(struct spool *spool, enum spool_state state, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
+	struct name_parts parts;
 	struct dirent *item;
 
 	if (!dir)
 		return -1;
-	while ((item = readdir(dir))) {
+	for (;;) {
 		struct stat st;
 
-		if (spool_is_segment(spool->folder_fd[state], item->d_name, &st))
+		errno = 0;
+		item = readdir(dir);
+		if (!item && errno == 0)
+			return 0;
+		if (!item)
+			return error_errno(err, "list %s", spool_folder_names[state]);
+		if (!name_parse(item->d_name, &parts))
+			continue;
+		if (fstatat(spool->folder_fd[state], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == ENOENT)
+				continue;
+			st = (struct stat){ .st_mode = S_IFREG };
+		}
+		if (S_ISREG(st.st_mode))
 			spool_index_append(spool, item->d_name, state)->bytes =
 				(uint64_t)st.st_blocks * 512;
 	}
-	return 0;
 }
 
 /* Whole ones first. */
@@ -107,11 +123,24 @@ static void inherit(struct spool_entry *entry, const struct spool_entry *old)
 	entry->not_before_ms = old->not_before_ms;
 }
 
-/* Of the first `known` entries those that are claimed stay; the rest was listed just now. */
+/*
+ * Of the first `known` entries those that are claimed stay; the rest was listed just now. What an operator has
+ * moved has its name still; what is listed no more, and was to be sent, is lost.
+ */
 static void replace_known(struct spool *spool, size_t known)
 {
 	size_t kept = 0;
 
+	qsort(spool->entries + known, spool->count - known, sizeof *spool->entries,
+	      compare_entries);
+	for (size_t i = 0; i < known; i++) {
+		const struct spool_entry *old = &spool->entries[i];
+
+		if (!old->is_claimed && old->state <= SPOOL_SENDING &&
+		    !bsearch(old, spool->entries + known, spool->count - known, sizeof *old,
+			     compare_names))
+			spool_lose(spool, old);
+	}
 	for (size_t i = known; i < spool->count; i++) {
 		const struct spool_entry *old = bsearch(&spool->entries[i], spool->entries, known,
 							sizeof *old, compare_names);

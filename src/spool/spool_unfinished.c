@@ -214,19 +214,28 @@ void spool_discard(struct spool *spool, const char *name)
 	(void)pthread_mutex_unlock(&spool->lock);
 }
 
-void spool_abandon(struct spool *spool, const char *name)
+bool spool_abandon(struct spool *spool, const char *name)
 {
+	int folder_fd = spool->folder_fd[SPOOL_CAPTURING];
 	struct spool_entry *entry;
+	bool is_gone = false;
+	struct stat st;
 
 	(void)pthread_mutex_lock(&spool->lock);
 	entry = spool_index_find(spool, name);
-	if (entry) {
-		spool_set_bytes(spool, entry,
-				spool_allocated(spool->folder_fd[SPOOL_CAPTURING], name));
+	if (entry)
+		is_gone = fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	if (is_gone) {
+		spool_lose(spool, entry);
+		spool_forget(spool, name);
+		spool_index_delete(spool, entry);
+	} else if (entry) {
+		spool_set_bytes(spool, entry, spool_allocated(folder_fd, name));
 		entry->is_claimed = false;
 		spool_index_failed(entry, clock_monotonic_ms());
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
+	return !is_gone;
 }
 
 bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX + 1],

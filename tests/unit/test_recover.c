@@ -383,6 +383,28 @@ static void test_what_is_set_aside_is_counted(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 }
 
+/* An operator has deleted it before it could be recovered: it counts, and nobody waits for it. */
+static void test_what_is_gone_is_not_waited_for(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	const struct segment told = { .node = "n", .packets = 10 };
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/capturing/%s", fixture->directory, name);
+	struct spool_totals totals;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	begin(fixture, name, "x", 1);
+	spool_leave_facts(fixture->spool, name, &told);
+	spool_abandon(fixture->spool, name);
+	assert_int_equal(unlink(path), 0);
+	recover(fixture);
+	assert_lost(fixture, DROP_DISK, 10);
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.lost, 1);
+	assert_int_equal(totals.oldest_capturing_ns, 0);
+	assert_false(is_there(fixture, "facts", name));
+}
+
 #define BEYOND_BYTES ((size_t)1 << 20) /* more than any member */
 
 /* A file that begins with these bytes, and goes on for longer than a crash could have it. */
@@ -555,6 +577,7 @@ int main(void)
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
 		SPOOL_TEST(test_packets_that_no_facts_tell_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
+		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
 		SPOOL_TEST(test_what_is_set_aside_has_the_packets_that_are_found),
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),

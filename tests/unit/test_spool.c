@@ -203,6 +203,63 @@ static void test_operator_may_take_and_bring_files(void **state)
 	assert_totals(fixture, 1, 0, 0);
 }
 
+static void assert_vanished(struct fixture *fixture, uint64_t segments)
+{
+	struct spool_totals totals;
+
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.lost, segments);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 10 * segments);
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 10 * segments);
+}
+
+/* What vanishes counts whoever notices first; what an operator moves between the folders does not. */
+static void test_what_vanished_is_counted_when_the_folders_are_listed(void **state)
+{
+	static const char fourth[] = NAME("03", "00000004");
+	const struct segment told = { .node = "n", .packets = 10 };
+	struct fixture *fixture = *state;
+	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, first);
+	cleanup_free char *sending = mem_printf("%s/sending/%s", fixture->directory, second);
+	cleanup_free char *capturing = mem_printf("%s/capturing/%s", fixture->directory, third);
+	cleanup_free char *moved = mem_printf("%s/ready/%s", fixture->directory, fourth);
+	cleanup_free char *to = mem_printf("%s/rejected/%s", fixture->directory, fourth);
+	struct spool_claim claimed;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	assert_int_equal(unlink(ready), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_vanished(fixture, 1);
+	assert_false(is_there(fixture, "facts", first));
+
+	/* Somebody still has it open: how that ends is told then. */
+	publish(fixture, second);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(unlink(sending), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_vanished(fixture, 1);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
+	assert_vanished(fixture, 2);
+
+	begin(fixture, third, "x", 1);
+	spool_leave_facts(fixture->spool, third, &told);
+	spool_abandon(fixture->spool, third);
+	assert_int_equal(unlink(capturing), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_vanished(fixture, 3);
+
+	publish(fixture, fourth);
+	assert_int_equal(rename(moved, to), 0);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_totals(fixture, 0, 0, 1);
+	assert_int_equal(unlink(to), 0); /* it counted when it was set aside */
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_totals(fixture, 0, 0, 0);
+	assert_vanished(fixture, 3);
+}
+
 /* The facts on a full disk are those of the beginning; how many packets there are, only the list knows. */
 static void test_listing_anew_forgets_no_packets(void **state)
 {
@@ -1067,6 +1124,7 @@ int main(void)
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),
 		SPOOL_TEST(test_listing_anew_forgets_no_packets),
+		SPOOL_TEST(test_what_vanished_is_counted_when_the_folders_are_listed),
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
 		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
