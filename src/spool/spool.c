@@ -86,9 +86,10 @@ static int fill_claim(struct spool *spool, struct spool_claim *claim, struct err
 		log_warning("segment has no facts, reading it instead",
 			    log_text("name", claim->name), log_reason(&reading));
 		spool_facts_guess(claim->name, segment);
-	} else if (segment->bytes > 0) {
-		return 0;
 	}
+	spool_recall_packets(spool, claim->name, segment);
+	if (segment->bytes > 0)
+		return 0;
 	if (!segment->reason[0])
 		(void)snprintf(segment->reason, sizeof segment->reason, "unknown");
 	return measure(claim, err);

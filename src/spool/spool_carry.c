@@ -58,6 +58,13 @@ static void add(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], co
 		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
 }
 
+void spool_carry_was_lost(struct spool *spool)
+{
+	(void)pthread_mutex_lock(&spool->carry_lock);
+	spool->carried.is_unwritten = true;
+	(void)pthread_mutex_unlock(&spool->carry_lock);
+}
+
 void spool_carry_settle(struct spool *spool)
 {
 	static const uint64_t none[DROP_REASON_COUNT];

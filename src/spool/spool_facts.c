@@ -54,3 +54,14 @@ void spool_facts_guess(const char *name, struct segment *ret_segment)
 		       (int)parts.interface_length, parts.interface);
 	ret_segment->sequence = parts.sequence;
 }
+
+void spool_recall_packets(struct spool *spool, const char *name, struct segment *segment)
+{
+	const struct spool_entry *entry;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_index_find(spool, name);
+	if (entry && entry->packets > segment->packets)
+		segment->packets = entry->packets;
+	(void)pthread_mutex_unlock(&spool->lock);
+}

@@ -155,6 +155,8 @@ int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_
 		     struct error *err) __attribute__((warn_unused_result));
 /* Remove all that is known of it. */
 void spool_forget(struct spool *spool, const char *name);
+/* So many packets as this run knows that it wrote, if the facts tell of fewer. Locks. */
+void spool_recall_packets(struct spool *spool, const char *name, struct segment *segment);
 /* What the name alone tells; the rest is 0. */
 void spool_facts_guess(const char *name, struct segment *ret_segment);
 
@@ -183,6 +185,8 @@ int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn
 /* Write the facts of a segment that is finished, with all that is carried, which is added to segment's. */
 int spool_carry_tell(struct spool *spool, const char *name, struct segment *segment,
 		     struct error *err) __attribute__((warn_unused_result));
+/* The file is gone: it is written again by spool_carry_settle(), if not before. */
+void spool_carry_was_lost(struct spool *spool);
 /* Write what the disk did not take before. */
 void spool_carry_settle(struct spool *spool);
 /*

@@ -53,6 +53,7 @@ static int make_anew(struct spool *spool, struct error *err)
 		take_over(&spool->lock_fd, &fresh.lock_fd);
 		for (int state = 0; state < SPOOL_STATE_COUNT; state++)
 			take_over(&spool->folder_fd[state], &fresh.folder_fd[state]);
+		spool_carry_was_lost(spool);
 	}
 	spool_folder_close(&fresh);
 	return result;

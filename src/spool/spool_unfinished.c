@@ -64,16 +64,11 @@ static void know_packets(struct spool *spool, const char *name, uint64_t packets
 /* What there is to know: from the facts, or the name; and what only the list knows. */
 static void recall(struct spool *spool, const char *name, struct segment *ret_segment)
 {
-	const struct spool_entry *entry;
 	struct error reading;
 
 	if (spool_facts_read(spool, name, ret_segment, &reading) < 0)
 		spool_facts_guess(name, ret_segment);
-	(void)pthread_mutex_lock(&spool->lock);
-	entry = spool_index_find(spool, name);
-	if (entry && entry->packets > ret_segment->packets)
-		ret_segment->packets = entry->packets;
-	(void)pthread_mutex_unlock(&spool->lock);
+	spool_recall_packets(spool, name, ret_segment);
 }
 
 int spool_note_facts(struct spool *spool, const char *name, const struct segment *segment,

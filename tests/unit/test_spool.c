@@ -203,6 +203,43 @@ static void test_operator_may_take_and_bring_files(void **state)
 	assert_totals(fixture, 1, 0, 0);
 }
 
+/* The same when such a segment is refused. */
+static void test_a_claim_has_the_packets_that_the_list_knows(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *facts = mem_printf("%s/facts/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	assert_int_equal(unlink(facts), 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.packets, 10);
+	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 10);
+}
+
+/* What is to be told was in the folder that is gone: it is written into the new one. */
+static void test_carried_drops_survive_the_loss_of_the_folder(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
+	static const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 7 };
+	struct spool_claim claimed;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	spool_carry(fixture->spool, drops);
+	assert_int_equal(system(command), 0);
+	spool_repair(fixture->spool);
+	spool_carry_settle(fixture->spool);
+	open_again(fixture);
+	publish(fixture, first);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 7);
+	(void)close(claimed.fd);
+}
+
 static void assert_vanished(struct fixture *fixture, uint64_t segments)
 {
 	struct spool_totals totals;
@@ -1124,6 +1161,8 @@ int main(void)
 		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),
 		SPOOL_TEST(test_listing_anew_forgets_no_packets),
+		SPOOL_TEST(test_a_claim_has_the_packets_that_the_list_knows),
+		SPOOL_TEST(test_carried_drops_survive_the_loss_of_the_folder),
 		SPOOL_TEST(test_what_vanished_is_counted_when_the_folders_are_listed),
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
 		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
