@@ -2,12 +2,13 @@
 # An image that holds the program, what it links, and nothing else: no shell, no package manager.
 #
 #     docker build -t kube-node-tracer .
-#     docker build --build-arg PLATFORM=linux/arm64 -t kube-node-tracer .
+#     docker build --platform linux/arm64 -t kube-node-tracer .
+#     buildah bud --build-arg PLATFORM=linux/arm64 -t kube-node-tracer .
 #     buildah bud --build-arg BUILD_IMAGE=localhost/my-debian -t kube-node-tracer .
 #
 # BUILD_IMAGE is any Debian 12 or later, or Ubuntu 24.04 or later, with its package sources. PLATFORM is
-# linux/amd64 or linux/arm64, by default that of this machine or of --platform; for another one than the
-# machine's, the kernel needs qemu's binfmt_misc.
+# linux/amd64 or linux/arm64, by default that of this machine or of --platform (which docker needs, for what the
+# image says of itself); for another one than the machine's, the kernel needs qemu's binfmt_misc.
 ARG BUILD_IMAGE=debian:12-slim
 ARG RUNTIME_IMAGE=scratch
 ARG PLATFORM=${TARGETPLATFORM}

@@ -4,7 +4,7 @@
 examples/kubernetes are, on the network of the test, with real packets, names and TLS.
 
 As root: tests/image/test_image.py [TEST...]. KNT_IMAGE is a folder with an image that was built before
-(build.py), KNT_IMAGE_CACHE keeps the archive of the base system."""
+(build.py), KNT_SYSTEM_CACHE keeps the base system, KNT_IMAGE_CACHE its archive."""
 
 import contextlib
 import json

@@ -16,8 +16,8 @@ from tap import Failure, check, wait_until
 
 HOST_NAME = "node1"
 INSIDE, OUTSIDE = "10.99.0.1", "10.99.0.2"
-BOOT_SECONDS = 60
-COMMAND_SECONDS = 60
+BOOT_SECONDS = 180
+COMMAND_SECONDS = 180
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

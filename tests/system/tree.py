@@ -100,10 +100,11 @@ def complete(path, make):
         return path
     new = "%s.%d" % (path, os.getpid())
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    shutil.rmtree(new, ignore_errors=True)  # of one that was killed, and had this number
     with open(path + ".log", "w", encoding="utf-8") as log:
         try:
             make(new, log)
-        except (TreeError, subprocess.TimeoutExpired):
+        except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
     try:
