@@ -16,10 +16,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spool/spool.h"
+#include "status/complaint.h"
 #include "status/listener.h"
 
-/* Where the packaged unit has its RuntimeDirectory=. */
-#define PACKAGED_SOCKET    "/run/kube-node-tracer/" SPOOL_CONTROL_SOCKET
 #define ANSWER_MAX         ((size_t)1 << 20)
 #define PATIENCE_MS        900
 #define PROBE_PATIENCE_MS  3000 /* the failure of a probe has consequences */
@@ -38,7 +37,7 @@ struct peer {
 	struct listener_address address;
 	char path[CONTROL_PATH_MAX];
 	const char *spool; /* its folder; borrowed */
-	bool is_screen;    /* each answer takes the place of the one before */
+	struct complaint *complaint;
 };
 
 struct answer {
@@ -131,52 +130,10 @@ static bool parse_answer(struct answer *answer)
 /* When there is something to say: while it is asked, the last answer stays. */
 static void clear_screen(const struct peer *peer)
 {
-	if (!peer->is_screen)
+	if (!peer->complaint->is_screen)
 		return;
 	fputs("\033[H\033[J", stdout);
 	(void)fflush(stdout);
-}
-
-/* What to do about it, said on standard error; EX_UNAVAILABLE. */
-static int say_not_running(const struct peer *peer, int reason)
-{
-	if (reason == EACCES || reason == EPERM) {
-		fprintf(stderr,
-			"kube-node-tracer: %s is for root and the group of the recorder's account "
-			"alone; try: sudo kube-node-tracer …\n",
-			peer->path);
-		return EX_NOPERM;
-	}
-	if (spool_is_in_use(peer->spool)) {
-		fprintf(stderr,
-			"kube-node-tracer is starting, or about to end: it has the spool %s, and does "
-			"not listen at %s\n"
-			"what it does: journalctl -u kube-node-tracer -e; systemctl status "
-			"kube-node-tracer\n",
-			peer->spool, peer->path);
-		return EX_UNAVAILABLE;
-	}
-	fprintf(stderr,
-		"kube-node-tracer is not running with this configuration: %s (%s)\n"
-		"start it:           systemctl start kube-node-tracer\n"
-		"why it has stopped: journalctl -u kube-node-tracer -e\n"
-		"for a recorder with another spool folder, give the flags that it was started with "
-		"(-o DIR, --config FILE)\n",
-		peer->path,
-		reason == ECONNREFUSED ? "what is there was left behind by one that ended abruptly"
-				       : strerror(reason));
-	return EX_UNAVAILABLE;
-}
-
-static int say_busy(pid_t pid, unsigned patience_ms)
-{
-	fprintf(stderr,
-		"kube-node-tracer runs as process %d, and did not answer within %.1f s: it is "
-		"starting (recovering the segments of an earlier run), stopping, or its main thread "
-		"hangs; packets may be recorded all the same\n"
-		"what it does: journalctl -u kube-node-tracer -e; systemctl status kube-node-tracer\n",
-		(int)pid, patience_ms / 1000.0);
-	return EX_UNAVAILABLE;
 }
 
 /* One question; 0 with an answer, else the exit status, and what is wrong is said. */
@@ -192,13 +149,10 @@ static int ask(const struct peer *peer, const char *method, const char *page, un
 
 	if (fd < 0)
 		clear_screen(peer);
-	if (reason == EAGAIN) { /* many wait already */
-		fprintf(stderr,
-			"kube-node-tracer runs, and does not answer: its main thread hangs\n");
-		return EX_UNAVAILABLE;
-	}
+	if (reason == EAGAIN) /* many wait already */
+		return complaint_hangs(peer->complaint);
 	if (fd < 0)
-		return say_not_running(peer, reason);
+		return complaint_not_running(peer->complaint, reason);
 	(void)snprintf(request, sizeof request,
 		       "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method,
 		       page);
@@ -208,7 +162,8 @@ static int ask(const struct peer *peer, const char *method, const char *page, un
 		      read_all(fd, deadline_ms, answer.text, ANSWER_MAX) && parse_answer(&answer);
 	clear_screen(peer);
 	if (!is_answered)
-		return say_busy(listening_process(fd), patience_ms);
+		return complaint_busy(peer->complaint, listening_process(fd), patience_ms);
+	complaint_is_over(peer->complaint);
 	*ret_answer = answer;
 	answer.text = NULL;
 	return 0;
@@ -264,12 +219,11 @@ static int run_health(const struct peer *peer, const char *page)
 	return answer.status == HTTP_OK ? 0 : 1;
 }
 
-static int run_status(struct peer *peer, const struct conf_cli *cli)
+static int run_status(const struct peer *peer, const struct conf_cli *cli)
 {
 	const char *page = cli->is_json ? "/status.json" : "/status";
 	int status;
 
-	peer->is_screen = cli->is_watch && !cli->is_json && isatty(STDOUT_FILENO);
 	do {
 		status = ask_and_tell(peer, "GET", page, PATIENCE_MS);
 		if (fflush(stdout) != 0)
@@ -337,6 +291,7 @@ static int run_flush(const struct peer *peer)
 
 int client_run(const struct conf_cli *cli, const struct conf *conf)
 {
+	struct complaint complaint;
 	struct error err;
 	struct peer peer;
 
@@ -344,6 +299,13 @@ int client_run(const struct conf_cli *cli, const struct conf *conf)
 		fprintf(stderr, "kube-node-tracer: %s\n", err.message);
 		return EX_CONFIG;
 	}
+	complaint = (struct complaint){
+		.path = peer.path,
+		.spool = peer.spool,
+		.is_json = cli->is_json,
+		.is_screen = cli->is_watch && !cli->is_json && isatty(STDOUT_FILENO),
+	};
+	peer.complaint = &complaint;
 	switch (cli->action) {
 	case CONF_ACTION_STATUS:
 		return run_status(&peer, cli);

@@ -601,7 +601,7 @@ def test_status_whatever_it_does(lab):
     """Against a stopped, a starting, a healthy, a failing, a hanging, a reloading and a stopping one."""
     lab.link()
     lab.bucket()
-    check_answer(lab, "status", 69, "not running", "systemctl start")
+    check_answer(lab, "status", 69, "not running", "why it has stopped: ")
     # Starting: it has the spool, looks through what is there, and does not listen yet.
     os.mkdir(lab.spool)
     with open(os.path.join(lab.spool, "lock"), "w", encoding="ascii") as lock:
@@ -820,6 +820,26 @@ def test_control_socket_is_for_its_group(lab):
     equal(run_command(lab, "status")[0], 0, "exit status")
     equal(daemon.stop(), 0, "exit status")
     check(not os.path.exists(os.path.join(lab.spool, "control")), "the socket is left behind")
+
+
+def test_status_of_nobody(lab):
+    """What is said fits where it is said, is JSON where that was asked for, and is not repeated."""
+    status, out, said, _ = run_command(lab, "status")
+    equal((status, out), (69, ""), "status")
+    contains(said, "is not running with this configuration: ", "what is said")
+    check("systemctl" not in said and "journalctl" not in said, "a recorder with a folder of ours: " + said)
+    status, out, said, _ = run_command(lab, "status", "--json")
+    equal((status, said, list(json.loads(out))), (69, "", ["error"]), "status --json")
+    contains(json.loads(out)["error"], "is not running with this configuration: " + lab.spool, "the error")
+    for flags in ((), ("--json",)):
+        with open(os.path.join(lab.directory, "watch"), "w+", encoding="utf-8") as file:
+            watch = subprocess.Popen([program(), "status", "--watch", "-o", lab.spool, *flags],
+                                     stdout=file, stderr=file)
+            time.sleep(5)
+            watch.terminate()
+            watch.wait(20)
+            file.seek(0)
+            equal(file.read().count("is not running"), 1, "how often it is said")
 
 
 # -- strangers ---------------------------------------------------------------------------------------
