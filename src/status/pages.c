@@ -263,6 +263,11 @@ static void answer_flush_progress(const struct pages_actions *actions,
 			      "not all is uploaded: segments refused for good: %" PRIu64
 			      ", deleted: %" PRIu64 "; see the log\n",
 			      refused, lost);
+	} else if (facts.is_spool_full) {
+		reply->status = HTTP_CONFLICT;
+		(void)fputs("what was recorded is uploaded, but the spool is full: packets are "
+			    "dropped until there is room; see the log\n",
+			    out);
 	} else {
 		(void)fputs("all is uploaded\n", out);
 	}

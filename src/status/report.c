@@ -174,10 +174,10 @@ static void write_capture(FILE *out, const struct status_facts *facts)
 static void write_loss(FILE *out, const struct status_facts *facts)
 {
 	const struct counters *counters = facts->counters;
-	struct trend_sample minute = { 0 };
+	struct trend_sample minute;
 	double share = 0;
 
-	(void)trend_since(&facts->trend->all, 60000, &minute);
+	trend_until_now(facts->trend, counters, 60000, facts->now_ms, &minute);
 	if (minute.drops > 0)
 		share = 100.0 * (double)minute.drops / (double)minute.sent;
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",

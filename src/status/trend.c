@@ -73,15 +73,8 @@ static void sample_interface(void *context, const struct interface_counters *int
 	add_sample(*place, &sample);
 }
 
-void trend_sample(struct trend *trend, struct counters *counters, const char *system_table,
-		  struct trend_interest interest, uint64_t now_ms)
+static struct trend_sample sample_all(const struct counters *counters, uint64_t now_ms)
 {
-	struct sampling sampling = {
-		.trend = trend,
-		.system_table = system_table,
-		.interest = interest,
-		.now_ms = now_ms,
-	};
 	struct trend_sample sample = {
 		.ms = now_ms,
 		.packets = counter_read(&counters->packets),
@@ -94,6 +87,20 @@ void trend_sample(struct trend *trend, struct counters *counters, const char *sy
 	sample.seen = sample.sent + counter_read(&counters->packets_own);
 	for (size_t i = 0; i < COUNTERS_LEVELS_MAX; i++)
 		sample.packed += counter_read(&counters->levels[i].bytes_after);
+	return sample;
+}
+
+void trend_sample(struct trend *trend, struct counters *counters, const char *system_table,
+		  struct trend_interest interest, uint64_t now_ms)
+{
+	struct sampling sampling = {
+		.trend = trend,
+		.system_table = system_table,
+		.interest = interest,
+		.now_ms = now_ms,
+	};
+	struct trend_sample sample = sample_all(counters, now_ms);
+
 	add_sample(&trend->all, &sample);
 	counters_each_interface(counters, sample_interface, &sampling);
 }
@@ -109,6 +116,26 @@ const struct trend_series *trend_of(const struct trend *trend, const char *inter
 static uint64_t subtract(uint64_t new, uint64_t old)
 {
 	return new > old ? new - old : 0;
+}
+
+static struct trend_sample difference(const struct trend_sample *new,
+				      const struct trend_sample *old)
+{
+	struct trend_sample result = {
+		.ms = new->ms - old->ms,
+		.packets = new->packets - old->packets,
+		.bytes = new->bytes - old->bytes,
+		.drops = new->drops - old->drops,
+		.sent = subtract(new->sent, old->sent),
+		.seen = subtract(new->seen, old->seen),
+		/* An interface that was made anew counts from 0. */
+		.system = subtract(new->system, old->system),
+		.packed = new->packed - old->packed,
+	};
+	/* What is deleted may be of before the window. */
+	if (result.sent < result.drops)
+		result.sent = result.drops;
+	return result;
 }
 
 bool trend_since(const struct trend_series *series, uint64_t window_ms,
@@ -127,19 +154,23 @@ bool trend_since(const struct trend_series *series, uint64_t window_ms,
 	}
 	if (!old)
 		return false;
-	*ret_difference = (struct trend_sample){
-		.ms = new->ms - old->ms,
-		.packets = new->packets - old->packets,
-		.bytes = new->bytes - old->bytes,
-		.drops = new->drops - old->drops,
-		.sent = subtract(new->sent, old->sent),
-		.seen = subtract(new->seen, old->seen),
-		/* An interface that was made anew counts from 0. */
-		.system = subtract(new->system, old->system),
-		.packed = new->packed - old->packed,
-	};
-	/* What is deleted may be of before the window. */
-	if (ret_difference->sent < ret_difference->drops)
-		ret_difference->sent = ret_difference->drops;
+	*ret_difference = difference(new, old);
 	return true;
+}
+
+void trend_until_now(const struct trend *trend, const struct counters *counters, uint64_t window_ms,
+		     uint64_t now_ms, struct trend_sample *ret_difference)
+{
+	const struct trend_series *all = &trend->all;
+	struct trend_sample now = sample_all(counters, now_ms), start = { 0 };
+	const struct trend_sample *old = &start;
+
+	for (size_t back = 0; back < all->count && old == &start; back++) {
+		const struct trend_sample *each =
+			&all->samples[(all->newest + TREND_SAMPLES - back) % TREND_SAMPLES];
+
+		if (now_ms - each->ms >= window_ms)
+			old = each;
+	}
+	*ret_difference = difference(&now, old);
 }

@@ -56,3 +56,9 @@ const struct trend_series *trend_of(const struct trend *trend, const char *inter
  */
 bool trend_since(const struct trend_series *series, uint64_t window_ms,
 		 struct trend_sample *ret_difference);
+/*
+ * What all together added until now, in the last window_ms and up to a step more; since the start where that is
+ * not so long ago.
+ */
+void trend_until_now(const struct trend *trend, const struct counters *counters, uint64_t window_ms,
+		     uint64_t now_ms, struct trend_sample *ret_difference);

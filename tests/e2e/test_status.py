@@ -365,6 +365,13 @@ def test_spool_rule(lab):
             file.write(bytes(39 << 19))
         wait_failing(["spool"])
         equal(value(metrics(), "spool_full"), 1, "full")
+        lab.send(100)
+        wait_until(lambda: total(metrics(), "dropped_packets_total", reason="budget") == 100, 10, "drops")
+        contains(run_command(lab, "status")[1], "\nLoss      100 packets in the last minute (100 %); "
+                 "since the start: budget 100\n", "status")
+        status, out, said, _ = run_command(lab, "flush")
+        equal((status, out), (1, ""), "flush while there is no room: " + said)
+        contains(said, "the spool is full: packets are dropped until there is room", "flush")
         equal(value(metrics(), "spool_filesystem_room_bytes"), 0, "room above the floor")
         equal(value(metrics(), "spool_use_ratio"), 1, "use of the nearest limit")
         os.unlink(ballast)

@@ -480,6 +480,42 @@ static void expect_said(struct fixture *fixture, bool is_json, const char *said,
 		fail_msg("%s: %s in\n%s", is_expected ? "missing" : "unexpected", said, body);
 }
 
+/* The line for people: up to this moment, so that the two halves of it never contradict each other. */
+static void test_loss_that_is_told_is_that_until_now(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	uint64_t *now_ms = &fixture->facts.now_ms;
+
+	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
+		(char *)"";
+	fixture->conf.segment_size = 1;
+	*now_ms = 3000;
+	expect_said(fixture, false, "Loss      0 packets in the last minute (0 %)\n", true);
+	interface_add(eth0, drops[DROP_BUDGET], 602);
+	expect_said(
+		fixture, false,
+		"Loss      602 packets in the last minute (100 %); since the start: budget 602\n",
+		true);
+	sample(fixture, 1, 0);
+	for (unsigned step = 2; step <= 13; step++) {
+		*now_ms = step * TREND_STEP_MS - 1;
+		expect_said(fixture, false, "Loss      602 packets in the last minute", true);
+		sample(fixture, step, 0);
+	}
+	*now_ms += 1;
+	expect_said(fixture, false,
+		    "Loss      0 packets in the last minute (0 %); since the start: budget 602\n",
+		    true);
+	interface_add(eth0, packets, 30);
+	interface_add(eth0, drops[DROP_KERNEL], 10);
+	expect_said(
+		fixture, false,
+		"Loss      10 packets in the last minute (25 %); since the start: kernel 10 budget 602\n",
+		true);
+	counters_return(eth0);
+}
+
 /* What is not known yet is not told as a zero or a guess. */
 static void test_status_tells_what_was_measured(void **state)
 {
@@ -719,6 +755,8 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.4.7", 409, "refused for good: 1, deleted: 0");
 	facts->spool.lost = 9;
 	expect_flush(fixture, "100000000000000.5.7", 409, "refused for good: 0, deleted: 2");
+	facts->is_spool_full = true;
+	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full: packets are dropped");
 }
 
 int main(void)
@@ -727,6 +765,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_rule_fails_by_its_cause),
 		TEST(test_loss_is_that_of_the_last_minute),
+		TEST(test_loss_that_is_told_is_that_until_now),
 		TEST(test_deleted_packets_were_sent_once),
 		TEST(test_silence_beside_traffic),
 		TEST(test_a_burst_after_silence),
