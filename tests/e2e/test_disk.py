@@ -104,6 +104,20 @@ def finish(lab, daemon, sent, *reasons, timeout=60):
 # -- budget ----------------------------------------------------------------------------------------
 
 
+def test_the_smallest_spool_records(lab):
+    """What --spool-max-size allows takes a whole chunk that cannot be compressed."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-s", "0", "-c", "none", "--spool-max-size", "1",
+                        "--upload-workers", "16").start_ready()
+    sent = lab.send_megabytes(4)
+    daemon.stop()
+    objects = lab.objects()
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    check(len(numbers) > 0, "nothing of %d packets was recorded" % sent)
+    equal(len(numbers) + lab.check_accounted(objects, sent), sent, "packets and drops")
+
+
 def test_a_day_of_outage(lab):
     """The bucket is away; files stay within the limit at every sample, the newest are kept."""
     limit = 6 << 20
