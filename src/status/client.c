@@ -251,42 +251,45 @@ static int run_reload(const struct peer *peer)
 	}
 }
 
+/* Ask until there is more to say than "not yet". How far it is, and what keeps it, is told: each once. */
+static int ask_until_done(const struct peer *peer, const char *method, const char *page,
+			  char **said, struct answer *ret_answer)
+{
+	for (;;) {
+		cleanup_answer struct answer answer = { .text = NULL };
+		int status = ask(peer, method, page, PATIENCE_MS, &answer);
+
+		if (status != 0)
+			return status;
+		if (answer.status != HTTP_ACCEPTED) {
+			*ret_answer = answer;
+			answer.text = NULL;
+			return 0;
+		}
+		if (strcmp(*said, answer.body) != 0)
+			fputs(answer.body, stderr);
+		free(*said);
+		*said = mem_strdup(answer.body);
+		sleep_ms(FLUSH_POLL_MS);
+	}
+}
+
 static int run_flush(const struct peer *peer)
 {
+	cleanup_answer struct answer begun = { .text = NULL }, ended = { .text = NULL };
 	cleanup_free char *said = mem_strdup("");
 	char page[128];
 	int status;
 
-	for (;;) {
-		cleanup_answer struct answer answer = { .text = NULL };
-
-		status = ask(peer, "POST", "/flush", PATIENCE_MS, &answer);
-		if (status != 0)
-			return status;
-		if (answer.status == HTTP_OK) {
-			(void)snprintf(page, sizeof page, "/flush?since=%.*s",
-				       (int)strcspn(answer.body, "\n"), answer.body);
-			break;
-		}
-		if (answer.status != HTTP_ACCEPTED)
-			return tell(&answer);
-		sleep_ms(FLUSH_POLL_MS);
-	}
-	for (;;) {
-		cleanup_answer struct answer answer = { .text = NULL };
-
-		status = ask(peer, "GET", page, PATIENCE_MS, &answer);
-		if (status != 0)
-			return status;
-		if (answer.status != HTTP_ACCEPTED)
-			return tell(&answer);
-		/* How far it is, and what keeps it: each once. */
-		if (strcmp(said, answer.body) != 0)
-			fputs(answer.body, stderr);
-		free(said);
-		said = mem_strdup(answer.body);
-		sleep_ms(FLUSH_POLL_MS);
-	}
+	status = ask_until_done(peer, "POST", "/flush", &said, &begun);
+	if (status != 0)
+		return status;
+	if (begun.status != HTTP_OK)
+		return tell(&begun);
+	(void)snprintf(page, sizeof page, "/flush?since=%.*s", (int)strcspn(begun.body, "\n"),
+		       begun.body);
+	status = ask_until_done(peer, "GET", page, &said, &ended);
+	return status != 0 ? status : tell(&ended);
 }
 
 int client_run(const struct conf_cli *cli, const struct conf *conf)

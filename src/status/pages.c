@@ -227,7 +227,7 @@ static void answer_flush_progress(const struct pages_actions *actions,
 {
 	struct status_facts facts;
 	struct flush flush;
-	uint64_t waiting, refused, lost;
+	uint64_t waiting;
 
 	actions->gather(actions->context, &facts);
 	waiting = facts.spool.ready + facts.spool.sending;
@@ -237,9 +237,12 @@ static void answer_flush_progress(const struct pages_actions *actions,
 		return;
 	}
 	counters_each_interface(facts.counters, look_for_open, &flush);
-	refused = facts.spool.refused - flush.refused;
-	lost = facts.spool.lost - flush.lost;
-	if (flush.is_open || facts.real_ns < flush.since_ns + IN_RING_NS) {
+	if (facts.started_real_ns > flush.since_ns || facts.spool.refused < flush.refused ||
+	    facts.spool.lost < flush.lost) {
+		/* What the run before refused or lost, this one does not know. */
+		reply->status = HTTP_CONFLICT;
+		(void)fputs("the recorder was restarted meanwhile; see the log\n", out);
+	} else if (flush.is_open || facts.real_ns < flush.since_ns + IN_RING_NS) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("ending the open segments\n", out);
 	} else if (facts.is_spool_stale) {
@@ -257,12 +260,12 @@ static void answer_flush_progress(const struct pages_actions *actions,
 		(void)fprintf(out, "%" PRIu64 " segment%s\n%s%s", waiting,
 			      waiting == 1 ? " waits" : "s wait", facts.trouble,
 			      *facts.trouble ? "\n" : "");
-	} else if (refused > 0 || lost > 0) {
+	} else if (facts.spool.refused > flush.refused || facts.spool.lost > flush.lost) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out,
 			      "not all is uploaded: segments refused for good: %" PRIu64
 			      ", deleted: %" PRIu64 "; see the log\n",
-			      refused, lost);
+			      facts.spool.refused - flush.refused, facts.spool.lost - flush.lost);
 	} else if (facts.is_spool_full) {
 		reply->status = HTTP_CONFLICT;
 		(void)fputs("what was recorded is uploaded, but the spool is full: packets are "

@@ -757,6 +757,12 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.5.7", 409, "refused for good: 0, deleted: 2");
 	facts->is_spool_full = true;
 	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full: packets are dropped");
+	/* Another run counts from nothing, and knows nothing of what the one before refused. */
+	facts->spool.refused = 0;
+	expect_flush(fixture, "100000000000000.5.7", 409, "restarted meanwhile; see the log\n");
+	facts->spool.lost = 0;
+	facts->started_real_ns = facts->real_ns - 1;
+	expect_flush(fixture, "100000000000000.0.0", 409, "restarted meanwhile; see the log\n");
 }
 
 int main(void)
