@@ -100,22 +100,32 @@ static int replace(int folder_fd, const char *name, mode_t mode, const void *byt
 		error_errno(err, "rename");
 		goto failed;
 	}
-	return file_sync_folder(folder_fd, err);
+	return 0;
 failed:
 	(void)unlinkat(folder_fd, temporary, 0);
 	return error_wrap(err, "%s", name);
 }
 
+int file_replace_in_place(int folder_fd, const char *name, const void *bytes, size_t length,
+			  struct error *err)
+{
+	return replace(folder_fd, name, 0640, bytes, length, err);
+}
+
 int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
 		 struct error *err)
 {
-	return replace(folder_fd, name, 0640, bytes, length, err);
+	if (replace(folder_fd, name, 0640, bytes, length, err) < 0)
+		return -1;
+	return file_sync_folder(folder_fd, err);
 }
 
 int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
 			struct error *err)
 {
-	return replace(folder_fd, name, 0600, bytes, length, err);
+	if (replace(folder_fd, name, 0600, bytes, length, err) < 0)
+		return -1;
+	return file_sync_folder(folder_fd, err);
 }
 
 int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_text,

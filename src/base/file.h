@@ -26,7 +26,13 @@ int file_checksum(int fd, uint32_t *ret_crc32c, struct error *err)
 /* Make the names in a folder durable. File systems that cannot sync a folder (EINVAL) are fine. */
 int file_sync_folder(int folder_fd, struct error *err) __attribute__((warn_unused_result));
 
-/* Replace NAME with these bytes, whole or not at all, durable: temporary name, fsync, rename. */
+/*
+ * Replace NAME with these bytes, whole or not at all: temporary name, fsync, rename. Until the folder is synced,
+ * a power failure may bring back what was there before.
+ */
+int file_replace_in_place(int folder_fd, const char *name, const void *bytes, size_t length,
+			  struct error *err) __attribute__((warn_unused_result));
+/* The same, durable: the folder is synced. If only that fails, NAME is replaced all the same. */
 int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
 		 struct error *err) __attribute__((warn_unused_result));
 /* The same, for nobody else to read: mode 0600. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "spool/name.h"
@@ -15,10 +16,18 @@ int spool_facts_write(struct spool *spool, const char *name, const struct segmen
 {
 	char bytes[SEGMENT_FACTS_MAX];
 	struct text facts = text_over(bytes, sizeof bytes);
+	struct error syncing;
 
 	segment_encode(segment, &facts);
 	assert(!facts.is_cut);
-	return file_replace(spool->folder_fd[SPOOL_FACTS], name, facts.bytes, facts.length, err);
+	if (file_replace_in_place(spool->folder_fd[SPOOL_FACTS], name, facts.bytes, facts.length,
+				  err) < 0)
+		return -1;
+	/* Whoever looks finds them: a failure here must not have them told once more. */
+	if (file_sync_folder(spool->folder_fd[SPOOL_FACTS], &syncing) < 0)
+		log_debug("facts may be those of before after a power failure",
+			  log_text("name", name), log_reason(&syncing));
+	return 0;
 }
 
 /* 0 if there are facts, -1 with err if there are none that can be used. */

@@ -147,7 +147,7 @@ void spool_entry_done(struct spool_entry *entry);
 /* What is to be known of an attempt while the disk does not take it; NULL: nothing. Wipes what was. */
 void spool_entry_set_attempt(struct spool_entry *entry, const char *text);
 
-/* Facts, written durably. */
+/* Facts, written durably as far as the folder can be synced. After an error those of before are there. */
 int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,
 		      struct error *err) __attribute__((warn_unused_result));
 /* -1 with err if there are none, or none that can be used. */

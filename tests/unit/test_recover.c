@@ -320,6 +320,34 @@ static void test_packets_that_the_disk_did_not_keep_are_counted(void **state)
 	(void)close(claimed.fd);
 }
 
+/* Once, also when the folder cannot be synced in which it is noted that they are. */
+static void test_packets_that_the_disk_did_not_keep_are_counted_once(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	const struct segment told = { .node = "n",
+				      .interface = "eth0",
+				      .packets = MEMBERS * PACKETS_PER_MEMBER };
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT);
+	make_file(&file, &format_pcap, &codec_gzip);
+	begin(fixture, name, file.bytes, file.member_end[1]);
+	assert_int_equal(spool_note_facts(fixture->spool, name, &told, &err), 0);
+	spool_abandon(fixture->spool, name);
+	unsynced_folder = "facts";
+	recover(fixture);
+	unsynced_folder = NULL;
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	recover(fixture);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(claimed.segment.drops[DROP_DISK], 2 * PACKETS_PER_MEMBER);
+	assert_lost(fixture, DROP_DISK, 2 * PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+}
+
 static void test_packets_that_the_disk_kept_none_of_are_counted(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
@@ -574,6 +602,7 @@ int main(void)
 		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
 		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
 		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted),
+		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted_once),
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
 		SPOOL_TEST(test_packets_that_no_facts_tell_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),

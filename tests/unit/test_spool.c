@@ -577,6 +577,29 @@ static void assert_next_tells_budget(struct fixture *fixture, const char *name, 
 }
 
 /* A disk that takes the facts and then not the note: the note is cleared as soon as it does. */
+/* Facts whose name is not durable are there all the same: nobody else tells what they tell. */
+static void test_facts_that_are_in_place_tell(void **state)
+{
+	static const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 7 };
+	const struct segment segment = { .node = "n", .packets = 10, .bytes = 9 };
+	struct fixture *fixture = *state;
+	struct spool_claim claimed[2];
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	spool_carry(fixture->spool, drops);
+	begin(fixture, first, "123456789", 9);
+	unsynced_folder = "facts";
+	assert_int_equal(spool_publish(fixture->spool, first, &segment, &err), 0);
+	unsynced_folder = NULL;
+	publish(fixture, second);
+	for (int i = 0; i < 2; i++) {
+		claimed[i] = claim(fixture, SPOOL_OLDEST_FIRST);
+		assert_int_equal(claimed[i].segment.drops[DROP_BUDGET], i == 0 ? 7 : 0);
+		(void)close(claimed[i].fd);
+	}
+}
+
 static void test_what_was_told_is_cleared_when_the_disk_takes_it(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1173,6 +1196,7 @@ int main(void)
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
 		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
 		SPOOL_TEST(test_a_crash_while_telling_counts_once),
+		SPOOL_TEST(test_facts_that_are_in_place_tell),
 		SPOOL_TEST(test_what_was_told_is_cleared_when_the_disk_takes_it),
 		SPOOL_TEST(test_a_deletion_that_fails_is_not_told),
 		SPOOL_TEST(test_a_damaged_note_is_no_obstacle),
