@@ -565,6 +565,39 @@ static void test_stop_while_the_one_before_hangs(void **state)
 	assert_true(waiting(fixture) >= 1);
 }
 
+/* No thread can be started, as with a limit on them: nothing blocks, and a stop ends the one before, too. */
+static void test_reload_without_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	pthread_attr_t usual, huge;
+	struct uploader *before;
+
+	start(fixture);
+	expect_wake(fixture);
+	before = fixture->uploader;
+	assert_int_equal(uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
+				      &fixture->uploader, &fixture->err),
+			 0);
+	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_attr_init(&huge), 0);
+	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
+	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	assert_int_equal(uploader_start(fixture->uploader, before, fixture->spool, fixture->wake_fd,
+					&fixture->err),
+			 -1);
+	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	(void)pthread_attr_destroy(&usual);
+	(void)pthread_attr_destroy(&huge);
+	assert_non_null(strstr(fixture->err.message, "start thread"));
+	uploader_drain(fixture->uploader);
+	assert_true(uploader_is_drained(fixture->uploader));
+	uploader_stop(fixture->uploader);
+	publish(fixture, "abc", name);
+	(void)usleep(100000);
+	assert_int_equal(waiting(fixture), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -586,6 +619,7 @@ int main(void)
 		TEST(test_reload_takes_the_place),
 		TEST(test_reload_away_from_a_share_that_hangs),
 		TEST(test_stop_while_the_one_before_hangs),
+		TEST(test_reload_without_threads),
 	};
 	struct error err;
 
