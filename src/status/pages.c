@@ -155,6 +155,12 @@ static void answer_reload(const struct pages_actions *actions, const struct page
 		return;
 	if (actions->reload(actions->context, &notes, &err) == 0) {
 		(void)fprintf(out, "configuration reloaded\n%s", bytes);
+		return;
+	}
+	actions->gather(actions->context, &facts);
+	if (facts.phase == STATUS_STOPPING) {
+		reply->status = HTTP_UNPROCESSABLE;
+		(void)fprintf(out, "reload failed half-way, recording ends: %s\n", err.message);
 	} else if (err.kind == ERROR_TRANSIENT) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out, "%s\n", err.message);
