@@ -116,6 +116,7 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 		.chunks_free = chunk_pool_free(&daemon->pool),
 		.is_spool_full = spool_is_full(daemon->spool),
 		.trouble = daemon->trouble,
+		.trouble_reason = "",
 	};
 	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
 
@@ -123,7 +124,8 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 	facts.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
 	facts.spool = daemon->totals;
 	if (daemon->uploader)
-		uploader_trouble(daemon->uploader, daemon->trouble, sizeof daemon->trouble);
+		facts.trouble_reason = uploader_trouble(daemon->uploader, daemon->trouble,
+							sizeof daemon->trouble);
 	if (daemon->lanes)
 		lanes_describe(daemon->lanes, &interfaces);
 	facts.interfaces = daemon->interfaces;

@@ -75,7 +75,7 @@ static void report_status(struct daemon *daemon)
 	if (!spool_totals(daemon->spool, &totals))
 		return; /* the spool is busy: the next tick tells it */
 	text_format_size(totals.bytes, size);
-	uploader_trouble(daemon->uploader, trouble, sizeof trouble);
+	(void)uploader_trouble(daemon->uploader, trouble, sizeof trouble);
 	if (daemon->lanes) {
 		text_append(&line, "recording ");
 		lanes_describe(daemon->lanes, &line);

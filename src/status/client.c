@@ -251,6 +251,23 @@ static int run_reload(const struct peer *peer)
 	}
 }
 
+/* Say the lines that were not said yet. *said: those that were, to be freed. */
+static void say_news(char **said, const char *lines)
+{
+	while (*lines) {
+		size_t length = strcspn(lines, "\n");
+		cleanup_free char *line = mem_printf("\n%.*s\n", (int)length, lines);
+		char *before = *said;
+
+		if (!strstr(before, line)) {
+			fputs(line + 1, stderr);
+			*said = mem_printf("%s%s", before, line);
+			free(before);
+		}
+		lines += length + (lines[length] == '\n');
+	}
+}
+
 /* Ask until there is more to say than "not yet". How far it is, and what keeps it, is told: each once. */
 static int ask_until_done(const struct peer *peer, const char *method, const char *page,
 			  char **said, struct answer *ret_answer)
@@ -266,10 +283,7 @@ static int ask_until_done(const struct peer *peer, const char *method, const cha
 			answer.text = NULL;
 			return 0;
 		}
-		if (strcmp(*said, answer.body) != 0)
-			fputs(answer.body, stderr);
-		free(*said);
-		*said = mem_strdup(answer.body);
+		say_news(said, answer.body);
 		sleep_ms(FLUSH_POLL_MS);
 	}
 }

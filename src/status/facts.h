@@ -53,8 +53,9 @@ struct status_facts {
 	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
-	const char *interfaces; /* "eth0,eth1 (away)" */
-	const char *trouble;    /* "uploads failing since 12 min: …", or "" */
+	const char *interfaces;     /* "eth0,eth1 (away)" */
+	const char *trouble;        /* "uploads failing since 12 min: …", or "" */
+	const char *trouble_reason; /* of it, without the time */
 };
 
 bool facts_is_awaited(const struct status_facts *facts, const char *name);

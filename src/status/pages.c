@@ -263,9 +263,10 @@ static void answer_flush_progress(const struct pages_actions *actions,
 			    out);
 	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
 		reply->status = HTTP_ACCEPTED;
-		(void)fprintf(out, "%" PRIu64 " segment%s\n%s%s", waiting,
-			      waiting == 1 ? " waits" : "s wait", facts.trouble,
-			      *facts.trouble ? "\n" : "");
+		(void)fprintf(out, "%" PRIu64 " segment%s\n", waiting,
+			      waiting == 1 ? " waits" : "s wait");
+		if (*facts.trouble_reason)
+			(void)fprintf(out, "uploads are failing: %s\n", facts.trouble_reason);
 	} else if (facts.spool.refused > flush.refused || facts.spool.lost > flush.lost) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out,

@@ -2,9 +2,9 @@
 #include "upload/trouble.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define LOG_EVERY        10
 #define SECONDS_A_MINUTE 60
@@ -43,14 +43,18 @@ bool trouble_idle(struct trouble *trouble, struct trouble_worker *worker)
 	return trouble->worked_ms >= worker->failed_ms && recover(trouble, worker);
 }
 
-void trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out, size_t size)
+const char *trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out, size_t size)
 {
 	uint64_t seconds = (now_ms - trouble->since_ms) / CLOCK_MS_PER_S;
 	bool is_long = seconds >= SECONDS_A_MINUTE;
+	struct text text = text_over(out, size);
+	size_t reason;
 
-	out[0] = '\0';
-	if (trouble->workers > 0)
-		(void)snprintf(out, size, "uploads failing since %" PRIu64 " %s: %s",
-			       is_long ? seconds / SECONDS_A_MINUTE : seconds,
-			       is_long ? "min" : "s", trouble->last.message);
+	if (trouble->workers == 0)
+		return out;
+	text_append(&text, "uploads failing since %" PRIu64 " %s: ",
+		    is_long ? seconds / SECONDS_A_MINUTE : seconds, is_long ? "min" : "s");
+	reason = text.length;
+	text_append(&text, "%s", trouble->last.message);
+	return out + reason;
 }

@@ -33,5 +33,9 @@ bool trouble_worked(struct trouble *trouble, struct trouble_worker *worker, uint
 /* The worker has nothing to send. True if the trouble is over with it. */
 bool trouble_idle(struct trouble *trouble, struct trouble_worker *worker);
 
-/* "uploads failing since 12 min: …"; empty when there is no trouble. Copies at most size bytes. */
-void trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out, size_t size);
+/*
+ * "uploads failing since 12 min: …"; empty when there is no trouble. Copies at most size bytes. Returns where
+ * in out the reason begins, which stays the same while the time goes on.
+ */
+const char *trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out,
+			     size_t size);

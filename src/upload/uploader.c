@@ -499,9 +499,12 @@ void uploader_stop(struct uploader *uploader)
 		uploader_stop(uploader->before);
 }
 
-void uploader_trouble(struct uploader *uploader, char *out, size_t size)
+const char *uploader_trouble(struct uploader *uploader, char *out, size_t size)
 {
+	const char *reason;
+
 	(void)pthread_mutex_lock(&uploader->lock);
-	trouble_describe(&uploader->trouble, clock_monotonic_ms(), out, size);
+	reason = trouble_describe(&uploader->trouble, clock_monotonic_ms(), out, size);
 	(void)pthread_mutex_unlock(&uploader->lock);
+	return reason;
 }

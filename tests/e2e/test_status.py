@@ -712,6 +712,27 @@ def test_rotate_and_flush(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def test_flush_waits_and_says_each_thing_once(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.gcs.fault("*", status=503, times=0)
+    lab.send(100)
+    flush = subprocess.Popen([program(), "flush", "-o", lab.spool], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+    daemon.wait_log("upload failed, will be tried again")
+    time.sleep(5)
+    equal(flush.poll(), None, "flush waits")
+    lab.gcs.clear_faults()
+    equal(run_command(lab, "flush", timeout=60)[:2], (0, "all is uploaded\n"), "another flush")
+    out, said = flush.communicate(timeout=60)
+    equal((flush.returncode, out), (0, "all is uploaded\n"), "flush: " + said)
+    lines = said.splitlines()
+    equal(len(lines), len(set(lines)), "lines that are repeated: " + said)
+    equal(sum(each.startswith("uploads are failing: ") for each in lines), 1, "why it waits: " + said)
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_flush_has_what_a_crash_left(lab):
     """A segment that is to be recovered is none of those that are uploaded yet."""
     lab.link()

@@ -59,23 +59,23 @@ static void test_trouble_is_told_once_and_now_and_then(void **state)
 
 	(void)state;
 	error_set(&err, ERROR_TRANSIENT, "no route");
-	trouble_describe(&trouble, 5000, line, sizeof line);
+	assert_string_equal(trouble_describe(&trouble, 5000, line, sizeof line), "");
 	assert_string_equal(line, "");
 	assert_true(trouble_failed(&trouble, &one, 1000, &err));
 	assert_false(trouble_failed(&trouble, &two, 2000, &err));
 	for (int i = 3; i < 10; i++)
 		assert_false(trouble_failed(&trouble, &one, 3000, &err));
 	assert_true(trouble_failed(&trouble, &one, 4000, &err));
-	trouble_describe(&trouble, 31000, line, sizeof line);
+	assert_string_equal(trouble_describe(&trouble, 31000, line, sizeof line), "no route");
 	assert_string_equal(line, "uploads failing since 30 s: no route");
-	trouble_describe(&trouble, 121000, line, sizeof line);
+	assert_string_equal(trouble_describe(&trouble, 121000, line, sizeof line), "no route");
 	assert_string_equal(line, "uploads failing since 2 min: no route");
 
 	/* It is over when the last worker is through. */
 	assert_false(trouble_worked(&trouble, &one, 5000));
 	assert_true(trouble_worked(&trouble, &two, 6000));
 	assert_false(trouble_worked(&trouble, &two, 7000));
-	trouble_describe(&trouble, 8000, line, sizeof line);
+	assert_string_equal(trouble_describe(&trouble, 8000, line, sizeof line), "");
 	assert_string_equal(line, "");
 	assert_true(trouble_failed(&trouble, &two, 9000, &err));
 }

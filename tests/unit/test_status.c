@@ -57,6 +57,7 @@ static int set_up(void **state)
 		.stages = { well, well, well },
 		.interfaces = "eth0",
 		.trouble = "",
+		.trouble_reason = "",
 	};
 	fixture->actions = (struct pages_actions){ .context = fixture, .gather = gather };
 	*state = fixture;
