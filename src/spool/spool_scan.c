@@ -131,6 +131,8 @@ static void replace_known(struct spool *spool, size_t known)
 {
 	size_t kept = 0;
 
+	if (spool->count == 0) /* there may be no list */
+		return;
 	qsort(spool->entries + known, spool->count - known, sizeof *spool->entries,
 	      compare_entries);
 	for (size_t i = 0; i < known; i++) {
