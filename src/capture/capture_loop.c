@@ -217,10 +217,14 @@ static void stop_counting(struct capture *capture, uint64_t real_ns)
 	capture->is_counting = false;
 }
 
-/* Nothing was in the ring lately, and nothing that belongs to us can be any more. */
-static bool is_drained(const struct capture *capture, int dispatched, uint64_t end_ns)
+/*
+ * Nothing was in the ring, which was looked into after looked_ns, and nothing that belongs to us can come any
+ * more. The time before the look counts: this thread may have stood still since.
+ */
+static bool is_drained(const struct capture *capture, int dispatched, uint64_t looked_ns,
+		       uint64_t end_ns)
 {
-	return clock_monotonic_ns() >= end_ns && (dispatched <= 0 || capture->is_past_until);
+	return looked_ns >= end_ns && (dispatched <= 0 || capture->is_past_until);
 }
 
 /* The ring did not run empty in time: what is left in it is lost, and told. */
@@ -240,12 +244,13 @@ static void give_up_ring(struct capture *capture)
  */
 static void drain_ring(struct capture *capture, uint64_t end_ns)
 {
-	uint64_t give_up_ns = end_ns + DRAIN_NS_MAX;
+	uint64_t give_up_ns = end_ns + DRAIN_NS_MAX, looked_ns;
 	int dispatched;
 
 	do {
 		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
 
+		looked_ns = clock_monotonic_ns();
 		capture_beat(capture);
 		stop_counting(capture, clock_real_ns());
 		(void)poll(&ring, 1, DRAIN_POLL_MS);
@@ -255,7 +260,7 @@ static void drain_ring(struct capture *capture, uint64_t end_ns)
 			give_up_ring(capture);
 			return;
 		}
-	} while (!is_drained(capture, dispatched, end_ns));
+	} while (!is_drained(capture, dispatched, looked_ns, end_ns));
 }
 
 static void read_limits(struct capture *capture)
@@ -313,8 +318,11 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	}
 }
 
-/* What is due with or without a packet. */
-static void do_what_is_due(struct capture *capture)
+/*
+ * What is due with or without a packet. looked_ns: real time before the ring was read to its end; 0: it was
+ * not. What ends with its time ends when it was over by then, or packets of it could still be unread.
+ */
+static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 {
 	uint64_t real_ns = clock_real_ns();
 	const char *reason = atomic_exchange(&capture->end_reason, NULL);
@@ -330,7 +338,8 @@ static void do_what_is_due(struct capture *capture)
 	case ROTATE_SIZE: /* is for packets */
 		break;
 	case ROTATE_TIME:
-		end_segment_on_time(capture, real_ns);
+		if (rotate_now(&capture->rotate, looked_ns, LATENCY_NS) == ROTATE_TIME)
+			end_segment_on_time(capture, real_ns);
 		break;
 	case ROTATE_SET_BACK:
 		end_segment_on_set_back(capture, real_ns);
@@ -383,6 +392,7 @@ static void read_packets(struct capture *capture)
 			{ .fd = is_paused ? -1 : capture->device.fd, .events = POLLIN },
 			{ .fd = capture->wake_fd, .events = POLLIN },
 		};
+		uint64_t looked_ns = clock_real_ns();
 		eventfd_t ignored;
 
 		capture_beat(capture);
@@ -397,7 +407,7 @@ static void read_packets(struct capture *capture)
 			sit_out_pause(capture);
 		if (dispatched < 0)
 			return;
-		do_what_is_due(capture);
+		do_what_is_due(capture, dispatched < DISPATCH_PACKETS ? looked_ns : 0);
 	}
 }
 

@@ -96,7 +96,7 @@ def test_signal_ends_the_segment(lab):
         for expected in range(1, 6):
             time.sleep(random.uniform(0.05, 0.3))
             daemon.end_segment()
-            lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= expected, 5, "%d objects" % expected)
+            lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= expected, 60, "%d objects" % expected)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
     lab.check_numbers(objects, traffic["sent"])
@@ -110,7 +110,7 @@ def test_signal_without_traffic(lab):
     daemon = lab.daemon("-G", "0").start_ready()
     lab.send(7)
     daemon.end_segment()
-    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 5, "an object")
+    lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 60, "an object")
     equal(lab.objects()[0].number("packets"), 7, "packets")
     equal(daemon.stop(), 0, "exit status")
 
