@@ -39,9 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		fuzz_require(err.kind == ERROR_CONFIG && !account.kind && !account.description);
 	} else {
 		fuzz_require(account.kind && account.description);
+		/* Other kinds do not look at these keys. */
 		if (strcmp(account.kind->type, "external_account") == 0)
 			check_url(file, "token_url");
-		check_url(file, "service_account_impersonation_url");
+		if (strcmp(account.kind->type, "external_account") == 0 ||
+		    strcmp(account.kind->type, "impersonated_service_account") == 0)
+			check_url(file, "service_account_impersonation_url");
 	}
 	credentials_account_done(&account);
 	credentials_free_json(file);
