@@ -132,7 +132,7 @@ def test_reload_away_from_a_share_that_hangs(lab):
         daemon.end_segment()
         lab.gcs.wait_for(lambda: lab.gcs.names(), 30, "an object")
         lab.check_numbers(lab.objects(), range(100, 200))
-        equal(len(lab.spool_files("sending")), 1, "files that are being sent")
+        wait_until(lambda: len(lab.spool_files("sending")) == 1, 20, "the hanging file alone")
         # The stop waits for nothing that hangs.
         equal(daemon.stop(), 0, "exit status")
         share.heal()
