@@ -32,8 +32,8 @@ const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT] = {
 	  "Reload the configuration; say what of it needs a restart, or why it is refused, with exit "
 	  "status 1." },
 	{ "flush", CONF_ACTION_FLUSH,
-	  "End the open segments, upload all that waits, and return when it is done, however long "
-	  "the destination is away; exit status 1 if something was lost." },
+	  "End the open segments and return when all is uploaded, however long that takes; exit "
+	  "status 1 if something was lost." },
 	{ "healthz", CONF_ACTION_HEALTHZ,
 	  "Print liveness as /healthz does; exit status 1 if it fails." },
 	{ "readyz", CONF_ACTION_READYZ,
