@@ -37,8 +37,8 @@ void own_traffic_init(struct own_traffic *own, struct connections *table, int li
 
 /*
  * Almost no packet is ours, and these bits say so: the place of a pair of ports, the same in both
- * directions. Uploads that fail leave several connections in the list, each of which would cost every TCP packet a
- * nanosecond or two.
+ * directions. Uploads that fail leave several connections in the list, and every TCP packet would be compared
+ * with each of them.
  */
 static unsigned port_bit(in_port_t one, in_port_t other)
 {
