@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "status/client.h"
 
 static int print_version(void)

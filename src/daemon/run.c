@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "daemon_notify.h"
-#include "daemon_private.h"
-#include "daemon_privileges.h"
+#include "daemon/service_manager.h"
+#include "daemon/daemon_state.h"
+#include "daemon/privileges.h"
 #include "upload/http.h"
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* --check-config: what a start does until it would change something, and what it would run into later. */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "daemon_private.h"
-#include "daemon_privileges.h"
+#include "daemon/daemon_state.h"
+#include "daemon/privileges.h"
 #include "upload/http.h"
 
 #define CGROUP_LIMIT     "/sys/fs/cgroup/memory.max" /* of a container, as it sees itself */

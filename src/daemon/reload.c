@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon_notify.h"
-#include "daemon_private.h"
+#include "daemon/service_manager.h"
+#include "daemon/daemon_state.h"
 
 static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf, struct text *notes)
 {

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon_private.h"
+#include "daemon/daemon_state.h"
 
 /* By the default route; what was "auto" before stays it while there is none. */
 static void find_auto(struct daemon *daemon, const char *words)

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon_notify.h"
-#include "daemon_private.h"
+#include "daemon/service_manager.h"
+#include "daemon/daemon_state.h"
 #include "record/recover.h"
 #include "status/health.h"
 

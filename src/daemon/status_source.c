@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon_private.h"
+#include "daemon/daemon_state.h"
 #include "status/client.h"
 #include "status/system.h"
 

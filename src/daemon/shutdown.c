@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon_notify.h"
-#include "daemon_private.h"
+#include "daemon/service_manager.h"
+#include "daemon/daemon_state.h"
 
 #define STOP_POLL_US UINT64_C(100000)
 /*
