@@ -9,7 +9,7 @@
 #include "base/connections.h"
 #include "base/counters.h"
 #include "base/errands.h"
-#include "daemon_lanes.h"
+#include "pipeline/pipeline.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
 #include "status/history.h"

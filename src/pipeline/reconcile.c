@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon_lanes_private.h"
+#include "pipeline/pipeline_private.h"
 
 static const struct link any_link = { .name = "any", .is_up = true };
 

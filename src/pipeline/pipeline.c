@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon_lanes_private.h"
+#include "pipeline/pipeline_private.h"
 
 #define RETRY_MS UINT64_C(1000)
 /* Of what does not fit the configuration: interfaces are changed, too, and not only configurations. */

@@ -2,7 +2,7 @@
 #pragma once
 /* The set of lanes as a whole (daemon_lanes.c), how it follows the links (daemon_lanes_follow.c), one lane. */
 
-#include "daemon_lanes.h"
+#include "pipeline/pipeline.h"
 
 /* Lanes for each interface that may be recorded: those that end, and those that wait, take room too. */
 #define LANES_FACTOR 3

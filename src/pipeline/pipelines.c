@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon_lanes.h"
+#include "pipeline/pipeline.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "daemon_lanes_private.h"
+#include "pipeline/pipeline_private.h"
 
 /* So many names are in a status line. */
 #define NAMES_MAX 8
