@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
 #include "status/client.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)

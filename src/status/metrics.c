@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "status/health.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 #define PREFIX "kube_node_tracer_"
 

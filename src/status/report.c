@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "status/health.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 /* "Now" is this long, forecasts go by all that is remembered. */
 #define RATE_WINDOW_MS UINT64_C(10000)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 struct trend *trend_new(void)
 {

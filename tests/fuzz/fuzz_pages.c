@@ -9,7 +9,7 @@
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/pages.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 struct world {
 	struct conf conf;

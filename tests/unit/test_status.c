@@ -13,7 +13,7 @@
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/pages.h"
-#include "status/system.h"
+#include "netif/system.h"
 
 #define NOW_MS UINT64_C(1000000)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/links.h"
+#include "netif/links.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

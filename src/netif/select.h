@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "capture/links.h"
+#include "netif/links.h"
 
 /* The links as they are now, and what "auto" stands for among them ("" if for nothing). */
 struct interfaces_view {

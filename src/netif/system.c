@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/system.h"
+#include "netif/system.h"
 
 #include <inttypes.h>
 #include <net/if.h>

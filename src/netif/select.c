@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/interfaces.h"
+#include "netif/select.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
