@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "capture/capture_private.h"
-#include "capture/filter.h"
+#include "filter/filter.h"
 
 #define AGREE_MS  50 /* until all CPUs stamp packets when they arrive (net_enable_timestamp()) */
 #define NS_PER_US 1000

@@ -6,7 +6,7 @@
 
 #include "base/thread.h"
 #include "capture/capture.h"
-#include "capture/device.h"
+#include "capture/pcap_device.h"
 #include "capture/own_traffic.h"
 #include "capture/rotate.h"
 

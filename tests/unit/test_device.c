@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "capture/device.h"
+#include "capture/pcap_device.h"
 
 static void test_counters_of_32_bits_wrap(void **state)
 {

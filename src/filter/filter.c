@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/filter.h"
+#include "filter/filter.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/device.h"
+#include "capture/pcap_device.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "capture/filter.h"
+#include "filter/filter.h"
 #include "packet/format.h"
 
 #define SNAPLEN_MAX  262144 /* what 0 means, as with tcpdump */
