@@ -20,9 +20,9 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "packet/format.h"
-#include "record/packer.h"
-#include "record/write_behind.h"
-#include "spool/name.h"
+#include "record/compressor.h"
+#include "segment/write_behind.h"
+#include "segment/name.h"
 
 #define POP_MS     1000 /* at most, so that the watchdog sees a beat */
 #define READY_MANY 4    /* with so many waiting, the newest one is not read soon */

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/queue.h"
 #include "packet/chunk.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 #include "spool/spool.h"
 
 struct recorder;

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "packet/chunk.h"
 #include "packet/format.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 /* A crash right after the beginning leaves no more; in a larger file there were packets. */
 #define SMALL_BYTES 4096

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 int spool_open(const char *directory, struct counters *counters, struct spool **ret_spool,

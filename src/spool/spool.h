@@ -22,7 +22,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "spool/budget.h"
-#include "spool/segment.h"
+#include "segment/segment.h"
 
 struct spool;
 

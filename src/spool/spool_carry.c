@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define CARRIED_FILE SPOOL_CARRIED_FILE

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 /* A file that the spool itself makes, in its root folder or in one of those below. */

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define FAILURES_BEFORE_HOLD 3

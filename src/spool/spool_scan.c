@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define DEPTH_MAX 32 /* of folders that are not ours */

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 
 struct keeper {
 	struct spool *spool;

@@ -17,7 +17,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "conf/conf.h"
-#include "spool/segment.h"
+#include "segment/segment.h"
 #include "upload/rate.h"
 
 struct sink;        /* one destination */

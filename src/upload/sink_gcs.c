@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 
 #define CHUNK_UNIT (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
 

@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "packet/chunk.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 #define ROUNDS         5
 #define LEVELS_MAX     4 /* the higher ones of zstd are for archives */

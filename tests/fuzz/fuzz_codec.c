@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Members of a file that a crash cut, or worse; and the way there and back of whatever was captured. */
 #include "fuzz.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 #define OUT_MAX 65536 /* a member that unpacks to more than it may is none */
 

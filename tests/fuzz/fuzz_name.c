@@ -6,7 +6,7 @@
 #include <ctype.h>
 
 #include "fuzz.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "upload/gcs_format.h"
 #include "upload/http_url.h"
 

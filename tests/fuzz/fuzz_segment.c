@@ -4,7 +4,7 @@
  * operator or another version left.
  */
 #include "fuzz.h"
-#include "spool/segment.h"
+#include "segment/segment.h"
 #include "spool/spool_private.h"
 
 static void read_carried(const uint8_t *bytes, size_t size)

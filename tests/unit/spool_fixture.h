@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "spool/spool.h"
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */

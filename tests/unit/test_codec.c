@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "packet/chunk.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd };
 

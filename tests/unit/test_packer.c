@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "packet/chunk.h"
-#include "record/packer.h"
+#include "record/compressor.h"
 
 struct step {
 	unsigned free_percent;

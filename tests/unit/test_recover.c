@@ -4,7 +4,7 @@
 #include "spool_fixture.h"
 
 #include "packet/format.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 #include "record/recorder.h"
 #include "record/recover.h"
 #include "spool/spool_private.h"

@@ -7,8 +7,8 @@
 #include "unit.h"
 
 #include "spool/budget.h"
-#include "spool/name.h"
-#include "spool/segment.h"
+#include "segment/name.h"
+#include "segment/segment.h"
 
 #define WHEN UINT64_C(1763886600123000000) /* 2025-11-23T08:30:00.123Z */
 

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http_fixture.h"
-#include "spool/name.h"
+#include "segment/name.h"
 #include "upload/uploader.h"
 
 #define PATIENCE_MS 20000

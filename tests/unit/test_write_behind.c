@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "record/write_behind.h"
+#include "segment/write_behind.h"
 
 #define PART_BYTES ((size_t)1 << 20)
 #define PARTS      20

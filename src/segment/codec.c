@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/codec.h"
+#include "segment/codec.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
-#include "spool/segment.h"
+#include "segment/segment.h"
 
 /* Write the file name into out. Characters of the interface's name that are not allowed become '-'. */
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,

@@ -2,7 +2,7 @@
 /* No compression: the records as they are. */
 #include <string.h>
 
-#include "record/codec.h"
+#include "segment/codec.h"
 
 static struct codec_state *state_new(void)
 {

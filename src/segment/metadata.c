@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "spool/segment.h"
+#include "segment/segment.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/counters.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 struct packer {
 	struct counters *counters;

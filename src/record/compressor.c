@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/packer.h"
+#include "record/compressor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

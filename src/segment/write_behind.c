@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/write_behind.h"
+#include "segment/write_behind.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -7,7 +7,7 @@
 #include <isa-l/igzip_lib.h>
 
 #include "base/mem.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 /* RFC 1952: ten bytes before the deflate stream, eight after it; RFC 1951: stored blocks. */
 enum {

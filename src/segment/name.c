@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "spool/name.h"
+#include "segment/name.h"
 
 #include <ctype.h>
 #include <stdio.h>

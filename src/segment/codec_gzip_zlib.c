@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 #define GZIP_WINDOW (15 + 16) /* the largest window, with a gzip header (zlib.h) */
 

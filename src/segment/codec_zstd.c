@@ -4,7 +4,7 @@
 #include <zstd.h>
 
 #include "base/mem.h"
-#include "record/codec.h"
+#include "segment/codec.h"
 
 /* The fastest level does next to nothing: what "stored" is in zstd. */
 #define LEVEL_STORED (-131072)
