@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "daemon/daemon_state.h"
 #include "daemon/privileges.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 #define CGROUP_LIMIT     "/sys/fs/cgroup/memory.max" /* of a container, as it sees itself */
 #define CGROUP_LIMIT_MAX 32

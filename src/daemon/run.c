@@ -14,7 +14,7 @@
 #include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 #include "daemon/privileges.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 /*
  * Every interface may hold one chunk (two sets of them during a reload), the rest is the queue between

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 struct credentials;
 

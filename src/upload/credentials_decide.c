@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "upload/tellable.h"
+#include "http/redact.h"
 
 #define DESCRIPTION_MAX 300
 

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 #define KEY_FILE_MAX 65536
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 /* The least that allows creating objects; there is no scope for that alone. */
 #define CREDENTIALS_SCOPE "https://www.googleapis.com/auth/devstorage.read_write"

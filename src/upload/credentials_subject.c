@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "upload/credentials.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 /* A JSON object may hold more than the token. */
 #define SOURCE_MAX  65536

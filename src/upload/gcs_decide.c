@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "upload/http.h"
+#include "http/http.h"
 
 #define BIT(phase) (1u << (phase))
 enum {

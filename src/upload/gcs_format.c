@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 #define FIELDS            "fields=generation,size,crc32c"
 #define FIELDS_AND_ID     FIELDS ",metadata"

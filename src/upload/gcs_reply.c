@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "upload/tellable.h"
+#include "http/redact.h"
 
 static const char *first_reason(const json_t *error)
 {

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
 #define VALUE_MAX     (HTTP_URL_MAX + 1)

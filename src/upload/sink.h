@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "segment/segment.h"
-#include "upload/rate.h"
+#include "http/rate.h"
 
 struct sink;        /* one destination */
 struct sink_worker; /* one thread's connection to it */

@@ -10,7 +10,7 @@
 #include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
 #include "upload/gcs_session.h"
-#include "upload/http.h"
+#include "http/http.h"
 #include "upload/sink.h"
 
 struct sink {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The head of a reply, line by line as libcurl hands it over: from whoever answers. */
 #include "fuzz.h"
-#include "upload/http_parts.h"
+#include "http/http_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "segment/name.h"
 #include "upload/gcs_format.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 static int sign(int order)
 {

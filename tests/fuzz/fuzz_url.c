@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a URL leads. */
 #include "fuzz.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

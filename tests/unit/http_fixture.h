@@ -19,7 +19,7 @@
 #include "base/connections.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "upload/http.h"
+#include "http/http.h"
 
 #define COUNT_OF(array)     (sizeof(array) / sizeof *(array))
 #define SERVER_REQUESTS_MAX 32

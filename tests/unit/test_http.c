@@ -15,9 +15,9 @@
 
 #include "base/clock.h"
 #include "http_fixture.h"
-#include "upload/http_parts.h"
-#include "upload/http_url.h"
-#include "upload/sockets.h"
+#include "http/http_parts.h"
+#include "http/url.h"
+#include "http/sockets.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "upload/rate.h"
+#include "http/rate.h"
 
 #define MS    CLOCK_NS_PER_MS
 #define START (1000 * CLOCK_NS_PER_S)

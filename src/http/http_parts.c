@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/http_parts.h"
+#include "http/http_parts.h"
 
 #include <errno.h>
 #include <openssl/x509_vfy.h>

@@ -4,9 +4,9 @@
 
 #include <curl/curl.h>
 
-#include "upload/http.h"
-#include "upload/http_parts.h"
-#include "upload/sockets.h"
+#include "http/http.h"
+#include "http/http_parts.h"
+#include "http/sockets.h"
 
 struct http {
 	CURL *easy;

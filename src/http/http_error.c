@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why there was no reply, in words that an operator can use and that tell no secret. */
-#include "upload/http_private.h"
+#include "http/http_private.h"
 
 #include "base/mem.h"
-#include "upload/http_url.h"
+#include "http/url.h"
 
 /* What libcurl says of a failure, or only its kind where that may tell too much. */
 static const char *reason_of(const struct http *http, CURLcode code)

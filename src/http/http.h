@@ -17,7 +17,7 @@
 #include "base/connections.h"
 #include "base/error.h"
 #include "conf/conf.h"
-#include "upload/rate.h"
+#include "http/rate.h"
 
 struct http;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/http_url.h"
+#include "http/url.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/rate.h"
+#include "http/rate.h"
 
 #include <time.h>
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "upload/http.h"
+#include "http/http.h"
 
 uint64_t http_body_bytes(const struct http_request *request);
 /*

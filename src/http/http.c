@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/http.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "upload/http_parts.h"
-#include "upload/http_private.h"
-#include "upload/http_url.h"
-#include "upload/sockets.h"
+#include "http/http_parts.h"
+#include "http/http_private.h"
+#include "http/url.h"
+#include "http/sockets.h"
 
 #define CONNECTIONS_KEPT     4L      /* storage, token endpoint and room for one change each */
 #define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the usual 64 KiB */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/tellable.h"
+#include "http/redact.h"
 
 #include <ctype.h>
 #include <stdlib.h>
