@@ -6,7 +6,7 @@
  * is it that is there?).
  */
 
-#include "upload/credentials.h"
+#include "google/credentials.h"
 #include "upload/gcs_decide.h"
 #include "upload/gcs_format.h"
 #include "upload/gcs_session.h"

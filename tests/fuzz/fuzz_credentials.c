@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A credentials file of any kind. */
 #include "fuzz.h"
-#include "upload/credentials.h"
-#include "upload/credentials_private.h"
+#include "google/credentials.h"
+#include "google/credentials_private.h"
 
 /* Looked at without the parser that made the decision: what was accepted does not lead elsewhere. */
 static void check_url(const json_t *file, const char *key)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the IAM credentials API answers. */
 #include "fuzz.h"
-#include "upload/credentials.h"
-#include "upload/credentials_private.h"
+#include "google/credentials.h"
+#include "google/credentials_private.h"
 
 #define NOW_S UINT64_C(1795422600)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
 #include "fuzz.h"
-#include "upload/credentials.h"
-#include "upload/credentials_jwt.h"
-#include "upload/credentials_private.h"
+#include "google/credentials.h"
+#include "google/jwt.h"
+#include "google/credentials_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a token endpoint or a metadata server answers, with a token or without. */
 #include "fuzz.h"
-#include "upload/credentials.h"
-#include "upload/credentials_private.h"
+#include "google/credentials.h"
+#include "google/credentials_private.h"
 
 /* What is told of a refusal is one line, and no word of it is as long as a token. */
 static void check_refusal(const char *body)

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "http_fixture.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 #define TOKEN_REPLY(token, seconds)                                                      \
 	REPLY("200 OK", "Content-Type: application/json\r\nMetadata-Flavor: Google\r\n", \

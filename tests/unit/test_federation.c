@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "credentials_fixture.h"
-#include "upload/credentials_jwt.h"
-#include "upload/credentials_private.h"
+#include "google/jwt.h"
+#include "google/credentials_private.h"
 
 #define AUDIENCE \
 	"//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"

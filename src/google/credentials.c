@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 /* The metadata server hands out the same token until about four minutes before its end. */
 #define REFRESH_EARLY_MS (225 * CLOCK_MS_PER_S)

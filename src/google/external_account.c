@@ -4,15 +4,15 @@
  * Google's security token service (RFC 8693), and, where the file says so, that token for one of a service
  * account. https://google.aip.dev/auth/4117
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <openssl/evp.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "upload/credentials.h"
-#include "upload/credentials_jwt.h"
+#include "google/credentials.h"
+#include "google/jwt.h"
 
 #define FORM                                                                                 \
 	"grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Atoken-exchange"          \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A person's login, as `gcloud auth application-default login` leaves it: a refresh token. */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include "base/mem.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 struct authorized_user {
 	char *url;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Key files: read, checked and wiped. */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>

@@ -3,7 +3,7 @@
  * A token of a service account for the token of somebody who may speak for it: the IAM credentials API's
  * generateAccessToken, https://cloud.google.com/iam/docs/reference/credentials/rest.
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 #define EXCHANGE_MS        30000
 #define LIFETIME_DEFAULT_S 3600

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/credentials_jwt.h"
+#include "google/jwt.h"
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>

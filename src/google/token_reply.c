@@ -3,7 +3,7 @@
  * What is done about a reply that is no token: one table over service, status and RFC 6749's "error". That
  * there was no reply is http_send()'s to tell, whatever was asked.
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * a projected service account token), or a URL. Programs are never run, and what only a virtual machine of
  * another cloud could sign is not supported.
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 #include "http/url.h"
 
 /* A JSON object may hold more than the token. */

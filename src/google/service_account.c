@@ -3,14 +3,14 @@
  * A service account's key: a statement signed with it is exchanged for a token (RFC 7523), or is itself the
  * token (https://google.aip.dev/auth/4111), which spares the token service.
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "upload/credentials.h"
-#include "upload/credentials_jwt.h"
+#include "google/credentials.h"
+#include "google/jwt.h"
 
 #define JWT_SECONDS        3600 /* the most that is accepted */
 #define CLOCK_SKEW_SECONDS 10   /* an `iat` in the server's future is refused */

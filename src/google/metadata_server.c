@@ -3,7 +3,7 @@
  * The metadata server of a Google Cloud machine, or of GKE's Workload Identity. Reached over plain HTTP on
  * the node itself; its reply has to carry the header that no captive portal knows.
  */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <string.h>
 #include <strings.h>

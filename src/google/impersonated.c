@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A service account that is spoken for by another account, whose key or login the file holds. */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <string.h>
 
 #include "base/mem.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 struct impersonated {
 	struct credentials_account source;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Token services (RFC 6749): what they are asked and what they answer. */
-#include "upload/credentials_private.h"
+#include "google/credentials_private.h"
 
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "upload/credentials.h"
+#include "google/credentials.h"
 
 #define EXCHANGE_MS        30000
 #define LIFETIME_DEFAULT_S 600 /* where the reply does not tell */
