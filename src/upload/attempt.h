@@ -7,7 +7,7 @@
 
 #include "conf/conf.h"
 #include "spool/spool.h"
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 struct attempt_context {
 	const struct conf *conf;

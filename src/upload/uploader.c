@@ -13,8 +13,8 @@
 #include "base/thread.h"
 #include "upload/attempt.h"
 #include "upload/backoff.h"
-#include "upload/sink.h"
-#include "upload/trouble.h"
+#include "sink/sink.h"
+#include "upload/outage.h"
 
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000

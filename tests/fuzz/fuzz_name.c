@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 #include "segment/name.h"
-#include "upload/gcs_format.h"
+#include "sink/gcs/gcs_format.h"
 #include "http/url.h"
 
 static int sign(int order)

@@ -3,7 +3,7 @@
 #include <ctype.h>
 
 #include "fuzz.h"
-#include "upload/gcs_session.h"
+#include "sink/gcs/gcs_session.h"
 
 static const struct gcs_target target = { "https://storage.googleapis.com",
 					  "googleapis.com",

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "upload/backoff.h"
-#include "upload/trouble.h"
+#include "upload/outage.h"
 
 static void test_ceiling_doubles_up_to_64_s(void **state)
 {

@@ -16,7 +16,7 @@
 
 #include "base/checksum.h"
 #include "http_fixture.h"
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 #define BYTES  700000 /* more than two blocks */
 #define NAME   "node-1_20261123T083000.123Z_eth0_00000001.pcap.gz"

@@ -10,10 +10,10 @@
 
 #include "base/checksum.h"
 #include "http_fixture.h"
-#include "upload/gcs_decide.h"
-#include "upload/gcs_format.h"
-#include "upload/gcs_session.h"
-#include "upload/sink.h"
+#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_format.h"
+#include "sink/gcs/gcs_session.h"
+#include "sink/sink.h"
 
 #define CHUNK               (UINT64_C(8) << 20)
 #define LARGE               (CHUNK + 100000)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/sink_gcs_private.h"
+#include "sink/gcs/gcs.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/gcs_reply.h"
+#include "sink/gcs/gcs_reply.h"
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/gcs_session.h"
+#include "sink/gcs/gcs_session.h"
 
 #include <inttypes.h>
 #include <openssl/crypto.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Google Cloud Storage by its JSON API: gs://BUCKET[/PREFIX]. */
-#include "upload/sink_gcs_private.h"
+#include "sink/gcs/gcs.h"
 
 #include <stdio.h>
 #include <string.h>

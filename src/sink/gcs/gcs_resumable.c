@@ -5,7 +5,7 @@
  * The session is kept beside the segment, so that the next attempt goes on with it, whichever worker makes
  * it, and in whichever run.
  */
-#include "upload/sink_gcs_private.h"
+#include "sink/gcs/gcs.h"
 
 #include <inttypes.h>
 #include <stdio.h>

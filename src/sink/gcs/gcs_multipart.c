@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "upload/sink_gcs_private.h"
+#include "sink/gcs/gcs.h"
 
 #define BOUNDARY "kube-node-tracer-"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/trouble.h"
+#include "upload/outage.h"
 
 #include <inttypes.h>
 

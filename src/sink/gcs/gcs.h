@@ -7,11 +7,11 @@
  */
 
 #include "google/credentials.h"
-#include "upload/gcs_decide.h"
-#include "upload/gcs_format.h"
-#include "upload/gcs_session.h"
+#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_format.h"
+#include "sink/gcs/gcs_session.h"
 #include "http/http.h"
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 struct sink {
 	struct sink_base base;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files lie there as objects would,
  * DIR/[PREFIX/]NODE/NAME. The path is taken as it stands: "%20" is no blank.
  */
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "upload/sink_gcs_private.h"
+#include "sink/gcs/gcs.h"
 
 #define MISMATCHES_MAX \
 	3 /* then it is the segment's fault, or this network never carries it whole */

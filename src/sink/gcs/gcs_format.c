@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/gcs_format.h"
+#include "sink/gcs/gcs_format.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "upload/sink.h"
+#include "sink/sink.h"
 
 #define GCS_NAME_MAX       1024 /* bytes of an object name */
 #define GCS_GENERATION_MAX 20   /* digits */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/gcs_decide.h"
+#include "sink/gcs/gcs_retry.h"
 
 #include <stddef.h>
 
