@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
-#include "status/client.h"
+#include "cli/control_client.h"
 
 static int print_version(void)
 {

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
-#include "status/client.h"
+#include "cli/control_client.h"
 #include "netif/system.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"

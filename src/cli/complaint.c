@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/complaint.h"
+#include "cli/complaint.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/client.h"
+#include "cli/control_client.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spool/spool.h"
-#include "status/complaint.h"
+#include "cli/complaint.h"
 #include "status/listener.h"
 
 #define ANSWER_MAX         ((size_t)1 << 20)
