@@ -8,7 +8,7 @@
 
 #include "base/connections.h"
 #include "base/counters.h"
-#include "base/errands.h"
+#include "base/jobs.h"
 #include "pipeline/pipeline.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "status/facts.h"
+#include "status/snapshot.h"
 
 /* Of one rule: what it found. */
 struct health_finding {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "status/facts.h"
+#include "status/snapshot.h"
 
 #define HISTORY_STEP_MS 10000
 #define HISTORY_SAMPLES 361 /* an hour, and the point that it begins with */

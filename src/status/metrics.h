@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "status/facts.h"
+#include "status/snapshot.h"
 
 enum metrics_format {
 	METRICS_PROMETHEUS,  /* text format 0.0.4 */

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "status/pages.h"
+#include "status/routes.h"
 
 struct server;
 

@@ -8,7 +8,7 @@
 #include "status/history.h"
 #include "status/listener.h"
 #include "status/metrics.h"
-#include "status/pages.h"
+#include "status/routes.h"
 #include "netif/system.h"
 
 struct world {

@@ -11,7 +11,7 @@
 
 #include "base/checksum.h"
 #include "base/clock.h"
-#include "base/errands.h"
+#include "base/jobs.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"

@@ -12,7 +12,7 @@
 #include "status/history.h"
 #include "status/listener.h"
 #include "status/metrics.h"
-#include "status/pages.h"
+#include "status/routes.h"
 #include "netif/system.h"
 
 #define NOW_MS UINT64_C(1000000)

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "status/facts.h"
+#include "status/snapshot.h"
 
 /* page.html, as the build made it. */
 extern const unsigned char overview_html[];

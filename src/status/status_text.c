@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Over 400 lines because both forms of the report, for people and for machines, are in one place. */
-#include "status/report.h"
+#include "status/status_text.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "status/facts.h"
+#include "status/snapshot.h"
 
 void report_write(FILE *out, const struct status_facts *facts);
 void report_write_json(FILE *out, const struct status_facts *facts);

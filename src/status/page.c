@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/overview.h"
+#include "status/page.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/errands.h"
+#include "base/jobs.h"
 
 #include <sys/eventfd.h>
 

@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "status/facts.h"
-#include "status/overview.h"
+#include "status/snapshot.h"
+#include "status/page.h"
 
 /* What the daemon does for the pages. */
 struct pages_actions {
