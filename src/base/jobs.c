@@ -6,111 +6,111 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-struct errand {
-	struct errand *next;
+struct job {
+	struct job *next;
 	void (*run)(void *context);
 	void *context;
 };
 
-struct errands {
+struct jobs {
 	struct thread thread;
 	int wake_fd;
 
-	pthread_mutex_t lock; /* for what follows; never held while an errand runs */
+	pthread_mutex_t lock; /* for what follows; never held while an job runs */
 	pthread_cond_t changed;
-	struct errand *first, **end;
+	struct job *first, **end;
 	size_t left;
 	bool is_stopping;
 };
 
 /* The next one, waiting for it; NULL when there will be none. */
-static struct errand *next_errand(struct errands *errands)
+static struct job *next_job(struct jobs *jobs)
 {
-	struct errand *errand;
+	struct job *job;
 
-	(void)pthread_mutex_lock(&errands->lock);
-	while (!errands->first && !errands->is_stopping)
-		(void)pthread_cond_wait(&errands->changed, &errands->lock);
-	errand = errands->first;
-	if (errand && !(errands->first = errand->next))
-		errands->end = &errands->first;
-	(void)pthread_mutex_unlock(&errands->lock);
-	return errand;
+	(void)pthread_mutex_lock(&jobs->lock);
+	while (!jobs->first && !jobs->is_stopping)
+		(void)pthread_cond_wait(&jobs->changed, &jobs->lock);
+	job = jobs->first;
+	if (job && !(jobs->first = job->next))
+		jobs->end = &jobs->first;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return job;
 }
 
-static void note_done(struct errands *errands)
+static void note_done(struct jobs *jobs)
 {
 	bool are_all_done;
 
-	(void)pthread_mutex_lock(&errands->lock);
-	are_all_done = --errands->left == 0;
-	(void)pthread_mutex_unlock(&errands->lock);
-	if (are_all_done && errands->wake_fd >= 0)
-		(void)eventfd_write(errands->wake_fd, 1);
+	(void)pthread_mutex_lock(&jobs->lock);
+	are_all_done = --jobs->left == 0;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	if (are_all_done && jobs->wake_fd >= 0)
+		(void)eventfd_write(jobs->wake_fd, 1);
 }
 
 static void run(void *context)
 {
-	struct errands *errands = context;
-	struct errand *errand;
+	struct jobs *jobs = context;
+	struct job *job;
 
-	while ((errand = next_errand(errands))) {
-		errand->run(errand->context);
-		free(errand);
-		note_done(errands);
+	while ((job = next_job(jobs))) {
+		job->run(job->context);
+		free(job);
+		note_done(jobs);
 	}
 }
 
-int errands_start(int wake_fd, struct errands **ret_errands, struct error *err)
+int jobs_start(int wake_fd, struct jobs **ret_jobs, struct error *err)
 {
-	struct errands *errands = mem_calloc(1, sizeof *errands);
+	struct jobs *jobs = mem_calloc(1, sizeof *jobs);
 
-	errands->wake_fd = wake_fd;
-	errands->end = &errands->first;
-	(void)pthread_mutex_init(&errands->lock, NULL);
-	thread_cond_init(&errands->changed);
-	if (thread_start(&errands->thread, "errands", run, errands, err) < 0) {
-		errands_stop(errands);
+	jobs->wake_fd = wake_fd;
+	jobs->end = &jobs->first;
+	(void)pthread_mutex_init(&jobs->lock, NULL);
+	thread_cond_init(&jobs->changed);
+	if (thread_start(&jobs->thread, "jobs", run, jobs, err) < 0) {
+		jobs_stop(jobs);
 		return -1;
 	}
-	*ret_errands = errands;
+	*ret_jobs = jobs;
 	return 0;
 }
 
-struct errands *errands_stop(struct errands *errands)
+struct jobs *jobs_stop(struct jobs *jobs)
 {
-	if (!errands)
+	if (!jobs)
 		return NULL;
-	(void)pthread_mutex_lock(&errands->lock);
-	errands->is_stopping = true;
-	(void)pthread_cond_signal(&errands->changed);
-	(void)pthread_mutex_unlock(&errands->lock);
-	thread_join(&errands->thread);
-	(void)pthread_cond_destroy(&errands->changed);
-	(void)pthread_mutex_destroy(&errands->lock);
-	free(errands);
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->is_stopping = true;
+	(void)pthread_cond_signal(&jobs->changed);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	thread_join(&jobs->thread);
+	(void)pthread_cond_destroy(&jobs->changed);
+	(void)pthread_mutex_destroy(&jobs->lock);
+	free(jobs);
 	return NULL;
 }
 
-void errands_add(struct errands *errands, void (*run_errand)(void *context), void *context)
+void jobs_add(struct jobs *jobs, void (*run_job)(void *context), void *context)
 {
-	struct errand *errand = mem_alloc(sizeof *errand);
+	struct job *job = mem_alloc(sizeof *job);
 
-	*errand = (struct errand){ .run = run_errand, .context = context };
-	(void)pthread_mutex_lock(&errands->lock);
-	*errands->end = errand;
-	errands->end = &errand->next;
-	errands->left++;
-	(void)pthread_cond_signal(&errands->changed);
-	(void)pthread_mutex_unlock(&errands->lock);
+	*job = (struct job){ .run = run_job, .context = context };
+	(void)pthread_mutex_lock(&jobs->lock);
+	*jobs->end = job;
+	jobs->end = &job->next;
+	jobs->left++;
+	(void)pthread_cond_signal(&jobs->changed);
+	(void)pthread_mutex_unlock(&jobs->lock);
 }
 
-size_t errands_left(struct errands *errands)
+size_t jobs_left(struct jobs *jobs)
 {
 	size_t left;
 
-	(void)pthread_mutex_lock(&errands->lock);
-	left = errands->left;
-	(void)pthread_mutex_unlock(&errands->lock);
+	(void)pthread_mutex_lock(&jobs->lock);
+	left = jobs->left;
+	(void)pthread_mutex_unlock(&jobs->lock);
 	return left;
 }

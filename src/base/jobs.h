@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the main thread must not wait for (the disk, other threads): errands, done one after the other by
+ * What the main thread must not wait for (the disk, other threads): jobs, done one after the other by
  * a thread of their own. Main adds them and sees when they are done; one that never ends, because a disk
  * hangs, keeps the ones after it waiting, and nobody else.
  */
@@ -11,15 +11,15 @@
 
 #include "base/error.h"
 
-struct errands;
+struct jobs;
 
-/* wake_fd: an eventfd that is written to whenever the last of the errands is done; -1: nobody is told. */
-int errands_start(int wake_fd, struct errands **ret_errands, struct error *err)
+/* wake_fd: an eventfd that is written to whenever the last of the jobs is done; -1: nobody is told. */
+int jobs_start(int wake_fd, struct jobs **ret_jobs, struct error *err)
 	__attribute__((warn_unused_result));
 /* Wait until all are done, and end the thread. */
-struct errands *errands_stop(struct errands *errands);
+struct jobs *jobs_stop(struct jobs *jobs);
 
-/* run(context) is called on the errands' thread, after those that were added before. Never blocks. */
-void errands_add(struct errands *errands, void (*run)(void *context), void *context);
+/* run(context) is called on the jobs' thread, after those that were added before. Never blocks. */
+void jobs_add(struct jobs *jobs, void (*run)(void *context), void *context);
 /* How many are not done, the one under way included. */
-size_t errands_left(struct errands *errands);
+size_t jobs_left(struct jobs *jobs);

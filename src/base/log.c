@@ -104,10 +104,10 @@ static bool needs_quotes(const char *value)
 	return false;
 }
 
-static void append_facts(struct text *line, const struct log_fact *facts, size_t fact_count)
+static void append_facts(struct text *line, const struct log_field *facts, size_t fact_count)
 {
 	for (size_t i = 0; i < fact_count; i++) {
-		const struct log_fact *fact = &facts[i];
+		const struct log_field *fact = &facts[i];
 
 		if (!fact->key)
 			continue;
@@ -122,7 +122,7 @@ static void append_facts(struct text *line, const struct log_fact *facts, size_t
 	}
 }
 
-static void write_text(enum log_level level, const char *sentence, const struct log_fact *facts,
+static void write_text(enum log_level level, const char *sentence, const struct log_field *facts,
 		       size_t fact_count)
 {
 	char bytes[LINE_MAX_BYTES];
@@ -133,7 +133,7 @@ static void write_text(enum log_level level, const char *sentence, const struct 
 	write_line(&line);
 }
 
-static void write_json(enum log_level level, const char *sentence, const struct log_fact *facts,
+static void write_json(enum log_level level, const char *sentence, const struct log_field *facts,
 		       size_t fact_count)
 {
 	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
@@ -164,7 +164,7 @@ static void write_json(enum log_level level, const char *sentence, const struct 
 }
 
 /* Facts become fields KNT_KEY=value; the message carries them too, for a plain journalctl. */
-static void write_journal(enum log_level level, const char *sentence, const struct log_fact *facts,
+static void write_journal(enum log_level level, const char *sentence, const struct log_field *facts,
 			  size_t fact_count)
 {
 	char message[LINE_MAX_BYTES], priority[32], fields[FACTS_MAX][FIELD_MAX_BYTES];
@@ -205,7 +205,7 @@ static void write_journal(enum log_level level, const char *sentence, const stru
 		write_text(level, sentence, facts, fact_count);
 }
 
-void log_write(enum log_level level, const char *sentence, const struct log_fact *facts,
+void log_write(enum log_level level, const char *sentence, const struct log_field *facts,
 	       size_t fact_count)
 {
 	if (!log_is_enabled(level))

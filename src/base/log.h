@@ -28,7 +28,7 @@ enum log_format {
 	LOG_FORMAT_JSON,
 };
 
-struct log_fact {
+struct log_field {
 	const char *key; /* lower-case words with underscores; NULL: not a fact */
 	const char *text;
 	uint64_t number;
@@ -42,7 +42,7 @@ struct log_fact {
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 
-void log_write(enum log_level level, const char *sentence, const struct log_fact *facts,
+void log_write(enum log_level level, const char *sentence, const struct log_field *facts,
 	       size_t fact_count);
 
 #define log_text(name, value)                  \
@@ -59,12 +59,12 @@ void log_write(enum log_level level, const char *sentence, const struct log_fact
 	}
 
 /* log_notice("capture started", log_text("interface", name), log_number("snaplen", 96)); */
-#define log_facts_(level, sentence, ...)                                               \
-	log_write((level), (sentence), (const struct log_fact[]){ {}, ##__VA_ARGS__ }, \
-		  sizeof((const struct log_fact[]){ {}, ##__VA_ARGS__ }) /             \
-			  sizeof(struct log_fact))
-#define log_error(sentence, ...)   log_facts_(LOG_LEVEL_ERROR, sentence, ##__VA_ARGS__)
-#define log_warning(sentence, ...) log_facts_(LOG_LEVEL_WARNING, sentence, ##__VA_ARGS__)
-#define log_notice(sentence, ...)  log_facts_(LOG_LEVEL_NOTICE, sentence, ##__VA_ARGS__)
-#define log_info(sentence, ...)    log_facts_(LOG_LEVEL_INFO, sentence, ##__VA_ARGS__)
-#define log_debug(sentence, ...)   log_facts_(LOG_LEVEL_DEBUG, sentence, ##__VA_ARGS__)
+#define log_fields_(level, sentence, ...)                                               \
+	log_write((level), (sentence), (const struct log_field[]){ {}, ##__VA_ARGS__ }, \
+		  sizeof((const struct log_field[]){ {}, ##__VA_ARGS__ }) /             \
+			  sizeof(struct log_field))
+#define log_error(sentence, ...)   log_fields_(LOG_LEVEL_ERROR, sentence, ##__VA_ARGS__)
+#define log_warning(sentence, ...) log_fields_(LOG_LEVEL_WARNING, sentence, ##__VA_ARGS__)
+#define log_notice(sentence, ...)  log_fields_(LOG_LEVEL_NOTICE, sentence, ##__VA_ARGS__)
+#define log_info(sentence, ...)    log_fields_(LOG_LEVEL_INFO, sentence, ##__VA_ARGS__)
+#define log_debug(sentence, ...)   log_fields_(LOG_LEVEL_DEBUG, sentence, ##__VA_ARGS__)

@@ -43,16 +43,16 @@ struct daemon {
 	struct interfaces_view view;
 	unsigned auto_index; /* of the interface that "auto" stands for; 0: none */
 	bool is_links_error_told;
-	struct lanes *lanes;
-	struct errands *errands; /* what main must not wait for */
+	struct pipelines *pipelines;
+	struct jobs *jobs; /* what main must not wait for */
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
 
 	sd_event *loop;
-	int wake_fd; /* the uploader or the errands have something to tell */
+	int wake_fd; /* the uploader or the jobs have something to tell */
 	enum phase phase;
 	uint64_t started_ms, started_real_ns;
-	atomic_bool is_stopping; /* the errands look at it */
+	atomic_bool is_stopping; /* the jobs look at it */
 	enum stop_step step;
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
 	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */
@@ -66,7 +66,7 @@ struct daemon {
 	struct trend *trend;
 	struct history *history;
 	struct spool_totals totals; /* as the spool told last */
-	char interfaces[DAEMON_STATUS_MAX], trouble[DAEMON_STATUS_MAX];
+	char interfaces[DAEMON_STATUS_MAX], outage[DAEMON_STATUS_MAX];
 	bool is_listen_failing;
 	uint64_t listen_again_ms; /* monotonic; 0: no need to */
 	struct error failure;     /* why the loop ended; ERROR_NONE: a signal asked for it */
@@ -90,8 +90,8 @@ int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 			  void *context);
 /* While stopping: take the next step if the last is done; leave the loop at the end or the deadline. */
 void daemon_go_on_stopping(struct daemon *daemon);
-/* An errand: lanes_join(). */
-void daemon_join_lanes(void *lanes);
+/* An job: pipelines_join(). */
+void daemon_join_pipelines(void *pipelines);
 
 /* daemon_reload.c: SIGHUP. */
 /*
@@ -109,17 +109,17 @@ int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_u
 /* Where the configuration says; what fails is logged here, and tried again each tick that it is time. */
 int daemon_listen(struct daemon *daemon, struct error *err);
 /* What the pages and the rules go by, now. */
-void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts);
+void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts);
 /* Each second. */
 void daemon_tick_status(struct daemon *daemon);
-/* daemon_links.c. Before lanes are opened or checked: which interfaces there are, what "auto" stands for. */
+/* daemon_links.c. Before pipelines are opened or checked: which interfaces there are, what "auto" stands for. */
 int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 /* Warn of those that are asked for and not there. */
 void daemon_tell_missing(struct daemon *daemon, const struct conf *conf);
 /* The configuration stays what it was after all. */
 void daemon_forget_look(struct daemon *daemon);
-/* Interfaces may have come or gone, lanes may have ended: do what follows from that. */
+/* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */
 void daemon_follow_links(struct daemon *daemon);
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);
 

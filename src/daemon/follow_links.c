@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interfaces as the kernel tells of them: what "auto" stands for, and the lanes that follow. */
+/* The interfaces as the kernel tells of them: what "auto" stands for, and the pipelines that follow. */
 #include <stdio.h>
 #include <string.h>
 
@@ -91,7 +91,7 @@ void daemon_follow_links(struct daemon *daemon)
 	struct links_changes changes = { false, false };
 	struct error err;
 
-	if (!daemon->lanes)
+	if (!daemon->pipelines)
 		return; /* stopping */
 	if (links_read(daemon->links, &changes, &err) < 0 && !daemon->is_links_error_told) {
 		log_error("interfaces cannot be followed", log_reason(&err));
@@ -99,8 +99,8 @@ void daemon_follow_links(struct daemon *daemon)
 	}
 	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
 		find_auto(daemon, daemon->conf->capture_interface);
-	lanes_reap(daemon->lanes);
-	lanes_follow(daemon->lanes, &daemon->view);
+	pipelines_reap(daemon->pipelines);
+	pipelines_follow(daemon->pipelines, &daemon->view);
 }
 
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -110,7 +110,7 @@ int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *cont
 	(void)fd;
 	(void)events;
 	/* While stopping nobody reads them, and a message that stays would wake us for ever. */
-	if (!daemon->lanes)
+	if (!daemon->pipelines)
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	daemon_follow_links(daemon);
 	return 0;

@@ -31,7 +31,7 @@ static void become_ready(struct daemon *daemon)
 		return;
 	}
 	is_patient = clock_monotonic_ms() - daemon->started_ms < PATIENCE_MS;
-	is_live = lanes_are_live(daemon->lanes);
+	is_live = pipelines_are_live(daemon->pipelines);
 	if (is_patient && (probe == UPLOADER_PROBE_PENDING || !is_live))
 		return;
 	if (!is_live)
@@ -51,8 +51,8 @@ static void append_awaited(const struct daemon *daemon, struct text *line)
 	struct text names = text_over(bytes, sizeof bytes);
 	uint64_t left_out = counter_read(&daemon->counters.interfaces_left_out);
 
-	if (lanes_are_live(daemon->lanes))
-		lanes_describe_awaited(daemon->lanes, &names);
+	if (pipelines_are_live(daemon->pipelines))
+		pipelines_describe_awaited(daemon->pipelines, &names);
 	else
 		text_append(&names, "%s", daemon->conf->capture_interface);
 	if (*bytes)
@@ -64,7 +64,7 @@ static void append_awaited(const struct daemon *daemon, struct text *line)
 
 static void report_status(struct daemon *daemon)
 {
-	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], trouble[256];
+	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], outage[256];
 	struct text line = text_over(bytes, sizeof bytes);
 	uint64_t packets = counter_read(&daemon->counters.packets),
 		 discarded = counter_read(&daemon->counters.packets_discarded), drops = 0;
@@ -75,10 +75,10 @@ static void report_status(struct daemon *daemon)
 	if (!spool_totals(daemon->spool, &totals))
 		return; /* the spool is busy: the next tick tells it */
 	text_format_size(totals.bytes, size);
-	(void)uploader_trouble(daemon->uploader, trouble, sizeof trouble);
-	if (daemon->lanes) {
+	(void)uploader_outage(daemon->uploader, outage, sizeof outage);
+	if (daemon->pipelines) {
 		text_append(&line, "recording ");
-		lanes_describe(daemon->lanes, &line);
+		pipelines_describe(daemon->pipelines, &line);
 		append_awaited(daemon, &line);
 	} else {
 		text_append(&line, "stopping, uploading what waits");
@@ -89,8 +89,8 @@ static void report_status(struct daemon *daemon)
 		    (uintmax_t)(totals.ready + totals.sending), size);
 	if (totals.rejected > 0)
 		text_append(&line, ", %ju rejected", (uintmax_t)totals.rejected);
-	if (*trouble)
-		text_append(&line, "; %s", trouble);
+	if (*outage)
+		text_append(&line, "; %s", outage);
 	if (strcmp(bytes, daemon->status) != 0)
 		notify_status(bytes);
 	memcpy(daemon->status, bytes, sizeof bytes);
@@ -103,7 +103,7 @@ static int repeat_after(sd_event_source *source, uint64_t delay_us)
 	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* An errand: what the spool needs now and then. */
+/* An job: what the spool needs now and then. */
 static void keep_spool(void *context)
 {
 	struct daemon *daemon = context;
@@ -120,12 +120,13 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	const struct conf *conf = daemon->conf;
 
 	(void)now_us;
-	/* One at a time; and none between the end of a stop and its own errands. */
-	if (daemon->phase != PHASE_STOPPING && errands_left(daemon->errands) == 0)
-		errands_add(daemon->errands, keep_spool, daemon);
-	if (daemon->lanes)
-		lanes_pause(daemon->lanes, conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
-						   spool_is_full(daemon->spool));
+	/* One at a time; and none between the end of a stop and its own jobs. */
+	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->jobs) == 0)
+		jobs_add(daemon->jobs, keep_spool, daemon);
+	if (daemon->pipelines)
+		pipelines_pause(daemon->pipelines,
+				conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
+					spool_is_full(daemon->spool));
 	daemon_follow_links(daemon);
 	become_ready(daemon);
 	report_status(daemon);
@@ -139,7 +140,7 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
 	struct health_finding findings[HEALTH_RULES];
-	struct status_facts facts;
+	struct status_snapshot facts;
 	bool is_well;
 
 	(void)now_us;

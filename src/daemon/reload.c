@@ -42,7 +42,7 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
 	cleanup(uploader_cleanup) struct uploader *uploader = NULL;
-	struct lanes *lanes = NULL, *old_lanes = NULL;
+	struct pipelines *pipelines = NULL, *old_pipelines = NULL;
 	const struct codec *codec;
 	struct error reason;
 	int level;
@@ -59,21 +59,22 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
 	    (daemon_look_at_links(daemon, conf, err) < 0 ||
-	     lanes_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
-			true, &lanes, err) < 0))
+	     pipelines_open(conf, &daemon->view, &daemon->capture_context,
+			    &daemon->recorder_context, true, &pipelines, err) < 0))
 		return -1;
 
-	if (lanes && lanes_hand_over(&daemon->lanes, lanes, &old_lanes, err) < 0)
+	if (pipelines &&
+	    pipelines_hand_over(&daemon->pipelines, pipelines, &old_pipelines, err) < 0)
 		return -1;
-	if (old_lanes) {
-		errands_add(daemon->errands, daemon_join_lanes, old_lanes);
+	if (old_pipelines) {
+		jobs_add(daemon->jobs, daemon_join_pipelines, old_pipelines);
 		daemon_tell_missing(daemon, conf);
 	}
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
-	if (!lanes) {
-		if (lanes_configure(daemon->lanes, conf, err) < 0)
+	if (!pipelines) {
+		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
 			return -1;
-		lanes_end_segments(daemon->lanes, "reload");
+		pipelines_end_segments(daemon->pipelines, "reload");
 	}
 	uploader_configure(daemon->uploader, conf);
 	if (uploader) {
@@ -94,7 +95,7 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 			notes,
 			"status.listen %s cannot be served, and is tried again now and then: %s\n",
 			daemon->conf->status_listen, reason.message);
-	errands_add(daemon->errands, rescan, daemon->spool);
+	jobs_add(daemon->jobs, rescan, daemon->spool);
 	conf_free(old);
 	return 0;
 }
@@ -144,8 +145,7 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 
 void daemon_go_on_reloading(struct daemon *daemon)
 {
-	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING ||
-	    errands_left(daemon->errands) > 0)
+	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING || jobs_left(daemon->jobs) > 0)
 		return;
 	notify_ready();
 	daemon->is_reloading = false;

@@ -30,7 +30,7 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 	(void)source;
 	(void)signal;
 	if (daemon->phase != PHASE_STOPPING)
-		lanes_end_segments(daemon->lanes, "signal");
+		pipelines_end_segments(daemon->pipelines, "signal");
 	return 0;
 }
 
@@ -99,7 +99,7 @@ int daemon_prepare(struct daemon *daemon, struct error *err)
 	daemon->connections = connections_new();
 	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
 	    privileges_close_memory(conf, err) < 0 || daemon_look_at_links(daemon, conf, err) < 0 ||
-	    lanes_check(conf, &daemon->view, err) < 0)
+	    pipelines_check(conf, &daemon->view, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
 		if (reason.kind == ERROR_CONFIG)
@@ -142,7 +142,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 
-	if (errands_start(daemon->wake_fd, &daemon->errands, err) < 0)
+	if (jobs_start(daemon->wake_fd, &daemon->jobs, err) < 0)
 		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
@@ -163,10 +163,10 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.counters = &daemon->counters,
 		.wake_fd = daemon->wake_fd,
 	};
-	if (lanes_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
-		       false, &daemon->lanes, err) < 0)
+	if (pipelines_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
+			   false, &daemon->pipelines, err) < 0)
 		return -1;
-	if (lanes_start(daemon->lanes, err) < 0)
+	if (pipelines_start(daemon->pipelines, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, NULL, daemon->spool, daemon->wake_fd, err);
 }
@@ -176,7 +176,7 @@ static void log_start(const struct daemon *daemon)
 	char bytes[256];
 	struct text interfaces = text_over(bytes, sizeof bytes);
 
-	lanes_describe(daemon->lanes, &interfaces);
+	pipelines_describe(daemon->pipelines, &interfaces);
 	log_notice("recording", log_text("version", PACKAGE_VERSION),
 		   log_text("interface", interfaces.bytes),
 		   log_text("filter", daemon->conf->capture_filter),
@@ -202,10 +202,10 @@ static void log_end(struct daemon *daemon)
 void daemon_free(struct daemon *daemon)
 {
 	daemon->server = server_free(daemon->server);
-	if (daemon->lanes) /* the start failed */
-		lanes_end(daemon->lanes, "stop", clock_real_ns());
-	daemon->lanes = lanes_join(daemon->lanes);
-	daemon->errands = errands_stop(daemon->errands);
+	if (daemon->pipelines) /* the start failed */
+		pipelines_end(daemon->pipelines, "stop", clock_real_ns());
+	daemon->pipelines = pipelines_join(daemon->pipelines);
+	daemon->jobs = jobs_stop(daemon->jobs);
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
@@ -262,7 +262,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 		log_start(daemon);
 		result = run_loop(daemon, err);
 	}
-	if (daemon->phase == PHASE_STOPPING && errands_left(daemon->errands) > 0) {
+	if (daemon->phase == PHASE_STOPPING && jobs_left(daemon->jobs) > 0) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
 		if (daemon->step ==

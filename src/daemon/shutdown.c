@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stop, in flow order: no more packets, the last segments published, then uploads, newest first. The
- * steps that wait are errands, so that main hears the second signal and sees the deadline whatever a disk
+ * steps that wait are jobs, so that main hears the second signal and sees the deadline whatever a disk
  * or a network does; what is not done then is left to the recovery of the next start.
  */
 #include <string.h>
@@ -23,9 +23,9 @@
 /* So long the last segments may take, however short the deadline is and however many signals come. */
 #define CLOSE_MS UINT64_C(3000)
 
-void daemon_join_lanes(void *lanes)
+void daemon_join_pipelines(void *pipelines)
 {
-	lanes_join(lanes);
+	pipelines_join(pipelines);
 }
 
 static void stop_uploader(void *uploader)
@@ -67,8 +67,8 @@ static void begin_stop(struct daemon *daemon)
 	/* Without the timer there is still the tick. */
 	(void)sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, STOP_POLL_US, 0,
 					 on_stop_timer, daemon);
-	lanes_end(daemon->lanes, "stop", clock_real_ns());
-	errands_add(daemon->errands, daemon_join_lanes, take_ptr(daemon->lanes));
+	pipelines_end(daemon->pipelines, "stop", clock_real_ns());
+	jobs_add(daemon->jobs, daemon_join_pipelines, take_ptr(daemon->pipelines));
 }
 
 void daemon_fail(struct daemon *daemon, const struct error *err)
@@ -86,16 +86,16 @@ void daemon_go_on_stopping(struct daemon *daemon)
 
 	if (daemon->phase != PHASE_STOPPING)
 		return;
-	if (daemon->step == STOP_CLOSING && errands_left(daemon->errands) == 0) {
+	if (daemon->step == STOP_CLOSING && jobs_left(daemon->jobs) == 0) {
 		uploader_drain(daemon->uploader);
 		daemon->step = STOP_UPLOADING;
 	}
 	if (daemon->step == STOP_UPLOADING &&
 	    (uploader_is_drained(daemon->uploader) || now_ms >= daemon->break_off_at_ms)) {
-		errands_add(daemon->errands, stop_uploader, daemon->uploader);
+		jobs_add(daemon->jobs, stop_uploader, daemon->uploader);
 		daemon->step = STOP_ENDING;
 	}
-	if ((daemon->step == STOP_ENDING && errands_left(daemon->errands) == 0) ||
+	if ((daemon->step == STOP_ENDING && jobs_left(daemon->jobs) == 0) ||
 	    now_ms >= daemon->leave_at_ms)
 		(void)sd_event_exit(daemon->loop, 0);
 }

@@ -34,15 +34,15 @@ static uint64_t patience_ms(const struct daemon *daemon)
 
 static void count_interface(void *context, const struct interface_counters *interface)
 {
-	struct status_facts *facts = context;
+	struct status_snapshot *facts = context;
 
-	facts->lanes++;
-	facts->lanes_live += atomic_load(&interface->is_live) && system_is_up(interface->name);
+	facts->pipelines++;
+	facts->pipelines_live += atomic_load(&interface->is_live) && system_is_up(interface->name);
 }
 
 static void add_awaited(void *context, const char *name)
 {
-	struct status_facts *facts = context;
+	struct status_snapshot *facts = context;
 	size_t place = facts->awaited_count;
 
 	if (place == STATUS_AWAITED_MAX) {
@@ -66,20 +66,20 @@ static struct status_stage upload_stage(const struct daemon *daemon, uint64_t no
 	};
 }
 
-static void gather_stages(const struct daemon *daemon, struct status_facts *facts)
+static void gather_stages(const struct daemon *daemon, struct status_snapshot *facts)
 {
 	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
-	struct lanes_progress progress;
+	struct pipelines_progress progress;
 	char destination[1];
 
 	if (daemon->uploader)
 		facts->stages[2] = upload_stage(daemon, facts->now_ms, destination,
 						sizeof destination);
-	if (!daemon->lanes) /* stopping */
+	if (!daemon->pipelines) /* stopping */
 		return;
-	lanes_progress(daemon->lanes, &progress);
+	pipelines_progress(daemon->pipelines, &progress);
 	facts->left_out = counter_read(&daemon->counters.interfaces_left_out);
-	lanes_each_awaited(daemon->lanes, add_awaited, facts);
+	pipelines_each_awaited(daemon->pipelines, add_awaited, facts);
 	facts_each_interface(facts, count_interface, facts);
 	if (!progress.capture) /* no interface is there */
 		return;
@@ -95,14 +95,14 @@ static void gather_stages(const struct daemon *daemon, struct status_facts *fact
 						  patience_ms(daemon) };
 }
 
-void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
+void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts)
 {
 	static const enum status_phase phases[] = {
 		[PHASE_STARTING] = STATUS_STARTING,
 		[PHASE_RUNNING] = STATUS_RECORDING,
 		[PHASE_STOPPING] = STATUS_STOPPING,
 	};
-	struct status_facts facts = {
+	struct status_snapshot facts = {
 		.conf = daemon->conf,
 		.counters = &daemon->counters,
 		.trend = daemon->trend,
@@ -115,8 +115,8 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 		.chunks = daemon->pool.count,
 		.chunks_free = chunk_pool_free(&daemon->pool),
 		.is_spool_full = spool_is_full(daemon->spool),
-		.trouble = daemon->trouble,
-		.trouble_reason = "",
+		.outage = daemon->outage,
+		.outage_reason = "",
 	};
 	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
 
@@ -124,16 +124,16 @@ void daemon_gather(struct daemon *daemon, struct status_facts *ret_facts)
 	facts.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
 	facts.spool = daemon->totals;
 	if (daemon->uploader)
-		facts.trouble_reason = uploader_trouble(daemon->uploader, daemon->trouble,
-							sizeof daemon->trouble);
-	if (daemon->lanes)
-		lanes_describe(daemon->lanes, &interfaces);
+		facts.outage_reason = uploader_outage(daemon->uploader, daemon->outage,
+						      sizeof daemon->outage);
+	if (daemon->pipelines)
+		pipelines_describe(daemon->pipelines, &interfaces);
 	facts.interfaces = daemon->interfaces;
 	gather_stages(daemon, &facts);
 	*ret_facts = facts;
 }
 
-static void gather(void *context, struct status_facts *ret_facts)
+static void gather(void *context, struct status_snapshot *ret_facts)
 {
 	daemon_gather(context, ret_facts);
 }
@@ -147,7 +147,7 @@ static void end_segments(void *context)
 {
 	struct daemon *daemon = context;
 
-	lanes_end_segments(daemon->lanes, "command");
+	pipelines_end_segments(daemon->pipelines, "command");
 }
 
 static void hurry_spool(void *spool)
@@ -160,7 +160,7 @@ static void flush(void *context)
 	struct daemon *daemon = context;
 
 	end_segments(daemon);
-	errands_add(daemon->errands, hurry_spool, daemon->spool);
+	jobs_add(daemon->jobs, hurry_spool, daemon->spool);
 	uploader_hurry(daemon->uploader);
 }
 
@@ -251,7 +251,7 @@ static void sample(struct daemon *daemon, uint64_t now_ms)
 static void remember(struct daemon *daemon, uint64_t now_ms)
 {
 	struct history_sample sample;
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	if (!history_is_due(daemon->history, now_ms))
 		return;

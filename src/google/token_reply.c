@@ -105,10 +105,10 @@ static const char *describe(const json_t *reply, struct text *out)
 	word = word ? word : "no reason given";
 	description = description ? description
 				  : json_string_value(json_object_get(error, "message"));
-	tellable_append(out, word);
+	redact_append(out, word);
 	if (description && description[0]) {
 		text_append(out, ": ");
-		tellable_append(out, description);
+		redact_append(out, description);
 	}
 	return word;
 }
@@ -124,7 +124,7 @@ int credentials_judge(enum credentials_service service, const struct http_reply 
 
 	/* It is asked without a secret, and answers in plain text. */
 	if (service == CREDENTIALS_METADATA && !json)
-		tellable_append(&said, reply->body);
+		redact_append(&said, reply->body);
 	/* It may say anything, also the token. */
 	else if (service != CREDENTIALS_SOURCE)
 		row = find_row(service, reply->status, describe(json, &said));

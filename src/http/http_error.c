@@ -10,7 +10,7 @@ static const char *reason_of(const struct http *http, CURLcode code)
 {
 	const char *reason = http->reason;
 
-	return http_is_tellable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
+	return http_is_loggable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
 }
 
 /* Of the server's certificate or an https proxy's. */

@@ -69,7 +69,7 @@ ssize_t http_body_read(const struct http_request *request, uint64_t position, ch
 	return (ssize_t)length;
 }
 
-bool http_is_tellable(const char *reason, size_t capacity)
+bool http_is_loggable(const char *reason, size_t capacity)
 {
 	size_t length = strlen(reason);
 

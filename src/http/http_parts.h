@@ -38,7 +38,7 @@ struct http_headers {
  * May libcurl's words (in a buffer of this capacity) be passed on? They may repeat the URL of a proxy, also
  * one of the environment, password and all, or the beginning of it where they were cut.
  */
-bool http_is_tellable(const char *reason, size_t capacity);
+bool http_is_loggable(const char *reason, size_t capacity);
 /* Does this result of a verification (X509_V_ERR_*) tell of a certificate not valid yet, or no more? */
 bool http_is_out_of_time(long verify_result);
 

@@ -49,7 +49,7 @@ static void blank_session_ids(char *text)
 	}
 }
 
-void tellable_append(struct text *out, const char *said)
+void redact_append(struct text *out, const char *said)
 {
 	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 					"0123456789-._~+%=";

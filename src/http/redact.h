@@ -12,4 +12,4 @@
  * a row as one. A word that is as long as a token is told by its length, and the address of an upload session
  * without its id.
  */
-void tellable_append(struct text *out, const char *said);
+void redact_append(struct text *out, const char *said);

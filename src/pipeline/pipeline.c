@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One lane: its stages are made, started, joined and freed here. */
+/* One pipeline: its stages are made, started, joined and freed here. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -11,86 +11,87 @@
 /* Of what does not fit the configuration: interfaces are changed, too, and not only configurations. */
 #define REFUSED_RETRY_MS UINT64_C(60000)
 
-struct lane *lane_add(struct lanes *lanes, const struct link *link)
+struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *link)
 {
-	struct lane *lane = mem_calloc(1, sizeof *lane);
+	struct pipeline *pipeline = mem_calloc(1, sizeof *pipeline);
 
-	lane->index = link->index;
-	lane->is_up = link->is_up;
-	lane->noticed_ms = clock_monotonic_ms();
-	(void)snprintf(lane->name, sizeof lane->name, "%s", link->name);
-	lanes->list[lanes->count++] = lane;
-	return lane;
+	pipeline->index = link->index;
+	pipeline->is_up = link->is_up;
+	pipeline->noticed_ms = clock_monotonic_ms();
+	(void)snprintf(pipeline->name, sizeof pipeline->name, "%s", link->name);
+	pipelines->list[pipelines->count++] = pipeline;
+	return pipeline;
 }
 
-static void free_stages(struct lane *lane)
+static void free_stages(struct pipeline *pipeline)
 {
-	lane->capture = capture_free(lane->capture);
-	lane->recorder = recorder_free(lane->recorder);
+	pipeline->capture = capture_free(pipeline->capture);
+	pipeline->recorder = recorder_free(pipeline->recorder);
 }
 
-void lane_drop(struct lanes *lanes, size_t place)
+void pipeline_drop(struct pipelines *pipelines, size_t place)
 {
-	free_stages(lanes->list[place]);
-	free(lanes->list[place]);
-	lanes->list[place] = lanes->list[--lanes->count];
+	free_stages(pipelines->list[place]);
+	free(pipelines->list[place]);
+	pipelines->list[place] = pipelines->list[--pipelines->count];
 }
 
-int lane_make(struct lanes *lanes, struct lane *lane, struct error *err)
+int pipeline_make(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
 {
-	lane->recorder = recorder_new(&lanes->recorder_context, lane->name);
-	recorder_set_codec(lane->recorder, lanes->codec, lanes->level);
-	return capture_new(&lanes->capture_context, lanes->conf, lane->name, lane->index,
-			   &lane->capture, err);
+	pipeline->recorder = recorder_new(&pipelines->recorder_context, pipeline->name);
+	recorder_set_codec(pipeline->recorder, pipelines->codec, pipelines->level);
+	return capture_new(&pipelines->capture_context, pipelines->conf, pipeline->name,
+			   pipeline->index, &pipeline->capture, err);
 }
 
-void lane_join(struct lane *lane)
+void pipeline_join(struct pipeline *pipeline)
 {
-	if (lane->capture)
-		capture_join(lane->capture);
-	if (!lane->recorder)
+	if (pipeline->capture)
+		capture_join(pipeline->capture);
+	if (!pipeline->recorder)
 		return;
 	/* Closed by the capture, unless that never ran. */
-	queue_close(recorder_queue(lane->recorder));
-	recorder_join(lane->recorder);
+	queue_close(recorder_queue(pipeline->recorder));
+	recorder_join(pipeline->recorder);
 }
 
-int lane_start(struct lane *lane, enum capture_from from, struct error *err)
+int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct error *err)
 {
-	if (recorder_start(lane->recorder, err) < 0)
+	if (recorder_start(pipeline->recorder, err) < 0)
 		return -1;
-	return capture_start(lane->capture, recorder_queue(lane->recorder), from, err);
+	return capture_start(pipeline->capture, recorder_queue(pipeline->recorder), from, err);
 }
 
-bool lane_is_refused(const struct error *err)
+bool pipeline_is_refused(const struct error *err)
 {
 	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE;
 }
 
 /* It could not be opened, or ended by itself. Its interface may be on the way out: that will be told. */
-void lane_try_again_later(struct lane *lane, const struct error *err)
+void pipeline_try_again_later(struct pipeline *pipeline, const struct error *err)
 {
-	lane_join(lane);
-	lane->state = LANE_WAITING;
-	lane->retry_ms = clock_monotonic_ms() +
-			 (lane_is_refused(err) ? REFUSED_RETRY_MS : RETRY_MS);
-	if (!lane->is_failure_told && lane_is_refused(err))
+	pipeline_join(pipeline);
+	pipeline->state = PIPELINE_WAITING;
+	pipeline->retry_ms = clock_monotonic_ms() +
+			     (pipeline_is_refused(err) ? REFUSED_RETRY_MS : RETRY_MS);
+	if (!pipeline->is_failure_told && pipeline_is_refused(err))
 		log_error("interface does not fit the configuration",
-			  log_text("interface", lane->name), log_reason(err));
-	else if (!lane->is_failure_told)
+			  log_text("interface", pipeline->name), log_reason(err));
+	else if (!pipeline->is_failure_told)
 		log_warning("interface cannot be recorded, trying again",
-			    log_text("interface", lane->name), log_reason(err));
-	lane->is_failure_told = true;
-	lane->is_open_told = false;
-	free_stages(lane);
+			    log_text("interface", pipeline->name), log_reason(err));
+	pipeline->is_failure_told = true;
+	pipeline->is_open_told = false;
+	free_stages(pipeline);
 }
 
 /* Its thread opens it. */
-void lane_attach(struct lanes *lanes, struct lane *lane)
+void pipeline_attach(struct pipelines *pipelines, struct pipeline *pipeline)
 {
 	struct error err;
 
-	lane->state = LANE_RUNNING;
-	if (lane_make(lanes, lane, &err) < 0 || lane_start(lane, CAPTURE_FROM_START, &err) < 0)
-		lane_try_again_later(lane, &err);
+	pipeline->state = PIPELINE_RUNNING;
+	if (pipeline_make(pipelines, pipeline, &err) < 0 ||
+	    pipeline_start(pipeline, CAPTURE_FROM_START, &err) < 0)
+		pipeline_try_again_later(pipeline, &err);
 }

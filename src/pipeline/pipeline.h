@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The lanes of a configuration: for each interface a capture, its queue and a recorder. The set follows
- * the interfaces: one that appears gets a lane, whose thread opens it; the lane of one that is gone ends
+ * The pipelines of a configuration: for each interface a capture, its queue and a recorder. The set follows
+ * the interfaces: one that appears gets a pipeline, whose thread opens it; the pipeline of one that is gone ends
  * by and by, and main never waits for either. A reload that changes the capture opens a new set beside the
  * old one and hands over at one instant: every packet is in exactly one of them. Main thread only, but for
- * lanes_join().
+ * pipelines_join().
  */
 
 #include <stdbool.h>
@@ -18,65 +18,67 @@
 #include "conf/conf.h"
 #include "record/recorder.h"
 
-struct lanes;
+struct pipelines;
 
 /*
  * Open the interfaces of a configuration that are there; nothing is recorded yet. What is wrong with the
  * configuration is an error, and for a reload (is_strict) so is everything else: without one, an interface
  * that cannot be opened is tried again. Refers to conf.
  */
-int lanes_open(const struct conf *conf, const struct interfaces_view *view,
-	       const struct capture_context *capture, const struct recorder_context *record,
-	       bool is_strict, struct lanes **ret_lanes, struct error *err)
+int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
+		   const struct capture_context *capture, const struct recorder_context *record,
+		   bool is_strict, struct pipelines **ret_pipelines, struct error *err)
 	__attribute__((warn_unused_result));
 /* Record all that comes, beginning with what is in the rings. */
-int lanes_start(struct lanes *lanes, struct error *err) __attribute__((warn_unused_result));
+int pipelines_start(struct pipelines *pipelines, struct error *err)
+	__attribute__((warn_unused_result));
 /*
- * Put a newly opened set in the place of *lanes, at one instant: each packet goes to one of them, by its
+ * Put a newly opened set in the place of *pipelines, at one instant: each packet goes to one of them, by its
  * time. On failure the old set goes on and the new one is freed. The old set is put into ret_old, told to
- * end; lanes_join() waits for it.
+ * end; pipelines_join() waits for it.
  */
-int lanes_hand_over(struct lanes **lanes, struct lanes *new, struct lanes **ret_old,
-		    struct error *err) __attribute__((warn_unused_result));
+int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
+			struct pipelines **ret_old, struct error *err)
+	__attribute__((warn_unused_result));
 /* Take over options that need no new capture, from the next segment on. Refers to conf. */
-int lanes_configure(struct lanes *lanes, const struct conf *conf, struct error *err)
+int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 /* Leave packets to the kernel, or read on. */
-void lanes_pause(struct lanes *lanes, bool is_paused);
-void lanes_end_segments(struct lanes *lanes, const char *reason);
+void pipelines_pause(struct pipelines *pipelines, bool is_paused);
+void pipelines_end_segments(struct pipelines *pipelines, const char *reason);
 
 /* To be called when the links, or what "auto" stands for, have changed, and now and then. */
-void lanes_follow(struct lanes *lanes, const struct interfaces_view *view);
+void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view *view);
 /* Free what has ended, tell what has been opened: when a context's wake_fd was written to. */
-void lanes_reap(struct lanes *lanes);
+void pipelines_reap(struct pipelines *pipelines);
 
 /* Tell them to end with the packets of this real time and to publish the last segments. Does not wait. */
-void lanes_end(struct lanes *lanes, const char *reason, uint64_t until_ns);
+void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t until_ns);
 /*
  * Wait until those that were told to end have done it, and free them: about half a second beyond until_ns,
  * unless rings are full; for ever, if the disk hangs. Any thread, when no other uses them any more.
  */
-struct lanes *lanes_join(struct lanes *lanes);
+struct pipelines *pipelines_join(struct pipelines *pipelines);
 
 /* "eth0,eth1 (down)", or "nothing yet". */
-void lanes_describe(const struct lanes *lanes, struct text *out);
+void pipelines_describe(const struct pipelines *pipelines, struct text *out);
 /*
  * Visit each interface that is asked for and not recorded: by its exact name, and not there or down; by
  * any word, and not to be opened.
  */
-void lanes_each_awaited(const struct lanes *lanes, void (*visit)(void *context, const char *name),
-			void *context);
+void pipelines_each_awaited(const struct pipelines *pipelines,
+			    void (*visit)(void *context, const char *name), void *context);
 /* "eth2,eth3", or nothing. */
-void lanes_describe_awaited(const struct lanes *lanes, struct text *out);
+void pipelines_describe_awaited(const struct pipelines *pipelines, struct text *out);
 /* Is something being captured, and nothing about to be? */
-bool lanes_are_live(const struct lanes *lanes);
-/* The threads that made progress longest ago, and of which interface; borrowed from lanes. */
-struct lanes_progress {
+bool pipelines_are_live(const struct pipelines *pipelines);
+/* The threads that made progress longest ago, and of which interface; borrowed from pipelines. */
+struct pipelines_progress {
 	const char *capture, *recorder;
 	uint64_t capture_beat_ms, recorder_beat_ms; /* monotonic */
 };
-void lanes_progress(const struct lanes *lanes, struct lanes_progress *ret_progress);
+void pipelines_progress(const struct pipelines *pipelines, struct pipelines_progress *ret_progress);
 
 /* --check-config: could they be opened? */
-int lanes_check(const struct conf *conf, const struct interfaces_view *view, struct error *err)
+int pipelines_check(const struct conf *conf, const struct interfaces_view *view, struct error *err)
 	__attribute__((warn_unused_result));

@@ -8,241 +8,250 @@
 
 static const struct link any_link = { .name = "any", .is_up = true };
 
-static bool is_wanted(const struct lanes *lanes, const struct interfaces_view *view,
+static bool is_wanted(const struct pipelines *pipelines, const struct interfaces_view *view,
 		      const struct link *link)
 {
-	return interfaces_want(lanes->conf->capture_interface, link->name, view->auto_name);
+	return interfaces_want(pipelines->conf->capture_interface, link->name, view->auto_name);
 }
 
 /* Those that end, on a slow disk, take room too. */
-static bool is_full(const struct lanes *lanes)
+static bool is_full(const struct pipelines *pipelines)
 {
-	return lanes->count == LANES_FACTOR * lanes->conf->capture_max_interfaces;
+	return pipelines->count == PIPELINES_FACTOR * pipelines->conf->capture_max_interfaces;
 }
 
-static struct lane *find_lane(const struct lanes *lanes, unsigned index)
+static struct pipeline *find_pipeline(const struct pipelines *pipelines, unsigned index)
 {
-	for (size_t i = 0; i < lanes->count; i++)
-		if (lanes->list[i]->index == index && lanes->list[i]->state != LANE_ENDING)
-			return lanes->list[i];
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->index == index &&
+		    pipelines->list[i]->state != PIPELINE_ENDING)
+			return pipelines->list[i];
 	return NULL;
 }
 
-static size_t count_running(const struct lanes *lanes)
+static size_t count_running(const struct pipelines *pipelines)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < lanes->count; i++)
-		count += lanes->list[i]->state == LANE_RUNNING;
+	for (size_t i = 0; i < pipelines->count; i++)
+		count += pipelines->list[i]->state == PIPELINE_RUNNING;
 	return count;
 }
 
-bool lanes_have_room(const struct lanes *lanes)
+bool pipelines_have_room(const struct pipelines *pipelines)
 {
-	return count_running(lanes) < lanes->conf->capture_max_interfaces && !is_full(lanes);
+	return count_running(pipelines) < pipelines->conf->capture_max_interfaces &&
+	       !is_full(pipelines);
 }
 
-/* Visit the links that should have a lane and have none. */
-void lanes_each_new(struct lanes *lanes, const struct interfaces_view *view,
-		    void (*visit)(struct lanes *lanes, const struct link *link, void *context),
-		    void *context)
+/* Visit the links that should have a pipeline and have none. */
+void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_view *view,
+			void (*visit)(struct pipelines *pipelines, const struct link *link,
+				      void *context),
+			void *context)
 {
 	size_t count;
 	const struct link *links = links_list(view->links, &count);
 
-	if (interfaces_have(lanes->conf->capture_interface, "any")) {
-		if (!find_lane(lanes, 0))
-			visit(lanes, &any_link, context);
+	if (interfaces_have(pipelines->conf->capture_interface, "any")) {
+		if (!find_pipeline(pipelines, 0))
+			visit(pipelines, &any_link, context);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (links[i].is_up && is_wanted(lanes, view, &links[i]) &&
-		    !find_lane(lanes, links[i].index))
-			visit(lanes, &links[i], context);
+		if (links[i].is_up && is_wanted(pipelines, view, &links[i]) &&
+		    !find_pipeline(pipelines, links[i].index))
+			visit(pipelines, &links[i], context);
 }
 
-void lanes_tell_left_out(struct lanes *lanes, size_t left_out)
+void pipelines_tell_left_out(struct pipelines *pipelines, size_t left_out)
 {
-	if (left_out > 0 && lanes->left_out == 0)
+	if (left_out > 0 && pipelines->left_out == 0)
 		log_warning("more interfaces than may be recorded",
-			    log_number("recorded", count_running(lanes)),
+			    log_number("recorded", count_running(pipelines)),
 			    log_number("left_out", left_out));
-	else if (left_out == 0 && lanes->left_out > 0)
+	else if (left_out == 0 && pipelines->left_out > 0)
 		log_notice("all interfaces are recorded again",
-			   log_number("recorded", count_running(lanes)));
-	lanes->left_out = left_out;
-	atomic_store(&lanes->capture_context.counters->interfaces_left_out, left_out);
+			   log_number("recorded", count_running(pipelines)));
+	pipelines->left_out = left_out;
+	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, left_out);
 }
 
 /* A name of the configuration: of others it is usual that they come and go. */
-static bool is_named(const struct lanes *lanes, const char *name)
+static bool is_named(const struct pipelines *pipelines, const char *name)
 {
-	return interfaces_have(lanes->conf->capture_interface, name) ||
-	       interfaces_have(lanes->conf->capture_interface, "auto");
+	return interfaces_have(pipelines->conf->capture_interface, name) ||
+	       interfaces_have(pipelines->conf->capture_interface, "auto");
 }
 
-static void tell_gone(const struct lanes *lanes, const struct lane *lane, const char *reason)
+static void tell_gone(const struct pipelines *pipelines, const struct pipeline *pipeline,
+		      const char *reason)
 {
-	if (is_named(lanes, lane->name))
+	if (is_named(pipelines, pipeline->name))
 		log_warning("interface went away, waiting for it",
-			    log_text("interface", lane->name), log_text("reason", reason));
+			    log_text("interface", pipeline->name), log_text("reason", reason));
 	else
-		log_info("interface went away", log_text("interface", lane->name),
+		log_info("interface went away", log_text("interface", pipeline->name),
 			 log_text("reason", reason));
 }
 
 /* No more of it from until_ns on; UINT64_MAX: it is gone. */
-static void detach(struct lanes *lanes, size_t place, uint64_t until_ns)
+static void detach(struct pipelines *pipelines, size_t place, uint64_t until_ns)
 {
-	struct lane *lane = lanes->list[place];
+	struct pipeline *pipeline = pipelines->list[place];
 
-	if (lane->state == LANE_WAITING) {
-		lane_drop(lanes, place);
+	if (pipeline->state == PIPELINE_WAITING) {
+		pipeline_drop(pipelines, place);
 		return;
 	}
-	lane->state = LANE_ENDING;
-	capture_stop(lane->capture, "interface", until_ns);
+	pipeline->state = PIPELINE_ENDING;
+	capture_stop(pipeline->capture, "interface", until_ns);
 }
 
-/* The same interface by another name: a new lane takes over, and nothing is lost in between. */
-static int rename_lane(struct lanes *lanes, struct lane *old, const struct link *link)
+/* The same interface by another name: a new pipeline takes over, and nothing is lost in between. */
+static int rename_pipeline(struct pipelines *pipelines, struct pipeline *old,
+			   const struct link *link)
 {
-	struct lane *lane;
+	struct pipeline *pipeline;
 	struct error err;
 	uint64_t instant_ns;
 
-	if (is_full(lanes))
+	if (is_full(pipelines))
 		return -1;
-	lane = lane_add(lanes, link);
-	if (lane_make(lanes, lane, &err) < 0 || capture_open(lane->capture, &err) < 0 ||
-	    lane_start(lane, CAPTURE_FROM_LATER, &err) < 0) {
-		if (lane->capture)
-			capture_stop(lane->capture, "interface", 0);
-		lane_join(lane);
-		lane_drop(lanes, lanes->count - 1);
+	pipeline = pipeline_add(pipelines, link);
+	if (pipeline_make(pipelines, pipeline, &err) < 0 ||
+	    capture_open(pipeline->capture, &err) < 0 ||
+	    pipeline_start(pipeline, CAPTURE_FROM_LATER, &err) < 0) {
+		if (pipeline->capture)
+			capture_stop(pipeline->capture, "interface", 0);
+		pipeline_join(pipeline);
+		pipeline_drop(pipelines, pipelines->count - 1);
 		return -1;
 	}
 	instant_ns = capture_next_instant(clock_real_ns());
 	capture_stop(old->capture, "interface", instant_ns);
-	capture_begin(lane->capture, instant_ns);
-	old->state = LANE_ENDING;
-	lane->is_open_told = true;
-	log_notice("interface has another name", log_text("interface", lane->name),
+	capture_begin(pipeline->capture, instant_ns);
+	old->state = PIPELINE_ENDING;
+	pipeline->is_open_told = true;
+	log_notice("interface has another name", log_text("interface", pipeline->name),
 		   log_text("before", old->name));
 	return 0;
 }
 
-static void note_up_or_down(struct lanes *lanes, struct lane *lane, bool is_up)
+static void note_up_or_down(struct pipelines *pipelines, struct pipeline *pipeline, bool is_up)
 {
-	lane->is_up = is_up;
-	if (lane->state != LANE_RUNNING) {
-		lane->retry_ms = 0; /* it may be another than before */
+	pipeline->is_up = is_up;
+	if (pipeline->state != PIPELINE_RUNNING) {
+		pipeline->retry_ms = 0; /* it may be another than before */
 		return;
 	}
-	capture_note_link(lane->capture, is_up);
+	capture_note_link(pipeline->capture, is_up);
 	if (!is_up)
-		tell_gone(lanes, lane, "it is down");
+		tell_gone(pipelines, pipeline, "it is down");
 	else
-		log_notice("interface is back", log_text("interface", lane->name));
+		log_notice("interface is back", log_text("interface", pipeline->name));
 }
 
-static void check_lane(struct lanes *lanes, const struct interfaces_view *view, size_t place)
+static void check_pipeline(struct pipelines *pipelines, const struct interfaces_view *view,
+			   size_t place)
 {
-	struct lane *lane = lanes->list[place];
-	const struct link *link = links_find(view->links, lane->index);
+	struct pipeline *pipeline = pipelines->list[place];
+	const struct link *link = links_find(view->links, pipeline->index);
 
-	if (lane->state == LANE_ENDING || lane->index == 0)
+	if (pipeline->state == PIPELINE_ENDING || pipeline->index == 0)
 		return;
 	if (!link) {
-		tell_gone(lanes, lane, "it is gone");
-		detach(lanes, place, UINT64_MAX);
-	} else if (strcmp(link->name, lane->name) != 0) {
-		if (lane->state == LANE_RUNNING && link->is_up && is_wanted(lanes, view, link) &&
-		    rename_lane(lanes, lane, link) == 0)
+		tell_gone(pipelines, pipeline, "it is gone");
+		detach(pipelines, place, UINT64_MAX);
+	} else if (strcmp(link->name, pipeline->name) != 0) {
+		if (pipeline->state == PIPELINE_RUNNING && link->is_up &&
+		    is_wanted(pipelines, view, link) &&
+		    rename_pipeline(pipelines, pipeline, link) == 0)
 			return;
-		tell_gone(lanes, lane, "it has another name");
-		detach(lanes, place, clock_real_ns());
-	} else if (!is_wanted(lanes, view, link)) {
-		log_notice("interface is no longer recorded", log_text("interface", lane->name),
+		tell_gone(pipelines, pipeline, "it has another name");
+		detach(pipelines, place, clock_real_ns());
+	} else if (!is_wanted(pipelines, view, link)) {
+		log_notice("interface is no longer recorded", log_text("interface", pipeline->name),
 			   log_text("reason", "the default route is elsewhere"));
-		detach(lanes, place, clock_real_ns());
-	} else if (link->is_up != lane->is_up) {
-		note_up_or_down(lanes, lane, link->is_up);
+		detach(pipelines, place, clock_real_ns());
+	} else if (link->is_up != pipeline->is_up) {
+		note_up_or_down(pipelines, pipeline, link->is_up);
 	}
 }
 
-static void attach_new(struct lanes *lanes, const struct link *link, void *left_out)
+static void attach_new(struct pipelines *pipelines, const struct link *link, void *left_out)
 {
-	if (lanes_have_room(lanes))
-		lane_attach(lanes, lane_add(lanes, link));
+	if (pipelines_have_room(pipelines))
+		pipeline_attach(pipelines, pipeline_add(pipelines, link));
 	else
 		++*(size_t *)left_out;
 }
 
-void lanes_follow(struct lanes *lanes, const struct interfaces_view *view)
+void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view *view)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 	size_t left_out = 0;
 
-	for (size_t i = lanes->count; i > 0; i--)
-		check_lane(lanes, view, i - 1);
-	for (size_t i = 0; i < lanes->count; i++)
-		if (lanes->list[i]->state == LANE_WAITING && lanes->list[i]->is_up &&
-		    lanes->list[i]->retry_ms <= now_ms && lanes_have_room(lanes))
-			lane_attach(lanes, lanes->list[i]);
-	lanes_each_new(lanes, view, attach_new, &left_out);
-	lanes_tell_left_out(lanes, left_out);
+	for (size_t i = pipelines->count; i > 0; i--)
+		check_pipeline(pipelines, view, i - 1);
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->state == PIPELINE_WAITING && pipelines->list[i]->is_up &&
+		    pipelines->list[i]->retry_ms <= now_ms && pipelines_have_room(pipelines))
+			pipeline_attach(pipelines, pipelines->list[i]);
+	pipelines_each_new(pipelines, view, attach_new, &left_out);
+	pipelines_tell_left_out(pipelines, left_out);
 }
 
-static void tell_open(const struct lanes *lanes, struct lane *lane)
+static void tell_open(const struct pipelines *pipelines, struct pipeline *pipeline)
 {
-	uint64_t ms = capture_opened_ms(lane->capture) - lane->noticed_ms;
+	uint64_t ms = capture_opened_ms(pipeline->capture) - pipeline->noticed_ms;
 
-	if (is_named(lanes, lane->name))
-		log_notice("interface is recorded", log_text("interface", lane->name),
+	if (is_named(pipelines, pipeline->name))
+		log_notice("interface is recorded", log_text("interface", pipeline->name),
 			   log_number("ms", ms));
 	else
-		log_info("interface is recorded", log_text("interface", lane->name),
+		log_info("interface is recorded", log_text("interface", pipeline->name),
 			 log_number("ms", ms));
-	lane->is_open_told = true;
-	lane->is_failure_told = false;
+	pipeline->is_open_told = true;
+	pipeline->is_failure_told = false;
 }
 
 /* Both its threads are done: joining them does not wait. */
-static void reap(struct lanes *lanes, size_t place)
+static void reap(struct pipelines *pipelines, size_t place)
 {
-	struct lane *lane = lanes->list[place];
+	struct pipeline *pipeline = pipelines->list[place];
 	struct error err;
 
-	if (lane->state == LANE_ENDING) {
-		lane_join(lane);
-		lane_drop(lanes, place);
-	} else if (capture_state(lane->capture) == CAPTURE_REFUSED) {
-		err = *capture_failure(lane->capture);
-		lane_try_again_later(lane, &err);
+	if (pipeline->state == PIPELINE_ENDING) {
+		pipeline_join(pipeline);
+		pipeline_drop(pipelines, place);
+	} else if (capture_state(pipeline->capture) == CAPTURE_REFUSED) {
+		err = *capture_failure(pipeline->capture);
+		pipeline_try_again_later(pipeline, &err);
 	} else { /* by itself, before the kernel told us that its interface is gone */
 		error_set(&err, ERROR_TRANSIENT, "the capture ended");
-		tell_gone(lanes, lane, err.message);
-		lane->is_failure_told = true;
-		lane_try_again_later(lane, &err);
-		lane->is_failure_told = false;
-		lane->noticed_ms = clock_monotonic_ms();
+		tell_gone(pipelines, pipeline, err.message);
+		pipeline->is_failure_told = true;
+		pipeline_try_again_later(pipeline, &err);
+		pipeline->is_failure_told = false;
+		pipeline->noticed_ms = clock_monotonic_ms();
 	}
 }
 
-void lanes_reap(struct lanes *lanes)
+void pipelines_reap(struct pipelines *pipelines)
 {
-	for (size_t i = lanes->count; i > 0; i--) {
-		struct lane *lane = lanes->list[i - 1];
+	for (size_t i = pipelines->count; i > 0; i--) {
+		struct pipeline *pipeline = pipelines->list[i - 1];
 		enum capture_state state;
 
-		if (lane->state == LANE_WAITING)
+		if (pipeline->state == PIPELINE_WAITING)
 			continue;
-		state = capture_state(lane->capture);
-		if (state == CAPTURE_OPEN && lane->state == LANE_RUNNING && !lane->is_open_told)
-			tell_open(lanes, lane);
+		state = capture_state(pipeline->capture);
+		if (state == CAPTURE_OPEN && pipeline->state == PIPELINE_RUNNING &&
+		    !pipeline->is_open_told)
+			tell_open(pipelines, pipeline);
 		else if ((state == CAPTURE_REFUSED || state == CAPTURE_ENDED) &&
-			 recorder_is_finished(lane->recorder))
-			reap(lanes, i - 1);
+			 recorder_is_finished(pipeline->recorder))
+			reap(pipelines, i - 1);
 	}
 }

@@ -15,73 +15,74 @@
 #define POOL_LOW_PERCENT  25
 #define POOL_HIGH_PERCENT 75
 
-void packer_init(struct packer *packer, struct counters *counters)
+void compressor_init(struct compressor *compressor, struct counters *counters)
 {
-	*packer = (struct packer){ .counters = counters };
+	*compressor = (struct compressor){ .counters = counters };
 }
 
-void packer_done(struct packer *packer)
+void compressor_done(struct compressor *compressor)
 {
-	if (packer->codec)
-		packer->codec->state_free(packer->state);
-	packer->codec = NULL;
-	free(take_ptr(packer->out));
+	if (compressor->codec)
+		compressor->codec->state_free(compressor->state);
+	compressor->codec = NULL;
+	free(take_ptr(compressor->out));
 }
 
-static void set_level(struct packer *packer, int level)
+static void set_level(struct compressor *compressor, int level)
 {
-	char word[sizeof packer->counts->level] = "stored";
+	char word[sizeof compressor->counts->level] = "stored";
 
 	if (level != CODEC_LEVEL_STORED)
 		(void)snprintf(word, sizeof word, "%d", level);
-	packer->level = level;
-	packer->counts = counters_level(packer->counters, packer->codec->name, word);
+	compressor->level = level;
+	compressor->counts = counters_level(compressor->counters, compressor->codec->name, word);
 }
 
-void packer_choose(struct packer *packer, const struct codec *codec, int level)
+void compressor_choose(struct compressor *compressor, const struct codec *codec, int level)
 {
-	bool is_other = codec != packer->codec || level != packer->level_configured;
+	bool is_other = codec != compressor->codec || level != compressor->level_configured;
 
-	if (codec != packer->codec) {
-		packer_done(packer);
-		packer->codec = codec;
-		packer->state = codec->state_new();
-		packer->out_bytes = codec->compress ? codec->bound(CHUNK_BYTES) : 0;
-		packer->out = packer->out_bytes ? mem_alloc(packer->out_bytes) : NULL;
+	if (codec != compressor->codec) {
+		compressor_done(compressor);
+		compressor->codec = codec;
+		compressor->state = codec->state_new();
+		compressor->out_bytes = codec->compress ? codec->bound(CHUNK_BYTES) : 0;
+		compressor->out = compressor->out_bytes ? mem_alloc(compressor->out_bytes) : NULL;
 	}
-	packer->level_configured = level;
+	compressor->level_configured = level;
 	if (is_other)
-		set_level(packer, level);
+		set_level(compressor, level);
 }
 
-bool packer_adapt(struct packer *packer, unsigned free_percent)
+bool compressor_adapt(struct compressor *compressor, unsigned free_percent)
 {
-	const struct codec *codec = packer->codec;
-	int before = packer->level;
+	const struct codec *codec = compressor->codec;
+	int before = compressor->level;
 
 	if (codec->level_min == codec->level_max)
 		return false; /* it has no levels */
 	if (free_percent < POOL_LOW_PERCENT && before != CODEC_LEVEL_STORED)
-		set_level(packer, codec_level_down(codec, before));
-	else if (free_percent > POOL_HIGH_PERCENT && before != packer->level_configured)
-		set_level(packer, codec_level_up(codec, before, packer->level_configured));
-	return before == packer->level_configured && packer->level != before;
+		set_level(compressor, codec_level_down(codec, before));
+	else if (free_percent > POOL_HIGH_PERCENT && before != compressor->level_configured)
+		set_level(compressor, codec_level_up(codec, before, compressor->level_configured));
+	return before == compressor->level_configured && compressor->level != before;
 }
 
-const uint8_t *packer_pack(struct packer *packer, const uint8_t *bytes, size_t length,
-			   size_t *ret_length)
+const uint8_t *compressor_compress(struct compressor *compressor, const uint8_t *bytes,
+				   size_t length, size_t *ret_length)
 {
 	uint64_t begin_ns = clock_monotonic_ns();
 	const uint8_t *member = bytes;
 
-	counter_add(&packer->counts->bytes_before, length);
-	if (packer->codec->compress) {
-		member = packer->out;
-		length = packer->codec->compress(packer->state, packer->level, bytes, length,
-						 packer->out, packer->out_bytes);
+	counter_add(&compressor->counts->bytes_before, length);
+	if (compressor->codec->compress) {
+		member = compressor->out;
+		length = compressor->codec->compress(compressor->state, compressor->level, bytes,
+						     length, compressor->out,
+						     compressor->out_bytes);
 	}
-	counter_add(&packer->counts->ns, clock_monotonic_ns() - begin_ns);
-	counter_add(&packer->counts->bytes_after, length);
+	counter_add(&compressor->counts->ns, clock_monotonic_ns() - begin_ns);
+	counter_add(&compressor->counts->bytes_after, length);
 	*ret_length = length;
 	return member;
 }

@@ -12,9 +12,9 @@
 #include "base/counters.h"
 #include "segment/codec.h"
 
-struct packer {
+struct compressor {
 	struct counters *counters;
-	const struct codec *codec; /* NULL: packer_choose() was never called */
+	const struct codec *codec; /* NULL: compressor_choose() was never called */
 	struct codec_state *state;
 	int level_configured, level;
 	struct level_counters *counts; /* of the codec and the level in use */
@@ -22,16 +22,16 @@ struct packer {
 	size_t out_bytes;
 };
 
-void packer_init(struct packer *packer, struct counters *counters);
-void packer_done(struct packer *packer);
+void compressor_init(struct compressor *compressor, struct counters *counters);
+void compressor_done(struct compressor *compressor);
 
 /* From now on this codec, at this level or below. Allocates when it is another one than before. */
-void packer_choose(struct packer *packer, const struct codec *codec, int level);
+void compressor_choose(struct compressor *compressor, const struct codec *codec, int level);
 /*
  * Before a chunk, given how much of the pool is free: one step down or up, or none. True if this was the step
  * below what is configured.
  */
-bool packer_adapt(struct packer *packer, unsigned free_percent);
-/* One member of these bytes, at most CHUNK_BYTES of them; it is the packer's until the next call. */
-const uint8_t *packer_pack(struct packer *packer, const uint8_t *bytes, size_t length,
-			   size_t *ret_length);
+bool compressor_adapt(struct compressor *compressor, unsigned free_percent);
+/* One member of these bytes, at most CHUNK_BYTES of them; it is the compressor's until the next call. */
+const uint8_t *compressor_compress(struct compressor *compressor, const uint8_t *bytes,
+				   size_t length, size_t *ret_length);

@@ -46,7 +46,7 @@ struct recorder {
 	int next_level;
 
 	/* The thread's own. */
-	struct packer packer;
+	struct compressor compressor;
 	struct write_behind behind; /* of the open file */
 	int fd;                     /* of the open segment; -1: none is open */
 	const struct format *format;
@@ -72,13 +72,14 @@ static void take_codec(struct recorder *recorder)
 	codec = recorder->next_codec;
 	level = recorder->next_level;
 	(void)pthread_mutex_unlock(&recorder->lock);
-	packer_choose(&recorder->packer, codec, level);
+	compressor_choose(&recorder->compressor, codec, level);
 }
 
 /* The pool tells whether we keep up. */
 static void adapt_level(struct recorder *recorder)
 {
-	if (packer_adapt(&recorder->packer, chunk_pool_free_percent(recorder->context.pool)))
+	if (compressor_adapt(&recorder->compressor,
+			     chunk_pool_free_percent(recorder->context.pool)))
 		log_info("recorder is behind, compressing less",
 			 log_text("interface", recorder->interface));
 }
@@ -89,7 +90,8 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 {
 	struct segment *segment = &recorder->segment;
 	size_t member_bytes;
-	const uint8_t *member = packer_pack(&recorder->packer, bytes, length, &member_bytes);
+	const uint8_t *member = compressor_compress(&recorder->compressor, bytes, length,
+						    &member_bytes);
 
 	if (spool_make_room(recorder->context.spool, recorder->name, member_bytes, err) < 0)
 		return -1;
@@ -174,7 +176,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	(void)snprintf(segment.filter, sizeof segment.filter, "%s", chunk->source.filter);
 	text_make_uuid(segment.id);
 	(void)snprintf(extension, sizeof extension, "%s%s", format->extension,
-		       recorder->packer.codec->extension);
+		       recorder->compressor.codec->extension);
 	if (spool_next_sequence(recorder->context.spool, &segment.sequence, err) < 0)
 		return -1;
 	name_format(segment.node, segment.interface, segment.start_ns, segment.sequence, extension,
@@ -422,7 +424,7 @@ struct recorder *recorder_new(const struct recorder_context *context, const char
 	(void)uname(&recorder->system); /* cannot fail for a valid pointer */
 	(void)snprintf(recorder->os, sizeof recorder->os, "%s %s", recorder->system.sysname,
 		       recorder->system.release);
-	packer_init(&recorder->packer, context->counters);
+	compressor_init(&recorder->compressor, context->counters);
 	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
 	recorder->counts = counters_take(context->counters, interface);
 	(void)pthread_mutex_init(&recorder->lock, NULL);
@@ -435,7 +437,7 @@ struct recorder *recorder_free(struct recorder *recorder)
 	if (!recorder)
 		return NULL;
 	assert(!recorder->thread.is_running);
-	packer_done(&recorder->packer);
+	compressor_done(&recorder->compressor);
 	counters_return(recorder->counts);
 	queue_done(&recorder->queue);
 	(void)pthread_mutex_destroy(&recorder->lock);

@@ -24,7 +24,7 @@ enum stage {
 
 #define say(finding, ...) ((void)snprintf((finding)->why, sizeof(finding)->why, __VA_ARGS__))
 
-static void judge_stage(const struct status_facts *facts, enum stage which,
+static void judge_stage(const struct status_snapshot *facts, enum stage which,
 			struct health_finding *finding)
 {
 	const struct status_stage *stage = &facts->stages[which];
@@ -44,22 +44,22 @@ static void judge_stage(const struct status_facts *facts, enum stage which,
 		say(finding, "makes progress");
 }
 
-static void judge_capture(const struct status_facts *facts, struct health_finding *finding)
+static void judge_capture(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	judge_stage(facts, STAGE_CAPTURE, finding);
 }
 
-static void judge_record(const struct status_facts *facts, struct health_finding *finding)
+static void judge_record(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	judge_stage(facts, STAGE_RECORD, finding);
 }
 
-static void judge_upload(const struct status_facts *facts, struct health_finding *finding)
+static void judge_upload(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	judge_stage(facts, STAGE_UPLOAD, finding);
 }
 
-static void judge_phase(const struct status_facts *facts, struct health_finding *finding)
+static void judge_phase(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	static const char *const words[] = {
 		[STATUS_STARTING] = "still starting",
@@ -72,7 +72,7 @@ static void judge_phase(const struct status_facts *facts, struct health_finding 
 }
 
 /* What is there is captured: one that is missing beside it fails nothing, but is said. */
-static void append_awaited(const struct status_facts *facts, struct text *why)
+static void append_awaited(const struct status_snapshot *facts, struct text *why)
 {
 	for (size_t i = 0; i < facts->awaited_count && i < NAMES_MAX; i++)
 		text_append(why, "%s%s", i ? "," : "; waiting for ", facts->awaited[i]);
@@ -85,7 +85,7 @@ static void append_awaited(const struct status_facts *facts, struct text *why)
 			    facts->left_out, facts->conf->capture_max_interfaces);
 }
 
-static void judge_interfaces(const struct status_facts *facts, struct health_finding *finding)
+static void judge_interfaces(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	struct text why = text_over(finding->why, sizeof finding->why);
 
@@ -93,16 +93,16 @@ static void judge_interfaces(const struct status_facts *facts, struct health_fin
 		say(finding, "not judged while stopping");
 		return;
 	}
-	finding->is_failing = facts->lanes_live == 0;
-	if (facts->lanes == 0)
+	finding->is_failing = facts->pipelines_live == 0;
+	if (facts->pipelines == 0)
 		text_append(&why, "no packet can be captured: no interface matches");
-	else if (facts->lanes_live == 0)
+	else if (facts->pipelines_live == 0)
 		text_append(&why,
 			    "no packet can be captured: none of %zu interfaces is there and up",
-			    facts->lanes);
+			    facts->pipelines);
 	else
-		text_append(&why, "%zu of %zu interfaces are there and up", facts->lanes_live,
-			    facts->lanes);
+		text_append(&why, "%zu of %zu interfaces are there and up", facts->pipelines_live,
+			    facts->pipelines);
 	append_awaited(facts, &why);
 }
 
@@ -111,7 +111,7 @@ static void judge_interfaces(const struct status_facts *facts, struct health_fin
  * counts at once, we count when the chunk is written: of the system's count, only what is older than that
  * is compared.
  */
-static void judge_traffic(const struct status_facts *facts, struct health_finding *finding)
+static void judge_traffic(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	uint64_t late_ms = facts->conf->capture_flush_interval * CLOCK_MS_PER_S + SILENCE_MS_LATE;
 	uint64_t window_ms = 2 * (late_ms + TREND_STEP_MS);
@@ -140,7 +140,7 @@ static void judge_traffic(const struct status_facts *facts, struct health_findin
 	}
 }
 
-static void judge_loss(const struct status_facts *facts, struct health_finding *finding)
+static void judge_loss(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	uint64_t limit = facts->conf->status_max_loss;
 	struct trend_sample last;
@@ -156,7 +156,7 @@ static void judge_loss(const struct status_facts *facts, struct health_finding *
 	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
 }
 
-static void judge_waiting(const struct status_facts *facts, struct health_finding *finding)
+static void judge_waiting(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	uint64_t limit_s = facts->conf->status_max_wait, age_s;
 
@@ -175,7 +175,7 @@ static void judge_waiting(const struct status_facts *facts, struct health_findin
 	    limit_s ? "" : " (0: no limit)");
 }
 
-static void judge_spool(const struct status_facts *facts, struct health_finding *finding)
+static void judge_spool(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	finding->is_failing = facts->is_spool_full;
 	say(finding, "%s",
@@ -202,7 +202,7 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	  judge_waiting },
 };
 
-bool health_judge(const struct status_facts *facts, bool is_liveness,
+bool health_judge(const struct status_snapshot *facts, bool is_liveness,
 		  struct health_finding findings[HEALTH_RULES])
 {
 	bool is_well = true;

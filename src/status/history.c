@@ -20,7 +20,7 @@ struct history *history_free(struct history *history)
 	return NULL;
 }
 
-struct history_sample history_look(const struct status_facts *facts)
+struct history_sample history_look(const struct status_snapshot *facts)
 {
 	const struct counters *counters = facts->counters;
 	uint64_t oldest_ns = facts->spool.oldest_ns;

@@ -27,7 +27,7 @@ struct history *history_new(void);
 struct history *history_free(struct history *history);
 
 /* How it is now; not kept. */
-struct history_sample history_look(const struct status_facts *facts);
+struct history_sample history_look(const struct status_snapshot *facts);
 bool history_is_due(const struct history *history, uint64_t now_ms);
 /* Keep one, in place of the oldest when there is no more room. */
 void history_add(struct history *history, const struct history_sample *sample);

@@ -23,7 +23,7 @@ enum metric_type {
 struct scrape {
 	FILE *out;
 	enum metrics_format format;
-	const struct status_facts *facts;
+	const struct status_snapshot *facts;
 	const struct metric *metric;
 };
 
@@ -321,7 +321,7 @@ static void sample_spool_use(struct scrape *scrape)
 
 static void sample_oldest(struct scrape *scrape)
 {
-	const struct status_facts *facts = scrape->facts;
+	const struct status_snapshot *facts = scrape->facts;
 	uint64_t oldest_ns = facts->spool.oldest_ns, age_ns = 0;
 
 	if (oldest_ns > 0 && facts->real_ns > oldest_ns)
@@ -371,7 +371,7 @@ static void sample_responses(struct scrape *scrape)
 
 static void sample_failing(struct scrape *scrape)
 {
-	sample_count(scrape, "", *scrape->facts->trouble != '\0');
+	sample_count(scrape, "", *scrape->facts->outage != '\0');
 }
 
 static void sample_left_out(struct scrape *scrape)
@@ -554,7 +554,7 @@ static void write_head(const struct scrape *scrape)
 		      metric->name, suffix, metric->help, metric->name, suffix, type);
 }
 
-void metrics_write(FILE *out, enum metrics_format format, const struct status_facts *facts)
+void metrics_write(FILE *out, enum metrics_format format, const struct status_snapshot *facts)
 {
 	struct scrape scrape = { .out = out, .format = format, .facts = facts };
 

@@ -60,7 +60,7 @@ static void write_bool(FILE *out, const char *name, bool value)
 
 struct listing {
 	FILE *out;
-	const struct status_facts *facts;
+	const struct status_snapshot *facts;
 	bool is_first;
 };
 
@@ -91,7 +91,7 @@ static void write_drops(FILE *out, const struct counters *counters)
 	(void)fputc('}', out);
 }
 
-static void write_spool(FILE *out, const struct status_facts *facts)
+static void write_spool(FILE *out, const struct status_snapshot *facts)
 {
 	const struct spool_totals *spool = &facts->spool;
 
@@ -107,7 +107,7 @@ static void write_spool(FILE *out, const struct status_facts *facts)
 	(void)fputc('}', out);
 }
 
-static void write_rules(FILE *out, const struct status_facts *facts)
+static void write_rules(FILE *out, const struct status_snapshot *facts)
 {
 	struct health_finding findings[HEALTH_RULES];
 
@@ -135,7 +135,7 @@ static void write_sample(FILE *out, const struct history_sample *sample, uint64_
 		      sample->uploaded_bytes, sample->lag_ms, sample->sent);
 }
 
-static void write_history(FILE *out, const struct status_facts *facts)
+static void write_history(FILE *out, const struct status_snapshot *facts)
 {
 	struct history_sample now = history_look(facts);
 	size_t count = facts->history ? history_count(facts->history) : 0;
@@ -151,7 +151,7 @@ static void write_history(FILE *out, const struct status_facts *facts)
 	(void)fputc(']', out);
 }
 
-void overview_write_json(FILE *out, const struct status_facts *facts)
+void overview_write_json(FILE *out, const struct status_snapshot *facts)
 {
 	static const char *const phases[] = {
 		[STATUS_STARTING] = "starting",
@@ -173,7 +173,7 @@ void overview_write_json(FILE *out, const struct status_facts *facts)
 	write_drops(out, counters);
 	write_number(out, "uploaded_segments", counter_read(&counters->segments_uploaded));
 	write_number(out, "uploaded_bytes", counter_read(&counters->bytes_uploaded));
-	write_bool(out, "failing", *facts->trouble != '\0');
+	write_bool(out, "failing", *facts->outage != '\0');
 	if (last_ns > 0 && facts->real_ns > last_ns)
 		write_number(out, "last_upload_age_ms",
 			     (facts->real_ns - last_ns) / CLOCK_NS_PER_MS);

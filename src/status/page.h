@@ -19,4 +19,4 @@ void overview_write_page(FILE *out, const char *nonce);
 /* Its Content-Security-Policy: nothing from anywhere, but that one script and style, and our JSON. */
 #define OVERVIEW_POLICY_MAX 320
 void overview_make_policy(const char *nonce, char out[OVERVIEW_POLICY_MAX]);
-void overview_write_json(FILE *out, const struct status_facts *facts);
+void overview_write_json(FILE *out, const struct status_snapshot *facts);

@@ -36,7 +36,7 @@ static void answer_metrics(const struct pages_actions *actions, const struct pag
 			   FILE *out, struct page_reply *reply)
 {
 	enum metrics_format format = metrics_negotiate(request->accept);
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	actions->gather(actions->context, &facts);
 	metrics_write(out, format, &facts);
@@ -47,7 +47,7 @@ static void answer_health(const struct pages_actions *actions, bool is_liveness,
 			  struct page_reply *reply)
 {
 	struct health_finding findings[HEALTH_RULES];
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	actions->gather(actions->context, &facts);
 	if (!health_judge(&facts, is_liveness, findings))
@@ -86,7 +86,7 @@ static void answer_page(const struct pages_actions *actions, const struct page_r
 static void answer_overview(const struct pages_actions *actions, const struct page_request *request,
 			    FILE *out, struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	(void)request;
 	actions->gather(actions->context, &facts);
@@ -99,7 +99,7 @@ static void answer_overview(const struct pages_actions *actions, const struct pa
 static void answer_status(const struct pages_actions *actions, const struct page_request *request,
 			  FILE *out, struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	(void)request, (void)reply;
 	actions->gather(actions->context, &facts);
@@ -110,7 +110,7 @@ static void answer_status_json(const struct pages_actions *actions,
 			       const struct page_request *request, FILE *out,
 			       struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	(void)request;
 	actions->gather(actions->context, &facts);
@@ -119,8 +119,8 @@ static void answer_status_json(const struct pages_actions *actions,
 }
 
 /* What a command that is to act says where it cannot. */
-static bool is_stopping(const struct pages_actions *actions, struct status_facts *facts, FILE *out,
-			struct page_reply *reply)
+static bool is_stopping(const struct pages_actions *actions, struct status_snapshot *facts,
+			FILE *out, struct page_reply *reply)
 {
 	actions->gather(actions->context, facts);
 	if (facts->phase != STATUS_STOPPING)
@@ -133,7 +133,7 @@ static bool is_stopping(const struct pages_actions *actions, struct status_facts
 static void answer_rotate(const struct pages_actions *actions, const struct page_request *request,
 			  FILE *out, struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	(void)request;
 	if (is_stopping(actions, &facts, out, reply))
@@ -147,7 +147,7 @@ static void answer_reload(const struct pages_actions *actions, const struct page
 {
 	char bytes[NOTES_MAX];
 	struct text notes = text_over(bytes, sizeof bytes);
-	struct status_facts facts;
+	struct status_snapshot facts;
 	struct error err;
 
 	(void)request;
@@ -202,7 +202,7 @@ static bool parse_flush(const char *text, struct flush *ret_flush)
 static void answer_flush(const struct pages_actions *actions, const struct page_request *request,
 			 FILE *out, struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 
 	(void)request;
 	if (is_stopping(actions, &facts, out, reply))
@@ -231,7 +231,7 @@ static void answer_flush_progress(const struct pages_actions *actions,
 				  const struct page_request *request, FILE *out,
 				  struct page_reply *reply)
 {
-	struct status_facts facts;
+	struct status_snapshot facts;
 	struct flush flush;
 	uint64_t waiting;
 
@@ -265,8 +265,8 @@ static void answer_flush_progress(const struct pages_actions *actions,
 		reply->status = HTTP_ACCEPTED;
 		(void)fprintf(out, "%" PRIu64 " segment%s\n", waiting,
 			      waiting == 1 ? " waits" : "s wait");
-		if (*facts.trouble_reason)
-			(void)fprintf(out, "uploads are failing: %s\n", facts.trouble_reason);
+		if (*facts.outage_reason)
+			(void)fprintf(out, "uploads are failing: %s\n", facts.outage_reason);
 	} else if (facts.spool.refused > flush.refused || facts.spool.lost > flush.lost) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out,

@@ -17,7 +17,7 @@
 /* What the daemon does for the pages. */
 struct pages_actions {
 	void *context;
-	void (*gather)(void *context, struct status_facts *ret_facts);
+	void (*gather)(void *context, struct status_snapshot *ret_facts);
 	/* Blocks until the reload is over. Notes gets a line for each thing that was not taken over. */
 	int (*reload)(void *context, struct text *notes, struct error *err);
 	void (*end_segments)(void *context);

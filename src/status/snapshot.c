@@ -5,14 +5,14 @@
 #include <string.h>
 
 struct visiting {
-	const struct status_facts *facts;
+	const struct status_snapshot *facts;
 	void (*visit)(void *context, const struct interface_counters *interface);
 	void *context;
 	bool is_visited[STATUS_AWAITED_MAX]; /* of those that are awaited */
 };
 
 /* Its place among those that are awaited, or their number. */
-static size_t find_awaited(const struct status_facts *facts, const char *name)
+static size_t find_awaited(const struct status_snapshot *facts, const char *name)
 {
 	size_t place = 0;
 
@@ -21,7 +21,7 @@ static size_t find_awaited(const struct status_facts *facts, const char *name)
 	return place;
 }
 
-bool facts_is_awaited(const struct status_facts *facts, const char *name)
+bool facts_is_awaited(const struct status_snapshot *facts, const char *name)
 {
 	return find_awaited(facts, name) < facts->awaited_count;
 }
@@ -39,7 +39,7 @@ static void visit_counted(void *context, const struct interface_counters *interf
 	visiting->visit(visiting->context, interface);
 }
 
-void facts_each_interface(const struct status_facts *facts,
+void facts_each_interface(const struct status_snapshot *facts,
 			  void (*visit)(void *context, const struct interface_counters *interface),
 			  void *context)
 {

@@ -33,7 +33,7 @@ struct status_stage {
 /* Beyond so many, they are left out for the status, too. */
 #define STATUS_AWAITED_MAX (2 * CONF_LIST_WORDS_MAX)
 
-struct status_facts {
+struct status_snapshot {
 	const struct conf *conf;
 	struct counters *counters;
 	const struct trend *trend;
@@ -45,24 +45,24 @@ struct status_facts {
 	struct spool_totals spool;
 	bool is_spool_stale; /* it was busy: that is what it told before */
 	bool is_spool_full;
-	size_t lanes,
-		lanes_live; /* interfaces to record, and those that packets can be captured from */
+	size_t pipelines,
+		pipelines_live; /* interfaces to record, and those that packets can be captured from */
 	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
 	char awaited[STATUS_AWAITED_MAX][CONF_INTERFACE_WORD_MAX + 1];
 	size_t awaited_count;
 	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
-	const char *interfaces;     /* "eth0,eth1 (away)" */
-	const char *trouble;        /* "uploads failing since 12 min: …", or "" */
-	const char *trouble_reason; /* of it, without the time */
+	const char *interfaces;    /* "eth0,eth1 (away)" */
+	const char *outage;        /* "uploads failing since 12 min: …", or "" */
+	const char *outage_reason; /* of it, without the time */
 };
 
-bool facts_is_awaited(const struct status_facts *facts, const char *name);
+bool facts_is_awaited(const struct status_snapshot *facts, const char *name);
 /*
  * Visit each interface that is recorded or awaited, once; with zeros where there is nothing to count yet.
  * Locks the counters meanwhile, mostly.
  */
-void facts_each_interface(const struct status_facts *facts,
+void facts_each_interface(const struct status_snapshot *facts,
 			  void (*visit)(void *context, const struct interface_counters *interface),
 			  void *context);

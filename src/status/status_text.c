@@ -49,7 +49,7 @@ static double segments_per_second(const struct conf *conf, const struct trend_se
 	return by_size > by_age ? by_size : by_age;
 }
 
-static struct forecast make_forecast(const struct status_facts *facts)
+static struct forecast make_forecast(const struct status_snapshot *facts)
 {
 	const struct conf *conf = facts->conf;
 	struct forecast forecast = { .hours = -1 };
@@ -120,11 +120,11 @@ static const char *say_bytes(double bytes, char out[TEXT_SIZE_MAX])
 
 struct listing {
 	FILE *out;
-	const struct status_facts *facts;
+	const struct status_snapshot *facts;
 	bool is_first;
 };
 
-static const char *say_state(const struct status_facts *facts,
+static const char *say_state(const struct status_snapshot *facts,
 			     const struct interface_counters *interface)
 {
 	if (interface->users == 0 && facts_is_awaited(facts, interface->name))
@@ -152,7 +152,7 @@ static void write_row(void *context, const struct interface_counters *interface)
 		      per, counter_read(&interface->packets), sum_drops(interface->drops));
 }
 
-static void write_capture(FILE *out, const struct status_facts *facts)
+static void write_capture(FILE *out, const struct status_snapshot *facts)
 {
 	struct listing listing = { .out = out, .facts = facts };
 	const struct conf *conf = facts->conf;
@@ -171,7 +171,7 @@ static void write_capture(FILE *out, const struct status_facts *facts)
 	(void)fputc('\n', out);
 }
 
-static void write_loss(FILE *out, const struct status_facts *facts)
+static void write_loss(FILE *out, const struct status_snapshot *facts)
 {
 	const struct counters *counters = facts->counters;
 	struct trend_sample minute;
@@ -191,7 +191,7 @@ static void write_loss(FILE *out, const struct status_facts *facts)
 	(void)fputc('\n', out);
 }
 
-static void write_spool(FILE *out, const struct status_facts *facts,
+static void write_spool(FILE *out, const struct status_snapshot *facts,
 			const struct forecast *forecast)
 {
 	const struct spool_totals *spool = &facts->spool;
@@ -223,7 +223,7 @@ static void write_spool(FILE *out, const struct status_facts *facts,
 		(void)fputs("          how long it lasts is told once there is traffic\n", out);
 }
 
-static void write_uploads(FILE *out, const struct status_facts *facts)
+static void write_uploads(FILE *out, const struct status_snapshot *facts)
 {
 	const struct counters *counters = facts->counters;
 	uint64_t last_ns = atomic_load(&counters->uploaded_last_ns),
@@ -240,11 +240,11 @@ static void write_uploads(FILE *out, const struct status_facts *facts)
 			      say_seconds((facts->real_ns - last_ns) / CLOCK_NS_PER_S, age));
 	(void)fprintf(out, "\n          %" PRIu64 " attempt%s failed\n", failures,
 		      failures == 1 ? "" : "s");
-	if (*facts->trouble)
-		(void)fprintf(out, "          %s\n", facts->trouble);
+	if (*facts->outage)
+		(void)fprintf(out, "          %s\n", facts->outage);
 }
 
-static void write_health(FILE *out, const struct status_facts *facts)
+static void write_health(FILE *out, const struct status_snapshot *facts)
 {
 	struct health_finding findings[HEALTH_RULES];
 	bool is_well = true;
@@ -262,7 +262,7 @@ static void write_health(FILE *out, const struct status_facts *facts)
 		(void)fputs("all is well\n", out);
 }
 
-void report_write(FILE *out, const struct status_facts *facts)
+void report_write(FILE *out, const struct status_snapshot *facts)
 {
 	struct forecast forecast = make_forecast(facts);
 	char size[TEXT_SIZE_MAX], age[32];
@@ -327,7 +327,7 @@ static void write_object(void *context, const struct interface_counters *interfa
 	listing->is_first = false;
 }
 
-static void write_health_json(FILE *out, const struct status_facts *facts)
+static void write_health_json(FILE *out, const struct status_snapshot *facts)
 {
 	struct health_finding findings[HEALTH_RULES];
 	bool is_live = health_judge(facts, true, findings),
@@ -349,7 +349,7 @@ static void write_health_json(FILE *out, const struct status_facts *facts)
 	(void)fputs("]}", out);
 }
 
-void report_write_json(FILE *out, const struct status_facts *facts)
+void report_write_json(FILE *out, const struct status_snapshot *facts)
 {
 	static const char *const phases[] = {
 		[STATUS_STARTING] = "starting",
@@ -390,7 +390,7 @@ void report_write_json(FILE *out, const struct status_facts *facts)
 		      facts->conf->spool_max_segments);
 	write_text(out, "destination", facts->conf->upload_destination);
 	write_text(out, "last_success", last);
-	write_text(out, "trouble", facts->trouble);
+	write_text(out, "trouble", facts->outage);
 	(void)fprintf(
 		out,
 		"\"segments\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"failed_attempts\":%" PRIu64 "},",

@@ -9,5 +9,5 @@
 
 #include "status/snapshot.h"
 
-void report_write(FILE *out, const struct status_facts *facts);
-void report_write_json(FILE *out, const struct status_facts *facts);
+void report_write(FILE *out, const struct status_snapshot *facts);
+void report_write_json(FILE *out, const struct status_snapshot *facts);

@@ -9,52 +9,52 @@
 #define LOG_EVERY        10
 #define SECONDS_A_MINUTE 60
 
-bool trouble_failed(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms,
-		    const struct error *err)
+bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t now_ms,
+		   const struct error *err)
 {
-	if (!worker->is_failing && trouble->workers++ == 0) {
-		trouble->failures = 0;
-		trouble->since_ms = now_ms;
+	if (!worker->is_failing && outage->workers++ == 0) {
+		outage->failures = 0;
+		outage->since_ms = now_ms;
 	}
 	worker->is_failing = true;
 	worker->failed_ms = now_ms;
-	trouble->last = *err;
-	trouble->failures++;
-	return trouble->failures == 1 || trouble->failures % LOG_EVERY == 0;
+	outage->last = *err;
+	outage->failures++;
+	return outage->failures == 1 || outage->failures % LOG_EVERY == 0;
 }
 
-static bool recover(struct trouble *trouble, struct trouble_worker *worker)
+static bool recover(struct outage *outage, struct outage_worker *worker)
 {
 	if (!worker->is_failing)
 		return false;
 	worker->is_failing = false;
-	return --trouble->workers == 0;
+	return --outage->workers == 0;
 }
 
-bool trouble_worked(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms)
+bool outage_worked(struct outage *outage, struct outage_worker *worker, uint64_t now_ms)
 {
-	trouble->worked_ms = now_ms;
-	return recover(trouble, worker);
+	outage->worked_ms = now_ms;
+	return recover(outage, worker);
 }
 
-bool trouble_idle(struct trouble *trouble, struct trouble_worker *worker)
+bool outage_idle(struct outage *outage, struct outage_worker *worker)
 {
 	/* That there is nothing to send proves nothing, unless another worker's upload did. */
-	return trouble->worked_ms >= worker->failed_ms && recover(trouble, worker);
+	return outage->worked_ms >= worker->failed_ms && recover(outage, worker);
 }
 
-const char *trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out, size_t size)
+const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size)
 {
-	uint64_t seconds = (now_ms - trouble->since_ms) / CLOCK_MS_PER_S;
+	uint64_t seconds = (now_ms - outage->since_ms) / CLOCK_MS_PER_S;
 	bool is_long = seconds >= SECONDS_A_MINUTE;
 	struct text text = text_over(out, size);
 	size_t reason;
 
-	if (trouble->workers == 0)
+	if (outage->workers == 0)
 		return out;
 	text_append(&text, "uploads failing since %" PRIu64 " %s: ",
 		    is_long ? seconds / SECONDS_A_MINUTE : seconds, is_long ? "min" : "s");
 	reason = text.length;
-	text_append(&text, "%s", trouble->last.message);
+	text_append(&text, "%s", outage->last.message);
 	return out + reason;
 }

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-struct trouble {
+struct outage {
 	size_t workers;     /* whose last attempt failed */
 	unsigned failures;  /* since it began; all workers' */
 	uint64_t since_ms;  /* when it began */
@@ -20,22 +20,21 @@ struct trouble {
 };
 
 /* One worker's part in it. */
-struct trouble_worker {
+struct outage_worker {
 	bool is_failing;
 	uint64_t failed_ms;
 };
 
 /* An attempt failed. True if that is worth a line: the first one, and every tenth. */
-bool trouble_failed(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms,
-		    const struct error *err);
-/* An upload went through. True if the trouble is over with it. */
-bool trouble_worked(struct trouble *trouble, struct trouble_worker *worker, uint64_t now_ms);
-/* The worker has nothing to send. True if the trouble is over with it. */
-bool trouble_idle(struct trouble *trouble, struct trouble_worker *worker);
+bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t now_ms,
+		   const struct error *err);
+/* An upload went through. True if the outage is over with it. */
+bool outage_worked(struct outage *outage, struct outage_worker *worker, uint64_t now_ms);
+/* The worker has nothing to send. True if the outage is over with it. */
+bool outage_idle(struct outage *outage, struct outage_worker *worker);
 
 /*
- * "uploads failing since 12 min: …"; empty when there is no trouble. Copies at most size bytes. Returns where
+ * "uploads failing since 12 min: …"; empty when there is no outage. Copies at most size bytes. Returns where
  * in out the reason begins, which stays the same while the time goes on.
  */
-const char *trouble_describe(const struct trouble *trouble, uint64_t now_ms, char *out,
-			     size_t size);
+const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size);

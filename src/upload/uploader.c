@@ -26,8 +26,8 @@ struct uploader_worker {
 	struct thread thread;
 	struct sink_worker *sink_worker;
 	struct backoff backoff;
-	atomic_bool is_busy;           /* else it waits for something to do */
-	struct trouble_worker trouble; /* with the uploader's lock */
+	atomic_bool is_busy;         /* else it waits for something to do */
+	struct outage_worker outage; /* with the uploader's lock */
 };
 
 struct uploader {
@@ -51,7 +51,7 @@ struct uploader {
 	bool is_before_left;     /* it hangs, and is left to uploader_stop() */
 	enum uploader_probe probe;
 	struct error probe_error;
-	struct trouble trouble;
+	struct outage outage;
 };
 
 int uploader_new(const struct conf *conf, struct connections *connections,
@@ -161,8 +161,8 @@ static void note_failure(struct uploader_worker *worker, const char *name, const
 	counter_add(&uploader->counters->upload_failures, 1);
 	counter_add(&uploader->counters->upload_retries, 1);
 	(void)pthread_mutex_lock(&uploader->lock);
-	is_news = trouble_failed(&uploader->trouble, &worker->trouble, clock_monotonic_ms(), err);
-	failures = uploader->trouble.failures;
+	is_news = outage_failed(&uploader->outage, &worker->outage, clock_monotonic_ms(), err);
+	failures = uploader->outage.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_news)
 		log_warning("upload failed, will be tried again", log_text("name", name),
@@ -179,10 +179,10 @@ static void note_well(struct uploader_worker *worker, bool has_uploaded)
 	bool is_over;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	is_over = has_uploaded ? trouble_worked(&uploader->trouble, &worker->trouble, now_ms)
-			       : trouble_idle(&uploader->trouble, &worker->trouble);
-	since_ms = uploader->trouble.since_ms;
-	failures = uploader->trouble.failures;
+	is_over = has_uploaded ? outage_worked(&uploader->outage, &worker->outage, now_ms)
+			       : outage_idle(&uploader->outage, &worker->outage);
+	since_ms = uploader->outage.since_ms;
+	failures = uploader->outage.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_over)
 		log_notice("uploads work again", log_number("failures", failures),
@@ -499,12 +499,12 @@ void uploader_stop(struct uploader *uploader)
 		uploader_stop(uploader->before);
 }
 
-const char *uploader_trouble(struct uploader *uploader, char *out, size_t size)
+const char *uploader_outage(struct uploader *uploader, char *out, size_t size)
 {
 	const char *reason;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	reason = trouble_describe(&uploader->trouble, clock_monotonic_ms(), out, size);
+	reason = outage_describe(&uploader->outage, clock_monotonic_ms(), out, size);
 	(void)pthread_mutex_unlock(&uploader->lock);
 	return reason;
 }

@@ -69,5 +69,5 @@ bool uploader_is_drained(struct uploader *uploader);
 void uploader_stop(struct uploader *uploader);
 struct uploader *uploader_free(struct uploader *uploader);
 
-/* One line about trouble that lasts, for STATUS=; empty when uploads work. As trouble_describe(). */
-const char *uploader_trouble(struct uploader *uploader, char *out, size_t size);
+/* One line about outage that lasts, for STATUS=; empty when uploads work. As outage_describe(). */
+const char *uploader_outage(struct uploader *uploader, char *out, size_t size);

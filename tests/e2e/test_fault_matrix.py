@@ -3,9 +3,9 @@
 segment is in the bucket exactly once, byte for byte, or it is kept in rejected/ where the service
 has refused it for good; nothing was overwritten, and the local copy went only then.
 
-Each cell of {fault} x {phase} is a TAP point. The cells are shared out to lanes: processes with
+Each cell of {fault} x {phase} is a TAP point. The cells are shared out to pipelines: processes with
 namespaces, Google's servers and a program of their own, because most of the time is back-off. In
-every second lane the account has the permission to create, and no other.
+every second pipeline the account has the permission to create, and no other.
 
   test_fault_matrix.py [PART ...]   only cells whose name has all these parts
   KNT_MATRIX=4                      every fourth cell, so that each fault and phase has its turn;
@@ -27,7 +27,7 @@ from tap import Failure, check, diagnose, equal
 CHUNK = 256 << 10
 SMALL, LARGE = 30000, 2 * CHUNK + 1
 HUGE = 10 << 20
-LANES = 8
+PIPELINES = 8
 PATIENCE = 60
 
 STATUSES = {
@@ -110,19 +110,19 @@ def chosen_cells():
 
 
 def share_out(cells):
-    """One lane for the metadata server, two for starts, the others for the rest."""
-    lanes = [[] for _ in range(LANES)]
+    """One pipeline for the metadata server, two for starts, the others for the rest."""
+    pipelines = [[] for _ in range(PIPELINES)]
     turn = {"probe": 0, "run": 0}
     for cell in cells:
         if cell[0] == "metadata server":
-            lanes[0].append(cell)
+            pipelines[0].append(cell)
         elif cell[0] == "probe":
-            lanes[1 + turn["probe"] % 2].append(cell)
+            pipelines[1 + turn["probe"] % 2].append(cell)
             turn["probe"] += 1
         else:
-            lanes[3 + turn["run"] % (LANES - 3)].append(cell)
+            pipelines[3 + turn["run"] % (PIPELINES - 3)].append(cell)
             turn["run"] += 1
-    return [lane for lane in lanes if lane]
+    return [pipeline for pipeline in pipelines if pipeline]
 
 
 class Lane:
@@ -283,36 +283,36 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def run_lane(cells, may_create_only):
+def run_pipeline(cells, may_create_only):
     """In a process and namespaces of its own; tells about each cell in a line of JSON."""
     set_up_namespace()
     try:
         with google_lab.laboratory() as lab:
             if may_create_only:
                 lab.gcs.permissions = CREATE_ONLY
-            lane = Lane(lab)
+            pipeline = Lane(lab)
             for phase, fault in cells:
                 begin = time.monotonic()
                 try:
-                    lane.run(phase, fault)
+                    pipeline.run(phase, fault)
                     say(cell=[phase, fault], seconds=time.monotonic() - begin)
                 except (Failure, TimeoutError, OSError) as error:
                     say(cell=[phase, fault], failure=str(error),
-                        log=lane.daemon.log().splitlines()[-12:] if lane.daemon else [])
-                    if lane.daemon:
-                        lane.daemon.kill()
-                    lane.daemon = None
-                lane.clean()
-            if lane.daemon:
-                equal(lane.daemon.stop(), 0, "exit status")
+                        log=pipeline.daemon.log().splitlines()[-12:] if pipeline.daemon else [])
+                    if pipeline.daemon:
+                        pipeline.daemon.kill()
+                    pipeline.daemon = None
+                pipeline.clean()
+            if pipeline.daemon:
+                equal(pipeline.daemon.stop(), 0, "exit status")
     except BaseException as error:  # pylint: disable=broad-except
         say(end="%s: %s" % (type(error).__name__, error))
         raise
     say(end="")
 
 
-def read_lane(process, report):
-    """Pass on what a lane says; True if it came to its end without a complaint."""
+def read_pipeline(process, report):
+    """Pass on what a pipeline says; True if it came to its end without a complaint."""
     end = "it ended in the middle"
     for line in process.stdout:
         try:
@@ -330,13 +330,13 @@ def read_lane(process, report):
 
 def main():
     enter_namespaces()
-    if sys.argv[1:2] == ["--lane"]:
-        run_lane(*json.loads(sys.argv[2]))
+    if sys.argv[1:2] == ["--pipeline"]:
+        run_pipeline(*json.loads(sys.argv[2]))
         return
     import threading  # pylint: disable=import-outside-toplevel
     signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))
-    lanes = share_out(chosen_cells())
-    print("1..%d" % (sum(map(len, lanes)) + len(lanes)), flush=True)
+    pipelines = share_out(chosen_cells())
+    print("1..%d" % (sum(map(len, pipelines)) + len(pipelines)), flush=True)
     lock, counts = threading.Lock(), {"points": 0, "failed": 0}
 
     def point(name, failure, seconds=None, log=()):
@@ -359,17 +359,17 @@ def main():
             left.discard(name)
             point(name + suffix, what.get("failure"), what.get("seconds"), what.get("log", ()))
 
-        end = read_lane(process, report)
+        end = read_pipeline(process, report)
         for name in sorted(left):
-            point(name + suffix, "its lane ended before: " + end)
-        point("lane %d: no secret in a log, no violation of the protocol" % number, end or None)
+            point(name + suffix, "its pipeline ended before: " + end)
+        point("pipeline %d: no secret in a log, no violation of the protocol" % number, end or None)
 
     processes, followers = [], []
     try:
-        for number, cells in enumerate(lanes, 1):
+        for number, cells in enumerate(pipelines, 1):
             processes.append(subprocess.Popen(  # pylint: disable=consider-using-with
                 ["unshare", "-nm", "--propagation", "private", sys.executable,
-                 os.path.abspath(__file__), "--lane", json.dumps([cells, number % 2 == 0])],
+                 os.path.abspath(__file__), "--pipeline", json.dumps([cells, number % 2 == 0])],
                 stdout=subprocess.PIPE, text=True))
             followers.append(threading.Thread(target=follow, args=(number, cells, processes[-1])))
             followers[-1].start()

@@ -165,7 +165,7 @@ def rename(old, new):
 
 
 def test_renamed_under_traffic(lab):
-    """One lane hands over to the other: not a packet is lost or recorded twice."""
+    """One pipeline hands over to the other: not a packet is lost or recorded twice."""
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "0", "-i", "veth0,lan*", "-B", "16384").start_ready()

@@ -19,11 +19,11 @@ struct world {
 	unsigned acted;
 };
 
-static void gather(void *context, struct status_facts *ret_facts)
+static void gather(void *context, struct status_snapshot *ret_facts)
 {
 	struct world *world = context;
 
-	*ret_facts = (struct status_facts){
+	*ret_facts = (struct status_snapshot){
 		.conf = &world->conf,
 		.counters = &world->counters,
 		.trend = world->trend,
@@ -32,7 +32,7 @@ static void gather(void *context, struct status_facts *ret_facts)
 		.now_ms = 1000000,
 		.real_ns = UINT64_C(1795435826000000000),
 		.interfaces = "eth0",
-		.trouble = "",
+		.outage = "",
 	};
 }
 
@@ -52,7 +52,7 @@ static struct world *make_world(void)
 {
 	struct world *world = mem_calloc(1, sizeof *world);
 	char nothing[] = "";
-	struct status_facts facts;
+	struct status_snapshot facts;
 	struct history_sample sample;
 
 	counters_init(&world->counters);

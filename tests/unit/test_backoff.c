@@ -52,50 +52,50 @@ static void test_reset(void **state)
 
 static void test_trouble_is_told_once_and_now_and_then(void **state)
 {
-	struct trouble trouble = { 0 };
-	struct trouble_worker one = { 0 }, two = { 0 };
+	struct outage outage = { 0 };
+	struct outage_worker one = { 0 }, two = { 0 };
 	struct error err;
 	char line[128];
 
 	(void)state;
 	error_set(&err, ERROR_TRANSIENT, "no route");
-	assert_string_equal(trouble_describe(&trouble, 5000, line, sizeof line), "");
+	assert_string_equal(outage_describe(&outage, 5000, line, sizeof line), "");
 	assert_string_equal(line, "");
-	assert_true(trouble_failed(&trouble, &one, 1000, &err));
-	assert_false(trouble_failed(&trouble, &two, 2000, &err));
+	assert_true(outage_failed(&outage, &one, 1000, &err));
+	assert_false(outage_failed(&outage, &two, 2000, &err));
 	for (int i = 3; i < 10; i++)
-		assert_false(trouble_failed(&trouble, &one, 3000, &err));
-	assert_true(trouble_failed(&trouble, &one, 4000, &err));
-	assert_string_equal(trouble_describe(&trouble, 31000, line, sizeof line), "no route");
+		assert_false(outage_failed(&outage, &one, 3000, &err));
+	assert_true(outage_failed(&outage, &one, 4000, &err));
+	assert_string_equal(outage_describe(&outage, 31000, line, sizeof line), "no route");
 	assert_string_equal(line, "uploads failing since 30 s: no route");
-	assert_string_equal(trouble_describe(&trouble, 121000, line, sizeof line), "no route");
+	assert_string_equal(outage_describe(&outage, 121000, line, sizeof line), "no route");
 	assert_string_equal(line, "uploads failing since 2 min: no route");
 
 	/* It is over when the last worker is through. */
-	assert_false(trouble_worked(&trouble, &one, 5000));
-	assert_true(trouble_worked(&trouble, &two, 6000));
-	assert_false(trouble_worked(&trouble, &two, 7000));
-	assert_string_equal(trouble_describe(&trouble, 8000, line, sizeof line), "");
+	assert_false(outage_worked(&outage, &one, 5000));
+	assert_true(outage_worked(&outage, &two, 6000));
+	assert_false(outage_worked(&outage, &two, 7000));
+	assert_string_equal(outage_describe(&outage, 8000, line, sizeof line), "");
 	assert_string_equal(line, "");
-	assert_true(trouble_failed(&trouble, &two, 9000, &err));
+	assert_true(outage_failed(&outage, &two, 9000, &err));
 }
 
 static void test_an_idle_worker_believes_only_a_later_upload(void **state)
 {
-	struct trouble trouble = { 0 };
-	struct trouble_worker one = { 0 }, two = { 0 };
+	struct outage outage = { 0 };
+	struct outage_worker one = { 0 }, two = { 0 };
 	struct error err;
 
 	(void)state;
 	error_set(&err, ERROR_TRANSIENT, "no route");
-	assert_false(trouble_idle(&trouble, &one));
-	assert_false(trouble_worked(&trouble, &two, 500));
-	assert_true(trouble_failed(&trouble, &one, 1000, &err));
-	assert_false(trouble_idle(&trouble, &one));
-	assert_int_equal(trouble.workers, 1);
-	assert_false(trouble_worked(&trouble, &two, 2000));
-	assert_true(trouble_idle(&trouble, &one));
-	assert_int_equal(trouble.workers, 0);
+	assert_false(outage_idle(&outage, &one));
+	assert_false(outage_worked(&outage, &two, 500));
+	assert_true(outage_failed(&outage, &one, 1000, &err));
+	assert_false(outage_idle(&outage, &one));
+	assert_int_equal(outage.workers, 1);
+	assert_false(outage_worked(&outage, &two, 2000));
+	assert_true(outage_idle(&outage, &one));
+	assert_int_equal(outage.workers, 0);
 }
 
 int main(void)

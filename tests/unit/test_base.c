@@ -343,50 +343,50 @@ static void test_queue_waits_no_longer_than_asked(void **state)
 	queue_done(&queue);
 }
 
-struct errand_case {
-	struct queue started, may_go_on; /* how far the errand is; when it may end */
+struct job_case {
+	struct queue started, may_go_on; /* how far the job is; when it may end */
 	unsigned done;
 };
 
-static void slow_errand(void *context)
+static void slow_job(void *context)
 {
-	struct errand_case *test = context;
+	struct job_case *test = context;
 
 	queue_push(&test->started, test);
 	assert_non_null(queue_pop(&test->may_go_on, 60000));
 	test->done = test->done * 10 + 1;
 }
 
-static void next_errand(void *context)
+static void next_job(void *context)
 {
-	struct errand_case *test = context;
+	struct job_case *test = context;
 
 	test->done = test->done * 10 + 2;
 }
 
-/* A disk that hangs: whoever adds an errand does not wait for it, and those behind it keep their order. */
-static void test_errands_do_not_hold_up_the_one_who_has_them(void **state)
+/* A disk that hangs: whoever adds an job does not wait for it, and those behind it keep their order. */
+static void test_jobs_do_not_hold_up_the_one_who_has_them(void **state)
 {
-	struct errand_case test = { .done = 0 };
+	struct job_case test = { .done = 0 };
 	int wake_fd = eventfd(0, EFD_CLOEXEC);
-	struct errands *errands;
+	struct jobs *jobs;
 	struct error err;
 	eventfd_t count;
 
 	(void)state;
 	queue_init(&test.started, 1);
 	queue_init(&test.may_go_on, 1);
-	assert_int_equal(errands_start(wake_fd, &errands, &err), 0);
-	errands_add(errands, slow_errand, &test);
+	assert_int_equal(jobs_start(wake_fd, &jobs, &err), 0);
+	jobs_add(jobs, slow_job, &test);
 	assert_non_null(queue_pop(&test.started, 60000));
-	errands_add(errands, next_errand, &test);
-	assert_int_equal(errands_left(errands), 2);
+	jobs_add(jobs, next_job, &test);
+	assert_int_equal(jobs_left(jobs), 2);
 	queue_push(&test.may_go_on, &test);
 	assert_int_equal(eventfd_read(wake_fd, &count), 0);
-	assert_int_equal(errands_left(errands), 0);
+	assert_int_equal(jobs_left(jobs), 0);
 	assert_int_equal(test.done, 12);
-	errands_add(errands, next_errand, &test);
-	errands_stop(errands); /* when all are done */
+	jobs_add(jobs, next_job, &test);
+	jobs_stop(jobs); /* when all are done */
 	assert_int_equal(test.done, 122);
 	(void)close(wake_fd);
 	queue_done(&test.started);
@@ -416,7 +416,7 @@ int main(void)
 						remove_folder),
 		cmocka_unit_test(test_queue_keeps_the_order_across_threads),
 		cmocka_unit_test(test_queue_waits_no_longer_than_asked),
-		cmocka_unit_test(test_errands_do_not_hold_up_the_one_who_has_them),
+		cmocka_unit_test(test_jobs_do_not_hold_up_the_one_who_has_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

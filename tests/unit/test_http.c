@@ -763,11 +763,11 @@ static void test_retry_after(void **state)
 static void test_what_may_be_told(void **state)
 {
 	(void)state;
-	assert_true(http_is_tellable("Connection refused", 256));
-	assert_false(http_is_tellable("", 256));
-	assert_false(http_is_tellable("bad syntax in 'user:hush@h'", 256));
-	assert_false(http_is_tellable("bad syntax in 'http://us", 256));
-	assert_false(http_is_tellable("bad syntax in 'user:hus", 24)); /* cut */
+	assert_true(http_is_loggable("Connection refused", 256));
+	assert_false(http_is_loggable("", 256));
+	assert_false(http_is_loggable("bad syntax in 'user:hush@h'", 256));
+	assert_false(http_is_loggable("bad syntax in 'http://us", 256));
+	assert_false(http_is_loggable("bad syntax in 'user:hus", 24)); /* cut */
 }
 
 static void test_escape(void **state)

@@ -21,11 +21,11 @@ struct fixture {
 	struct conf conf;
 	struct counters counters;
 	struct trend *trend;
-	struct status_facts facts;
+	struct status_snapshot facts;
 	struct pages_actions actions;
 };
 
-static void gather(void *context, struct status_facts *ret_facts)
+static void gather(void *context, struct status_snapshot *ret_facts)
 {
 	struct fixture *fixture = context;
 
@@ -43,7 +43,7 @@ static int set_up(void **state)
 	fixture->conf.capture_flush_interval = 1;
 	fixture->conf.status_max_loss = 1;
 	fixture->conf.status_max_wait = 3600;
-	fixture->facts = (struct status_facts){
+	fixture->facts = (struct status_snapshot){
 		.conf = &fixture->conf,
 		.counters = &fixture->counters,
 		.trend = fixture->trend,
@@ -52,12 +52,12 @@ static int set_up(void **state)
 		.real_ns = 100000 * CLOCK_NS_PER_S,
 		.chunks = 48,
 		.chunks_free = 48,
-		.lanes = 1,
-		.lanes_live = 1,
+		.pipelines = 1,
+		.pipelines_live = 1,
 		.stages = { well, well, well },
 		.interfaces = "eth0",
-		.trouble = "",
-		.trouble_reason = "",
+		.outage = "",
+		.outage_reason = "",
 	};
 	fixture->actions = (struct pages_actions){ .context = fixture, .gather = gather };
 	*state = fixture;
@@ -96,7 +96,7 @@ static const char *failing(struct fixture *fixture)
 static void test_each_rule_fails_by_its_cause(void **state)
 {
 	struct fixture *fixture = *state;
-	struct status_facts *facts = &fixture->facts, before = *facts;
+	struct status_snapshot *facts = &fixture->facts, before = *facts;
 
 	assert_string_equal(failing(fixture), "");
 	for (size_t i = 0; i < STATUS_STAGES; i++) {
@@ -115,7 +115,7 @@ static void test_each_rule_fails_by_its_cause(void **state)
 	facts->phase = STATUS_STOPPING;
 	assert_string_equal(failing(fixture), "started");
 	*facts = before;
-	facts->lanes_live = 0;
+	facts->pipelines_live = 0;
 	assert_string_equal(failing(fixture), "interfaces");
 	*facts = before;
 	facts->is_spool_full = true;
@@ -431,7 +431,7 @@ static void test_overview(void **state)
 	fixture->facts.history = history;
 	fixture->facts.spool.ready = 2;
 	fixture->facts.spool.oldest_ns = fixture->facts.real_ns - 2500 * CLOCK_NS_PER_MS;
-	fixture->facts.trouble = "uploads failing: bucket secret";
+	fixture->facts.outage = "uploads failing: bucket secret";
 	interface_add(odd, packets, 12345);
 	interface_add(odd, drops[DROP_KERNEL], 7);
 	reply = ask(fixture, "GET", "/overview.json", NULL);
@@ -521,7 +521,7 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 static void test_status_tells_what_was_measured(void **state)
 {
 	struct fixture *fixture = *state;
-	struct status_facts *facts = &fixture->facts;
+	struct status_snapshot *facts = &fixture->facts;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
 	struct level_counters *level = counters_level(&fixture->counters, "gzip", "1");
 
@@ -606,7 +606,7 @@ static void test_requests(void **state)
 		assert_int_equal(!!reply.allow, reply.status == 405);
 		free(reply.body);
 	}
-	fixture->facts.lanes_live = 0;
+	fixture->facts.pipelines_live = 0;
 	reply = ask(fixture, "GET", "/readyz", NULL);
 	assert_int_equal(reply.status, 503);
 	assert_non_null(
@@ -724,7 +724,7 @@ static void test_flush_is_truthful(void **state)
 		".1.2.3", "1.2. 3", "1.2.3x", "1.2.99999999999999999999999999999999999999"
 	};
 	struct fixture *fixture = *state;
-	struct status_facts *facts = &fixture->facts;
+	struct status_snapshot *facts = &fixture->facts;
 
 	fixture->actions.flush = note_flush;
 	facts->spool.refused = 4;

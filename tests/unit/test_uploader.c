@@ -192,7 +192,7 @@ static void test_segments_go_out_and_leave_the_spool(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_uploaded), 20);
 	assert_int_equal(counter_read(&fixture->counters.bytes_uploaded), 70);
 	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
-	uploader_trouble(fixture->uploader, line, sizeof line);
+	uploader_outage(fixture->uploader, line, sizeof line);
 	assert_string_equal(line, "");
 	assert_false(uploader_is_drained(fixture->uploader));
 }
@@ -249,13 +249,13 @@ static void test_outage_costs_nothing_but_time(void **state)
 	(void)close(fd);
 	publish(fixture, "abc", name);
 	WAIT_FOR(counter_read(&fixture->counters.upload_failures) > 0);
-	uploader_trouble(fixture->uploader, line, sizeof line);
+	uploader_outage(fixture->uploader, line, sizeof line);
 	assert_non_null(strstr(line, "uploads failing since 0 s: "));
 	assert_int_equal(unlink(out), 0);
 	assert_int_equal(mkdir(out, 0755), 0);
 	WAIT_FOR(waiting(fixture) == 0);
 	assert_true(has_arrived(fixture, name));
-	WAIT_FOR((uploader_trouble(fixture->uploader, line, sizeof line), line[0] == '\0'));
+	WAIT_FOR((uploader_outage(fixture->uploader, line, sizeof line), line[0] == '\0'));
 }
 
 static void use_bucket(struct fixture *fixture, struct server *server, const char *const *replies,
@@ -341,7 +341,7 @@ static void test_a_rejection_is_followed_by_a_pause(void **state)
 	assert_int_equal(counter_read(&fixture->counters.upload_retries), 0);
 	uploader_stop(fixture->uploader);
 	/* Each is told by itself: none of them is an outage. */
-	uploader_trouble(fixture->uploader, line, sizeof line);
+	uploader_outage(fixture->uploader, line, sizeof line);
 	assert_string_equal(line, "");
 	server_stop(&server);
 }

@@ -57,9 +57,9 @@ void gcs_parse_problem(const char *body, const char *www_authenticate,
 
 	*ret_problem = (struct gcs_problem){ 0 };
 	text = text_over(ret_problem->message, sizeof ret_problem->message);
-	tellable_append(&text, message ? message : body);
+	redact_append(&text, message ? message : body);
 	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
-	tellable_append(&text, reason ? reason : "");
+	redact_append(&text, reason ? reason : "");
 	ret_problem->is_explained = message || reason;
 	ret_problem->is_scope = has_scope_detail(error) ||
 				strstr(www_authenticate, "insufficient_scope") ||

@@ -21,7 +21,7 @@ struct attempt {
 	struct gcs_upload *upload;
 	bool must_ask;        /* how far the session is, before more is sent */
 	unsigned restarts;    /* sessions that were gone */
-	struct error trouble; /* since the last progress; ERROR_NONE: none */
+	struct error outage; /* since the last progress; ERROR_NONE: none */
 };
 
 enum verdict {
@@ -152,12 +152,12 @@ static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct 
 	if (persisted < session->acknowledged || persisted > session->sent)
 		return start_over(attempt, err);
 	if (persisted > session->acknowledged) {
-		attempt->trouble.kind = ERROR_NONE;
-	} else if (attempt->trouble.kind != ERROR_NONE) {
-		*err = attempt->trouble;
+		attempt->outage.kind = ERROR_NONE;
+	} else if (attempt->outage.kind != ERROR_NONE) {
+		*err = attempt->outage;
 		return FAILED;
 	} else {
-		error_set(&attempt->trouble, ERROR_TRANSIENT,
+		error_set(&attempt->outage, ERROR_TRANSIENT,
 			  "bucket %s: the upload does not get beyond byte %" PRIu64,
 			  attempt->upload->worker->sink->bucket, persisted);
 	}
@@ -222,7 +222,7 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 	if (attempt->must_ask || err->retry_after_ms > 0 ||
 	    atomic_load(worker->sink->base.context.cancel))
 		return FAILED;
-	attempt->trouble = *err;
+	attempt->outage = *err;
 	attempt->must_ask = true;
 	return GO_ON;
 }
@@ -288,7 +288,7 @@ int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct er
 	struct attempt attempt = {
 		.upload = upload,
 		.must_ask = upload->session.url != NULL,
-		.trouble.kind = ERROR_NONE,
+		.outage.kind = ERROR_NONE,
 	};
 	enum verdict verdict;
 

@@ -13,11 +13,12 @@ struct step {
 	bool is_first; /* the step below what is configured */
 };
 
-static void expect(struct packer *packer, const struct step *steps, size_t count)
+static void expect(struct compressor *compressor, const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(packer_adapt(packer, steps[i].free_percent), steps[i].is_first);
-		assert_int_equal(packer->level, steps[i].level);
+		assert_int_equal(compressor_adapt(compressor, steps[i].free_percent),
+				 steps[i].is_first);
+		assert_int_equal(compressor->level, steps[i].level);
 	}
 }
 
@@ -43,22 +44,22 @@ static void test_level_follows_the_pool_with_hysteresis(void **state)
 		{ 24, 1, true },
 	};
 	struct counters counters;
-	struct packer packer;
+	struct compressor compressor;
 
 	(void)state;
 	counters_init(&counters);
-	packer_init(&packer, &counters);
-	packer_choose(&packer, &codec_gzip, 2);
-	expect(&packer, steps, ARRAY_LENGTH(steps));
+	compressor_init(&compressor, &counters);
+	compressor_choose(&compressor, &codec_gzip, 2);
+	expect(&compressor, steps, ARRAY_LENGTH(steps));
 	/* Chosen again for the next segment: it goes on below. Another level: that one. */
-	packer_choose(&packer, &codec_gzip, 2);
-	assert_int_equal(packer.level, 1);
-	packer_choose(&packer, &codec_gzip, 3);
-	assert_int_equal(packer.level, 3);
-	packer_choose(&packer, &codec_none, 0);
-	assert_false(packer_adapt(&packer, 0));
-	assert_int_equal(packer.level, 0);
-	packer_done(&packer);
+	compressor_choose(&compressor, &codec_gzip, 2);
+	assert_int_equal(compressor.level, 1);
+	compressor_choose(&compressor, &codec_gzip, 3);
+	assert_int_equal(compressor.level, 3);
+	compressor_choose(&compressor, &codec_none, 0);
+	assert_false(compressor_adapt(&compressor, 0));
+	assert_int_equal(compressor.level, 0);
+	compressor_done(&compressor);
 	counters_done(&counters);
 }
 
@@ -67,32 +68,32 @@ static void test_each_level_is_counted(void **state)
 {
 	static uint8_t bytes[CHUNK_BYTES];
 	struct counters counters;
-	struct packer packer;
+	struct compressor compressor;
 	const struct level_counters *two, *stored;
 	size_t length;
 
 	(void)state;
 	counters_init(&counters);
-	packer_init(&packer, &counters);
-	packer_choose(&packer, &codec_gzip, 2);
-	two = packer.counts;
-	packer_pack(&packer, bytes, sizeof bytes, &length);
+	compressor_init(&compressor, &counters);
+	compressor_choose(&compressor, &codec_gzip, 2);
+	two = compressor.counts;
+	compressor_compress(&compressor, bytes, sizeof bytes, &length);
 	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
 	assert_int_equal(counter_read(&two->bytes_after), length);
 	assert_true(length < sizeof bytes / 100 && counter_read(&two->ns) > 0);
 	for (int i = 0; i < 3; i++)
-		packer_adapt(&packer, 0);
-	stored = packer.counts;
+		compressor_adapt(&compressor, 0);
+	stored = compressor.counts;
 	assert_string_equal(stored->level, "stored");
-	packer_pack(&packer, bytes, 1000, &length);
+	compressor_compress(&compressor, bytes, 1000, &length);
 	assert_int_equal(counter_read(&stored->bytes_before), 1000);
 	assert_true(counter_read(&stored->bytes_after) > 1000);
 	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
 	/* Without a codec there is no copy either. */
-	packer_choose(&packer, &codec_none, 0);
-	assert_ptr_equal(packer_pack(&packer, bytes, 100, &length), bytes);
+	compressor_choose(&compressor, &codec_none, 0);
+	assert_ptr_equal(compressor_compress(&compressor, bytes, 100, &length), bytes);
 	assert_int_equal(length, 100);
-	packer_done(&packer);
+	compressor_done(&compressor);
 	counters_done(&counters);
 }
 
