@@ -28,7 +28,7 @@
 static const struct {
 	const char *sentence, *id, *explanation;
 } events[] = {
-#define EVENT(sentence, id, explanation) { sentence, id, explanation },
+#define EVENT(name, level, sentence, id, explanation) { sentence, id, explanation },
 #include "base/events.def"
 #undef EVENT
 };

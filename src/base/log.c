@@ -18,7 +18,7 @@
 #include "base/text.h"
 
 #define LINE_MAX_BYTES  4096
-#define FACTS_MAX       24
+#define FIELDS_MAX      24
 #define FIELD_MAX_BYTES 1280
 #define JOURNAL_SOCKET  "/run/systemd/journal/socket"
 
@@ -37,14 +37,23 @@ static const char *const json_severities[] = {
 	[LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_DEBUG] = "DEBUG",
 };
 
-/* What is found by its kind, also when the words change one day. */
 static const struct {
-	const char *sentence, *field;
-} events[] = {
-#define EVENT(sentence, id, explanation) { sentence, "MESSAGE_ID=" id },
+	enum log_level level;
+	const char *name; /* "SEGMENT_UPLOADED" */
+	const char *sentence, *message_id;
+} events[EVENT_COUNT] = {
+#define EVENT(name, level, sentence, id, explanation) \
+	[EVENT_##name] = { LOG_LEVEL_##level, #name, sentence, "MESSAGE_ID=" id },
 #include "base/events.def"
 #undef EVENT
 };
+
+/* "SEGMENT_UPLOADED" as tools see it: "segment-uploaded". */
+static void append_event_name(struct text *out, enum log_event_id event)
+{
+	for (const char *p = events[event].name; *p; p++)
+		text_append(out, "%c", *p == '_' ? '-' : tolower((unsigned char)*p));
+}
 
 /* systemd sets JOURNAL_STREAM to device:inode of the stream it connected (systemd.exec(5)). */
 static bool stderr_is_journal(void)
@@ -104,37 +113,37 @@ static bool needs_quotes(const char *value)
 	return false;
 }
 
-static void append_facts(struct text *line, const struct log_field *facts, size_t fact_count)
+static void append_fields(struct text *line, const struct log_field *fields, size_t field_count)
 {
-	for (size_t i = 0; i < fact_count; i++) {
-		const struct log_field *fact = &facts[i];
+	for (size_t i = 0; i < field_count; i++) {
+		const struct log_field *field = &fields[i];
 
-		if (!fact->key)
+		if (!field->key)
 			continue;
-		if (fact->is_number)
-			text_append(line, " %s=%ju", fact->key, (uintmax_t)fact->number);
-		else if (!needs_quotes(fact->text ? fact->text : ""))
-			text_append(line, " %s=%s", fact->key, fact->text);
+		if (field->is_number)
+			text_append(line, " %s=%ju", field->key, (uintmax_t)field->number);
+		else if (!needs_quotes(field->text ? field->text : ""))
+			text_append(line, " %s=%s", field->key, field->text);
 		else {
-			text_append(line, " %s=", fact->key);
-			text_append_json(line, fact->text ? fact->text : "");
+			text_append(line, " %s=", field->key);
+			text_append_json(line, field->text ? field->text : "");
 		}
 	}
 }
 
-static void write_text(enum log_level level, const char *sentence, const struct log_field *facts,
-		       size_t fact_count)
+static void write_text(enum log_level level, const char *sentence, const struct log_field *fields,
+		       size_t field_count)
 {
 	char bytes[LINE_MAX_BYTES];
 	struct text line = text_over(bytes, sizeof bytes);
 
 	text_append(&line, "%s: %s", level_words[level], sentence);
-	append_facts(&line, facts, fact_count);
+	append_fields(&line, fields, field_count);
 	write_line(&line);
 }
 
-static void write_json(enum log_level level, const char *sentence, const struct log_field *facts,
-		       size_t fact_count)
+static void write_json(enum log_level level, enum log_event_id event, const char *sentence,
+		       const struct log_field *fields, size_t field_count)
 {
 	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
 	struct text line = text_over(bytes, sizeof bytes);
@@ -143,18 +152,23 @@ static void write_json(enum log_level level, const char *sentence, const struct 
 	text_append(&line, "{\"time\":\"%s\",\"severity\":\"%s\",\"message\":", when,
 		    json_severities[level]);
 	text_append_json(&line, sentence);
-	for (size_t i = 0; i < fact_count; i++) {
+	if (event != EVENT_NONE) {
+		text_append(&line, ",\"event\":\"");
+		append_event_name(&line, event);
+		text_append(&line, "\"");
+	}
+	for (size_t i = 0; i < field_count; i++) {
 		size_t before = line.length;
 
-		if (!facts[i].key)
+		if (!fields[i].key)
 			continue;
-		text_append(&line, ",\"%s\":", facts[i].key);
-		if (facts[i].is_number)
-			text_append(&line, "%ju", (uintmax_t)facts[i].number);
+		text_append(&line, ",\"%s\":", fields[i].key);
+		if (fields[i].is_number)
+			text_append(&line, "%ju", (uintmax_t)fields[i].number);
 		else
-			text_append_json(&line, facts[i].text ? facts[i].text : "");
+			text_append_json(&line, fields[i].text ? fields[i].text : "");
 		if (line.length + 2 >=
-		    line.capacity) { /* a cut fact would not be JSON: leave it out */
+		    line.capacity) { /* a cut field would not be JSON: leave it out */
 			line.length = before;
 			break;
 		}
@@ -164,62 +178,70 @@ static void write_json(enum log_level level, const char *sentence, const struct 
 }
 
 /* Facts become fields KNT_KEY=value; the message carries them too, for a plain journalctl. */
-static void write_journal(enum log_level level, const char *sentence, const struct log_field *facts,
-			  size_t fact_count)
+static void write_journal(enum log_level level, enum log_event_id event, const char *sentence,
+			  const struct log_field *fields, size_t field_count)
 {
-	char message[LINE_MAX_BYTES], priority[32], fields[FACTS_MAX][FIELD_MAX_BYTES];
-	struct iovec iov[FACTS_MAX + 3];
+	char message[LINE_MAX_BYTES], priority[32], name[64], values[FIELDS_MAX][FIELD_MAX_BYTES];
+	struct iovec iov[FIELDS_MAX + 4];
 	struct text line = text_over(message, sizeof message);
 	int count = 0;
 
 	text_append(&line, "MESSAGE=%s", sentence);
-	append_facts(&line, facts, fact_count);
+	append_fields(&line, fields, field_count);
 	iov[count++] = (struct iovec){ message, line.length };
 	(void)snprintf(priority, sizeof priority, "PRIORITY=%d", (int)level);
 	iov[count++] = (struct iovec){ priority, strlen(priority) };
 
-	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-		if (strcmp(events[i].sentence, sentence) == 0) {
-			const char *field = events[i].field;
+	if (event != EVENT_NONE) {
+		struct text field = text_over(name, sizeof name);
 
-			iov[count++] = (struct iovec){ (char *)field, strlen(field) };
-			break;
-		}
+		iov[count++] = (struct iovec){ (char *)events[event].message_id,
+					       strlen(events[event].message_id) };
+		text_append(&field, "KNT_EVENT=");
+		append_event_name(&field, event);
+		iov[count++] = (struct iovec){ field.bytes, field.length };
 	}
-	for (size_t i = 0; i < fact_count && i < FACTS_MAX; i++) {
-		struct text field = text_over(fields[i], FIELD_MAX_BYTES);
+	for (size_t i = 0; i < field_count && i < FIELDS_MAX; i++) {
+		struct text field = text_over(values[i], FIELD_MAX_BYTES);
 
-		if (!facts[i].key)
+		if (!fields[i].key)
 			continue;
 		text_append(&field, "KNT_");
-		for (const char *p = facts[i].key; *p; p++)
+		for (const char *p = fields[i].key; *p; p++)
 			text_append(&field, "%c", toupper((unsigned char)*p));
-		if (facts[i].is_number)
-			text_append(&field, "=%ju", (uintmax_t)facts[i].number);
+		if (fields[i].is_number)
+			text_append(&field, "=%ju", (uintmax_t)fields[i].number);
 		else
-			text_append(&field, "=%s", facts[i].text ? facts[i].text : "");
+			text_append(&field, "=%s", fields[i].text ? fields[i].text : "");
 		iov[count++] = (struct iovec){ field.bytes, field.length };
 	}
 	/* The journal restarts now and then, and a container has none: do not lose the line. */
 	if (!journal_is_there() || sd_journal_sendv(iov, count) < 0)
-		write_text(level, sentence, facts, fact_count);
+		write_text(level, sentence, fields, field_count);
 }
 
-void log_write(enum log_level level, const char *sentence, const struct log_field *facts,
-	       size_t fact_count)
+enum log_level log_event_level(enum log_event_id event)
+{
+	return events[event].level;
+}
+
+void log_write(enum log_level level, enum log_event_id event, const char *sentence,
+	       const struct log_field *fields, size_t field_count)
 {
 	if (!log_is_enabled(level))
 		return;
+	if (!sentence)
+		sentence = events[event].sentence;
 	switch ((enum log_format)atomic_load_explicit(&current_format, memory_order_relaxed)) {
 	case LOG_FORMAT_JOURNAL:
-		write_journal(level, sentence, facts, fact_count);
+		write_journal(level, event, sentence, fields, field_count);
 		break;
 	case LOG_FORMAT_JSON:
-		write_json(level, sentence, facts, fact_count);
+		write_json(level, event, sentence, fields, field_count);
 		break;
 	case LOG_FORMAT_AUTO:
 	case LOG_FORMAT_TEXT:
-		write_text(level, sentence, facts, fact_count);
+		write_text(level, sentence, fields, field_count);
 		break;
 	}
 }

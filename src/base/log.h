@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * One event, one line: a sentence in lower case, then facts as key=value. The same call feeds a terminal
- * (text), the journal (each fact a field) and a container's log collector (JSON). Any thread may log; a
+ * One event, one line: a sentence in lower case, then fields as key=value. The same call feeds a terminal
+ * (text), the journal (each field one of its own) and a container's log collector (JSON). Any thread may log; a
  * line is written whole with one system call. Never called per packet; never given secrets or payload.
  */
 
@@ -28,8 +28,17 @@ enum log_format {
 	LOG_FORMAT_JSON,
 };
 
+/* What operators meet: events.def. */
+enum log_event_id {
+	EVENT_NONE,
+#define EVENT(name, level, sentence, id, explanation) EVENT_##name,
+#include "base/events.def"
+#undef EVENT
+	EVENT_COUNT,
+};
+
 struct log_field {
-	const char *key; /* lower-case words with underscores; NULL: not a fact */
+	const char *key; /* lower-case words with underscores; NULL: not a field */
 	const char *text;
 	uint64_t number;
 	bool is_number;
@@ -42,8 +51,11 @@ struct log_field {
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 
-void log_write(enum log_level level, const char *sentence, const struct log_field *facts,
-	       size_t fact_count);
+/* For the macros below. sentence: NULL for the event's own, which EVENT_NONE does not have. */
+void log_write(enum log_level level, enum log_event_id event, const char *sentence,
+	       const struct log_field *fields, size_t field_count);
+/* The level that events.def gives the event. */
+enum log_level log_event_level(enum log_event_id event);
 
 #define log_text(name, value)                  \
 	{                                      \
@@ -58,13 +70,18 @@ void log_write(enum log_level level, const char *sentence, const struct log_fiel
 		.key = "reason", .text = (err)->message \
 	}
 
-/* log_notice("capture started", log_text("interface", name), log_number("snaplen", 96)); */
-#define log_fields_(level, sentence, ...)                                               \
-	log_write((level), (sentence), (const struct log_field[]){ {}, ##__VA_ARGS__ }, \
-		  sizeof((const struct log_field[]){ {}, ##__VA_ARGS__ }) /             \
+#define log_fields_(level, event, sentence, ...)                                                 \
+	log_write((level), (event), (sentence), (const struct log_field[]){ {}, ##__VA_ARGS__ }, \
+		  sizeof((const struct log_field[]){ {}, ##__VA_ARGS__ }) /                      \
 			  sizeof(struct log_field))
-#define log_error(sentence, ...)   log_fields_(LOG_LEVEL_ERROR, sentence, ##__VA_ARGS__)
-#define log_warning(sentence, ...) log_fields_(LOG_LEVEL_WARNING, sentence, ##__VA_ARGS__)
-#define log_notice(sentence, ...)  log_fields_(LOG_LEVEL_NOTICE, sentence, ##__VA_ARGS__)
-#define log_info(sentence, ...)    log_fields_(LOG_LEVEL_INFO, sentence, ##__VA_ARGS__)
-#define log_debug(sentence, ...)   log_fields_(LOG_LEVEL_DEBUG, sentence, ##__VA_ARGS__)
+/* log_event(EVENT_SEGMENT_UPLOADED, log_text("name", name), log_number("bytes", 96)); */
+#define log_event(event, ...) log_fields_(log_event_level(event), event, NULL, ##__VA_ARGS__)
+/* At another level than the table's. */
+#define log_event_at(level, event, ...) log_fields_(level, event, NULL, ##__VA_ARGS__)
+/* What is no event of the table. */
+#define log_error(sentence, ...) log_fields_(LOG_LEVEL_ERROR, EVENT_NONE, sentence, ##__VA_ARGS__)
+#define log_warning(sentence, ...) \
+	log_fields_(LOG_LEVEL_WARNING, EVENT_NONE, sentence, ##__VA_ARGS__)
+#define log_notice(sentence, ...) log_fields_(LOG_LEVEL_NOTICE, EVENT_NONE, sentence, ##__VA_ARGS__)
+#define log_info(sentence, ...)   log_fields_(LOG_LEVEL_INFO, EVENT_NONE, sentence, ##__VA_ARGS__)
+#define log_debug(sentence, ...)  log_fields_(LOG_LEVEL_DEBUG, EVENT_NONE, sentence, ##__VA_ARGS__)

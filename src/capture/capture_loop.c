@@ -30,8 +30,7 @@ static void wait_for_chunk(struct capture *capture)
 	while (!(capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS))) {
 		capture_beat(capture);
 		if (!is_told)
-			log_warning("memory is full, packets wait in the kernel's buffer",
-				    log_text("interface", capture->interface));
+			log_event(EVENT_MEMORY_FULL, log_text("interface", capture->interface));
 		is_told = true;
 	}
 	if (is_told)

@@ -58,8 +58,8 @@ static void tell_missing(void *context, const char *word, const char *reason)
 	const struct link *links = links_list(daemon->links, &count);
 
 	list_names(links, count, &names);
-	log_warning("interface is not there, waiting for it", log_text("interface", word),
-		    log_text("reason", reason), log_text("there", bytes));
+	log_event(EVENT_INTERFACE_MISSING, log_text("interface", word), log_text("reason", reason),
+		  log_text("there", bytes));
 }
 
 int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)

@@ -35,11 +35,10 @@ static void become_ready(struct daemon *daemon)
 	if (is_patient && (probe == UPLOADER_PROBE_PENDING || !is_live))
 		return;
 	if (!is_live)
-		log_warning("ready, but there is no interface to record yet",
-			    log_text("interface", daemon->conf->capture_interface));
+		log_event(EVENT_READY_WITHOUT_INTERFACE,
+			  log_text("interface", daemon->conf->capture_interface));
 	if (probe == UPLOADER_PROBE_NO_ANSWER)
-		log_warning("no answer from the destination, recording all the same",
-			    log_reason(&err));
+		log_event(EVENT_DESTINATION_UNREACHABLE, log_reason(&err));
 	daemon->phase = PHASE_RUNNING;
 	notify_ready();
 }
@@ -150,8 +149,7 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 		notify_alive();
 	for (size_t i = 0; i < HEALTH_RULES && !is_well && !daemon->is_stuck; i++)
 		if (health_rules[i].is_liveness && findings[i].is_failing)
-			log_error("a stage makes no progress, the watchdog is not fed",
-				  log_text("stage", health_rules[i].name),
+			log_event(EVENT_STAGE_STUCK, log_text("stage", health_rules[i].name),
 				  log_text("reason", findings[i].why));
 	daemon->is_stuck = !is_well;
 	return repeat_after(source, daemon->watchdog_us / 2);

@@ -10,8 +10,7 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf,
 {
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
 		if (conf_rows[i].reload == CONF_RELOAD_RESTART && conf_differs(old, conf, i)) {
-			log_warning("option needs a restart, the old value stays",
-				    log_text("option", conf_rows[i].key));
+			log_event(EVENT_RESTART_NEEDED, log_text("option", conf_rows[i].key));
 			text_append(notes, "%s needs a restart, the old value stays\n",
 				    conf_rows[i].key);
 			/* The commands look for our socket by the file that they read. */
@@ -117,10 +116,10 @@ int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 		if (daemon->phase == PHASE_STOPPING)
 			log_error("reload failed half-way, recording ends", log_reason(err));
 		else
-			log_error("reload refused, the old configuration stays", log_reason(err));
+			log_event(EVENT_RELOAD_REFUSED, log_reason(err));
 	} else {
 		counter_add(&daemon->counters.reloads, 1);
-		log_notice("configuration reloaded");
+		log_event(EVENT_RELOADED);
 	}
 	daemon_go_on_reloading(daemon);
 	return result;

@@ -177,12 +177,12 @@ static void log_start(const struct daemon *daemon)
 	struct text interfaces = text_over(bytes, sizeof bytes);
 
 	pipelines_describe(daemon->pipelines, &interfaces);
-	log_notice("recording", log_text("version", PACKAGE_VERSION),
-		   log_text("interface", interfaces.bytes),
-		   log_text("filter", daemon->conf->capture_filter),
-		   log_text("node", daemon->conf->node_name),
-		   log_text("destination", daemon->conf->upload_destination),
-		   log_text("spool", daemon->conf->spool_directory));
+	log_event(EVENT_RECORDING, log_text("version", PACKAGE_VERSION),
+		  log_text("interface", interfaces.bytes),
+		  log_text("filter", daemon->conf->capture_filter),
+		  log_text("node", daemon->conf->node_name),
+		  log_text("destination", daemon->conf->upload_destination),
+		  log_text("spool", daemon->conf->spool_directory));
 }
 
 static void log_end(struct daemon *daemon)
@@ -193,10 +193,10 @@ static void log_end(struct daemon *daemon)
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		drops += counter_read(&daemon->counters.drops[i]);
 	(void)spool_totals(daemon->spool, &totals); /* no other thread is left */
-	log_notice("stopped", log_number("packets", counter_read(&daemon->counters.packets)),
-		   log_number("dropped", drops),
-		   log_number("uploaded", counter_read(&daemon->counters.segments_uploaded)),
-		   log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
+	log_event(EVENT_STOPPED, log_number("packets", counter_read(&daemon->counters.packets)),
+		  log_number("dropped", drops),
+		  log_number("uploaded", counter_read(&daemon->counters.segments_uploaded)),
+		  log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
 }
 
 void daemon_free(struct daemon *daemon)

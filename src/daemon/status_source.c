@@ -181,8 +181,7 @@ static void open_control(struct daemon *daemon)
 
 	control_path(daemon->conf, path);
 	if (server_open_control(daemon->server, path, &err) < 0)
-		log_warning("no control socket, the commands will not work", log_text("path", path),
-			    log_reason(&err));
+		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
 }
 
 int daemon_serve(struct daemon *daemon, struct error *err)
@@ -222,9 +221,8 @@ int daemon_listen(struct daemon *daemon, struct error *err)
 		return 0;
 	}
 	if (!daemon->is_listen_failing)
-		log_error(
-			"metrics and health cannot be served, recording goes on without",
-			log_text("address", address), log_reason(err),
+		log_event(
+			EVENT_STATUS_NOT_SERVED, log_text("address", address), log_reason(err),
 			log_text("remedy", "free the address, or give another with status.listen"));
 	daemon->is_listen_failing = true;
 	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
@@ -272,7 +270,7 @@ static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 	stage = upload_stage(daemon, now_ms, destination, sizeof destination);
 	is_hanging = now_ms > stage.beat_ms + stage.patience_ms;
 	if (is_hanging && !daemon->is_upload_hanging)
-		log_error("an upload makes no progress, segments wait",
+		log_event(EVENT_UPLOAD_STUCK,
 			  log_number("seconds", (now_ms - stage.beat_ms) / CLOCK_MS_PER_S),
 			  log_text("destination", destination));
 	else if (!is_hanging && daemon->is_upload_hanging)

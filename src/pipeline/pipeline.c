@@ -75,11 +75,11 @@ void pipeline_try_again_later(struct pipeline *pipeline, const struct error *err
 	pipeline->retry_ms = clock_monotonic_ms() +
 			     (pipeline_is_refused(err) ? REFUSED_RETRY_MS : RETRY_MS);
 	if (!pipeline->is_failure_told && pipeline_is_refused(err))
-		log_error("interface does not fit the configuration",
-			  log_text("interface", pipeline->name), log_reason(err));
+		log_event(EVENT_INTERFACE_REFUSED, log_text("interface", pipeline->name),
+			  log_reason(err));
 	else if (!pipeline->is_failure_told)
-		log_warning("interface cannot be recorded, trying again",
-			    log_text("interface", pipeline->name), log_reason(err));
+		log_event(EVENT_INTERFACE_FAILED, log_text("interface", pipeline->name),
+			  log_reason(err));
 	pipeline->is_failure_told = true;
 	pipeline->is_open_told = false;
 	free_stages(pipeline);

@@ -67,9 +67,8 @@ void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_vie
 void pipelines_tell_left_out(struct pipelines *pipelines, size_t left_out)
 {
 	if (left_out > 0 && pipelines->left_out == 0)
-		log_warning("more interfaces than may be recorded",
-			    log_number("recorded", count_running(pipelines)),
-			    log_number("left_out", left_out));
+		log_event(EVENT_INTERFACE_LIMIT, log_number("recorded", count_running(pipelines)),
+			  log_number("left_out", left_out));
 	else if (left_out == 0 && pipelines->left_out > 0)
 		log_notice("all interfaces are recorded again",
 			   log_number("recorded", count_running(pipelines)));
@@ -88,8 +87,8 @@ static void tell_gone(const struct pipelines *pipelines, const struct pipeline *
 		      const char *reason)
 {
 	if (is_named(pipelines, pipeline->name))
-		log_warning("interface went away, waiting for it",
-			    log_text("interface", pipeline->name), log_text("reason", reason));
+		log_event(EVENT_INTERFACE_GONE, log_text("interface", pipeline->name),
+			  log_text("reason", reason));
 	else
 		log_info("interface went away", log_text("interface", pipeline->name),
 			 log_text("reason", reason));
@@ -133,8 +132,8 @@ static int rename_pipeline(struct pipelines *pipelines, struct pipeline *old,
 	capture_begin(pipeline->capture, instant_ns);
 	old->state = PIPELINE_ENDING;
 	pipeline->is_open_told = true;
-	log_notice("interface has another name", log_text("interface", pipeline->name),
-		   log_text("before", old->name));
+	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),
+		  log_text("before", old->name));
 	return 0;
 }
 
@@ -149,7 +148,7 @@ static void note_up_or_down(struct pipelines *pipelines, struct pipeline *pipeli
 	if (!is_up)
 		tell_gone(pipelines, pipeline, "it is down");
 	else
-		log_notice("interface is back", log_text("interface", pipeline->name));
+		log_event(EVENT_INTERFACE_BACK, log_text("interface", pipeline->name));
 }
 
 static void check_pipeline(struct pipelines *pipelines, const struct interfaces_view *view,
@@ -171,8 +170,8 @@ static void check_pipeline(struct pipelines *pipelines, const struct interfaces_
 		tell_gone(pipelines, pipeline, "it has another name");
 		detach(pipelines, place, clock_real_ns());
 	} else if (!is_wanted(pipelines, view, link)) {
-		log_notice("interface is no longer recorded", log_text("interface", pipeline->name),
-			   log_text("reason", "the default route is elsewhere"));
+		log_event(EVENT_INTERFACE_DESELECTED, log_text("interface", pipeline->name),
+			  log_text("reason", "the default route is elsewhere"));
 		detach(pipelines, place, clock_real_ns());
 	} else if (link->is_up != pipeline->is_up) {
 		note_up_or_down(pipelines, pipeline, link->is_up);
@@ -207,11 +206,11 @@ static void tell_open(const struct pipelines *pipelines, struct pipeline *pipeli
 	uint64_t ms = capture_opened_ms(pipeline->capture) - pipeline->noticed_ms;
 
 	if (is_named(pipelines, pipeline->name))
-		log_notice("interface is recorded", log_text("interface", pipeline->name),
-			   log_number("ms", ms));
+		log_event(EVENT_INTERFACE_RECORDING, log_text("interface", pipeline->name),
+			  log_number("ms", ms));
 	else
-		log_info("interface is recorded", log_text("interface", pipeline->name),
-			 log_number("ms", ms));
+		log_event_at(LOG_LEVEL_INFO, EVENT_INTERFACE_RECORDING,
+			     log_text("interface", pipeline->name), log_number("ms", ms));
 	pipeline->is_open_told = true;
 	pipeline->is_failure_told = false;
 }

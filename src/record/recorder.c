@@ -80,8 +80,7 @@ static void adapt_level(struct recorder *recorder)
 {
 	if (compressor_adapt(&recorder->compressor,
 			     chunk_pool_free_percent(recorder->context.pool)))
-		log_info("recorder is behind, compressing less",
-			 log_text("interface", recorder->interface));
+		log_event(EVENT_RECORDER_BEHIND, log_text("interface", recorder->interface));
 }
 
 /* Compress and append one member. On failure the file is cut back to its last whole member. */
@@ -236,7 +235,7 @@ static bool is_read_late(const struct recorder *recorder)
 /* Somebody has deleted the file that was being written: its packets are lost, and the next one tells. */
 static void lose_segment(struct recorder *recorder, const struct segment *lost)
 {
-	log_error("open segment was deleted by somebody else", log_text("name", recorder->name),
+	log_event(EVENT_OPEN_SEGMENT_DELETED, log_text("name", recorder->name),
 		  log_number("packets", lost->packets));
 	interface_add(recorder->counts, packets_discarded, lost->packets);
 	interface_add(recorder->counts, drops[DROP_DISK], lost->packets);
@@ -290,9 +289,9 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 	else
 		spool_tell_facts(recorder->context.spool, recorder->name, segment);
 	/* Said before an uploader can say that it has sent it, and with the drops that it tells. */
-	log_info("segment finished", log_text("name", recorder->name), log_text("end", reason),
-		 log_number("packets", segment->packets), log_number("bytes", segment->bytes),
-		 log_number("drops", sum_of_drops(segment)));
+	log_event(EVENT_SEGMENT_FINISHED, log_text("name", recorder->name), log_text("end", reason),
+		  log_number("packets", segment->packets), log_number("bytes", segment->bytes),
+		  log_number("drops", sum_of_drops(segment)));
 	if (result == 0)
 		result = spool_make_ready(recorder->context.spool, recorder->name, segment->packets,
 					  &err);
@@ -300,8 +299,7 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 		interface_add(recorder->counts, segments, 1);
 		return;
 	}
-	log_error("segment could not be published, will be recovered",
-		  log_text("name", recorder->name), log_reason(&err));
+	log_event(EVENT_PUBLISH_FAILED, log_text("name", recorder->name), log_reason(&err));
 	spool_abandon(recorder->context.spool, recorder->name);
 }
 
@@ -326,8 +324,8 @@ static void on_disk_failure(struct recorder *recorder, const struct chunk *chunk
 			    const struct error *err)
 {
 	if (!recorder->is_failing)
-		log_error("segment cannot be written, packets are dropped until it can",
-			  log_text("interface", recorder->interface), log_reason(err));
+		log_event(EVENT_WRITE_FAILED, log_text("interface", recorder->interface),
+			  log_reason(err));
 	recorder->is_failing = true;
 	count_dropped(recorder, chunk, DROP_DISK);
 	if (recorder->fd >= 0)
@@ -370,8 +368,8 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 
 	if (write_chunk_within_budget(recorder, chunk, &err) == 0) {
 		if (chunk->length > 0 && recorder->is_failing) {
-			log_notice("segments can be written again",
-				   log_text("interface", recorder->interface));
+			log_event(EVENT_WRITE_RECOVERED,
+				  log_text("interface", recorder->interface));
 			recorder->is_failing = false;
 		}
 		add_to_facts(&recorder->segment, chunk);

@@ -197,9 +197,9 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 	counts = counters_take(counters, segment.interface);
 	interface_add(counts, segments, 1);
 	counters_return(counts);
-	log_notice("unfinished segment recovered", log_text("name", name),
-		   log_number("packets", segment.packets), log_number("bytes", segment.bytes),
-		   log_number("bytes_cut", (uint64_t)st.st_size - segment.bytes));
+	log_event(EVENT_SEGMENT_RECOVERED, log_text("name", name),
+		  log_number("packets", segment.packets), log_number("bytes", segment.bytes),
+		  log_number("bytes_cut", (uint64_t)st.st_size - segment.bytes));
 	return 0;
 }
 
@@ -210,14 +210,12 @@ static void on_failure(struct spool *spool, const char *name, unsigned failures,
 	struct error err;
 
 	if (failure->kind == ERROR_REJECTED) {
-		log_error("unfinished segment is damaged, set aside in rejected/",
-			  log_text("name", name), log_reason(failure));
+		log_event(EVENT_SEGMENT_DAMAGED, log_text("name", name), log_reason(failure));
 		if (spool_set_aside(spool, name, &err) == 0)
 			return;
 	}
 	if (spool_abandon(spool, name) && failure->kind != ERROR_REJECTED && failures == 0)
-		log_error("unfinished segment cannot be recovered, will be tried again",
-			  log_text("name", name), log_reason(failure));
+		log_event(EVENT_RECOVERY_FAILED, log_text("name", name), log_reason(failure));
 }
 
 void recover_unfinished(struct spool *spool, struct counters *counters,

@@ -95,8 +95,7 @@ void spool_repair(struct spool *spool)
 		(void)pthread_mutex_unlock(&spool->lock);
 		return;
 	}
-	log_error("spool's folder was taken away and is made anew",
-		  log_text("spool", spool->directory));
+	log_event(EVENT_SPOOL_REMOVED, log_text("spool", spool->directory));
 	spool->is_broken = false;
 	if (spool_scan(spool, &err) < 0)
 		log_error("spool cannot be listed", log_reason(&err));

@@ -138,9 +138,9 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 		spool->deleted_packets += segment.packets;
 		spool->lost++;
 	}
-	log_info("segment deleted, the spool is over its limits", log_text("name", entry->name),
-		 log_text("folder", spool_folder_names[entry->state]),
-		 log_number("packets", segment.packets), log_number("bytes", entry->bytes));
+	log_event(EVENT_SEGMENT_EVICTED, log_text("name", entry->name),
+		  log_text("folder", spool_folder_names[entry->state]),
+		  log_number("packets", segment.packets), log_number("bytes", entry->bytes));
 	spool->deleted_segments++;
 	spool_forget(spool, entry->name);
 	spool_index_delete(spool, entry);
@@ -165,11 +165,11 @@ static struct spool_entry *find_victim(struct spool *spool, enum budget_policy p
 static void note_trouble(struct spool *spool, const char *option, bool is_full)
 {
 	if (is_full && !atomic_load(&spool->is_full))
-		log_warning("spool is full, packets are dropped until there is room",
-			    log_text("limit", option), log_number("bytes", bytes_taken(spool)));
+		log_event(EVENT_SPOOL_FULL, log_text("limit", option),
+			  log_number("bytes", bytes_taken(spool)));
 	else if (!is_full && !spool->is_deleting && spool->deleted_segments > 0)
-		log_warning("spool is over its limits, the oldest segments are deleted",
-			    log_text("limit", option), log_number("bytes", bytes_taken(spool)));
+		log_event(EVENT_SPOOL_EVICTING, log_text("limit", option),
+			  log_number("bytes", bytes_taken(spool)));
 	spool->is_deleting |= spool->deleted_segments > 0;
 	atomic_store(&spool->is_full, is_full);
 }
@@ -181,10 +181,10 @@ static void note_well(struct spool *spool)
 	uint64_t drops = counter_read(&spool->counters->drops[DROP_BUDGET]);
 
 	if (atomic_load(&spool->is_full) || spool->is_deleting)
-		log_notice("spool has room again", log_number("deleted", spool->deleted_segments),
-			   log_number("packets", spool->deleted_packets),
-			   log_number("dropped",
-				      drops - spool->drops_before - spool->deleted_packets));
+		log_event(EVENT_SPOOL_HAS_ROOM, log_number("deleted", spool->deleted_segments),
+			  log_number("packets", spool->deleted_packets),
+			  log_number("dropped",
+				     drops - spool->drops_before - spool->deleted_packets));
 	spool->drops_before = drops;
 	spool->deleted_segments = spool->deleted_packets = 0;
 	spool->is_deleting = false;

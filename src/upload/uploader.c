@@ -165,8 +165,8 @@ static void note_failure(struct uploader_worker *worker, const char *name, const
 	failures = uploader->outage.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_news)
-		log_warning("upload failed, will be tried again", log_text("name", name),
-			    log_number("failures", failures), log_reason(err));
+		log_event(EVENT_UPLOAD_FAILED, log_text("name", name),
+			  log_number("failures", failures), log_reason(err));
 }
 
 /* An attempt went through, or there is nothing to send. */
@@ -185,8 +185,8 @@ static void note_well(struct uploader_worker *worker, bool has_uploaded)
 	failures = uploader->outage.failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_over)
-		log_notice("uploads work again", log_number("failures", failures),
-			   log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
+		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", failures),
+			  log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
 }
 
 /* Ask the destination. The command line was fine; what it names is not. */
@@ -277,7 +277,7 @@ static void end_before(struct uploader_worker *worker)
 	/* Its token is nobody's any more; ours has one, or none, when it asks for it. */
 	atomic_store(&uploader->counters->token_expires_ns, 0);
 	if (uploader->before && !atomic_load(&uploader->cancel))
-		log_error("an upload of the old configuration hangs, the new one does not wait",
+		log_event(EVENT_OLD_UPLOAD_STUCK,
 			  log_text("destination", uploader->before->conf->upload_destination));
 }
 
@@ -293,13 +293,13 @@ static void wait_for_probe(struct uploader *uploader)
 static void log_uploaded(const struct spool_claim *claim, const struct sink_receipt *receipt,
 			 uint64_t ms)
 {
-	log_info("segment uploaded", log_text("name", claim->name),
-		 log_number("bytes", claim->segment.bytes), log_number("ms", ms),
-		 { .key = receipt->requests > 0 ? "requests" : NULL,
-		   .number = receipt->requests,
-		   .is_number = true },
-		 { .key = receipt->was_there ? "was_there" : NULL, .text = "yes" },
-		 log_text("location", receipt->location));
+	log_event(EVENT_SEGMENT_UPLOADED, log_text("name", claim->name),
+		  log_number("bytes", claim->segment.bytes), log_number("ms", ms),
+		  { .key = receipt->requests > 0 ? "requests" : NULL,
+		    .number = receipt->requests,
+		    .is_number = true },
+		  { .key = receipt->was_there ? "was_there" : NULL, .text = "yes" },
+		  log_text("location", receipt->location));
 }
 
 /* Send a claimed segment and do with it what follows from the result. */
@@ -332,8 +332,7 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 		note_well(worker, true);
 		result = spool_remove(uploader->spool, claim, &spool_error);
 	} else if (kind == ERROR_REJECTED) {
-		log_error("segment will never be accepted, set aside in rejected/",
-			  log_text("name", claim->name), log_reason(&err));
+		log_event(EVENT_SEGMENT_REJECTED, log_text("name", claim->name), log_reason(&err));
 		result = spool_reject(uploader->spool, claim, &spool_error);
 	} else {
 		bool has_failed = !receipt.has_advanced && !atomic_load(&uploader->cancel);

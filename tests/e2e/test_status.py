@@ -1064,6 +1064,8 @@ def test_json_log_of_a_whole_run(lab):
         check(isinstance(line["message"], str) and line["message"], "message")
         check(line["time"] >= last, "the times go back")
         last = line["time"]
+    named = {line.get("event") for line in lines}
+    check({"recording", "segment-finished", "upload-failed", "reloaded", "stopped"} <= named, "events %s" % named)
     lab.check_numbers(lab.objects(), 300)
 
 

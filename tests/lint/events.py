@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""src/base/events.def: its sentences are logged, its ids are ids, its explanations name facts that are
+"""src/base/events.def: its events are logged, its ids are ids, its explanations name fields that are
 there. And journalctl understands the catalogue that is made of it."""
 
 import pathlib
@@ -11,32 +11,30 @@ import tempfile
 import lint
 
 # What an operator meets; none of them may lose its id.
-EXPECTED = ("recording", "stopped", "segment finished", "segment uploaded", "upload failed",
-            "uploads work again", "segment will never be accepted", "segment deleted", "interface went away",
-            "interface is back", "unfinished segment recovered", "configuration reloaded", "reload refused",
-            "a stage makes no progress")
+EXPECTED = ("RECORDING", "STOPPED", "SEGMENT_FINISHED", "SEGMENT_UPLOADED", "UPLOAD_FAILED", "UPLOADS_RECOVERED",
+            "SEGMENT_REJECTED", "SEGMENT_EVICTED", "INTERFACE_GONE", "INTERFACE_BACK", "SEGMENT_RECOVERED",
+            "RELOADED", "RELOAD_REFUSED", "STAGE_STUCK")
 
 
 class Event:
-    """A row of the table, and the facts of the calls that log it."""
+    """A row of the table, and the fields of the calls that log it."""
 
-    def __init__(self, sentence, identifier, explanation):
-        self.sentence, self.id = sentence, identifier
+    def __init__(self, name, level, sentence, identifier, explanation):
+        self.name, self.level, self.sentence, self.id = name, level, sentence, identifier
         self.explanation = "".join(re.findall(r'"([^"]*)"', explanation))
         self.calls = 0
-        self.facts = set()
+        self.fields = set()
 
     def look_for_calls(self, text):
-        for match in re.finditer(rf'log_(?:error|warning|notice|info)\(\s*"{re.escape(self.sentence)}"(.*?)\);',
-                                 text, re.DOTALL):
+        for match in re.finditer(rf'log_event(?:_at)?\(\s*(?:\w+,\s*)?EVENT_{self.name}\b(.*?)\);', text, re.DOTALL):
             self.calls += 1
-            self.facts |= set(re.findall(r'log_(?:text|number)\(\s*"(\w+)"', match.group(1)))
-            self.facts |= {"reason"} if "log_reason" in match.group(1) else set()
+            self.fields |= set(re.findall(r'log_(?:text|number)\(\s*"(\w+)"', match.group(1)))
+            self.fields |= {"reason"} if "log_reason" in match.group(1) else set()
 
 
 def events():
     text = (lint.SOURCE / "src/base/events.def").read_text()
-    rows = re.findall(r'^EVENT\("([^"]*)", "([^"]*)",\s*((?:"[^"]*"\s*)+)\)', text, re.MULTILINE)
+    rows = re.findall(r'^EVENT\((\w+), (\w+),\s*"([^"]*)",\s*"([^"]*)",\s*((?:"[^"]*"\s*)+)\)', text, re.MULTILINE)
     found = [Event(*row) for row in rows]
     for path in lint.sources(".c"):
         text = path.read_text()
@@ -72,17 +70,17 @@ def main():
     tap = lint.Tap()
     found, rows = events()
     tap.point([] if len(found) == rows > 10 else [f"{len(found)} of {rows} rows"], "the table is read")
-    tap.point([wanted for wanted in EXPECTED if not any(e.sentence.startswith(wanted) for e in found)],
+    tap.point([wanted for wanted in EXPECTED if not any(e.name == wanted for e in found)],
               "what operators meet is in the table")
-    tap.point([event.sentence for event in found if event.calls == 0], "every sentence is logged somewhere")
+    tap.point([event.name for event in found if event.calls == 0], "every event is logged somewhere")
     tap.point([event.id for event in found if not re.fullmatch(r"[0-9a-f]{32}", event.id)],
               "every id is 32 digits")
-    for what in ("sentence", "id"):
+    for what in ("name", "sentence", "id"):
         values = [getattr(event, what) for event in found]
         tap.point(sorted({value for value in values if values.count(value) > 1}), f"no {what} twice")
-    tap.point([f"{event.sentence}: {fact}" for event in found
-               for fact in re.findall(r"@KNT_(\w+)@", event.explanation) if fact.lower() not in event.facts],
-              "explanations name facts of their line")
+    tap.point([f"{event.name}: {field}" for event in found
+               for field in re.findall(r"@KNT_(\w+)@", event.explanation) if field.lower() not in event.fields],
+              "explanations name fields of their line")
     check_catalogue(tap, found)
     tap.done()
 

@@ -29,7 +29,7 @@ BUCKET = "my-bucket"  # of README's command
 PATIENCE_S = 60
 PACKAGERS_LINE = "# The packager has changed this file.\n"
 with open(os.path.join(TOP, "src/base/events.def"), encoding="utf-8") as file_of_events:
-    EVENTS = set(re.findall(r'^EVENT\(.*"([0-9a-f]{32})"', file_of_events.read(), re.MULTILINE))
+    EVENTS = set(re.findall(r'^EVENT\([^"]*"[^"]*",\s*"([0-9a-f]{32})"', file_of_events.read(), re.MULTILINE))
 # Of Fedora's and RHEL's systemd, which RPM's scriptlets call and Debian's does not have: these words of it.
 UPDATE_HELPER = "/usr/lib/systemd/systemd-update-helper"
 UPDATE_HELPER_TEXT = """#!/bin/sh

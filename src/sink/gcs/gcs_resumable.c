@@ -19,8 +19,8 @@
 /* One attempt. */
 struct attempt {
 	struct gcs_upload *upload;
-	bool must_ask;        /* how far the session is, before more is sent */
-	unsigned restarts;    /* sessions that were gone */
+	bool must_ask;       /* how far the session is, before more is sent */
+	unsigned restarts;   /* sessions that were gone */
 	struct error outage; /* since the last progress; ERROR_NONE: none */
 };
 
