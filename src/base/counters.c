@@ -6,11 +6,6 @@
 
 #include "base/clock.h"
 
-const char *const drop_reason_names[DROP_REASON_COUNT] = {
-	[DROP_KERNEL] = "kernel", [DROP_INTERFACE] = "interface", [DROP_BUDGET] = "budget",
-	[DROP_DISK] = "disk",     [DROP_REJECTED] = "rejected",
-};
-
 const uint64_t histogram_ms_bounds[HISTOGRAM_BOUNDS] = {
 	50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000, 300000
 };
@@ -30,13 +25,28 @@ void histogram_add(struct histogram *histogram, const uint64_t bounds[HISTOGRAM_
 	counter_add(&histogram->sum, value);
 }
 
+struct drops counters_drops(const counter drops[DROP_REASON_COUNT])
+{
+	struct drops now;
+
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		now.count[i] = counter_read(&drops[i]);
+	return now;
+}
+
+void counters_add_drops(struct interface_counters *interface, const struct drops *drops)
+{
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (drops->count[i] > 0)
+			interface_add(interface, drops[i], drops->count[i]);
+}
+
 uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
 			   const counter drops[DROP_REASON_COUNT])
 {
-	uint64_t sent = counter_read(packets) - counter_read(discarded);
+	struct drops now = counters_drops(drops);
+	uint64_t sent = counter_read(packets) - counter_read(discarded) + drops_sum(&now);
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		sent += counter_read(&drops[i]);
 	/* Discarded and dropped are added one after the other: a moment's difference is none. */
 	return sent > INT64_MAX ? 0 : sent;
 }

@@ -19,24 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/drops.h"
+
 typedef atomic_uint_fast64_t counter;
-
-/* Why a packet that the kernel showed us is in no file. */
-enum drop_reason {
-	DROP_KERNEL, /* the ring was full */
-	/*
-	 * Its hardware or driver had no room: rx_missed_errors and rx_fifo_errors of sysfs, which libpcap 1.10
-	 * reads in promiscuous mode alone, and never of "any".
-	 */
-	DROP_INTERFACE,
-	DROP_BUDGET,   /* the spool was full */
-	DROP_DISK,     /* the file could not be written */
-	DROP_REJECTED, /* its segment can never be sent, and waits in rejected/ */
-	DROP_REASON_COUNT,
-};
-
-/* "kernel", "interface", …: as in logs and object metadata. */
-extern const char *const drop_reason_names[DROP_REASON_COUNT];
 
 /* How values are spread: buckets[i] holds those up to bounds[i] and above the one before. */
 #define HISTOGRAM_BOUNDS 12
@@ -139,6 +124,11 @@ static inline uint64_t counter_read(const counter *count)
 	counters_sum_sent(&(part)->packets, &(part)->packets_discarded, (part)->drops)
 uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
 			   const counter drops[DROP_REASON_COUNT]);
+
+/* What counters of drops say now. */
+struct drops counters_drops(const counter drops[DROP_REASON_COUNT]);
+/* interface_add() for each reason. */
+void counters_add_drops(struct interface_counters *interface, const struct drops *drops);
 
 void counters_init(struct counters *counters);
 void counters_done(struct counters *counters);

@@ -60,11 +60,8 @@ static void count_drops(struct capture *capture)
 	device_new_drops(&capture->device, &kernel, &interface);
 	if (!capture->is_counting)
 		return;
-	if (capture->is_pausing)
-		capture->drops_budget += kernel;
-	else
-		capture->drops_kernel += kernel;
-	capture->drops_interface += interface;
+	capture->drops.count[capture->is_pausing ? DROP_BUDGET : DROP_KERNEL] += kernel;
+	capture->drops.count[DROP_INTERFACE] += interface;
 }
 
 static void send_chunk(struct capture *capture)
@@ -79,15 +76,11 @@ static void send_chunk(struct capture *capture)
 			atomic_store(&capture->counts->in_ring,
 				     device_unseen(&capture->device, capture->seen));
 	}
-	chunk->drops_kernel = capture->drops_kernel;
-	chunk->drops_interface = capture->drops_interface;
-	chunk->drops_budget = capture->drops_budget;
+	chunk->drops = capture->drops;
 	chunk->packets_own = capture->packets_own;
-	capture->drops_kernel = capture->drops_interface = capture->drops_budget = 0;
+	capture->drops = (struct drops){ 0 };
 	capture->packets_own = 0;
-	interface_add(capture->counts, drops[DROP_KERNEL], chunk->drops_kernel);
-	interface_add(capture->counts, drops[DROP_INTERFACE], chunk->drops_interface);
-	interface_add(capture->counts, drops[DROP_BUDGET], chunk->drops_budget);
+	counters_add_drops(capture->counts, &chunk->drops);
 	interface_add(capture->counts, packets_own, chunk->packets_own);
 	if (chunk->packets > 0)
 		rotate_seen(&capture->rotate, chunk->last_ns);
@@ -119,8 +112,7 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 static bool is_empty(struct capture *capture)
 {
 	count_drops(capture);
-	return !capture->is_begun && !capture->chunk && capture->drops_kernel == 0 &&
-	       capture->drops_interface == 0 && capture->drops_budget == 0;
+	return !capture->is_begun && !capture->chunk && drops_is_zero(&capture->drops);
 }
 
 /* As end_segment(), but a segment that nothing came for is not worth a file. */
@@ -232,7 +224,7 @@ static void give_up_ring(struct capture *capture)
 	uint64_t left = device_unseen(&capture->device, capture->seen);
 
 	count_drops(capture);
-	capture->drops_kernel += left;
+	capture->drops.count[DROP_KERNEL] += left;
 	log_warning("packets were left in the ring", log_text("interface", capture->interface),
 		    log_number("packets", left));
 }
@@ -365,7 +357,7 @@ static bool follow_pause(struct capture *capture)
 static void sit_out_pause(struct capture *capture)
 {
 	count_drops(capture);
-	if (capture->drops_budget == 0)
+	if (capture->drops.count[DROP_BUDGET] == 0)
 		return;
 	if (!capture->chunk)
 		take_chunk(capture);

@@ -47,7 +47,7 @@ struct capture {
 	bool is_past_until;  /* a packet of the time after until_ns was seen */
 	bool is_counting; /* drops are ours: not while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
-	uint64_t drops_kernel, drops_interface, drops_budget;
+	struct drops drops;
 	uint64_t statistics_ms; /* monotonic: when they were asked for last */
 	bool is_nano;
 	bool is_begun; /* the segment has sent a chunk */

@@ -66,11 +66,10 @@ static void report_status(struct daemon *daemon)
 	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], outage[256];
 	struct text line = text_over(bytes, sizeof bytes);
 	uint64_t packets = counter_read(&daemon->counters.packets),
-		 discarded = counter_read(&daemon->counters.packets_discarded), drops = 0;
+		 discarded = counter_read(&daemon->counters.packets_discarded);
+	struct drops drops = counters_drops(daemon->counters.drops);
 	struct spool_totals totals;
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		drops += counter_read(&daemon->counters.drops[i]);
 	if (!spool_totals(daemon->spool, &totals))
 		return; /* the spool is busy: the next tick tells it */
 	text_format_size(totals.bytes, size);
@@ -83,7 +82,8 @@ static void report_status(struct daemon *daemon)
 		text_append(&line, "stopping, uploading what waits");
 	}
 	text_append(&line, ": %ju packets, %ju dropped; %ju segments uploaded, %ju waiting (%s)",
-		    (uintmax_t)(packets > discarded ? packets - discarded : 0), (uintmax_t)drops,
+		    (uintmax_t)(packets > discarded ? packets - discarded : 0),
+		    (uintmax_t)drops_sum(&drops),
 		    (uintmax_t)counter_read(&daemon->counters.segments_uploaded),
 		    (uintmax_t)(totals.ready + totals.sending), size);
 	if (totals.rejected > 0)

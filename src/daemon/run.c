@@ -188,13 +188,11 @@ static void log_start(const struct daemon *daemon)
 static void log_end(struct daemon *daemon)
 {
 	struct spool_totals totals = { 0 };
-	uint64_t drops = 0;
+	struct drops drops = counters_drops(daemon->counters.drops);
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		drops += counter_read(&daemon->counters.drops[i]);
 	(void)spool_totals(daemon->spool, &totals); /* no other thread is left */
 	log_event(EVENT_STOPPED, log_number("packets", counter_read(&daemon->counters.packets)),
-		  log_number("dropped", drops),
+		  log_number("dropped", drops_sum(&drops)),
 		  log_number("uploaded", counter_read(&daemon->counters.segments_uploaded)),
 		  log_number("waiting", totals.ready), log_number("rejected", totals.rejected));
 }

@@ -45,7 +45,7 @@ struct chunk *chunk_pool_get(struct chunk_pool *pool, unsigned timeout_ms)
 		chunk->length = 0;
 		chunk->packets = chunk->packets_own = 0;
 		chunk->first_ns = chunk->last_ns = 0;
-		chunk->drops_kernel = chunk->drops_interface = chunk->drops_budget = 0;
+		chunk->drops = (struct drops){ 0 };
 		chunk->start_ns = chunk->end_ns = 0;
 		chunk->end_reason = NULL;
 	}

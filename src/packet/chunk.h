@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/drops.h"
 #include "base/thread.h"
 
 /*
@@ -35,14 +36,13 @@ struct chunk {
 	uint8_t *bytes; /* CHUNK_BYTES */
 	size_t length;
 	uint32_t packets;
-	uint32_t packets_own;                   /* seen since the last chunk and left out */
-	uint64_t first_ns, last_ns;             /* real time of the packets */
-	uint64_t drops_kernel, drops_interface; /* since the last chunk */
-	uint64_t drops_budget;                  /* the same, while the capture was paused */
-	uint64_t start_ns;                      /* real time at which its segment begins */
-	uint64_t end_ns;                        /* and ends, if it ends with this chunk */
-	const char *end_reason;                 /* NULL: the segment goes on; else a constant */
-	uint64_t opened_ms;                     /* monotonic: when its first packet was put in */
+	uint32_t packets_own;       /* seen since the last chunk and left out */
+	uint64_t first_ns, last_ns; /* real time of the packets */
+	struct drops drops;         /* since the last chunk */
+	uint64_t start_ns;          /* real time at which its segment begins */
+	uint64_t end_ns;            /* and ends, if it ends with this chunk */
+	const char *end_reason;     /* NULL: the segment goes on; else a constant */
+	uint64_t opened_ms;         /* monotonic: when its first packet was put in */
 	struct chunk_source source;
 };
 

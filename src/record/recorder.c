@@ -111,29 +111,20 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 	return spool_settle(recorder->context.spool, recorder->name, recorder->fd, err);
 }
 
-static uint64_t sum_of_drops(const struct segment *segment)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		sum += segment->drops[i];
-	return sum;
-}
-
 /* While no segment is open, its next one's drops are kept by the spool. */
 static void carry_drops(struct recorder *recorder)
 {
-	if (sum_of_drops(&recorder->segment) == 0)
+	if (drops_is_zero(&recorder->segment.drops))
 		return;
-	spool_carry(recorder->context.spool, recorder->segment.drops);
-	memset(recorder->segment.drops, 0, sizeof recorder->segment.drops);
+	spool_carry(recorder->context.spool, &recorder->segment.drops);
+	recorder->segment.drops = (struct drops){ 0 };
 	recorder->noted_drops = 0;
 }
 
 /* A crash must not hide a loss: what is on the disk follows the drops. */
 static void note_drops(struct recorder *recorder)
 {
-	uint64_t drops = sum_of_drops(&recorder->segment), now_ms = clock_monotonic_ms();
+	uint64_t drops = drops_sum(&recorder->segment.drops), now_ms = clock_monotonic_ms();
 	struct error err;
 
 	if (drops == recorder->noted_drops || now_ms - recorder->noted_ms < NOTE_MS)
@@ -181,7 +172,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	name_format(segment.node, segment.interface, segment.start_ns, segment.sequence, extension,
 		    recorder->name);
 	/* What was lost while no file could be open is told by the next one. */
-	memcpy(segment.drops, before->drops, sizeof segment.drops);
+	segment.drops = before->drops;
 	segment.packets_own = before->packets_own;
 	recorder->fd = spool_create(recorder->context.spool, recorder->name, &segment, err);
 	if (recorder->fd < 0)
@@ -189,7 +180,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	write_behind_begin(&recorder->behind, recorder->fd);
 	recorder->format = format;
 	recorder->segment = segment;
-	recorder->noted_drops = sum_of_drops(&segment);
+	recorder->noted_drops = drops_sum(&segment.drops);
 	recorder->begun_start_ns = chunk->start_ns;
 	if (append_member(recorder, header, format->encode_header(&chunk->source, &origin, header),
 			  err) < 0) {
@@ -211,8 +202,8 @@ static void append_trailer(struct recorder *recorder, uint64_t end_ns)
 		.end_ns = end_ns,
 		.packets = segment->packets,
 		.packets_own = segment->packets_own,
-		.drops_kernel = segment->drops[DROP_KERNEL],
-		.drops = sum_of_drops(segment),
+		.drops_kernel = segment->drops.count[DROP_KERNEL],
+		.drops = drops_sum(&segment->drops),
 	};
 	uint8_t trailer[FORMAT_EDGE_BYTES_MAX];
 	struct error err;
@@ -239,8 +230,8 @@ static void lose_segment(struct recorder *recorder, const struct segment *lost)
 		  log_number("packets", lost->packets));
 	interface_add(recorder->counts, packets_discarded, lost->packets);
 	interface_add(recorder->counts, drops[DROP_DISK], lost->packets);
-	memcpy(recorder->segment.drops, lost->drops, sizeof lost->drops);
-	recorder->segment.drops[DROP_DISK] += lost->packets;
+	recorder->segment.drops = lost->drops;
+	recorder->segment.drops.count[DROP_DISK] += lost->packets;
 	recorder->segment.packets_own = lost->packets_own;
 	spool_discard(recorder->context.spool, recorder->name);
 }
@@ -291,7 +282,7 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 	/* Said before an uploader can say that it has sent it, and with the drops that it tells. */
 	log_event(EVENT_SEGMENT_FINISHED, log_text("name", recorder->name), log_text("end", reason),
 		  log_number("packets", segment->packets), log_number("bytes", segment->bytes),
-		  log_number("drops", sum_of_drops(segment)));
+		  log_number("drops", drops_sum(&segment->drops)));
 	if (result == 0)
 		result = spool_make_ready(recorder->context.spool, recorder->name, segment->packets,
 					  &err);
@@ -307,7 +298,7 @@ static void count_dropped(struct recorder *recorder, const struct chunk *chunk,
 			  enum drop_reason reason)
 {
 	interface_add(recorder->counts, drops[reason], chunk->packets);
-	recorder->segment.drops[reason] += chunk->packets;
+	recorder->segment.drops.count[reason] += chunk->packets;
 }
 
 static void add_to_facts(struct segment *segment, const struct chunk *chunk)
@@ -381,9 +372,7 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 		on_disk_failure(recorder, chunk, &err);
 	}
 	recorder->segment.packets_own += chunk->packets_own;
-	recorder->segment.drops[DROP_KERNEL] += chunk->drops_kernel;
-	recorder->segment.drops[DROP_INTERFACE] += chunk->drops_interface;
-	recorder->segment.drops[DROP_BUDGET] += chunk->drops_budget;
+	drops_add(&recorder->segment.drops, &chunk->drops);
 	if (chunk->end_reason && recorder->fd >= 0)
 		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
 	if (chunk->end_reason)

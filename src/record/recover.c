@@ -164,10 +164,10 @@ static int recover_one(struct spool *spool, const char *name, struct counters *c
 	}
 	/* Written once, and not on the disk: after a power failure, or an error when it was synced. */
 	lost = told > segment.packets ? told - segment.packets : 0;
-	segment.drops[DROP_DISK] += lost;
+	segment.drops.count[DROP_DISK] += lost;
 	if (segment.packets == 0) {
 		/* What was lost before it stays told. */
-		if (spool_delete_unfinished(spool, name, segment.drops, err) < 0)
+		if (spool_delete_unfinished(spool, name, &segment.drops, err) < 0)
 			return -1;
 		counters_discard(counters, segment.interface, DROP_DISK, lost);
 		log_notice("unfinished segment without packets removed", log_text("name", name),

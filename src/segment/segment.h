@@ -31,7 +31,7 @@ struct segment {
 	uint64_t packets;
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */
-	uint64_t drops[DROP_REASON_COUNT];
+	struct drops drops;
 	uint64_t
 		carried; /* number of the carried drops that are among them: not for other people */
 	uint64_t bytes;  /* of the file */

@@ -29,7 +29,7 @@ static int write_carried(struct spool *spool, const char *deleting, struct error
 
 	text_append(&text, "%ju", (uintmax_t)spool->carried.number);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		text_append(&text, " %ju", (uintmax_t)spool->carried.drops[i]);
+		text_append(&text, " %ju", (uintmax_t)spool->carried.drops.count[i]);
 	text_append(&text, " %s\n", deleting);
 	spool->carried.is_unwritten = true;
 	if (file_replace(spool->root_fd, CARRIED_FILE, text.bytes, text.length, err) < 0)
@@ -38,22 +38,13 @@ static int write_carried(struct spool *spool, const char *deleting, struct error
 	return 0;
 }
 
-static bool is_zero(const uint64_t drops[DROP_REASON_COUNT])
-{
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (drops[i] > 0)
-			return false;
-	return true;
-}
-
 /* With carry_lock. */
-static void add(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT], const char *deleting)
+static void add(struct spool *spool, const struct drops *drops, const char *deleting)
 {
 	struct error err;
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		spool->carried.drops[i] += drops[i];
-	if ((!is_zero(drops) || spool->carried.is_unwritten) &&
+	drops_add(&spool->carried.drops, drops);
+	if ((!drops_is_zero(drops) || spool->carried.is_unwritten) &&
 	    write_carried(spool, deleting, &err) < 0)
 		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
 }
@@ -67,12 +58,12 @@ void spool_carry_was_lost(struct spool *spool)
 
 void spool_carry_settle(struct spool *spool)
 {
-	static const uint64_t none[DROP_REASON_COUNT];
+	static const struct drops none;
 
-	spool_carry(spool, none);
+	spool_carry(spool, &none);
 }
 
-void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
+void spool_carry(struct spool *spool, const struct drops *drops)
 {
 	(void)pthread_mutex_lock(&spool->carry_lock);
 	add(spool, drops, "");
@@ -80,7 +71,7 @@ void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT])
 }
 
 int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
-			 const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+			 const struct drops *drops, struct error *err)
 {
 	struct spool_carried before;
 	struct error undoing;
@@ -93,7 +84,7 @@ int spool_carry_deletion(struct spool *spool, enum spool_state state, const char
 	if (unlinkat(spool->folder_fd[state], name, 0) < 0 && errno != ENOENT) {
 		result = error_errno(err, "remove %s", name);
 		spool->carried = before;
-		if (!is_zero(drops) && write_carried(spool, "", &undoing) < 0)
+		if (!drops_is_zero(drops) && write_carried(spool, "", &undoing) < 0)
 			log_debug("noted drops cannot be taken back", log_reason(&undoing));
 	}
 	(void)pthread_mutex_unlock(&spool->carry_lock);
@@ -122,7 +113,7 @@ int spool_carried_parse(char *text, struct spool_carried *ret_carried, const cha
 	if (take_number(&text, &carried.number) < 0)
 		return -1;
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (take_number(&text, &carried.drops[i]) < 0)
+		if (take_number(&text, &carried.drops.count[i]) < 0)
 			return -1;
 	*ret_carried = carried;
 	*ret_deleting = text;
@@ -152,12 +143,12 @@ static int forget_what_was_told(struct spool *spool, struct error *err)
 
 	if (!dir)
 		return -1;
-	if (is_zero(spool->carried.drops))
+	if (drops_is_zero(&spool->carried.drops))
 		return 0;
 	while ((item = readdir(dir)))
 		if (spool_facts_read(spool, item->d_name, &segment, &reading) == 0 &&
 		    segment.carried == spool->carried.number && segment.carried > 0) {
-			memset(spool->carried.drops, 0, sizeof spool->carried.drops);
+			spool->carried.drops = (struct drops){ 0 };
 			spool->carried.number++;
 			return write_carried(spool, "", err);
 		}
@@ -199,15 +190,14 @@ int spool_carry_tell(struct spool *spool, const char *name, struct segment *segm
 	int result;
 
 	(void)pthread_mutex_lock(&spool->carry_lock);
-	has_any = !is_zero(spool->carried.drops);
+	has_any = !drops_is_zero(&spool->carried.drops);
 	if (has_any) {
-		for (int i = 0; i < DROP_REASON_COUNT; i++)
-			told.drops[i] += spool->carried.drops[i];
+		drops_add(&told.drops, &spool->carried.drops);
 		told.carried = spool->carried.number;
 	}
 	result = spool_facts_write(spool, name, &told, err);
 	if (result == 0 && has_any) {
-		memset(spool->carried.drops, 0, sizeof spool->carried.drops);
+		spool->carried.drops = (struct drops){ 0 };
 		spool->carried.number++;
 		if (write_carried(spool, "", &writing) < 0)
 			log_debug("drops were told but stay noted", log_reason(&writing));

@@ -61,7 +61,7 @@ static int make_anew(struct spool *spool, struct error *err)
 
 void spool_lose(struct spool *spool, const struct spool_entry *entry)
 {
-	uint64_t drops[DROP_REASON_COUNT] = { 0 };
+	struct drops drops = { 0 };
 	struct segment segment;
 	struct error err;
 
@@ -70,9 +70,9 @@ void spool_lose(struct spool *spool, const struct spool_entry *entry)
 	if (segment.packets < entry->packets)
 		segment.packets = entry->packets;
 	spool->lost++;
-	drops[DROP_DISK] = segment.packets;
+	drops.count[DROP_DISK] = segment.packets;
 	counters_discard(spool->counters, segment.interface, DROP_DISK, segment.packets);
-	spool_carry(spool, drops);
+	spool_carry(spool, &drops);
 	spool_measure_folders(spool);
 	log_warning("segment vanished from the spool", log_text("name", entry->name),
 		    log_number("packets", segment.packets));

@@ -119,7 +119,7 @@ static struct budget_state measure(struct spool *spool, const struct budget *bud
 static int delete_for_room(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
 	struct segment segment = { 0 };
-	uint64_t drops[DROP_REASON_COUNT] = { 0 };
+	struct drops drops = { 0 };
 	struct error reading;
 
 	if (spool_facts_read(spool, entry->name, &segment, &reading) < 0)
@@ -128,10 +128,10 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	if (segment.packets < entry->packets)
 		segment.packets = entry->packets;
 	if (entry->state == SPOOL_READY) {
-		memcpy(drops, segment.drops, sizeof drops);
-		drops[DROP_BUDGET] += segment.packets;
+		drops = segment.drops;
+		drops.count[DROP_BUDGET] += segment.packets;
 	}
-	if (spool_carry_deletion(spool, entry->state, entry->name, drops, err) < 0)
+	if (spool_carry_deletion(spool, entry->state, entry->name, &drops, err) < 0)
 		return -1;
 	if (entry->state == SPOOL_READY) {
 		counters_discard(spool->counters, segment.interface, DROP_BUDGET, segment.packets);

@@ -105,9 +105,8 @@ bool spool_take_unfinished(struct spool *spool, char ret_name[SEGMENT_NAME_MAX +
 int spool_open_unfinished(struct spool *spool, const char *name, struct segment *ret_segment,
 			  struct error *err) __attribute__((warn_unused_result));
 /* Recovery: no packet is in capturing/NAME: delete it. The next segment tells these drops. */
-int spool_delete_unfinished(struct spool *spool, const char *name,
-			    const uint64_t drops[DROP_REASON_COUNT], struct error *err)
-	__attribute__((warn_unused_result));
+int spool_delete_unfinished(struct spool *spool, const char *name, const struct drops *drops,
+			    struct error *err) __attribute__((warn_unused_result));
 /*
  * Recovery: nothing of capturing/NAME can be read: to rejected/, for a person to look at. What its facts
  * tell of packets is counted as by spool_reject().
@@ -197,7 +196,7 @@ void spool_repair(struct spool *spool);
 /* True while there is no room and nothing that may be deleted for it. */
 bool spool_is_full(const struct spool *spool);
 /* Drops that the next segment tells, noted durably. */
-void spool_carry(struct spool *spool, const uint64_t drops[DROP_REASON_COUNT]);
+void spool_carry(struct spool *spool, const struct drops *drops);
 
 struct spool_totals {
 	uint64_t capturing, ready, sending,

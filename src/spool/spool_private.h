@@ -53,7 +53,7 @@ struct spool_entry {
 /* See spool_carry.c. */
 struct spool_carried {
 	uint64_t number;
-	uint64_t drops[DROP_REASON_COUNT];
+	struct drops drops;
 	bool is_unwritten; /* the file tells something else */
 };
 
@@ -194,7 +194,7 @@ void spool_carry_settle(struct spool *spool);
  * error, neither, also if the process ends in between. The caller holds the lock.
  */
 int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
-			 const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+			 const struct drops *drops, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */

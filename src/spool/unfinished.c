@@ -88,16 +88,16 @@ int spool_note_facts(struct spool *spool, const char *name, const struct segment
 /* The facts that are there stay: what is newer of the drops is told by the next segment. */
 static void carry_over(struct spool *spool, const char *name, const struct segment *segment)
 {
-	uint64_t drops[DROP_REASON_COUNT] = { 0 };
+	struct drops drops = { 0 };
 	struct segment told = { 0 };
 	struct error reading;
 
 	if (spool_facts_read(spool, name, &told, &reading) < 0)
 		log_debug("segment has no facts", log_reason(&reading));
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (segment->drops[i] > told.drops[i])
-			drops[i] = segment->drops[i] - told.drops[i];
-	spool_carry(spool, drops);
+		if (segment->drops.count[i] > told.drops.count[i])
+			drops.count[i] = segment->drops.count[i] - told.drops.count[i];
+	spool_carry(spool, &drops);
 }
 
 void spool_leave_facts(struct spool *spool, const char *name, const struct segment *segment)
@@ -178,8 +178,8 @@ int spool_set_aside(struct spool *spool, const char *name, struct error *err)
 	return 0;
 }
 
-int spool_delete_unfinished(struct spool *spool, const char *name,
-			    const uint64_t drops[DROP_REASON_COUNT], struct error *err)
+int spool_delete_unfinished(struct spool *spool, const char *name, const struct drops *drops,
+			    struct error *err)
 {
 	struct spool_entry *entry;
 	int result;

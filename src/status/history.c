@@ -23,17 +23,17 @@ struct history *history_free(struct history *history)
 struct history_sample history_look(const struct status_snapshot *facts)
 {
 	const struct counters *counters = facts->counters;
+	struct drops drops = counters_drops(counters->drops);
 	uint64_t oldest_ns = facts->spool.oldest_ns;
 	struct history_sample sample = {
 		.ms = facts->now_ms,
 		.packets = counter_read(&counters->packets),
 		.bytes = counter_read(&counters->bytes),
 		.sent = counters_sent(counters),
+		.drops = drops_sum(&drops),
 		.uploaded_bytes = counter_read(&counters->bytes_uploaded),
 	};
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		sample.drops += counter_read(&counters->drops[i]);
 	if (oldest_ns > 0 && facts->real_ns > oldest_ns)
 		sample.lag_ms = (facts->real_ns - oldest_ns) / CLOCK_NS_PER_MS;
 	return sample;

@@ -67,10 +67,8 @@ struct listing {
 static void write_interface(void *context, const struct interface_counters *interface)
 {
 	struct listing *listing = context;
-	uint64_t drops = 0;
+	struct drops drops = counters_drops(interface->drops);
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		drops += counter_read(&interface->drops[i]);
 	(void)fputs(listing->is_first ? "{" : ",{", listing->out);
 	listing->is_first = false;
 	write_string(listing->out, "name", interface->name);
@@ -78,7 +76,7 @@ static void write_interface(void *context, const struct interface_counters *inte
 	write_bool(listing->out, "awaited", facts_is_awaited(listing->facts, interface->name));
 	write_number(listing->out, "packets", counter_read(&interface->packets));
 	write_number(listing->out, "bytes", counter_read(&interface->bytes));
-	write_number(listing->out, "drops", drops);
+	write_number(listing->out, "drops", drops_sum(&drops));
 	(void)fputc('}', listing->out);
 }
 

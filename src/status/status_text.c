@@ -81,15 +81,6 @@ static struct forecast make_forecast(const struct status_snapshot *facts)
 	return forecast;
 }
 
-static uint64_t sum_drops(const counter drops[DROP_REASON_COUNT])
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		sum += counter_read(&drops[i]);
-	return sum;
-}
-
 /* For people ------------------------------------------------------------------------------------- */
 
 static const char *say_seconds(uint64_t seconds, char out[32])
@@ -136,6 +127,7 @@ static const char *say_state(const struct status_snapshot *facts,
 
 static void write_row(void *context, const struct interface_counters *interface)
 {
+	struct drops drops = counters_drops(interface->drops);
 	struct listing *listing = context;
 	const struct trend_series *series = trend_of(listing->facts->trend, interface->name);
 	char size[TEXT_SIZE_MAX], rate[32] = "-", per[TEXT_SIZE_MAX + 4] = "-", name[80];
@@ -149,7 +141,7 @@ static void write_row(void *context, const struct interface_counters *interface)
 			       say_bytes(per_second(now.bytes, now.ms), size));
 	}
 	(void)fprintf(listing->out, "  %-22s %10s %13s %16" PRIu64 " %13" PRIu64 "\n", name, rate,
-		      per, counter_read(&interface->packets), sum_drops(interface->drops));
+		      per, counter_read(&interface->packets), drops_sum(&drops));
 }
 
 static void write_capture(FILE *out, const struct status_snapshot *facts)
@@ -174,6 +166,7 @@ static void write_capture(FILE *out, const struct status_snapshot *facts)
 static void write_loss(FILE *out, const struct status_snapshot *facts)
 {
 	const struct counters *counters = facts->counters;
+	struct drops drops = counters_drops(counters->drops);
 	struct trend_sample minute;
 	double share = 0;
 
@@ -182,12 +175,11 @@ static void write_loss(FILE *out, const struct status_snapshot *facts)
 		share = 100.0 * (double)minute.drops / (double)minute.sent;
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
 		      minute.drops, share);
-	if (sum_drops(counters->drops) > 0)
+	if (!drops_is_zero(&drops))
 		(void)fputs("; since the start:", out);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (counter_read(&counters->drops[i]) > 0)
-			(void)fprintf(out, " %s %" PRIu64, drop_reason_names[i],
-				      counter_read(&counters->drops[i]));
+		if (drops.count[i] > 0)
+			(void)fprintf(out, " %s %" PRIu64, drop_reason_names[i], drops.count[i]);
 	(void)fputc('\n', out);
 }
 

@@ -224,13 +224,13 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	chunk = chunk_pool_get(&pool, 0);
 	chunk->source.format = &format_pcap;
 	chunk->start_ns = 1700000000000000000;
-	chunk->drops_kernel = 7;
+	chunk->drops.count[DROP_KERNEL] = 7;
 	queue_push(recorder_queue(recorder), chunk);
-	for (int i = 0; i < 1000 && known.drops[DROP_KERNEL] == 0; i++) {
+	for (int i = 0; i < 1000 && known.drops.count[DROP_KERNEL] == 0; i++) {
 		(void)usleep(10000);
 		known = known_of_open(fixture);
 	}
-	assert_int_equal(known.drops[DROP_KERNEL], 7);
+	assert_int_equal(known.drops.count[DROP_KERNEL], 7);
 	assert_int_equal(known.bytes, 0);
 	queue_close(recorder_queue(recorder));
 	recorder_join(recorder);
@@ -277,7 +277,7 @@ static void test_drops_of_a_segment_without_packets_are_carried(void **state)
 	segment = (struct segment){ .node = "n", .bytes = 1 };
 	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.drops[DROP_DISK], 5);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], 5);
 	(void)close(claimed.fd);
 }
 
@@ -315,7 +315,7 @@ static void test_packets_that_the_disk_did_not_keep_are_counted(void **state)
 	lose_end(fixture, name, file.bytes, file.member_end[1]);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
-	assert_int_equal(claimed.segment.drops[DROP_DISK], 2 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], 2 * PACKETS_PER_MEMBER);
 	assert_lost(fixture, DROP_DISK, 2 * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }
@@ -343,7 +343,7 @@ static void test_packets_that_the_disk_did_not_keep_are_counted_once(void **stat
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.drops[DROP_DISK], 2 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], 2 * PACKETS_PER_MEMBER);
 	assert_lost(fixture, DROP_DISK, 2 * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }
@@ -364,7 +364,7 @@ static void test_packets_that_the_disk_kept_none_of_are_counted(void **state)
 	begin(fixture, next, "x", 1);
 	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.drops[DROP_DISK], MEMBERS * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], MEMBERS * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }
 
@@ -393,7 +393,7 @@ static void test_packets_that_no_facts_tell_are_counted(void **state)
 	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, 3 * PACKETS_PER_MEMBER);
-	assert_int_equal(claimed.segment.drops[DROP_DISK], PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], PACKETS_PER_MEMBER);
 	assert_lost(fixture, DROP_DISK, PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }

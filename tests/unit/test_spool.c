@@ -225,18 +225,18 @@ static void test_carried_drops_survive_the_loss_of_the_folder(void **state)
 {
 	struct fixture *fixture = *state;
 	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
-	static const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 7 };
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
 	struct spool_claim claimed;
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	spool_carry(fixture->spool, drops);
+	spool_carry(fixture->spool, &drops);
 	assert_int_equal(system(command), 0);
 	spool_repair(fixture->spool);
 	spool_carry_settle(fixture->spool);
 	open_again(fixture);
 	publish(fixture, first);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 7);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 7);
 	(void)close(claimed.fd);
 }
 
@@ -357,12 +357,12 @@ static void test_deleted_packets_are_told_by_the_next_segment(void **state)
 	enforce(fixture, &budget);
 	publish(fixture, NAME("03", "00000004"));
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 10);
-	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 0);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 10);
+	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 0);
 	(void)close(claimed.fd);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 7);
-	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 3);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 7);
+	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 3);
 	(void)close(claimed.fd);
 }
 
@@ -532,13 +532,13 @@ static void test_a_crash_while_deleting_counts_once(void **state)
 	assert_totals(fixture, 0, 0, 0);
 	publish(fixture, second);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 1);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 10);
+	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 1);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 10);
 	(void)close(claimed.fd);
 	open_again(fixture);
 	publish(fixture, third);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
 	(void)close(claimed.fd);
 }
 
@@ -561,7 +561,7 @@ static void test_a_crash_while_telling_counts_once(void **state)
 	publish(fixture, second);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
 	assert_string_equal(claimed.name, second);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
 	(void)close(claimed.fd);
 }
 
@@ -572,7 +572,7 @@ static void assert_next_tells_budget(struct fixture *fixture, const char *name, 
 	publish(fixture, name);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
 	assert_string_equal(claimed.name, name);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], drops);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], drops);
 	(void)close(claimed.fd);
 }
 
@@ -580,14 +580,14 @@ static void assert_next_tells_budget(struct fixture *fixture, const char *name, 
 /* Facts whose name is not durable are there all the same: nobody else tells what they tell. */
 static void test_facts_that_are_in_place_tell(void **state)
 {
-	static const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 7 };
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
 	const struct segment segment = { .node = "n", .packets = 10, .bytes = 9 };
 	struct fixture *fixture = *state;
 	struct spool_claim claimed[2];
 	struct error err;
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	spool_carry(fixture->spool, drops);
+	spool_carry(fixture->spool, &drops);
 	begin(fixture, first, "123456789", 9);
 	unsynced_folder = "facts";
 	assert_int_equal(spool_publish(fixture->spool, first, &segment, &err), 0);
@@ -595,7 +595,7 @@ static void test_facts_that_are_in_place_tell(void **state)
 	publish(fixture, second);
 	for (int i = 0; i < 2; i++) {
 		claimed[i] = claim(fixture, SPOOL_OLDEST_FIRST);
-		assert_int_equal(claimed[i].segment.drops[DROP_BUDGET], i == 0 ? 7 : 0);
+		assert_int_equal(claimed[i].segment.drops.count[DROP_BUDGET], i == 0 ? 7 : 0);
 		(void)close(claimed[i].fd);
 	}
 }
@@ -604,9 +604,9 @@ static void test_what_was_told_is_cleared_when_the_disk_takes_it(void **state)
 {
 	struct fixture *fixture = *state;
 	cleanup_free char *obstacle = mem_printf("%s/.carried.new", fixture->directory);
-	const uint64_t drops[DROP_REASON_COUNT] = { [DROP_BUDGET] = 10 };
+	const struct drops drops = { .count[DROP_BUDGET] = 10 };
 
-	spool_carry(fixture->spool, drops);
+	spool_carry(fixture->spool, &drops);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
 	publish(fixture, first);
 	assert_int_equal(rmdir(obstacle), 0);
@@ -614,7 +614,7 @@ static void test_what_was_told_is_cleared_when_the_disk_takes_it(void **state)
 	open_again(fixture);
 	assert_next_tells_budget(fixture, second, 0);
 
-	spool_carry(fixture->spool, drops);
+	spool_carry(fixture->spool, &drops);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
 	assert_next_tells_budget(fixture, third, 10);
 	assert_int_equal(rmdir(obstacle), 0);
@@ -642,7 +642,7 @@ static void test_a_deletion_that_fails_is_not_told(void **state)
 	publish(fixture, third);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
 	assert_string_equal(claimed.name, third);
-	assert_int_equal(claimed.segment.drops[DROP_BUDGET], 0);
+	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
 	(void)close(claimed.fd);
 }
 
@@ -875,12 +875,12 @@ static void test_facts_that_cannot_be_written_keep_nothing_back(void **state)
 	assert_int_equal(claimed.segment.bytes, 9);
 	assert_int_equal(claimed.segment.crc32c, 0xe3069283);
 	assert_string_equal(claimed.segment.filter, "udp");
-	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 2);
+	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 2);
 	(void)close(claimed.fd);
 	/* What its facts do not tell, the next one's do. */
 	publish(fixture, second);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops[DROP_KERNEL], 3);
+	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 3);
 	(void)close(claimed.fd);
 }
 
