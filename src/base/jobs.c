@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/jobs.h"
 
-#include <sys/eventfd.h>
-
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/wakeup.h"
 
 struct job {
 	struct job *next;
@@ -45,8 +44,8 @@ static void note_done(struct jobs *jobs)
 	(void)pthread_mutex_lock(&jobs->lock);
 	are_all_done = --jobs->left == 0;
 	(void)pthread_mutex_unlock(&jobs->lock);
-	if (are_all_done && jobs->wake_fd >= 0)
-		(void)eventfd_write(jobs->wake_fd, 1);
+	if (are_all_done)
+		wakeup_send(jobs->wake_fd);
 }
 
 static void run(void *context)

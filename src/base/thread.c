@@ -34,6 +34,7 @@ int thread_start(struct thread *thread, const char *name, void (*run)(void *cont
 	char short_name[16];
 
 	*start = (struct start){ thread, run, context };
+	atomic_store(&thread->beat_ms, clock_monotonic_ms());
 	errno = pthread_create(&thread->id, NULL, run_thread, start);
 	if (errno) {
 		free(start);

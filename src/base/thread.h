@@ -12,7 +12,7 @@
 struct thread {
 	pthread_t id;
 	atomic_uint_fast64_t beat_ms;
-	bool is_running; /* started and not joined yet; main thread only */
+	bool is_running; /* started and not joined yet: for the thread that starts and joins it */
 };
 
 /* name is cut to 15 characters. run(context) is called in the new thread. */
@@ -22,8 +22,8 @@ int thread_start(struct thread *thread, const char *name, void (*run)(void *cont
 void thread_join(struct thread *thread);
 
 /*
- * A sign of life of the calling thread, for whoever watches it with thread_last_beat_ms() (monotonic; 0:
- * none yet). Cheap; of a thread that thread_start() did not make it is nobody's.
+ * The calling thread makes progress: thread_last_beat_ms() tells whoever watches it when it last did (monotonic;
+ * its start counts). Cheap; nothing where thread_start() did not make the thread.
  */
 void thread_beat(void);
 uint64_t thread_last_beat_ms(const struct thread *thread);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/wakeup.h"
 #include "capture/capture_private.h"
 #include "filter/filter.h"
 
@@ -24,9 +24,8 @@ int capture_new(const struct capture_context *context, const struct conf *conf,
 	(void)snprintf(capture->interface, sizeof capture->interface, "%s", interface);
 	capture->counts = counters_take(context->counters, interface);
 	atomic_init(&capture->until_ns, UINT64_MAX);
-	capture->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	capture->wake_fd = wakeup_open(err);
 	if (capture->wake_fd < 0) {
-		error_errno(err, "eventfd");
 		capture_free(capture);
 		return -1;
 	}
@@ -76,7 +75,6 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 		atomic_store(&capture->from_ns, UINT64_MAX);
 		device_share_time(&capture->device, true);
 	}
-	capture_beat(capture);
 	(void)snprintf(name, sizeof name, "cap-%.11s", capture->interface);
 	return thread_start(&capture->thread, name, capture_run, capture, err);
 }
@@ -94,37 +92,32 @@ void capture_begin(struct capture *capture, uint64_t from_ns)
 	atomic_store(&capture->from_ns, from_ns);
 }
 
-static void wake(struct capture *capture)
-{
-	(void)eventfd_write(capture->wake_fd, 1);
-}
-
 void capture_set_limits(struct capture *capture, const struct conf *conf)
 {
 	atomic_store(&capture->limit_bytes, conf->segment_size);
 	atomic_store(&capture->limit_interval_ns, conf->segment_age * CLOCK_NS_PER_S);
 	atomic_store(&capture->flush_interval_ms, conf->capture_flush_interval * CLOCK_MS_PER_S);
 	atomic_store(&capture->is_empty_wanted, conf->segment_empty);
-	wake(capture);
+	wakeup_send(capture->wake_fd);
 }
 
 void capture_pause(struct capture *capture, bool is_paused)
 {
 	if (atomic_exchange(&capture->is_paused, is_paused) != is_paused)
-		wake(capture);
+		wakeup_send(capture->wake_fd);
 }
 
 void capture_end_segment(struct capture *capture, const char *reason)
 {
 	atomic_store(&capture->end_reason, reason);
-	wake(capture);
+	wakeup_send(capture->wake_fd);
 }
 
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns)
 {
 	atomic_store(&capture->until_ns, until_ns);
 	atomic_store(&capture->stop_reason, reason);
-	wake(capture);
+	wakeup_send(capture->wake_fd);
 }
 
 void capture_join(struct capture *capture)
@@ -154,14 +147,9 @@ void capture_note_link(struct capture *capture, bool is_up)
 		capture_end_segment(capture, "interface");
 }
 
-void capture_beat(struct capture *capture)
-{
-	atomic_store_explicit(&capture->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
-}
-
 uint64_t capture_last_beat_ms(const struct capture *capture)
 {
-	return atomic_load_explicit(&capture->beat_ms, memory_order_relaxed);
+	return thread_last_beat_ms(&capture->thread);
 }
 
 int capture_check(const struct conf *conf, const char *interface, struct error *err)

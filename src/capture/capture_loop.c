@@ -2,11 +2,11 @@
 /* Over 400 lines because the packet's path and all that may interrupt it are one state machine. */
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wakeup.h"
 #include "capture/capture_private.h"
 
 /* Then look at the clock and at what main asks for, however fast packets come. */
@@ -28,7 +28,7 @@ static void wait_for_chunk(struct capture *capture)
 
 	counter_add(&capture->context.counters->chunk_waits, 1);
 	while (!(capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS))) {
-		capture_beat(capture);
+		thread_beat();
 		if (!is_told)
 			log_event(EVENT_MEMORY_FULL, log_text("interface", capture->interface));
 		is_told = true;
@@ -42,7 +42,7 @@ static void wait_for_chunk(struct capture *capture)
 /* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
 static void take_chunk(struct capture *capture)
 {
-	capture_beat(capture);
+	thread_beat();
 	capture->chunk = chunk_pool_get(capture->context.pool, 0);
 	if (!capture->chunk)
 		wait_for_chunk(capture);
@@ -242,7 +242,7 @@ static void drain_ring(struct capture *capture, uint64_t end_ns)
 		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
 
 		looked_ns = clock_monotonic_ns();
-		capture_beat(capture);
+		thread_beat();
 		stop_counting(capture, clock_real_ns());
 		(void)poll(&ring, 1, DRAIN_POLL_MS);
 		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
@@ -368,8 +368,7 @@ static void sit_out_pause(struct capture *capture)
 static void set_state(struct capture *capture, enum capture_state state)
 {
 	atomic_store(&capture->state, state);
-	if (capture->context.wake_fd >= 0)
-		(void)eventfd_write(capture->context.wake_fd, 1);
+	wakeup_send(capture->context.wake_fd);
 }
 
 /* Until it is told to stop, or there is no interface any more. */
@@ -384,12 +383,11 @@ static void read_packets(struct capture *capture)
 			{ .fd = capture->wake_fd, .events = POLLIN },
 		};
 		uint64_t looked_ns = clock_real_ns();
-		eventfd_t ignored;
 
-		capture_beat(capture);
+		thread_beat();
 		if (dispatched < DISPATCH_PACKETS && poll(fds, 2, wait_ms(capture)) > 0 &&
 		    fds[1].revents)
-			(void)eventfd_read(capture->wake_fd, &ignored);
+			wakeup_clear(capture->wake_fd);
 		take_over(capture, clock_real_ns());
 		dispatched = is_paused ? 0
 				       : pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS,

@@ -30,7 +30,6 @@ struct capture {
 	atomic_bool is_empty_wanted; /* a file also for an interval without a packet */
 
 	/* The thread writes, main reads. */
-	atomic_uint_fast64_t beat_ms;
 	atomic_int state;     /* enum capture_state */
 	struct error failure; /* before the state says so */
 	atomic_uint_fast64_t opened_ms;
@@ -55,5 +54,3 @@ struct capture {
 
 /* The thread: until it is told to stop, or its interface is gone. */
 void capture_run(void *capture);
-/* A sign of life for the watchdog. */
-void capture_beat(struct capture *capture);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/wakeup.h"
 #include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 #include "record/recover.h"
@@ -158,11 +158,10 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct daemon *daemon = context;
-	eventfd_t ignored;
 
 	(void)source;
 	(void)events;
-	(void)eventfd_read(fd, &ignored);
+	wakeup_clear(fd);
 	daemon_follow_links(daemon);
 	become_ready(daemon);
 	daemon_go_on_reloading(daemon);

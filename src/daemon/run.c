@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/wakeup.h"
 #include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 #include "daemon/privileges.h"
@@ -59,9 +59,9 @@ static int build_loop(struct daemon *daemon, struct error *err)
 {
 	int result = sd_event_new(&daemon->loop);
 
-	daemon->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	daemon->wake_fd = wakeup_open(err);
 	if (daemon->wake_fd < 0)
-		return error_errno(err, "eventfd");
+		return -1;
 	if (result >= 0)
 		result = sd_event_add_signal(daemon->loop, NULL, SIGTERM, daemon_on_stop_signal,
 					     daemon);

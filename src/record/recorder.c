@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/wakeup.h"
 #include "packet/format.h"
 #include "record/compressor.h"
 #include "segment/write_behind.h"
@@ -38,7 +38,6 @@ struct recorder {
 	struct queue queue;
 	struct utsname system;
 	char os[2 * sizeof((struct utsname *)NULL)->release]; /* its name and version */
-	atomic_uint_fast64_t beat_ms;
 	atomic_bool is_finished;
 
 	pthread_mutex_t lock; /* for the next two */
@@ -57,11 +56,6 @@ struct recorder {
 	bool is_failing;                /* the disk; said once until it works again */
 	bool is_uncut;                  /* the open file ends with half a member */
 };
-
-static void beat(struct recorder *recorder)
-{
-	atomic_store_explicit(&recorder->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
-}
 
 static void take_codec(struct recorder *recorder)
 {
@@ -386,7 +380,7 @@ static void run(void *context)
 	while (!queue_is_finished(&recorder->queue)) {
 		struct chunk *chunk = queue_pop(&recorder->queue, POP_MS);
 
-		beat(recorder);
+		thread_beat();
 		if (chunk) {
 			record_chunk(recorder, chunk);
 			chunk_pool_put(recorder->context.pool, chunk);
@@ -398,8 +392,7 @@ static void run(void *context)
 		finish_segment(recorder, "stop", clock_real_ns());
 	carry_drops(recorder);
 	atomic_store(&recorder->is_finished, true);
-	if (recorder->context.wake_fd >= 0)
-		(void)eventfd_write(recorder->context.wake_fd, 1);
+	wakeup_send(recorder->context.wake_fd);
 }
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface)
@@ -449,7 +442,6 @@ int recorder_start(struct recorder *recorder, struct error *err)
 {
 	char name[32];
 
-	beat(recorder);
 	(void)snprintf(name, sizeof name, "rec-%.11s", recorder->interface);
 	return thread_start(&recorder->thread, name, run, recorder, err);
 }
@@ -466,5 +458,5 @@ void recorder_join(struct recorder *recorder)
 
 uint64_t recorder_last_beat_ms(const struct recorder *recorder)
 {
-	return atomic_load_explicit(&recorder->beat_ms, memory_order_relaxed);
+	return thread_last_beat_ms(&recorder->thread);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/wakeup.h"
 #include "upload/attempt.h"
 #include "upload/backoff.h"
 #include "sink/sink.h"
@@ -110,15 +111,6 @@ struct uploader *uploader_free(struct uploader *uploader)
 	return NULL;
 }
 
-/* With the lock held. */
-static void wake_main(const struct uploader *uploader)
-{
-	const uint64_t one = 1;
-
-	if (uploader->wake_fd >= 0 && write(uploader->wake_fd, &one, sizeof one) < 0)
-		log_warning("cannot wake the main thread");
-}
-
 static bool is_stopping(struct uploader *uploader, bool *ret_is_draining)
 {
 	bool stopping;
@@ -213,7 +205,7 @@ static void probe(struct uploader_worker *worker)
 	uploader->probe = outcome;
 	uploader->probe_error = err;
 	(void)pthread_cond_broadcast(&uploader->changed);
-	wake_main(uploader);
+	wakeup_send(uploader->wake_fd);
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
@@ -388,7 +380,7 @@ static void run(void *context)
 	}
 	(void)pthread_mutex_lock(&uploader->lock);
 	if (--uploader->running == 0 && uploader->is_draining)
-		wake_main(uploader);
+		wakeup_send(uploader->wake_fd);
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
