@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A server on the loopback that plays a script, for tests of upload/: it answers the requests in the order
- * in which they come and keeps them for the test to look at. Include cmocka.h first.
+ * in which they come and keeps them for the test to look at. Include unit.h first.
  */
 
 #include <arpa/inet.h>
@@ -242,4 +242,13 @@ static inline void http_fixture_environment(void)
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		unsetenv(names[i]);
+}
+
+/* For unit_add(). */
+static inline int start_http(void **state)
+{
+	struct error err;
+
+	(void)state;
+	return http_global_init(&err);
 }

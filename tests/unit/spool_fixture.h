@@ -21,24 +21,7 @@
 #include "spool/spool.h"
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */
-static const char *unsynced_folder;
-
-/* In place of the C library's. */
-int fsync(int fd)
-{
-	char link[64], path[256] = "";
-	const char *name;
-
-	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	if (unsynced_folder && readlink(link, path, sizeof path - 1) > 0) {
-		name = strrchr(path, '/');
-		if (name && strcmp(name + 1, unsynced_folder) == 0) {
-			errno = EIO;
-			return -1;
-		}
-	}
-	return (int)syscall(SYS_fsync, fd);
-}
+extern const char *unsynced_folder;
 
 struct fixture {
 	char directory[64];

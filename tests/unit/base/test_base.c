@@ -393,7 +393,7 @@ static void test_jobs_do_not_hold_up_the_one_who_has_them(void **state)
 	queue_done(&test.may_go_on);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crc32c_has_the_published_check_value),
@@ -419,5 +419,5 @@ int main(void)
 		cmocka_unit_test(test_jobs_do_not_hold_up_the_one_who_has_them),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -140,7 +140,7 @@ static void levels_are_found_again(void **state)
 	}
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_keeps_its_place),
@@ -150,5 +150,5 @@ int main(void)
 		cmocka_unit_test(levels_are_found_again),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

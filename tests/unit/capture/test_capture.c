@@ -27,12 +27,12 @@ static void test_the_instant_is_ahead(void **state)
 	assert_true(ahead_ns >= 50 * CLOCK_NS_PER_MS && ahead_ns < 51 * CLOCK_NS_PER_MS);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_precisions_agree_on_the_instant),
 		cmocka_unit_test(test_the_instant_is_ahead),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

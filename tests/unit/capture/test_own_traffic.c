@@ -263,7 +263,7 @@ static void test_without_a_table_nothing_is_left_out(void **state)
 	tear_down(&fixture);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_directions_are_ours_and_others_are_not),
@@ -275,5 +275,5 @@ int main(void)
 		cmocka_unit_test(test_table_is_bounded_and_reuses_the_longest_closed),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void test_sum_over_many_wraps(void **state)
 	assert_true(sum == UINT64_C(123456789000));
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counters_of_32_bits_wrap),
@@ -48,5 +48,5 @@ int main(void)
 		cmocka_unit_test(test_sum_over_many_wraps),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -257,7 +257,7 @@ static void test_cut_at_a_time(void **state)
 	assert_int_equal(rotate_before_packet(&rotate, NOON - 3600 * S), ROTATE_SET_BACK);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size_as_tcpdump_has_it),
@@ -272,5 +272,5 @@ int main(void)
 		cmocka_unit_test(test_new_limits_hold_for_the_current_segment),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

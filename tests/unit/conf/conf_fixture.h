@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A configuration from a file and a command line, for tests of conf/. Include cmocka.h first. */
+/* A configuration from a file and a command line, for tests of conf/. Include unit.h first. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of options, and values from file, environment and command line. */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #include "conf_fixture.h"
 
@@ -582,7 +578,7 @@ static void test_errors_of_the_stages(void **state)
 	assert_int_equal(err.kind, ERROR_CONFIG);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_rows_are_sound),
@@ -603,5 +599,5 @@ int main(void)
 		FIXTURE_TEST(test_errors_of_the_stages),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the table of options becomes for people. Reads top_srcdir for the committed documents. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "conf_fixture.h"
 
@@ -137,7 +132,7 @@ static void test_documents_are_in_step(void **state)
 	}
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_print_is_a_configuration),
@@ -147,5 +142,5 @@ int main(void)
 		FIXTURE_TEST(test_documents_are_in_step),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

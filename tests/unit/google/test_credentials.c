@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where credentials are found, and how tokens are got from a scripted endpoint on the loopback. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <time.h>
+
+#include "unit.h"
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -24,6 +21,19 @@
 	"hush5678901234567890123456789012345678901234567890123456789012345678901234567890"
 
 static EVP_PKEY *key; /* made once: it takes a while */
+
+static int make_key(void **state)
+{
+	key = EVP_RSA_gen(2048);
+	return key ? start_http(state) : -1;
+}
+
+static int free_key(void **state)
+{
+	(void)state;
+	EVP_PKEY_free(key);
+	return 0;
+}
 
 /* The file is a login whose token endpoint is the scripted server. */
 static void use_login(struct fixture *fixture, const char *const *replies, size_t count)
@@ -555,7 +565,7 @@ static void test_quota_project(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_order_of_the_places),
@@ -574,13 +584,6 @@ int main(void)
 		TEST(test_refusals_of_the_metadata_server),
 		TEST(test_quota_project),
 	};
-	struct error err;
-	int result;
 
-	if (http_global_init(&err) < 0)
-		return 1;
-	key = EVP_RSA_gen(2048);
-	result = cmocka_run_group_tests(tests, NULL, NULL);
-	EVP_PKEY_free(key);
-	return result;
+	unit_add(tests, make_key, free_key);
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens that other tokens are given for: external accounts and impersonation. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #include "credentials_fixture.h"
 #include "google/jwt.h"
@@ -543,7 +539,7 @@ static void test_refusals_of_a_url(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown_token)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_token_file_is_read_at_each_exchange),
@@ -560,9 +556,6 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_refusals_of_a_url),
 	};
-	struct error err;
 
-	if (http_global_init(&err) < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, start_http, NULL);
 }

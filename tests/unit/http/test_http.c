@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests over libcurl against a scripted server on the loopback. */
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+
+#include "unit.h"
 
 #include "base/clock.h"
 #include "http_fixture.h"
@@ -780,7 +777,7 @@ static void test_escape(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_body_comes_from_memory_and_file),
@@ -810,9 +807,6 @@ int main(void)
 		cmocka_unit_test(test_what_may_be_told),
 		cmocka_unit_test(test_escape),
 	};
-	struct error err;
 
-	if (http_global_init(&err) < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, start_http, NULL);
 }

@@ -99,7 +99,7 @@ static void test_cancel_ends_the_wait(void **state)
 	rate_done(&rate);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit),
@@ -110,5 +110,5 @@ int main(void)
 		cmocka_unit_test(test_cancel_ends_the_wait),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -185,7 +185,7 @@ static void test_exact_names(void **state)
 	assert_string_equal(bytes, "");
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_route_of_ipv4_with_the_lowest_metric),
@@ -198,5 +198,5 @@ int main(void)
 		cmocka_unit_test(test_exact_names),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

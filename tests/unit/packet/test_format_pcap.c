@@ -76,7 +76,7 @@ static void test_formats_are_known_by_their_extension(void **state)
 	assert_null(format_of_name("something"));
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_is_the_documented_one),
@@ -84,5 +84,5 @@ int main(void)
 		cmocka_unit_test(test_formats_are_known_by_their_extension),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

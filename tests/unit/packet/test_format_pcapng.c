@@ -139,7 +139,7 @@ static void test_statistics_end_the_file(void **state)
 	assert_null(format_pcap.encode_trailer);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_is_the_documented_one),
@@ -148,5 +148,5 @@ int main(void)
 		cmocka_unit_test(test_statistics_end_the_file),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -97,12 +97,12 @@ static void test_each_level_is_counted(void **state)
 	counters_done(&counters);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_level_follows_the_pool_with_hysteresis),
 		cmocka_unit_test(test_each_level_is_counted),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -590,7 +590,7 @@ static void test_segment_that_takes_its_part_of_the_spool(void **state)
 	chunk_pool_done(&pool);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -613,5 +613,5 @@ int main(void)
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void test_codecs_are_known_by_their_extension(void **state)
 	assert_ptr_equal(codec_of_name("a.pcap"), &codec_none);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_level_gives_back_what_it_took),
@@ -195,5 +195,5 @@ int main(void)
 		cmocka_unit_test(test_codecs_are_known_by_their_extension),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -280,7 +280,7 @@ static void test_budget_use(void **state)
 	assert_true(budget_room_inodes(&cases[9].budget, &cases[9].state) == UINT64_MAX);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_there_and_back),
@@ -294,5 +294,5 @@ int main(void)
 		cmocka_unit_test(test_budget_use),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

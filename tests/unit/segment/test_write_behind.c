@@ -75,12 +75,12 @@ static void test_a_file_without_a_disk_is_left_alone(void **state)
 	assert_int_equal(cached_bytes(fd, PARTS * PART_BYTES), PARTS * PART_BYTES);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_cache_is_given_back_when_asked_only),
 		cmocka_unit_test(test_a_file_without_a_disk_is_left_alone),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

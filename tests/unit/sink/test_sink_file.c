@@ -3,16 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #include "base/checksum.h"
 #include "http_fixture.h"
@@ -413,7 +409,7 @@ static void test_spool_is_no_destination(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_file_arrives_whole),
@@ -429,5 +425,5 @@ int main(void)
 		TEST(test_spool_is_no_destination),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

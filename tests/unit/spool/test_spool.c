@@ -1169,7 +1169,7 @@ static void test_an_attempt_ends_with_its_process(void **state)
 	assert_false(is_there(fixture, "attempts", first));
 }
 
-int main(void)
+UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -1218,5 +1218,5 @@ int main(void)
 		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -791,7 +791,7 @@ static void test_reload_that_ends_the_recorder(void **state)
 	free(reply.body);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
@@ -815,5 +815,5 @@ int main(void)
 		TEST(test_reload_that_ends_the_recorder),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long to wait, and when an outage is worth a line. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #include "upload/backoff.h"
 #include "upload/outage.h"
@@ -98,7 +94,7 @@ static void test_an_idle_worker_believes_only_a_later_upload(void **state)
 	assert_int_equal(outage.workers, 0);
 }
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ceiling_doubles_up_to_64_s),
@@ -109,5 +105,5 @@ int main(void)
 		cmocka_unit_test(test_an_idle_worker_believes_only_a_later_upload),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, NULL, NULL);
 }

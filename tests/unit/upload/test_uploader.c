@@ -3,15 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #include "base/checksum.h"
 #include "base/clock.h"
@@ -600,7 +596,7 @@ static void test_reload_without_threads(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_segments_go_out_and_leave_the_spool),
@@ -621,9 +617,6 @@ int main(void)
 		TEST(test_stop_while_the_one_before_hangs),
 		TEST(test_reload_without_threads),
 	};
-	struct error err;
 
-	if (http_global_init(&err) < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, start_http, NULL);
 }

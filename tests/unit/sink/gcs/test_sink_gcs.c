@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The GCS sink: its texts, its decisions, and its conversations with a scripted server. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <jansson.h>
+
+#include "unit.h"
 
 #include "base/checksum.h"
 #include "http_fixture.h"
@@ -1379,7 +1375,7 @@ static void test_destinations(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bucket_names),
@@ -1427,9 +1423,6 @@ int main(void)
 		TEST(test_probe_tells_no_from_no_answer),
 		TEST(test_destinations),
 	};
-	struct error err;
 
-	if (http_global_init(&err) < 0)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	unit_add(tests, start_http, NULL);
 }
