@@ -262,7 +262,7 @@ static void test_drops_of_a_segment_without_packets_are_carried(void **state)
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
 			  next[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz";
 	struct fixture *fixture = *state;
-	struct segment segment = { .node = "n", .drops = { [DROP_DISK] = 5 } };
+	struct segment segment = { .node = "n", .drops.count = { [DROP_DISK] = 5 } };
 	struct spool_claim claimed;
 	struct error err;
 	int fd = spool_create(fixture->spool, name, &segment, &err);

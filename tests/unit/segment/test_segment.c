@@ -106,7 +106,7 @@ static struct segment example(void)
 		.packets = 1000,
 		.packets_own = 3,
 		.pcap_bytes = 112024,
-		.drops = { 7, 8, 9, 10 },
+		.drops.count = { 7, 8, 9, 10 },
 		.bytes = 5000,
 		.crc32c = 0x00abcdef,
 	};

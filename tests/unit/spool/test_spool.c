@@ -344,7 +344,7 @@ static void test_deleted_packets_are_told_by_the_next_segment(void **state)
 {
 	struct fixture *fixture = *state;
 	struct budget budget = { .max_segments = 1 };
-	struct segment lossy = { .packets = 7, .bytes = 9, .drops = { [DROP_KERNEL] = 3 } };
+	struct segment lossy = { .packets = 7, .bytes = 9, .drops.count = { [DROP_KERNEL] = 3 } };
 	struct spool_claim claimed;
 	struct error err;
 
@@ -546,7 +546,7 @@ static void test_a_crash_while_deleting_counts_once(void **state)
 static void test_a_crash_while_telling_counts_once(void **state)
 {
 	static const char carried[] = "7 1 0 10 0 0 \n";
-	struct segment segment = { .node = "n", .carried = 7, .drops = { 1, 0, 10 } };
+	struct segment segment = { .node = "n", .carried = 7, .drops.count = { 1, 0, 10 } };
 	struct fixture *fixture = *state;
 	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
 	struct spool_claim claimed;
@@ -860,10 +860,13 @@ static void test_facts_that_cannot_be_written_keep_nothing_back(void **state)
 {
 	struct fixture *fixture = *state;
 	cleanup_free char *obstacle = mem_printf("%s/facts/.%s.new", fixture->directory, first);
-	struct segment segment = {
-		.packets = 10, .bytes = 9, .crc32c = 0xe3069283, .drops = { [DROP_KERNEL] = 5 }
-	};
-	struct segment noted = { .filter = "udp", .bytes = 4, .drops = { [DROP_KERNEL] = 2 } };
+	struct segment segment = { .packets = 10,
+				   .bytes = 9,
+				   .crc32c = 0xe3069283,
+				   .drops.count = { [DROP_KERNEL] = 5 } };
+	struct segment noted = { .filter = "udp",
+				 .bytes = 4,
+				 .drops.count = { [DROP_KERNEL] = 2 } };
 	struct spool_claim claimed;
 	struct error err;
 
