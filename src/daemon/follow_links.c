@@ -99,7 +99,7 @@ void daemon_follow_links(struct daemon *daemon)
 	}
 	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
 		find_auto(daemon, daemon->conf->capture_interface);
-	pipelines_reap(daemon->pipelines);
+
 	pipelines_follow(daemon->pipelines, &daemon->view);
 }
 

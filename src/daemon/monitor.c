@@ -51,7 +51,7 @@ static void append_awaited(const struct daemon *daemon, struct text *line)
 	uint64_t left_out = counter_read(&daemon->counters.interfaces_left_out);
 
 	if (pipelines_are_live(daemon->pipelines))
-		pipelines_describe_awaited(daemon->pipelines, &names);
+		pipelines_describe_missing(daemon->pipelines, &names);
 	else
 		text_append(&names, "%s", daemon->conf->capture_interface);
 	if (*bytes)

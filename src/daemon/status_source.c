@@ -79,7 +79,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *f
 		return;
 	pipelines_progress(daemon->pipelines, &progress);
 	facts->left_out = counter_read(&daemon->counters.interfaces_left_out);
-	pipelines_each_awaited(daemon->pipelines, add_awaited, facts);
+	pipelines_each_missing(daemon->pipelines, add_awaited, facts);
 	facts_each_interface(facts, count_interface, facts);
 	if (!progress.capture) /* no interface is there */
 		return;

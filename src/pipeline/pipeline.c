@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pipeline: its stages are made, started, joined and freed here. */
+/* One pipeline: carries out what the table in pipeline_state.c says. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -7,14 +7,17 @@
 #include "base/mem.h"
 #include "pipeline/pipeline_private.h"
 
-#define RETRY_MS UINT64_C(1000)
-/* Of what does not fit the configuration: interfaces are changed, too, and not only configurations. */
-#define REFUSED_RETRY_MS UINT64_C(60000)
+#define RETRY_SOON_MS UINT64_C(1000)
+/* Interfaces change, too, and not only configurations. */
+#define RETRY_LATER_MS UINT64_C(60000)
 
 struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *link)
 {
-	struct pipeline *pipeline = mem_calloc(1, sizeof *pipeline);
+	struct pipeline *pipeline;
 
+	if (pipelines->count == PIPELINES_FACTOR * pipelines->conf->capture_max_interfaces)
+		return NULL;
+	pipeline = mem_calloc(1, sizeof *pipeline);
 	pipeline->index = link->index;
 	pipeline->is_up = link->is_up;
 	pipeline->noticed_ms = clock_monotonic_ms();
@@ -25,18 +28,23 @@ struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *li
 
 static void free_stages(struct pipeline *pipeline)
 {
+	pipeline_join(pipeline);
 	pipeline->capture = capture_free(pipeline->capture);
 	pipeline->recorder = recorder_free(pipeline->recorder);
 }
 
-void pipeline_drop(struct pipelines *pipelines, size_t place)
+void pipeline_remove(struct pipelines *pipelines, struct pipeline *pipeline)
 {
-	free_stages(pipelines->list[place]);
-	free(pipelines->list[place]);
+	size_t place = 0;
+
+	while (pipelines->list[place] != pipeline)
+		place++;
 	pipelines->list[place] = pipelines->list[--pipelines->count];
+	free_stages(pipeline);
+	free(pipeline);
 }
 
-int pipeline_make(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
+static int make_stages(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
 {
 	pipeline->recorder = recorder_new(&pipelines->recorder_context, pipeline->name);
 	recorder_set_codec(pipeline->recorder, pipelines->codec, pipelines->level);
@@ -44,15 +52,12 @@ int pipeline_make(struct pipelines *pipelines, struct pipeline *pipeline, struct
 			   pipeline->index, &pipeline->capture, err);
 }
 
-void pipeline_join(struct pipeline *pipeline)
+int pipeline_open(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
 {
-	if (pipeline->capture)
-		capture_join(pipeline->capture);
-	if (!pipeline->recorder)
-		return;
-	/* Closed by the capture, unless that never ran. */
-	queue_close(recorder_queue(pipeline->recorder));
-	recorder_join(pipeline->recorder);
+	if (make_stages(pipelines, pipeline, err) < 0 || capture_open(pipeline->capture, err) < 0)
+		return -1;
+	pipeline->state = PIPELINE_RECORDING;
+	return 0;
 }
 
 int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct error *err)
@@ -62,36 +67,134 @@ int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct err
 	return capture_start(pipeline->capture, recorder_queue(pipeline->recorder), from, err);
 }
 
-bool pipeline_is_refused(const struct error *err)
-{
-	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE;
-}
-
-/* It could not be opened, or ended by itself. Its interface may be on the way out: that will be told. */
-void pipeline_try_again_later(struct pipeline *pipeline, const struct error *err)
-{
-	pipeline_join(pipeline);
-	pipeline->state = PIPELINE_WAITING;
-	pipeline->retry_ms = clock_monotonic_ms() +
-			     (pipeline_is_refused(err) ? REFUSED_RETRY_MS : RETRY_MS);
-	if (!pipeline->is_failure_told && pipeline_is_refused(err))
-		log_event(EVENT_INTERFACE_REFUSED, log_text("interface", pipeline->name),
-			  log_reason(err));
-	else if (!pipeline->is_failure_told)
-		log_event(EVENT_INTERFACE_FAILED, log_text("interface", pipeline->name),
-			  log_reason(err));
-	pipeline->is_failure_told = true;
-	pipeline->is_open_told = false;
-	free_stages(pipeline);
-}
-
-/* Its thread opens it. */
-void pipeline_attach(struct pipelines *pipelines, struct pipeline *pipeline)
+void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline)
 {
 	struct error err;
 
-	pipeline->state = PIPELINE_RUNNING;
-	if (pipeline_make(pipelines, pipeline, &err) < 0 ||
+	if (make_stages(pipelines, pipeline, &err) < 0 ||
 	    pipeline_start(pipeline, CAPTURE_FROM_START, &err) < 0)
-		pipeline_try_again_later(pipeline, &err);
+		pipeline_handle(pipelines, pipeline, pipeline_failure(&err), &err);
+}
+
+void pipeline_join(struct pipeline *pipeline)
+{
+	if (pipeline->capture)
+		capture_join(pipeline->capture);
+	if (!pipeline->recorder)
+		return;
+	/* The capture closed it, unless that never ran. */
+	queue_close(recorder_queue(pipeline->recorder));
+	recorder_join(pipeline->recorder);
+}
+
+enum pipeline_event pipeline_failure(const struct error *err)
+{
+	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE ? PIPELINE_OPEN_REFUSED
+								     : PIPELINE_OPEN_FAILED;
+}
+
+/* The configuration names it: others may come and go. */
+static bool is_named(const struct pipelines *pipelines, const char *name)
+{
+	return interfaces_have(pipelines->conf->capture_interface, name) ||
+	       interfaces_have(pipelines->conf->capture_interface, "auto");
+}
+
+static void log_gone(const struct pipelines *pipelines, const char *name, const char *reason)
+{
+	enum log_level level = is_named(pipelines, name) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+
+	log_event_at(level, EVENT_INTERFACE_GONE, log_text("interface", name),
+		     log_text("reason", reason));
+}
+
+static void log_opened(const struct pipelines *pipelines, const struct pipeline *pipeline)
+{
+	enum log_level level = is_named(pipelines, pipeline->name) ? LOG_LEVEL_NOTICE
+								   : LOG_LEVEL_INFO;
+
+	log_event_at(level, EVENT_INTERFACE_RECORDING, log_text("interface", pipeline->name),
+		     log_number("ms", capture_opened_ms(pipeline->capture) - pipeline->noticed_ms));
+}
+
+static void log_what_happened(const struct pipelines *pipelines, const struct pipeline *pipeline,
+			      enum pipeline_event event, const struct error *err)
+{
+	const char *name = pipeline->name;
+
+	switch (event) {
+	case PIPELINE_OPENED:
+		log_opened(pipelines, pipeline);
+		break;
+	case PIPELINE_OPEN_FAILED:
+		log_event(EVENT_INTERFACE_FAILED, log_text("interface", name), log_reason(err));
+		break;
+	case PIPELINE_OPEN_REFUSED:
+		log_event(EVENT_INTERFACE_REFUSED, log_text("interface", name), log_reason(err));
+		break;
+	case PIPELINE_CAPTURE_ENDED:
+		log_gone(pipelines, name, "the capture ended");
+		break;
+	case PIPELINE_LINK_DOWN:
+		log_gone(pipelines, name, "it is down");
+		break;
+	case PIPELINE_LINK_GONE:
+		log_gone(pipelines, name, "it is gone");
+		break;
+	case PIPELINE_LINK_RENAMED:
+		log_gone(pipelines, name, "it has another name");
+		break;
+	case PIPELINE_LINK_UP:
+		log_event(EVENT_INTERFACE_BACK, log_text("interface", name));
+		break;
+	case PIPELINE_DESELECTED:
+		log_event(EVENT_INTERFACE_DESELECTED, log_text("interface", name),
+			  log_text("reason", "the default route is elsewhere"));
+		break;
+	case PIPELINE_NO_EVENT:
+	case PIPELINE_REPLACED:
+	case PIPELINE_RETRY_DUE:
+	case PIPELINE_THREADS_ENDED:
+	case PIPELINE_EVENT_COUNT:
+		break;
+	}
+}
+
+static void set_retry(struct pipeline *pipeline, unsigned actions)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	if (actions & PIPELINE_RETRY_NOW)
+		pipeline->retry_ms = now_ms;
+	else if (actions & PIPELINE_RETRY_SOON)
+		pipeline->retry_ms = now_ms + RETRY_SOON_MS;
+	else if (actions & PIPELINE_RETRY_LATER)
+		pipeline->retry_ms = now_ms + RETRY_LATER_MS;
+}
+
+void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
+		     enum pipeline_event event, const struct error *err)
+{
+	struct pipeline_step step = pipeline_next(pipeline->state, event);
+
+	pipeline->state = step.next;
+	if (event == PIPELINE_LINK_UP || event == PIPELINE_LINK_DOWN)
+		pipeline->is_up = event == PIPELINE_LINK_UP;
+	if (event == PIPELINE_CAPTURE_ENDED)
+		pipeline->noticed_ms = clock_monotonic_ms();
+	set_retry(pipeline, step.actions);
+	if (step.actions & PIPELINE_LOG)
+		log_what_happened(pipelines, pipeline, event, err);
+	if (step.actions & PIPELINE_NOTE_LINK)
+		capture_note_link(pipeline->capture, pipeline->is_up);
+	if (step.actions & PIPELINE_STOP_NOW)
+		capture_stop(pipeline->capture, "interface", clock_real_ns());
+	if (step.actions & PIPELINE_STOP_GONE)
+		capture_stop(pipeline->capture, "interface", UINT64_MAX);
+	if (step.actions & PIPELINE_FREE)
+		free_stages(pipeline);
+	if (step.actions & PIPELINE_START)
+		pipeline_launch(pipelines, pipeline);
+	if (step.actions & PIPELINE_REMOVE)
+		pipeline_remove(pipelines, pipeline);
 }

@@ -47,10 +47,11 @@ int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, st
 void pipelines_pause(struct pipelines *pipelines, bool is_paused);
 void pipelines_end_segments(struct pipelines *pipelines, const char *reason);
 
-/* To be called when the links, or what "auto" stands for, have changed, and now and then. */
+/*
+ * Follow the links and the threads: new interfaces get a pipeline, ended ones are freed. To be called when links,
+ * the default route or a capture's state have changed (capture_context.wake_fd), and once a second.
+ */
 void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view *view);
-/* Free what has ended, tell what has been opened: when a context's wake_fd was written to. */
-void pipelines_reap(struct pipelines *pipelines);
 
 /* Tell them to end with the packets of this real time and to publish the last segments. Does not wait. */
 void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t until_ns);
@@ -66,10 +67,10 @@ void pipelines_describe(const struct pipelines *pipelines, struct text *out);
  * Visit each interface that is asked for and not recorded: by its exact name, and not there or down; by
  * any word, and not to be opened.
  */
-void pipelines_each_awaited(const struct pipelines *pipelines,
+void pipelines_each_missing(const struct pipelines *pipelines,
 			    void (*visit)(void *context, const char *name), void *context);
 /* "eth2,eth3", or nothing. */
-void pipelines_describe_awaited(const struct pipelines *pipelines, struct text *out);
+void pipelines_describe_missing(const struct pipelines *pipelines, struct text *out);
 /* Is something being captured, and nothing about to be? */
 bool pipelines_are_live(const struct pipelines *pipelines);
 /* The threads that made progress longest ago, and of which interface; borrowed from pipelines. */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_private.h"
+#include "pipeline/reconcile.h"
 
 /* So many names are in a status line. */
 #define NAMES_MAX 8
@@ -13,7 +13,7 @@
 struct opening {
 	bool is_strict;
 	int result;
-	size_t left_out;
+	size_t over_limit;
 	struct error *err;
 };
 
@@ -25,23 +25,20 @@ static void open_new(struct pipelines *pipelines, const struct link *link, void 
 
 	if (opening->result < 0)
 		return;
-	if (!pipelines_have_room(pipelines)) {
-		opening->left_out++;
+	pipeline = pipelines_have_room(pipelines) ? pipeline_add(pipelines, link) : NULL;
+	if (!pipeline) {
+		opening->over_limit++;
 		return;
 	}
-	pipeline = pipeline_add(pipelines, link);
-	if (pipeline_make(pipelines, pipeline, &err) == 0 &&
-	    capture_open(pipeline->capture, &err) == 0) {
-		pipeline->is_open_told = true; /* by what follows */
+	if (pipeline_open(pipelines, pipeline, &err) == 0)
 		return;
-	}
-	/* One that has gone in the meantime is no reason to refuse a reload. */
-	if (pipeline_is_refused(&err) ||
+	/* An interface that has gone in the meantime is no reason to refuse a reload. */
+	if (pipeline_failure(&err) == PIPELINE_OPEN_REFUSED ||
 	    (opening->is_strict && if_nametoindex(link->name) == link->index)) {
 		*opening->err = err;
 		opening->result = -1;
 	} else {
-		pipeline_try_again_later(pipeline, &err);
+		pipeline_handle(pipelines, pipeline, PIPELINE_OPEN_FAILED, &err);
 	}
 }
 
@@ -65,15 +62,15 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		pipelines_join(pipelines);
 		return -1;
 	}
-	pipelines_tell_left_out(pipelines, opening.left_out);
+	pipelines_note_over_limit(pipelines, opening.over_limit);
 	*ret_pipelines = pipelines;
 	return 0;
 }
 
-static int start(struct pipelines *pipelines, enum capture_from from, struct error *err)
+static int start_all(struct pipelines *pipelines, enum capture_from from, struct error *err)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_RUNNING &&
+		if (pipeline_is_running(pipelines->list[i]->state) &&
 		    pipeline_start(pipelines->list[i], from, err) < 0)
 			return -1;
 	return 0;
@@ -81,7 +78,7 @@ static int start(struct pipelines *pipelines, enum capture_from from, struct err
 
 int pipelines_start(struct pipelines *pipelines, struct error *err)
 {
-	return start(pipelines, CAPTURE_FROM_START, err);
+	return start_all(pipelines, CAPTURE_FROM_START, err);
 }
 
 int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
@@ -90,7 +87,7 @@ int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
 	struct pipelines *old = *pipelines;
 	uint64_t instant_ns;
 
-	if (start(new, CAPTURE_FROM_LATER, err) < 0) {
+	if (start_all(new, CAPTURE_FROM_LATER, err) < 0) {
 		pipelines_end(new, "reload", 0);
 		pipelines_join(new);
 		return -1;
@@ -98,7 +95,7 @@ int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
 	instant_ns = capture_next_instant(clock_real_ns());
 	pipelines_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)
-		if (new->list[i]->state == PIPELINE_RUNNING)
+		if (pipeline_is_running(new->list[i]->state))
 			capture_begin(new->list[i]->capture, instant_ns);
 	*ret_old = old;
 	*pipelines = new;
@@ -114,7 +111,7 @@ int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, st
 	pipelines->conf = conf_ref(conf);
 	conf_free(old);
 	for (size_t i = 0; i < pipelines->count; i++) {
-		if (pipelines->list[i]->state == PIPELINE_WAITING)
+		if (pipeline_is_waiting(pipelines->list[i]->state))
 			continue;
 		capture_set_limits(pipelines->list[i]->capture, conf);
 		recorder_set_codec(pipelines->list[i]->recorder, pipelines->codec,
@@ -126,21 +123,21 @@ int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, st
 void pipelines_pause(struct pipelines *pipelines, bool is_paused)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_RUNNING)
+		if (pipeline_is_running(pipelines->list[i]->state))
 			capture_pause(pipelines->list[i]->capture, is_paused);
 }
 
 void pipelines_end_segments(struct pipelines *pipelines, const char *reason)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_RUNNING)
+		if (pipeline_is_running(pipelines->list[i]->state))
 			capture_end_segment(pipelines->list[i]->capture, reason);
 }
 
 void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t until_ns)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_RUNNING && pipelines->list[i]->capture)
+		if (pipeline_is_running(pipelines->list[i]->state) && pipelines->list[i]->capture)
 			capture_stop(pipelines->list[i]->capture, reason, until_ns);
 }
 
@@ -148,10 +145,8 @@ struct pipelines *pipelines_join(struct pipelines *pipelines)
 {
 	if (!pipelines)
 		return NULL;
-	while (pipelines->count > 0) {
-		pipeline_join(pipelines->list[pipelines->count - 1]);
-		pipeline_drop(pipelines, pipelines->count - 1);
-	}
+	while (pipelines->count > 0)
+		pipeline_remove(pipelines, pipelines->list[pipelines->count - 1]);
 	conf_free(pipelines->conf);
 	free(pipelines->list);
 	free(pipelines);
@@ -160,72 +155,72 @@ struct pipelines *pipelines_join(struct pipelines *pipelines)
 
 void pipelines_describe(const struct pipelines *pipelines, struct text *out)
 {
-	size_t told = 0;
+	size_t named = 0;
 
 	for (size_t i = 0; i < pipelines->count; i++) {
 		const struct pipeline *pipeline = pipelines->list[i];
 
-		if (pipeline->state != PIPELINE_RUNNING || ++told > NAMES_MAX)
+		if (!pipeline_is_running(pipeline->state) || ++named > NAMES_MAX)
 			continue;
-		text_append(out, "%s%s%s", told > 1 ? "," : "", pipeline->name,
+		text_append(out, "%s%s%s", named > 1 ? "," : "", pipeline->name,
 			    pipeline->is_up ? "" : " (down)");
 	}
-	if (told > NAMES_MAX)
-		text_append(out, " and %zu more", told - NAMES_MAX);
-	else if (told == 0)
+	if (named > NAMES_MAX)
+		text_append(out, " and %zu more", named - NAMES_MAX);
+	else if (named == 0)
 		text_append(out, "nothing yet");
 }
 
-struct awaiting {
+struct search {
 	const struct pipelines *pipelines;
 	void (*visit)(void *context, const char *name);
 	void *context;
 };
 
-static void visit_awaited(void *context, const char *name)
+static void visit_missing(void *context, const char *name)
 {
-	const struct awaiting *awaiting = context;
-	const struct pipelines *pipelines = awaiting->pipelines;
+	const struct search *search = context;
+	const struct pipelines *pipelines = search->pipelines;
 
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_RUNNING && pipelines->list[i]->is_up &&
+		if (pipeline_is_running(pipelines->list[i]->state) && pipelines->list[i]->is_up &&
 		    strcmp(pipelines->list[i]->name, name) == 0)
 			return;
-	awaiting->visit(awaiting->context, name);
+	search->visit(search->context, name);
 }
 
-void pipelines_each_awaited(const struct pipelines *pipelines,
+void pipelines_each_missing(const struct pipelines *pipelines,
 			    void (*visit)(void *context, const char *name), void *context)
 {
-	struct awaiting awaiting = { pipelines, visit, context };
+	struct search search = { pipelines, visit, context };
 
-	interfaces_each_name(pipelines->conf->capture_interface, visit_awaited, &awaiting);
+	interfaces_each_name(pipelines->conf->capture_interface, visit_missing, &search);
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_WAITING &&
+		if (pipeline_is_waiting(pipelines->list[i]->state) &&
 		    !interfaces_have(pipelines->conf->capture_interface, pipelines->list[i]->name))
 			visit(context, pipelines->list[i]->name);
 }
 
 struct naming {
 	struct text *out;
-	size_t told;
+	size_t named;
 };
 
 static void append_name(void *context, const char *name)
 {
 	struct naming *naming = context;
 
-	if (++naming->told <= NAMES_MAX)
-		text_append(naming->out, "%s%s", naming->told > 1 ? "," : "", name);
+	if (++naming->named <= NAMES_MAX)
+		text_append(naming->out, "%s%s", naming->named > 1 ? "," : "", name);
 }
 
-void pipelines_describe_awaited(const struct pipelines *pipelines, struct text *out)
+void pipelines_describe_missing(const struct pipelines *pipelines, struct text *out)
 {
 	struct naming naming = { .out = out };
 
-	pipelines_each_awaited(pipelines, append_name, &naming);
-	if (naming.told > NAMES_MAX)
-		text_append(out, " and %zu more", naming.told - NAMES_MAX);
+	pipelines_each_missing(pipelines, append_name, &naming);
+	if (naming.named > NAMES_MAX)
+		text_append(out, " and %zu more", naming.named - NAMES_MAX);
 }
 
 bool pipelines_are_live(const struct pipelines *pipelines)
@@ -233,7 +228,7 @@ bool pipelines_are_live(const struct pipelines *pipelines)
 	bool is_any_open = false;
 
 	for (size_t i = 0; i < pipelines->count; i++) {
-		if (pipelines->list[i]->state != PIPELINE_RUNNING)
+		if (!pipeline_is_running(pipelines->list[i]->state))
 			continue;
 		if (capture_state(pipelines->list[i]->capture) != CAPTURE_OPEN)
 			return false;
@@ -253,7 +248,7 @@ void pipelines_progress(const struct pipelines *pipelines, struct pipelines_prog
 		const struct pipeline *pipeline = pipelines->list[i];
 		uint64_t capture_ms, recorder_ms;
 
-		if (pipeline->state != PIPELINE_RUNNING)
+		if (!pipeline_is_running(pipeline->state))
 			continue;
 		capture_ms = capture_last_beat_ms(pipeline->capture);
 		recorder_ms = recorder_last_beat_ms(pipeline->recorder);
@@ -284,7 +279,8 @@ int pipelines_check(const struct conf *conf, const struct interfaces_view *view,
 		if (!links[i].is_up ||
 		    !interfaces_want(conf->capture_interface, links[i].name, view->auto_name))
 			continue;
-		if (capture_check(conf, links[i].name, err) < 0 && pipeline_is_refused(err))
+		if (capture_check(conf, links[i].name, err) < 0 &&
+		    pipeline_failure(err) == PIPELINE_OPEN_REFUSED)
 			return -1;
 		checked++;
 	}

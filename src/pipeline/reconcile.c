@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The set follows the links: interfaces come and go, are renamed, and end by themselves. */
+/* The set follows the links: interfaces come and go, are renamed, and captures end by themselves. */
+#include "pipeline/reconcile.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "pipeline/pipeline_private.h"
 
 static const struct link any_link = { .name = "any", .is_up = true };
+
+/* Decisions -------------------------------------------------------------------------------------- */
+
+enum pipeline_event reconcile_link(const struct pipeline *pipeline, const struct link *link,
+				   bool is_wanted)
+{
+	if (pipeline->index == 0) /* "any" has no link */
+		return PIPELINE_NO_EVENT;
+	if (!link)
+		return PIPELINE_LINK_GONE;
+	if (strcmp(link->name, pipeline->name) != 0)
+		return PIPELINE_LINK_RENAMED;
+	if (!is_wanted)
+		return PIPELINE_DESELECTED;
+	if (link->is_up != pipeline->is_up)
+		return link->is_up ? PIPELINE_LINK_UP : PIPELINE_LINK_DOWN;
+	return PIPELINE_NO_EVENT;
+}
+
+enum pipeline_event reconcile_threads(enum pipeline_state state, enum capture_state capture,
+				      bool is_recorder_finished, const struct error *failure)
+{
+	if (capture == CAPTURE_OPEN)
+		return PIPELINE_OPENED;
+	if (capture == CAPTURE_OPENING || !is_recorder_finished)
+		return PIPELINE_NO_EVENT;
+	if (state == PIPELINE_ENDING)
+		return PIPELINE_THREADS_ENDED;
+	return capture == CAPTURE_REFUSED ? pipeline_failure(failure) : PIPELINE_CAPTURE_ENDED;
+}
+
+/* Links ------------------------------------------------------------------------------------------ */
 
 static bool is_wanted(const struct pipelines *pipelines, const struct interfaces_view *view,
 		      const struct link *link)
@@ -14,19 +47,13 @@ static bool is_wanted(const struct pipelines *pipelines, const struct interfaces
 	return interfaces_want(pipelines->conf->capture_interface, link->name, view->auto_name);
 }
 
-/* Those that end, on a slow disk, take room too. */
-static bool is_full(const struct pipelines *pipelines)
-{
-	return pipelines->count == PIPELINES_FACTOR * pipelines->conf->capture_max_interfaces;
-}
-
-static struct pipeline *find_pipeline(const struct pipelines *pipelines, unsigned index)
+static bool has_pipeline(const struct pipelines *pipelines, unsigned index)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipelines->list[i]->index == index &&
 		    pipelines->list[i]->state != PIPELINE_ENDING)
-			return pipelines->list[i];
-	return NULL;
+			return true;
+	return false;
 }
 
 static size_t count_running(const struct pipelines *pipelines)
@@ -34,17 +61,15 @@ static size_t count_running(const struct pipelines *pipelines)
 	size_t count = 0;
 
 	for (size_t i = 0; i < pipelines->count; i++)
-		count += pipelines->list[i]->state == PIPELINE_RUNNING;
+		count += pipeline_is_running(pipelines->list[i]->state);
 	return count;
 }
 
 bool pipelines_have_room(const struct pipelines *pipelines)
 {
-	return count_running(pipelines) < pipelines->conf->capture_max_interfaces &&
-	       !is_full(pipelines);
+	return count_running(pipelines) < pipelines->conf->capture_max_interfaces;
 }
 
-/* Visit the links that should have a pipeline and have none. */
 void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_view *view,
 			void (*visit)(struct pipelines *pipelines, const struct link *link,
 				      void *context),
@@ -54,203 +79,112 @@ void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_vie
 	const struct link *links = links_list(view->links, &count);
 
 	if (interfaces_have(pipelines->conf->capture_interface, "any")) {
-		if (!find_pipeline(pipelines, 0))
+		if (!has_pipeline(pipelines, 0))
 			visit(pipelines, &any_link, context);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (links[i].is_up && is_wanted(pipelines, view, &links[i]) &&
-		    !find_pipeline(pipelines, links[i].index))
+		    !has_pipeline(pipelines, links[i].index))
 			visit(pipelines, &links[i], context);
 }
 
-void pipelines_tell_left_out(struct pipelines *pipelines, size_t left_out)
+void pipelines_note_over_limit(struct pipelines *pipelines, size_t over_limit)
 {
-	if (left_out > 0 && pipelines->left_out == 0)
+	if (over_limit > 0 && pipelines->over_limit == 0)
 		log_event(EVENT_INTERFACE_LIMIT, log_number("recorded", count_running(pipelines)),
-			  log_number("left_out", left_out));
-	else if (left_out == 0 && pipelines->left_out > 0)
+			  log_number("left_out", over_limit));
+	else if (over_limit == 0 && pipelines->over_limit > 0)
 		log_notice("all interfaces are recorded again",
 			   log_number("recorded", count_running(pipelines)));
-	pipelines->left_out = left_out;
-	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, left_out);
-}
-
-/* A name of the configuration: of others it is usual that they come and go. */
-static bool is_named(const struct pipelines *pipelines, const char *name)
-{
-	return interfaces_have(pipelines->conf->capture_interface, name) ||
-	       interfaces_have(pipelines->conf->capture_interface, "auto");
-}
-
-static void tell_gone(const struct pipelines *pipelines, const struct pipeline *pipeline,
-		      const char *reason)
-{
-	if (is_named(pipelines, pipeline->name))
-		log_event(EVENT_INTERFACE_GONE, log_text("interface", pipeline->name),
-			  log_text("reason", reason));
-	else
-		log_info("interface went away", log_text("interface", pipeline->name),
-			 log_text("reason", reason));
-}
-
-/* No more of it from until_ns on; UINT64_MAX: it is gone. */
-static void detach(struct pipelines *pipelines, size_t place, uint64_t until_ns)
-{
-	struct pipeline *pipeline = pipelines->list[place];
-
-	if (pipeline->state == PIPELINE_WAITING) {
-		pipeline_drop(pipelines, place);
-		return;
-	}
-	pipeline->state = PIPELINE_ENDING;
-	capture_stop(pipeline->capture, "interface", until_ns);
+	pipelines->over_limit = over_limit;
+	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, over_limit);
 }
 
 /* The same interface by another name: a new pipeline takes over, and nothing is lost in between. */
-static int rename_pipeline(struct pipelines *pipelines, struct pipeline *old,
-			   const struct link *link)
+static bool take_over_renamed(struct pipelines *pipelines, struct pipeline *old,
+			      const struct link *link)
 {
-	struct pipeline *pipeline;
-	struct error err;
+	struct pipeline *pipeline = pipeline_add(pipelines, link);
 	uint64_t instant_ns;
+	struct error err;
 
-	if (is_full(pipelines))
-		return -1;
-	pipeline = pipeline_add(pipelines, link);
-	if (pipeline_make(pipelines, pipeline, &err) < 0 ||
-	    capture_open(pipeline->capture, &err) < 0 ||
+	if (!pipeline)
+		return false;
+	if (pipeline_open(pipelines, pipeline, &err) < 0 ||
 	    pipeline_start(pipeline, CAPTURE_FROM_LATER, &err) < 0) {
 		if (pipeline->capture)
 			capture_stop(pipeline->capture, "interface", 0);
-		pipeline_join(pipeline);
-		pipeline_drop(pipelines, pipelines->count - 1);
-		return -1;
+		pipeline_remove(pipelines, pipeline);
+		return false;
 	}
 	instant_ns = capture_next_instant(clock_real_ns());
 	capture_stop(old->capture, "interface", instant_ns);
 	capture_begin(pipeline->capture, instant_ns);
-	old->state = PIPELINE_ENDING;
-	pipeline->is_open_told = true;
 	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),
 		  log_text("before", old->name));
-	return 0;
+	return true;
 }
 
-static void note_up_or_down(struct pipelines *pipelines, struct pipeline *pipeline, bool is_up)
+static void follow_link(struct pipelines *pipelines, struct pipeline *pipeline,
+			const struct interfaces_view *view)
 {
-	pipeline->is_up = is_up;
-	if (pipeline->state != PIPELINE_RUNNING) {
-		pipeline->retry_ms = 0; /* it may be another than before */
-		return;
-	}
-	capture_note_link(pipeline->capture, is_up);
-	if (!is_up)
-		tell_gone(pipelines, pipeline, "it is down");
-	else
-		log_event(EVENT_INTERFACE_BACK, log_text("interface", pipeline->name));
-}
-
-static void check_pipeline(struct pipelines *pipelines, const struct interfaces_view *view,
-			   size_t place)
-{
-	struct pipeline *pipeline = pipelines->list[place];
 	const struct link *link = links_find(view->links, pipeline->index);
+	bool is_link_wanted = link && is_wanted(pipelines, view, link);
+	enum pipeline_event event = reconcile_link(pipeline, link, is_link_wanted);
 
-	if (pipeline->state == PIPELINE_ENDING || pipeline->index == 0)
-		return;
-	if (!link) {
-		tell_gone(pipelines, pipeline, "it is gone");
-		detach(pipelines, place, UINT64_MAX);
-	} else if (strcmp(link->name, pipeline->name) != 0) {
-		if (pipeline->state == PIPELINE_RUNNING && link->is_up &&
-		    is_wanted(pipelines, view, link) &&
-		    rename_pipeline(pipelines, pipeline, link) == 0)
-			return;
-		tell_gone(pipelines, pipeline, "it has another name");
-		detach(pipelines, place, clock_real_ns());
-	} else if (!is_wanted(pipelines, view, link)) {
-		log_event(EVENT_INTERFACE_DESELECTED, log_text("interface", pipeline->name),
-			  log_text("reason", "the default route is elsewhere"));
-		detach(pipelines, place, clock_real_ns());
-	} else if (link->is_up != pipeline->is_up) {
-		note_up_or_down(pipelines, pipeline, link->is_up);
-	}
+	if (event == PIPELINE_LINK_RENAMED && pipeline_is_running(pipeline->state) && link->is_up &&
+	    is_link_wanted && take_over_renamed(pipelines, pipeline, link))
+		event = PIPELINE_REPLACED;
+	pipeline_handle(pipelines, pipeline, event, NULL);
 }
 
-static void attach_new(struct pipelines *pipelines, const struct link *link, void *left_out)
+static void retry_if_due(struct pipelines *pipelines, struct pipeline *pipeline, uint64_t now_ms)
 {
-	if (pipelines_have_room(pipelines))
-		pipeline_attach(pipelines, pipeline_add(pipelines, link));
+	if (pipeline_is_waiting(pipeline->state) && pipeline->is_up &&
+	    pipeline->retry_ms <= now_ms && pipelines_have_room(pipelines))
+		pipeline_handle(pipelines, pipeline, PIPELINE_RETRY_DUE, NULL);
+}
+
+static void add_new(struct pipelines *pipelines, const struct link *link, void *over_limit)
+{
+	struct pipeline *pipeline = pipelines_have_room(pipelines) ? pipeline_add(pipelines, link)
+								   : NULL;
+
+	if (pipeline)
+		pipeline_launch(pipelines, pipeline);
 	else
-		++*(size_t *)left_out;
+		++*(size_t *)over_limit;
+}
+
+static void follow_threads(struct pipelines *pipelines, struct pipeline *pipeline)
+{
+	struct error failure = { .kind = ERROR_NONE };
+	enum capture_state capture;
+
+	if (pipeline_is_waiting(pipeline->state))
+		return;
+	capture = capture_state(pipeline->capture);
+	if (capture == CAPTURE_REFUSED)
+		failure = *capture_failure(pipeline->capture); /* freed with the capture */
+	pipeline_handle(pipelines, pipeline,
+			reconcile_threads(pipeline->state, capture,
+					  recorder_is_finished(pipeline->recorder), &failure),
+			&failure);
 }
 
 void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view *view)
 {
 	uint64_t now_ms = clock_monotonic_ms();
-	size_t left_out = 0;
+	size_t over_limit = 0;
 
+	/* From the end: one that is removed has the last one put in its place. */
 	for (size_t i = pipelines->count; i > 0; i--)
-		check_pipeline(pipelines, view, i - 1);
+		follow_threads(pipelines, pipelines->list[i - 1]);
+	for (size_t i = pipelines->count; i > 0; i--)
+		follow_link(pipelines, pipelines->list[i - 1], view);
 	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipelines->list[i]->state == PIPELINE_WAITING && pipelines->list[i]->is_up &&
-		    pipelines->list[i]->retry_ms <= now_ms && pipelines_have_room(pipelines))
-			pipeline_attach(pipelines, pipelines->list[i]);
-	pipelines_each_new(pipelines, view, attach_new, &left_out);
-	pipelines_tell_left_out(pipelines, left_out);
-}
-
-static void tell_open(const struct pipelines *pipelines, struct pipeline *pipeline)
-{
-	uint64_t ms = capture_opened_ms(pipeline->capture) - pipeline->noticed_ms;
-
-	if (is_named(pipelines, pipeline->name))
-		log_event(EVENT_INTERFACE_RECORDING, log_text("interface", pipeline->name),
-			  log_number("ms", ms));
-	else
-		log_event_at(LOG_LEVEL_INFO, EVENT_INTERFACE_RECORDING,
-			     log_text("interface", pipeline->name), log_number("ms", ms));
-	pipeline->is_open_told = true;
-	pipeline->is_failure_told = false;
-}
-
-/* Both its threads are done: joining them does not wait. */
-static void reap(struct pipelines *pipelines, size_t place)
-{
-	struct pipeline *pipeline = pipelines->list[place];
-	struct error err;
-
-	if (pipeline->state == PIPELINE_ENDING) {
-		pipeline_join(pipeline);
-		pipeline_drop(pipelines, place);
-	} else if (capture_state(pipeline->capture) == CAPTURE_REFUSED) {
-		err = *capture_failure(pipeline->capture);
-		pipeline_try_again_later(pipeline, &err);
-	} else { /* by itself, before the kernel told us that its interface is gone */
-		error_set(&err, ERROR_TRANSIENT, "the capture ended");
-		tell_gone(pipelines, pipeline, err.message);
-		pipeline->is_failure_told = true;
-		pipeline_try_again_later(pipeline, &err);
-		pipeline->is_failure_told = false;
-		pipeline->noticed_ms = clock_monotonic_ms();
-	}
-}
-
-void pipelines_reap(struct pipelines *pipelines)
-{
-	for (size_t i = pipelines->count; i > 0; i--) {
-		struct pipeline *pipeline = pipelines->list[i - 1];
-		enum capture_state state;
-
-		if (pipeline->state == PIPELINE_WAITING)
-			continue;
-		state = capture_state(pipeline->capture);
-		if (state == CAPTURE_OPEN && pipeline->state == PIPELINE_RUNNING &&
-		    !pipeline->is_open_told)
-			tell_open(pipelines, pipeline);
-		else if ((state == CAPTURE_REFUSED || state == CAPTURE_ENDED) &&
-			 recorder_is_finished(pipeline->recorder))
-			reap(pipelines, i - 1);
-	}
+		retry_if_due(pipelines, pipelines->list[i], now_ms);
+	pipelines_each_new(pipelines, view, add_new, &over_limit);
+	pipelines_note_over_limit(pipelines, over_limit);
 }
