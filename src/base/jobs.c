@@ -15,7 +15,7 @@ struct jobs {
 	struct thread thread;
 	int wake_fd;
 
-	pthread_mutex_t lock; /* for what follows; never held while an job runs */
+	pthread_mutex_t lock; /* for what follows; never held while a job runs */
 	pthread_cond_t changed;
 	struct job *first, **end;
 	size_t left;
@@ -48,7 +48,7 @@ static void note_done(struct jobs *jobs)
 		wakeup_send(jobs->wake_fd);
 }
 
-static void run(void *context)
+static void run_jobs(void *context)
 {
 	struct jobs *jobs = context;
 	struct job *job;
@@ -60,7 +60,7 @@ static void run(void *context)
 	}
 }
 
-int jobs_start(int wake_fd, struct jobs **ret_jobs, struct error *err)
+int jobs_start(const char *name, int wake_fd, struct jobs **ret_jobs, struct error *err)
 {
 	struct jobs *jobs = mem_calloc(1, sizeof *jobs);
 
@@ -68,7 +68,7 @@ int jobs_start(int wake_fd, struct jobs **ret_jobs, struct error *err)
 	jobs->end = &jobs->first;
 	(void)pthread_mutex_init(&jobs->lock, NULL);
 	thread_cond_init(&jobs->changed);
-	if (thread_start(&jobs->thread, "jobs", run, jobs, err) < 0) {
+	if (thread_start(&jobs->thread, name, run_jobs, jobs, err) < 0) {
 		jobs_stop(jobs);
 		return -1;
 	}

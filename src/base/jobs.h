@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the main thread must not wait for (the disk, other threads): jobs, done one after the other by
- * a thread of their own. Main adds them and sees when they are done; one that never ends, because a disk
- * hangs, keeps the ones after it waiting, and nobody else.
+ * What the main thread must not wait for (the disk, other threads): jobs, done one after the other by a thread of
+ * their own. Main adds them and sees when they are done; a job that never ends, because a disk hangs, holds up
+ * those behind it and nobody else.
  */
 
 #include <stdbool.h>
@@ -13,8 +13,8 @@
 
 struct jobs;
 
-/* wake_fd: an eventfd that is written to whenever the last of the jobs is done; -1: nobody is told. */
-int jobs_start(int wake_fd, struct jobs **ret_jobs, struct error *err)
+/* name: of the thread. wake_fd: gets a wakeup_send() whenever the last of the jobs is done; -1: nobody does. */
+int jobs_start(const char *name, int wake_fd, struct jobs **ret_jobs, struct error *err)
 	__attribute__((warn_unused_result));
 /* Wait until all are done, and end the thread. */
 struct jobs *jobs_stop(struct jobs *jobs);

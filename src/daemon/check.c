@@ -36,7 +36,7 @@ static uint64_t memory_limit(void)
 #define UPLOAD_BYTES ((size_t)1 << 20)
 
 /* So that somebody who sets a limit knows what for. The kernel's buffers are not in the process's own. */
-static void tell_memory(const struct daemon *daemon)
+static void log_memory(const struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
 	char rings[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], recorders[TEXT_SIZE_MAX],
@@ -70,7 +70,7 @@ static void tell_memory(const struct daemon *daemon)
 }
 
 /* A start would go on all the same, or another start would not be the one that matters. */
-static void tell_doubts(const struct conf *conf)
+static void log_doubts(const struct conf *conf)
 {
 	const struct budget budget = daemon_budget(conf);
 	const char *exceeded = spool_exceeded(conf->spool_directory, &budget);
@@ -107,9 +107,9 @@ int daemon_check(const struct conf *conf, struct error *err)
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record all the same)");
 	if (result == 0) {
-		tell_doubts(conf);
+		log_doubts(conf);
 		log_notice("configuration is valid");
-		tell_memory(daemon);
+		log_memory(daemon);
 	}
 	daemon_free(daemon);
 	return result;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the parts of the main thread share: daemon.c (start), daemon_{check,links,reload,status,stop,watch}.c. */
+/* What the files of the folder share, which are all the main thread's; from the top (run.c) down. */
 
 #include <stdatomic.h>
 
@@ -42,9 +42,10 @@ struct daemon {
 	struct links *links;
 	struct interfaces_view view;
 	unsigned auto_index; /* of the interface that "auto" stands for; 0: none */
-	bool is_links_error_told;
+	bool is_links_error_logged;
 	struct pipelines *pipelines;
-	struct jobs *jobs; /* what main must not wait for */
+	/* What main must not wait for: steps of a reload or stop; the spool's upkeep, which may take long. */
+	struct jobs *jobs, *maintenance;
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
 
@@ -72,59 +73,68 @@ struct daemon {
 	struct error failure;     /* why the loop ended; ERROR_NONE: a signal asked for it */
 };
 
-/* Something failed that the process cannot go on without: stop in order, and return it from the loop. */
-void daemon_fail(struct daemon *daemon, const struct error *err);
-
-/* daemon.c, for daemon_check.c as well. Takes a reference to conf. */
+/* run.c, for check.c as well. Takes a reference to conf. */
 struct daemon *daemon_new(const struct conf *conf, const struct conf_cli *cli)
 	__attribute__((warn_unused_result));
 void daemon_free(struct daemon *daemon);
-/* What can be found wrong without touching the disk, and with the rights that we came with. */
+/* What can be found wrong without changing anything, and with the rights that we came with. */
 int daemon_prepare(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
-/* What the configuration allows the spool to take; and tell the spool. */
-struct budget daemon_budget(const struct conf *conf);
-void daemon_set_budget(struct daemon *daemon);
 
-/* daemon_stop.c: SIGTERM, SIGINT. */
-int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
-			  void *context);
-/* While stopping: take the next step if the last is done; leave the loop at the end or the deadline. */
-void daemon_go_on_stopping(struct daemon *daemon);
-/* An job: pipelines_join(). */
-void daemon_join_pipelines(void *pipelines);
-
-/* daemon_reload.c: SIGHUP. */
+/* reload.c: SIGHUP and the command. */
 /*
- * Reload now; ERROR_TRANSIENT while another reload is going on. Logged here. Notes gets a line for each thing
- * that was not taken over all the same.
+ * Reload now; returns when the new stages run. ERROR_TRANSIENT while another reload is going on. Logged here. Notes
+ * gets a line for each option that was not taken over.
  */
 int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 	__attribute__((warn_unused_result));
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
 /* The last stages that a reload replaced may have ended. */
-void daemon_go_on_reloading(struct daemon *daemon);
+void daemon_continue_reload(struct daemon *daemon);
 
-/* daemon_status.c: serve metrics and health. An address that cannot be had is tried again. */
-int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
-/* Where the configuration says; what fails is logged here, and tried again each tick that it is time. */
-int daemon_listen(struct daemon *daemon, struct error *err);
-/* What the pages and the rules go by, now. */
-void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts);
-/* Each second. */
-void daemon_tick_status(struct daemon *daemon);
-/* daemon_links.c. Before pipelines are opened or checked: which interfaces there are, what "auto" stands for. */
-int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)
-	__attribute__((warn_unused_result));
-/* Warn of those that are asked for and not there. */
-void daemon_tell_missing(struct daemon *daemon, const struct conf *conf);
-/* The configuration stays what it was after all. */
-void daemon_forget_look(struct daemon *daemon);
-/* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */
-void daemon_follow_links(struct daemon *daemon);
-int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);
-
-/* daemon_watch.c: budget, READY and STATUS each second; the watchdog; what other threads have to tell. */
+/* monitor.c: READY and STATUS each second; the watchdog; the wake-ups of other threads. */
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context);
 int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context);
 int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *context);
 #define DAEMON_TIMER_SLACK_US UINT64_C(100000)
+
+/* shutdown.c: SIGTERM, SIGINT. */
+int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			  void *context);
+/* The process cannot go on: stop in order, and return this error from the loop. */
+void daemon_fail(struct daemon *daemon, const struct error *err);
+/* While stopping: take the next step if the last is done; leave the loop at the end or the deadline. */
+void daemon_continue_stop(struct daemon *daemon);
+/* A job: pipelines_join(). */
+void daemon_join_pipelines(void *pipelines);
+
+/* serve.c: where status_listen and the control socket say. What fails is logged, and tried again. */
+int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
+int daemon_listen(struct daemon *daemon, struct error *err);
+/* Each second. */
+void daemon_tick_server(struct daemon *daemon);
+
+/* status_source.c: what pages and rules go by, now. */
+void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts);
+/* Each second. */
+void daemon_tick_status(struct daemon *daemon);
+
+/* follow_links.c. Before pipelines are opened or checked: which interfaces there are, what "auto" stands for. */
+int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
+/* The configuration stays what it was after all. */
+void daemon_undo_refresh(struct daemon *daemon);
+/* Warn of interfaces that are asked for and not there. */
+void daemon_log_missing(struct daemon *daemon, const struct conf *conf);
+/* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */
+void daemon_follow_links(struct daemon *daemon);
+int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);
+
+/* maintenance.c. What the configuration allows the spool to take; and pass it on to the spool. */
+struct budget daemon_budget(const struct conf *conf);
+void daemon_set_budget(struct daemon *daemon);
+/* Each second: have the spool looked after. */
+void daemon_maintain(struct daemon *daemon);
+/* List the spool again: an operator may have put segments back. */
+void daemon_rescan(struct daemon *daemon);
+/* Let nothing wait for its next attempt. */
+void daemon_retry_now(struct daemon *daemon);

@@ -25,7 +25,7 @@ static void find_auto(struct daemon *daemon, const char *words)
 		memcpy(daemon->view.auto_name, found->name, sizeof found->name);
 }
 
-void daemon_forget_look(struct daemon *daemon)
+void daemon_undo_refresh(struct daemon *daemon)
 {
 	const char *words = daemon->conf->capture_interface;
 	struct error err;
@@ -49,7 +49,7 @@ static void list_names(const struct link *links, size_t count, struct text *out)
 		text_append(out, "%s%s", i ? "," : "", links[i].name);
 }
 
-static void tell_missing(void *context, const char *word, const char *reason)
+static void log_missing(void *context, const char *word, const char *reason)
 {
 	const struct daemon *daemon = context;
 	char bytes[256];
@@ -62,7 +62,7 @@ static void tell_missing(void *context, const char *word, const char *reason)
 		  log_text("there", bytes));
 }
 
-int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct error *err)
+int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 {
 	const char *words = conf->capture_interface;
 	struct links_changes changes;
@@ -77,13 +77,13 @@ int daemon_look_at_links(struct daemon *daemon, const struct conf *conf, struct 
 	return 0;
 }
 
-void daemon_tell_missing(struct daemon *daemon, const struct conf *conf)
+void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 {
 	size_t count;
 	const struct link *links = links_list(daemon->links, &count);
 
 	interfaces_each_missing(conf->capture_interface, links, count, daemon->view.auto_name,
-				tell_missing, daemon);
+				log_missing, daemon);
 }
 
 void daemon_follow_links(struct daemon *daemon)
@@ -93,9 +93,9 @@ void daemon_follow_links(struct daemon *daemon)
 
 	if (!daemon->pipelines)
 		return; /* stopping */
-	if (links_read(daemon->links, &changes, &err) < 0 && !daemon->is_links_error_told) {
+	if (links_read(daemon->links, &changes, &err) < 0 && !daemon->is_links_error_logged) {
 		log_error("interfaces cannot be followed", log_reason(&err));
-		daemon->is_links_error_told = true;
+		daemon->is_links_error_logged = true;
 	}
 	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
 		find_auto(daemon, daemon->conf->capture_interface);

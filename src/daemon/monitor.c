@@ -18,7 +18,7 @@
  * and a service manager would take a start that waits for it for one that failed: then READY means that
  * it is recorded as soon as it comes, and the status line says what is waited for.
  */
-static void become_ready(struct daemon *daemon)
+static void announce_ready_if_due(struct daemon *daemon)
 {
 	struct error err = { .kind = ERROR_NONE };
 	enum uploader_probe probe = uploader_probe(daemon->uploader, &err);
@@ -102,35 +102,23 @@ static int repeat_after(sd_event_source *source, uint64_t delay_us)
 	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* An job: what the spool needs now and then. */
-static void keep_spool(void *context)
-{
-	struct daemon *daemon = context;
-
-	spool_repair(daemon->spool);
-	spool_finish_removals(daemon->spool);
-	spool_enforce(daemon->spool);
-	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
-}
-
 int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
 	const struct conf *conf = daemon->conf;
 
 	(void)now_us;
-	/* One at a time; and none between the end of a stop and its own jobs. */
-	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->jobs) == 0)
-		jobs_add(daemon->jobs, keep_spool, daemon);
+	daemon_maintain(daemon);
 	if (daemon->pipelines)
 		pipelines_pause(daemon->pipelines,
 				conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
 					spool_is_full(daemon->spool));
 	daemon_follow_links(daemon);
-	become_ready(daemon);
+	announce_ready_if_due(daemon);
 	report_status(daemon);
 	daemon_tick_status(daemon);
-	daemon_go_on_stopping(daemon);
+	daemon_tick_server(daemon);
+	daemon_continue_stop(daemon);
 	return repeat_after(source, TICK_US);
 }
 
@@ -163,8 +151,8 @@ int daemon_on_wake(sd_event_source *source, int fd, uint32_t events, void *conte
 	(void)events;
 	wakeup_clear(fd);
 	daemon_follow_links(daemon);
-	become_ready(daemon);
-	daemon_go_on_reloading(daemon);
-	daemon_go_on_stopping(daemon);
+	announce_ready_if_due(daemon);
+	daemon_continue_reload(daemon);
+	daemon_continue_stop(daemon);
 	return 0;
 }

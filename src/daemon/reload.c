@@ -21,22 +21,13 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf,
 		}
 }
 
-/* An operator may have put segments back. */
-static void rescan(void *spool)
-{
-	struct error err;
-
-	if (spool_rescan(spool, &err) < 0)
-		log_error("spool cannot be listed", log_reason(&err));
-}
-
 static void uploader_cleanup(struct uploader **uploader)
 {
 	uploader_free(*uploader);
 }
 
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
-static int reload(struct daemon *daemon, struct text *notes, struct error *err)
+static int replace_configuration(struct daemon *daemon, struct text *notes, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
@@ -57,7 +48,7 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 	    uploader_new(conf, daemon->connections, &daemon->counters, &uploader, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
-	    (daemon_look_at_links(daemon, conf, err) < 0 ||
+	    (daemon_refresh_links(daemon, conf, err) < 0 ||
 	     pipelines_open(conf, &daemon->view, &daemon->capture_context,
 			    &daemon->recorder_context, true, &pipelines, err) < 0))
 		return -1;
@@ -67,7 +58,7 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 		return -1;
 	if (old_pipelines) {
 		jobs_add(daemon->jobs, daemon_join_pipelines, old_pipelines);
-		daemon_tell_missing(daemon, conf);
+		daemon_log_missing(daemon, conf);
 	}
 	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
 	if (!pipelines) {
@@ -94,7 +85,7 @@ static int reload(struct daemon *daemon, struct text *notes, struct error *err)
 			notes,
 			"status.listen %s cannot be served, and is tried again now and then: %s\n",
 			daemon->conf->status_listen, reason.message);
-	jobs_add(daemon->jobs, rescan, daemon->spool);
+	daemon_rescan(daemon);
 	conf_free(old);
 	return 0;
 }
@@ -109,10 +100,10 @@ int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
 	if (daemon->is_reloading)
 		notify_reloading();
-	result = reload(daemon, notes, err);
+	result = replace_configuration(daemon, notes, err);
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
-		daemon_forget_look(daemon);
+		daemon_undo_refresh(daemon);
 		if (daemon->phase == PHASE_STOPPING)
 			log_error("reload failed half-way, recording ends", log_reason(err));
 		else
@@ -121,7 +112,7 @@ int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 		counter_add(&daemon->counters.reloads, 1);
 		log_event(EVENT_RELOADED);
 	}
-	daemon_go_on_reloading(daemon);
+	daemon_continue_reload(daemon);
 	return result;
 }
 
@@ -142,7 +133,7 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 	return 0;
 }
 
-void daemon_go_on_reloading(struct daemon *daemon)
+void daemon_continue_reload(struct daemon *daemon)
 {
 	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING || jobs_left(daemon->jobs) > 0)
 		return;

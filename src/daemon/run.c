@@ -34,6 +34,33 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 	return 0;
 }
 
+/* What commands and pages ask for --------------------------------------------------------------- */
+
+static void gather_snapshot(void *context, struct status_snapshot *ret_facts)
+{
+	daemon_gather(context, ret_facts);
+}
+
+static int reload_by_command(void *context, struct text *notes, struct error *err)
+{
+	return daemon_reload(context, notes, err);
+}
+
+static void end_segments_by_command(void *context)
+{
+	struct daemon *daemon = context;
+
+	pipelines_end_segments(daemon->pipelines, "command");
+}
+
+static void flush_by_command(void *context)
+{
+	struct daemon *daemon = context;
+
+	end_segments_by_command(daemon);
+	daemon_retry_now(daemon);
+}
+
 /* Start ----------------------------------------------------------------------------------------- */
 
 /* Before the first thread, so that all of them inherit it: main alone reads signals. */
@@ -98,7 +125,7 @@ int daemon_prepare(struct daemon *daemon, struct error *err)
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
 	daemon->connections = connections_new();
 	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
-	    privileges_close_memory(conf, err) < 0 || daemon_look_at_links(daemon, conf, err) < 0 ||
+	    privileges_close_memory(conf, err) < 0 || daemon_refresh_links(daemon, conf, err) < 0 ||
 	    pipelines_check(conf, &daemon->view, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
@@ -110,43 +137,27 @@ int daemon_prepare(struct daemon *daemon, struct error *err)
 	/* A key that only root may read is read here. */
 	if (uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err) < 0)
 		return -1;
-	daemon_tell_missing(daemon, conf);
+	daemon_log_missing(daemon, conf);
 	return 0;
-}
-
-static struct budget_floor floor_of(struct conf_share share)
-{
-	return (struct budget_floor){ share.amount, share.is_percent };
-}
-
-struct budget daemon_budget(const struct conf *conf)
-{
-	return (struct budget){
-		.policy = (enum budget_policy)conf->spool_when_full,
-		.max_segments = conf->spool_max_segments,
-		.max_bytes = conf->spool_max_size,
-		.min_free = floor_of(conf->spool_min_free),
-		.min_free_inodes = floor_of(conf->spool_min_free_inodes),
-		.workers = conf->upload_workers,
-	};
-}
-
-void daemon_set_budget(struct daemon *daemon)
-{
-	const struct budget budget = daemon_budget(daemon->conf);
-
-	spool_set_budget(daemon->spool, &budget);
 }
 
 static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 
-	if (jobs_start(daemon->wake_fd, &daemon->jobs, err) < 0)
+	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
+	    jobs_start("maintenance", -1, &daemon->maintenance, err) < 0)
 		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
 	daemon_set_budget(daemon);
+	daemon->actions = (struct pages_actions){
+		.context = daemon,
+		.gather = gather_snapshot,
+		.reload = reload_by_command,
+		.end_segments = end_segments_by_command,
+		.flush = flush_by_command,
+	};
 	/* Early, so that a command finds who is starting. */
 	if (daemon_serve(daemon, err) < 0)
 		return -1;
@@ -204,6 +215,7 @@ void daemon_free(struct daemon *daemon)
 		pipelines_end(daemon->pipelines, "stop", clock_real_ns());
 	daemon->pipelines = pipelines_join(daemon->pipelines);
 	daemon->jobs = jobs_stop(daemon->jobs);
+	daemon->maintenance = jobs_stop(daemon->maintenance);
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
@@ -260,7 +272,8 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 		log_start(daemon);
 		result = run_loop(daemon, err);
 	}
-	if (daemon->phase == PHASE_STOPPING && jobs_left(daemon->jobs) > 0) {
+	if (daemon->phase == PHASE_STOPPING &&
+	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->maintenance) > 0)) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
 		if (daemon->step ==

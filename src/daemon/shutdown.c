@@ -38,12 +38,11 @@ static int on_stop_timer(sd_event_source *source, uint64_t now_us, void *context
 	int result = sd_event_source_set_time_relative(source, STOP_POLL_US);
 
 	(void)now_us;
-	daemon_go_on_stopping(context);
+	daemon_continue_stop(context);
 	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* Skip the uploads. */
-static void hurry(struct daemon *daemon)
+static void skip_uploads(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
@@ -77,10 +76,10 @@ void daemon_fail(struct daemon *daemon, const struct error *err)
 		daemon->failure = *err;
 	if (daemon->phase != PHASE_STOPPING)
 		begin_stop(daemon);
-	hurry(daemon); /* what failed is more urgent than the uploads */
+	skip_uploads(daemon); /* what failed is more urgent than the uploads */
 }
 
-void daemon_go_on_stopping(struct daemon *daemon)
+void daemon_continue_stop(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
@@ -107,13 +106,13 @@ int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 
 	(void)source;
 	if (daemon->phase == PHASE_STOPPING) {
-		hurry(daemon);
+		skip_uploads(daemon);
 	} else {
 		log_notice("stopping, a second signal skips the uploads",
 			   log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
 			   log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
 		begin_stop(daemon);
 	}
-	daemon_go_on_stopping(daemon);
+	daemon_continue_stop(daemon);
 	return 0;
 }

@@ -133,103 +133,7 @@ void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts)
 	*ret_facts = facts;
 }
 
-static void gather(void *context, struct status_snapshot *ret_facts)
-{
-	daemon_gather(context, ret_facts);
-}
-
-static int reload(void *context, struct text *notes, struct error *err)
-{
-	return daemon_reload(context, notes, err);
-}
-
-static void end_segments(void *context)
-{
-	struct daemon *daemon = context;
-
-	pipelines_end_segments(daemon->pipelines, "command");
-}
-
-static void hurry_spool(void *spool)
-{
-	spool_hurry(spool);
-}
-
-static void flush(void *context)
-{
-	struct daemon *daemon = context;
-
-	end_segments(daemon);
-	jobs_add(daemon->jobs, hurry_spool, daemon->spool);
-	uploader_hurry(daemon->uploader);
-}
-
-static int on_server(sd_event_source *source, int fd, uint32_t events, void *context)
-{
-	struct daemon *daemon = context;
-
-	(void)source, (void)fd, (void)events;
-	server_run(daemon->server);
-	return 0;
-}
-
-/* Without it there are no commands; never a reason not to record. */
-static void open_control(struct daemon *daemon)
-{
-	char path[CONTROL_PATH_MAX];
-	struct error err;
-
-	control_path(daemon->conf, path);
-	if (server_open_control(daemon->server, path, &err) < 0)
-		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
-}
-
-int daemon_serve(struct daemon *daemon, struct error *err)
-{
-	int result;
-
-	daemon->trend = trend_new();
-	daemon->history = history_new();
-	daemon->actions = (struct pages_actions){
-		.context = daemon,
-		.gather = gather,
-		.reload = reload,
-		.end_segments = end_segments,
-		.flush = flush,
-	};
-	if (server_new(&daemon->actions, &daemon->server, err) < 0)
-		return -1;
-	result = sd_event_add_io(daemon->loop, NULL, server_fd(daemon->server), EPOLLIN, on_server,
-				 daemon);
-	if (result < 0)
-		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
-	open_control(daemon);
-	(void)daemon_listen(daemon, err); /* never a reason not to record */
-	return 0;
-}
-
-int daemon_listen(struct daemon *daemon, struct error *err)
-{
-	const char *address = daemon->conf->status_listen;
-
-	daemon->listen_again_ms = 0;
-	if (server_listen(daemon->server, address, err) == 0) {
-		if (daemon->is_listen_failing)
-			log_notice("metrics and health are served again",
-				   log_text("address", address));
-		daemon->is_listen_failing = false;
-		return 0;
-	}
-	if (!daemon->is_listen_failing)
-		log_event(
-			EVENT_STATUS_NOT_SERVED, log_text("address", address), log_reason(err),
-			log_text("remedy", "free the address, or give another with status.listen"));
-	daemon->is_listen_failing = true;
-	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
-	return -1;
-}
-
-static void sample(struct daemon *daemon, uint64_t now_ms)
+static void sample_trend(struct daemon *daemon, uint64_t now_ms)
 {
 	const struct trend_interest interest = {
 		.in = daemon->conf->capture_direction != CONF_DIRECTION_OUT,
@@ -246,7 +150,7 @@ static void sample(struct daemon *daemon, uint64_t now_ms)
 	trend_sample(daemon->trend, &daemon->counters, table, interest, now_ms);
 }
 
-static void remember(struct daemon *daemon, uint64_t now_ms)
+static void sample_history(struct daemon *daemon, uint64_t now_ms)
 {
 	struct history_sample sample;
 	struct status_snapshot facts;
@@ -281,12 +185,8 @@ static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 void daemon_tick_status(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
-	struct error err;
 
-	sample(daemon, now_ms);
-	remember(daemon, now_ms);
+	sample_trend(daemon, now_ms);
+	sample_history(daemon, now_ms);
 	watch_uploads(daemon, now_ms);
-	server_run(daemon->server); /* what takes too long is ended */
-	if (daemon->listen_again_ms > 0 && now_ms >= daemon->listen_again_ms)
-		(void)daemon_listen(daemon, &err);
 }

@@ -376,7 +376,7 @@ static void test_jobs_do_not_hold_up_the_one_who_has_them(void **state)
 	(void)state;
 	queue_init(&test.started, 1);
 	queue_init(&test.may_go_on, 1);
-	assert_int_equal(jobs_start(wake_fd, &jobs, &err), 0);
+	assert_int_equal(jobs_start("test", wake_fd, &jobs, &err), 0);
 	jobs_add(jobs, slow_job, &test);
 	assert_non_null(queue_pop(&test.started, 60000));
 	jobs_add(jobs, next_job, &test);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The spool's upkeep, on a thread of its own: limits, files that a crash left, a list that follows what an
+ * operator moved. A disk that hangs holds it up and nothing else: joins of a reload and the steps of a stop are
+ * jobs of another thread.
+ */
+#include "base/log.h"
+#include "daemon/daemon_state.h"
+#include "record/recover.h"
+
+static struct budget_floor share_of(struct conf_share share)
+{
+	return (struct budget_floor){ share.amount, share.is_percent };
+}
+
+struct budget daemon_budget(const struct conf *conf)
+{
+	return (struct budget){
+		.policy = (enum budget_policy)conf->spool_when_full,
+		.max_segments = conf->spool_max_segments,
+		.max_bytes = conf->spool_max_size,
+		.min_free = share_of(conf->spool_min_free),
+		.min_free_inodes = share_of(conf->spool_min_free_inodes),
+		.workers = conf->upload_workers,
+	};
+}
+
+void daemon_set_budget(struct daemon *daemon)
+{
+	const struct budget budget = daemon_budget(daemon->conf);
+
+	spool_set_budget(daemon->spool, &budget);
+}
+
+static void maintain_spool(void *context)
+{
+	struct daemon *daemon = context;
+
+	spool_repair(daemon->spool);
+	spool_finish_removals(daemon->spool);
+	spool_enforce(daemon->spool);
+	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
+}
+
+void daemon_maintain(struct daemon *daemon)
+{
+	/* One at a time; none once the stages end. */
+	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->maintenance) == 0)
+		jobs_add(daemon->maintenance, maintain_spool, daemon);
+}
+
+static void rescan_spool(void *spool)
+{
+	struct error err;
+
+	if (spool_rescan(spool, &err) < 0)
+		log_error("spool cannot be listed", log_reason(&err));
+}
+
+void daemon_rescan(struct daemon *daemon)
+{
+	jobs_add(daemon->jobs, rescan_spool, daemon->spool);
+}
+
+static void retry_segments(void *spool)
+{
+	spool_hurry(spool);
+}
+
+void daemon_retry_now(struct daemon *daemon)
+{
+	jobs_add(daemon->jobs, retry_segments, daemon->spool);
+	uploader_hurry(daemon->uploader);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics, health, page and the control socket: where they are served. Never a reason not to record. */
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/control_client.h"
+#include "daemon/daemon_state.h"
+
+#define RETRY_MS UINT64_C(10000)
+
+static int on_server(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source, (void)fd, (void)events;
+	server_run(daemon->server);
+	return 0;
+}
+
+/* Without it there are no commands; never a reason not to record. */
+static void open_control(struct daemon *daemon)
+{
+	char path[CONTROL_PATH_MAX];
+	struct error err;
+
+	control_path(daemon->conf, path);
+	if (server_open_control(daemon->server, path, &err) < 0)
+		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
+}
+
+int daemon_serve(struct daemon *daemon, struct error *err)
+{
+	int result;
+
+	daemon->trend = trend_new();
+	daemon->history = history_new();
+	if (server_new(&daemon->actions, &daemon->server, err) < 0)
+		return -1;
+	result = sd_event_add_io(daemon->loop, NULL, server_fd(daemon->server), EPOLLIN, on_server,
+				 daemon);
+	if (result < 0)
+		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+	open_control(daemon);
+	(void)daemon_listen(daemon, err); /* never a reason not to record */
+	return 0;
+}
+
+int daemon_listen(struct daemon *daemon, struct error *err)
+{
+	const char *address = daemon->conf->status_listen;
+
+	daemon->listen_again_ms = 0;
+	if (server_listen(daemon->server, address, err) == 0) {
+		if (daemon->is_listen_failing)
+			log_notice("metrics and health are served again",
+				   log_text("address", address));
+		daemon->is_listen_failing = false;
+		return 0;
+	}
+	if (!daemon->is_listen_failing)
+		log_event(
+			EVENT_STATUS_NOT_SERVED, log_text("address", address), log_reason(err),
+			log_text("remedy", "free the address, or give another with status.listen"));
+	daemon->is_listen_failing = true;
+	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
+	return -1;
+}
+
+void daemon_tick_server(struct daemon *daemon)
+{
+	struct error err;
+
+	server_run(daemon->server); /* what takes too long is ended */
+	if (daemon->listen_again_ms > 0 && clock_monotonic_ms() >= daemon->listen_again_ms)
+		(void)daemon_listen(daemon, &err);
+}
