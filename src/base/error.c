@@ -29,7 +29,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	return -1;
 }
 
-int error_errno(struct error *err, const char *format, ...)
+int error_errno_as(struct error *err, enum error_kind kind, const char *format, ...)
 {
 	int errnum = errno;
 	char reason[128];
@@ -37,7 +37,7 @@ int error_errno(struct error *err, const char *format, ...)
 	va_list args;
 	int length;
 
-	err->kind = ERROR_FATAL;
+	err->kind = kind;
 	err->errnum = errnum;
 	err->retry_after_ms = 0;
 	va_start(args, format);

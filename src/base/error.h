@@ -30,8 +30,10 @@ struct error {
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same with ": strerror(errno)" at the end, and that errno kept; the kind is ERROR_FATAL. */
-int error_errno(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with ": strerror(errno)" at the end, and that errno kept. error_errno() is ERROR_FATAL. */
+int error_errno_as(struct error *err, enum error_kind kind, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+#define error_errno(err, ...) error_errno_as(err, ERROR_FATAL, __VA_ARGS__)
 
 /* Put "context: " before what err says; all else stays. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -21,10 +21,8 @@ static int cannot_read(const char *path, struct error *err)
 {
 	cleanup_free char *account = NULL;
 
-	(void)error_errno(err, "configuration file %s", path);
-	err->kind = ERROR_CONFIG;
-	if (err->errnum != EACCES)
-		return -1;
+	if (errno != EACCES)
+		return error_errno_as(err, ERROR_CONFIG, "configuration file %s", path);
 	/* Root reads it at a start, the account that the program goes on as at a reload. */
 	account = file_account();
 	return error_set(err, ERROR_CONFIG,

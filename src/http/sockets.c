@@ -47,7 +47,7 @@ static int local_address(const struct sockaddr *remote, socklen_t remote_length,
 	*ret_length = sizeof *ret_local;
 	if (fd < 0 || connect(fd, remote, remote_length) < 0 ||
 	    getsockname(fd, (struct sockaddr *)ret_local, ret_length) < 0)
-		return error_errno(err, "no local address");
+		return error_errno_as(err, ERROR_TRANSIENT, "no local address");
 	if (remote->sa_family == AF_INET)
 		((struct sockaddr_in *)ret_local)->sin_port = 0;
 	else
@@ -73,13 +73,11 @@ int sockets_open(struct sockets *sockets, int type, int protocol, const struct s
 		return error_set(err, ERROR_TRANSIENT, "neither IPv4 nor IPv6");
 
 	if (local_address(remote, remote_length, &local, &local_length, err) < 0)
-		goto failed;
+		return -1;
 	fd = socket(remote->sa_family, type | SOCK_CLOEXEC, protocol);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&local, local_length) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&local, &local_length) < 0) {
-		error_errno(err, "cannot make a socket");
-		goto failed;
-	}
+	    getsockname(fd, (struct sockaddr *)&local, &local_length) < 0)
+		return error_errno_as(err, ERROR_TRANSIENT, "cannot make a socket");
 	handle = connections_add(sockets->connections, (struct sockaddr *)&local, remote);
 	if (handle < 0)
 		return error_set(err, ERROR_TRANSIENT, "more than %d connections of our own",
@@ -87,9 +85,6 @@ int sockets_open(struct sockets *sockets, int type, int protocol, const struct s
 	sockets->entries[free_entry].fd = fd;
 	sockets->entries[free_entry].handle = handle;
 	return take_fd(&fd);
-failed:
-	err->kind = ERROR_TRANSIENT;
-	return -1;
 }
 
 /* Bytes that are not sent or not acknowledged; tcp(7), SIOCOUTQ. */

@@ -132,9 +132,7 @@ static int check_folder(const struct sink *sink, struct error *err)
 	if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
 		return conf_error(conf, CONF_upload_destination, err, "%s: %s", folder,
 				  strerror(errno));
-	error_errno(err, "destination %s", folder);
-	err->kind = ERROR_TRANSIENT;
-	return -1;
+	return error_errno_as(err, ERROR_TRANSIENT, "destination %s", folder);
 }
 
 /* Is the folder there, and may we write to it? */

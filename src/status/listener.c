@@ -125,12 +125,9 @@ int listener_open(const struct listener_address *address, struct error *err)
 		return error_errno(err, "socket");
 	if (!*path && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0)
 		return error_errno(err, "SO_REUSEADDR");
-	if (bind(fd, &address->socket.any, address->length) < 0) {
-		error_errno(err, "bind%s%s", *path ? " " : "", path);
-		if (err->errnum == EADDRINUSE)
-			err->kind = ERROR_TRANSIENT;
-		return -1;
-	}
+	if (bind(fd, &address->socket.any, address->length) < 0)
+		return error_errno_as(err, errno == EADDRINUSE ? ERROR_TRANSIENT : ERROR_FATAL,
+				      "bind%s%s", *path ? " " : "", path);
 	/* The umask has its part in what bind makes, and may keep the group out. */
 	if (*path && chmod(path, LISTENER_MODE) < 0)
 		return error_errno(err, "mode of %s", path);

@@ -170,6 +170,11 @@ static void test_errors_stay_one_line(void **state)
 	assert_int_equal(error_errno(&err, "open %s", "f"), -1);
 	assert_string_equal(err.message, "open f: No such file or directory");
 	assert_int_equal(err.kind, ERROR_FATAL);
+	errno = EACCES;
+	assert_int_equal(error_errno_as(&err, ERROR_TRANSIENT, "open %s", "g"), -1);
+	assert_string_equal(err.message, "open g: Permission denied");
+	assert_int_equal(err.kind, ERROR_TRANSIENT);
+	assert_int_equal(err.errnum, EACCES);
 
 	memset(long_text, 'x', sizeof long_text);
 	long_text[sizeof long_text - 1] = '\0';
