@@ -29,10 +29,17 @@ static inline void mem_free_cleanup(void *ptr)
 	free(*(void **)ptr);
 }
 
-static inline void mem_close_cleanup(int *fd)
+/* Close what is open, and leave -1 behind: for fields, too. */
+static inline void close_fd(int *fd)
 {
 	if (*fd >= 0)
 		(void)close(*fd);
+	*fd = -1;
+}
+
+static inline void mem_close_cleanup(int *fd)
+{
+	close_fd(fd);
 }
 
 static inline void mem_fclose_cleanup(FILE **file)
@@ -49,7 +56,7 @@ static inline void mem_closedir_cleanup(DIR **dir)
 
 #define cleanup(function) __attribute__((cleanup(function)))
 #define cleanup_free      cleanup(mem_free_cleanup)
-#define cleanup_close     cleanup(mem_close_cleanup)
+#define cleanup_close     cleanup(close_fd)
 #define cleanup_fclose    cleanup(mem_fclose_cleanup)
 #define cleanup_closedir  cleanup(mem_closedir_cleanup)
 
