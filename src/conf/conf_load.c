@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a configuration: defaults, file, environment, command line, then the checks. */
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/conf_private.h"
+
+/*
+ * Variables of the environment. What systemd says of the state directory holds only where the user
+ * said nothing: under systemd it is always set, and a spool.directory in the file must have effect.
+ */
+static const struct {
+	const char *variable;
+	enum conf_option option;
+	bool yields;  /* to file and command line */
+	bool is_list; /* joined by colons: the first counts */
+} environment[] = {
+	{ "NODE_NAME", CONF_node_name, false, false },
+	{ "GOOGLE_APPLICATION_CREDENTIALS", CONF_gcs_credentials, false, false },
+	{ "GOOGLE_CLOUD_UNIVERSE_DOMAIN", CONF_gcs_universe_domain, false, false },
+	{ "STATE_DIRECTORY", CONF_spool_directory, true, true },
+};
+
+static int set_from_environment(struct conf *conf, bool yielding, struct error *err)
+{
+	for (size_t i = 0; i < sizeof environment / sizeof *environment; i++) {
+		enum conf_option option = environment[i].option;
+		const char *value = getenv(environment[i].variable);
+		cleanup_free char *first = NULL;
+
+		if (environment[i].yields != yielding || !value || !*value)
+			continue;
+		if (yielding && **(const char *const *)conf_field_const(conf, option))
+			continue;
+		first = mem_strndup(value,
+				    environment[i].is_list ? strcspn(value, ":") : strlen(value));
+		if (conf_set(conf, option, CONF_SOURCE_ENVIRONMENT,
+			     mem_printf("$%s", environment[i].variable), first, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_from_command_line(struct conf *conf, const struct conf_cli *cli, struct error *err)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (cli->value[i] && conf_set(conf, i, CONF_SOURCE_COMMAND_LINE,
+					      mem_strdup(cli->typed[i]), cli->value[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The control socket may be in it, and its address has to be absolute. */
+static int make_spool_absolute(struct conf *conf, struct error *err)
+{
+	char here[PATH_MAX], *relative = conf->spool_directory;
+
+	if (relative[0] == '/')
+		return 0;
+	if (!getcwd(here, sizeof here))
+		return error_errno(err, "current directory");
+	conf->spool_directory = mem_printf("%s/%s", here, relative);
+	free(relative);
+	return 0;
+}
+
+/* What is still empty and has an answer that is not a constant of the table. */
+static int set_what_is_missing(struct conf *conf, struct error *err)
+{
+	char host[HOST_NAME_MAX + 1];
+
+	if (set_from_environment(conf, true, err) < 0)
+		return -1;
+	if (!*conf->spool_directory &&
+	    conf_set(conf, CONF_spool_directory, CONF_SOURCE_DEFAULT, mem_strdup("default"),
+		     DEFAULT_SPOOL_DIRECTORY, err) < 0)
+		return -1;
+	if (make_spool_absolute(conf, err) < 0)
+		return -1;
+	if (*conf->node_name)
+		return 0;
+	if (gethostname(host, sizeof host) < 0)
+		return error_errno(err, "read the host name");
+	host[sizeof host - 1] = '\0';
+	return conf_set(conf, CONF_node_name, CONF_SOURCE_DEFAULT, mem_strdup("host name"), host,
+			err);
+}
+
+int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
+{
+	cleanup_conf struct conf *conf = mem_calloc(1, sizeof *conf);
+
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (conf_set(conf, i, CONF_SOURCE_DEFAULT, mem_strdup("default"),
+			     conf_rows[i].default_text, err) < 0)
+			return -1;
+	if (conf_file_read(conf, cli->file ? cli->file : DEFAULT_CONFIG_FILE, cli->file, err) < 0 ||
+	    set_from_environment(conf, false, err) < 0 ||
+	    set_from_command_line(conf, cli, err) < 0 || set_what_is_missing(conf, err) < 0)
+		return -1;
+	if (conf_check(conf, err) < 0)
+		return -1;
+	*ret_conf = take_ptr(conf);
+	return 0;
+}
