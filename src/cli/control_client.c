@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "conf/environment.h"
 #include "spool/spool.h"
 #include "cli/complaint.h"
 #include "status/listener.h"
@@ -55,15 +56,10 @@ static void answer_done(struct answer *answer)
 
 void control_path(const struct conf *conf, char out[CONTROL_PATH_MAX])
 {
-	const char *runtime = getenv("RUNTIME_DIRECTORY");
+	cleanup_free char *runtime = environment_copy(ENVIRONMENT_RUNTIME_DIRECTORY);
 
-	/* Of several, joined by colons, the first. */
-	if (runtime && *runtime)
-		(void)snprintf(out, CONTROL_PATH_MAX, "%.*s/" SPOOL_CONTROL_SOCKET,
-			       (int)strcspn(runtime, ":"), runtime);
-	else
-		(void)snprintf(out, CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
-			       conf->spool_directory);
+	(void)snprintf(out, CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
+		       runtime ? runtime : conf->spool_directory);
 }
 
 static void sleep_ms(unsigned ms)

@@ -5,38 +5,25 @@
 #include <unistd.h>
 
 #include "conf/conf_private.h"
+#include "conf/environment.h"
 
-/*
- * Variables of the environment. What systemd says of the state directory holds only where the user
- * said nothing: under systemd it is always set, and a spool.directory in the file must have effect.
- */
-static const struct {
-	const char *variable;
-	enum conf_option option;
-	bool yields;  /* to file and command line */
-	bool is_list; /* joined by colons: the first counts */
-} environment[] = {
-	{ "NODE_NAME", CONF_node_name, false, false },
-	{ "GOOGLE_APPLICATION_CREDENTIALS", CONF_gcs_credentials, false, false },
-	{ "GOOGLE_CLOUD_UNIVERSE_DOMAIN", CONF_gcs_universe_domain, false, false },
-	{ "STATE_DIRECTORY", CONF_spool_directory, true, true },
-};
-
-static int set_from_environment(struct conf *conf, bool yielding, struct error *err)
+static bool is_empty(const struct conf *conf, enum conf_option option)
 {
-	for (size_t i = 0; i < sizeof environment / sizeof *environment; i++) {
-		enum conf_option option = environment[i].option;
-		const char *value = getenv(environment[i].variable);
-		cleanup_free char *first = NULL;
+	return !**(const char *const *)conf_field_const(conf, option);
+}
 
-		if (environment[i].yields != yielding || !value || !*value)
+static int set_from_environment(struct conf *conf, enum environment_use use, struct error *err)
+{
+	for (unsigned i = 0; i < ENVIRONMENT_VARIABLE_COUNT; i++) {
+		const struct environment_row *row = &environment_rows[i];
+		cleanup_free char *value = environment_copy(i);
+
+		if (row->use != use || !value)
 			continue;
-		if (yielding && **(const char *const *)conf_field_const(conf, option))
+		if (use == ENVIRONMENT_IS_FALLBACK && !is_empty(conf, row->option))
 			continue;
-		first = mem_strndup(value,
-				    environment[i].is_list ? strcspn(value, ":") : strlen(value));
-		if (conf_set(conf, option, CONF_SOURCE_ENVIRONMENT,
-			     mem_printf("$%s", environment[i].variable), first, err) < 0)
+		if (conf_set(conf, row->option, CONF_SOURCE_ENVIRONMENT,
+			     mem_printf("$%s", row->name), value, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -70,7 +57,7 @@ static int set_what_is_missing(struct conf *conf, struct error *err)
 {
 	char host[HOST_NAME_MAX + 1];
 
-	if (set_from_environment(conf, true, err) < 0)
+	if (set_from_environment(conf, ENVIRONMENT_IS_FALLBACK, err) < 0)
 		return -1;
 	if (!*conf->spool_directory &&
 	    conf_set(conf, CONF_spool_directory, CONF_SOURCE_DEFAULT, mem_strdup("default"),
@@ -96,7 +83,7 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 			     conf_rows[i].default_text, err) < 0)
 			return -1;
 	if (conf_file_read(conf, cli->file ? cli->file : DEFAULT_CONFIG_FILE, cli->file, err) < 0 ||
-	    set_from_environment(conf, false, err) < 0 ||
+	    set_from_environment(conf, ENVIRONMENT_OVERRIDES_FILE, err) < 0 ||
 	    set_from_command_line(conf, cli, err) < 0 || set_what_is_missing(conf, err) < 0)
 		return -1;
 	if (conf_check(conf, err) < 0)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "conf/environment.h"
 #include "google/credentials_private.h"
 
 /* The metadata server hands out the same token until about four minutes before its end. */
@@ -39,13 +40,6 @@ struct credentials {
 	uint64_t expires_ms, refresh_ms;
 };
 
-static const char *environment(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && value[0] ? value : NULL;
-}
-
 void credentials_wipe(char *header)
 {
 	if (header)
@@ -56,7 +50,7 @@ void credentials_wipe(char *header)
 static int read_quota_project(struct credentials *credentials, const json_t *file,
 			      struct error *err)
 {
-	const char *project = environment("GOOGLE_CLOUD_QUOTA_PROJECT");
+	const char *project = environment_get(ENVIRONMENT_GOOGLE_CLOUD_QUOTA_PROJECT);
 
 	if (!project)
 		project = json_string_value(json_object_get(file, "quota_project_id"));
@@ -130,8 +124,8 @@ static int open_file(struct credentials *credentials, const char *path,
 /* gcloud's default login, if there is one that we may read. The caller frees; NULL: none. */
 static char *well_known_file(void)
 {
-	const char *folder = environment("CLOUDSDK_CONFIG");
-	const char *home = environment("HOME");
+	const char *folder = environment_get(ENVIRONMENT_CLOUDSDK_CONFIG);
+	const char *home = environment_get(ENVIRONMENT_HOME);
 	cleanup_free char *path = NULL;
 
 	if (folder)
@@ -141,11 +135,10 @@ static char *well_known_file(void)
 	return path && access(path, R_OK) == 0 ? take_ptr(path) : NULL;
 }
 
-/* The order of Application Default Credentials. */
+/* The order of Application Default Credentials; gcs.credentials has its variable's value. */
 static int find(struct credentials *credentials, const struct conf *conf, struct error *err)
 {
-	const char *no_gce = environment("NO_GCE_CHECK");
-	const char *named = environment("GOOGLE_APPLICATION_CREDENTIALS");
+	const char *no_gce = environment_get(ENVIRONMENT_NO_GCE_CHECK);
 	const struct credentials_setup setup = {
 		.universe = conf->gcs_universe_domain,
 		.scope = CREDENTIALS_SCOPE,
@@ -156,7 +149,7 @@ static int find(struct credentials *credentials, const struct conf *conf, struct
 	cleanup_free char *well_known = NULL;
 	struct error inner;
 
-	if (environment("STORAGE_EMULATOR_HOST")) {
+	if (environment_get(ENVIRONMENT_STORAGE_EMULATOR_HOST)) {
 		credentials->account.description = mem_strdup("none (emulator)");
 		credentials->quota_project = mem_strdup("");
 		return 0;
@@ -164,11 +157,6 @@ static int find(struct credentials *credentials, const struct conf *conf, struct
 	if (conf->gcs_credentials[0]) {
 		if (open_file(credentials, conf->gcs_credentials, &setup, &inner) < 0)
 			return conf_error(conf, CONF_gcs_credentials, err, "%s", inner.message);
-		return 0;
-	}
-	if (named) {
-		if (open_file(credentials, named, &setup, err) < 0)
-			return error_wrap(err, "$GOOGLE_APPLICATION_CREDENTIALS");
 		return 0;
 	}
 	well_known = well_known_file();

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "conf/environment.h"
 
 #define DEFAULT_HOST "metadata.google.internal"
 #define TOKEN_PATH   "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -27,24 +28,17 @@ static void metadata_close(void *state)
 	free(metadata);
 }
 
-static const char *environment(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && value[0] ? value : NULL;
-}
-
 static int metadata_open(const json_t *file, const struct credentials_setup *setup,
 			 void **ret_state, char **ret_description, struct error *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.-:[]";
-	const char *host = environment("GCE_METADATA_HOST");
+	const char *host = environment_get(ENVIRONMENT_GCE_METADATA_HOST);
 	cleanup_free char *scope = http_escape(setup->scope);
 	struct metadata *metadata;
 
 	(void)file;
-	host = host ? host : environment("GCE_METADATA_ROOT");
+	host = host ? host : environment_get(ENVIRONMENT_GCE_METADATA_ROOT);
 	host = host ? host : DEFAULT_HOST;
 	if (host[strspn(host, allowed)])
 		return error_set(err, ERROR_CONFIG,

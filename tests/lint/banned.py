@@ -17,6 +17,8 @@ BANNED = """
 EXITS = ["exit", "_exit", "_Exit", "quick_exit"]
 # The two programs' own files.
 MAIN = ("src/main.c", "src/docs_main.c")
+# $JOURNAL_STREAM is the log's own, below the configuration.
+ENVIRONMENT = ("src/conf/environment.c", "src/base/log.c")
 
 
 def find_calls(names):
@@ -47,6 +49,9 @@ def main():
     tap.point(calls, "no banned call in the sources")
     exits = [place for path, place in find_calls(EXITS) if str(lint.relative(path)) not in MAIN]
     tap.point(exits, "only main() ends the process")
+    variables = [place for path, place in find_calls(["getenv", "secure_getenv"])
+                 if str(lint.relative(path)) not in ENVIRONMENT]
+    tap.point(variables, "the environment is read in one place")
 
     archive = lint.BUILD / "libkube-node-tracer.a"
     nm = lint.tool(os.environ.get("NM") or "nm", "nm")

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/environment.h"
 #include "segment/name.h"
 
 #define CHUNK_UNIT (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
@@ -58,7 +59,7 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		    struct sink **ret_sink, struct error *err)
 {
-	const char *emulator = getenv("STORAGE_EMULATOR_HOST");
+	const char *emulator = environment_get(ENVIRONMENT_STORAGE_EMULATOR_HOST);
 	struct sink *sink = mem_calloc(1, sizeof *sink);
 
 	sink->base.ops = &sink_gcs;
@@ -69,7 +70,7 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		sink->storage_class = storage_classes[context->conf->gcs_storage_class];
 	if (parse_destination(sink, rest_of_url, err) < 0)
 		goto failed;
-	sink->universe = emulator && emulator[0] ? NULL : context->conf->gcs_universe_domain;
+	sink->universe = emulator ? NULL : context->conf->gcs_universe_domain;
 	sink->base_url = gcs_base_url(context->conf->gcs_universe_domain, emulator);
 	if (!sink->base_url) {
 		error_set(err, ERROR_CONFIG,

@@ -7,6 +7,7 @@
 
 #include "unit.h"
 
+#include "conf/environment.h"
 #include "conf_fixture.h"
 
 /* What errors have in common. */
@@ -406,6 +407,50 @@ static void test_unreadable_files(void **state)
 	}
 }
 
+static void assert_credentials(struct fixture *fixture, const char *args, const char *expected)
+{
+	cleanup_conf struct conf *conf = fixture_good(fixture, "", args);
+
+	assert_string_equal(conf->gcs_credentials, expected);
+}
+
+static void test_environment(void **state)
+{
+	static const struct {
+		const char *value, *got, *copied;
+	} cases[] = {
+		{ NULL, NULL, NULL },
+		{ "", NULL, NULL },
+		{ "/a", "/a", "/a" },
+		{ "/a:/b", "/a:/b", "/a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const char *got;
+		cleanup_free char *copied = NULL;
+
+		unsetenv("RUNTIME_DIRECTORY");
+		if (cases[i].value)
+			setenv("RUNTIME_DIRECTORY", cases[i].value, 1);
+		got = environment_get(ENVIRONMENT_RUNTIME_DIRECTORY);
+		copied = environment_copy(ENVIRONMENT_RUNTIME_DIRECTORY);
+		assert_string_equal(got ? got : "", cases[i].got ? cases[i].got : "");
+		assert_string_equal(copied ? copied : "", cases[i].copied ? cases[i].copied : "");
+		assert_int_equal(!got, !cases[i].got);
+	}
+	/* Each variable stands once, and gives an option of text its value, or none. */
+	for (unsigned i = 0; i < ENVIRONMENT_VARIABLE_COUNT; i++) {
+		const struct environment_row *row = &environment_rows[i];
+
+		assert_non_null(row->name);
+		for (unsigned j = 0; j < i; j++)
+			assert_string_not_equal(row->name, environment_rows[j].name);
+		if (row->use != ENVIRONMENT_IS_NO_OPTION)
+			assert_int_equal(conf_rows[row->option].type, CONF_TEXT);
+	}
+}
+
 static void test_precedence(void **state)
 {
 	static const char file[] = "node: { name = \"by-file\"; };\n"
@@ -435,6 +480,11 @@ static void test_precedence(void **state)
 	assert_string_equal(conf->origin[CONF_node_name], "-N");
 	assert_string_equal(conf->spool_directory, "/state/one");
 	assert_string_equal(conf->origin[CONF_spool_directory], "$STATE_DIRECTORY");
+
+	/* A flag that takes a variable's value away wins, too. */
+	assert_credentials(fixture, "--gcs-credentials=", "");
+	assert_credentials(fixture, "--gcs-credentials other", "other");
+	assert_credentials(fixture, "", "key");
 
 	setenv("NODE_NAME", "a b", 1);
 	fixture_bad(fixture, "", "", ERROR_CONFIG, "$NODE_NAME: 'a b'" NODE_REFUSED);
@@ -591,6 +641,7 @@ UNIT_TESTS()
 		FIXTURE_TEST(test_bad_files),
 		FIXTURE_TEST(test_includes_are_refused),
 		FIXTURE_TEST(test_unreadable_files),
+		FIXTURE_TEST(test_environment),
 		FIXTURE_TEST(test_precedence),
 		FIXTURE_TEST(test_command_line),
 		FIXTURE_TEST(test_commands),

@@ -85,6 +85,7 @@ static void write_service_account(struct fixture *fixture, const char *token_url
 
 static void test_order_of_the_places(void **state)
 {
+	static char variable[] = "$GOOGLE_APPLICATION_CREDENTIALS";
 	struct fixture *fixture = *state;
 	char well_known[128];
 
@@ -101,10 +102,16 @@ static void test_order_of_the_places(void **state)
 	write_file(well_known, "{}");
 	open_bad(fixture, "application_default_credentials.json: \"type\" is missing");
 
+	/* Its value is that of gcs.credentials, or --gcs-credentials '' has undone it. */
 	setenv("GOOGLE_APPLICATION_CREDENTIALS", fixture->path, 1);
+	open_bad(fixture, "application_default_credentials.json: \"type\" is missing");
+	fixture->conf.gcs_credentials = fixture->path;
+	fixture->conf.origin[CONF_gcs_credentials] = variable;
+	fixture->conf.source[CONF_gcs_credentials] = CONF_SOURCE_ENVIRONMENT;
 	open_bad(fixture, "$GOOGLE_APPLICATION_CREDENTIALS: ");
 	write_file(fixture->path, USER(""));
 	open_good(fixture, "authorized user");
+	fixture->conf.source[CONF_gcs_credentials] = CONF_SOURCE_DEFAULT;
 
 	fixture->conf.gcs_credentials = well_known;
 	open_bad(fixture, "gcs.credentials: /tmp/");
