@@ -55,7 +55,7 @@ static int do_action(const struct conf_cli *cli, bool *ret_is_hung, int *ret_sta
 		conf_docs_print(stdout, conf);
 		return 0;
 	}
-	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
+	conf_setup_log(conf);
 	if (cli->action == CONF_ACTION_CHECK)
 		return daemon_check(conf, err);
 	return daemon_run(conf, cli, ret_is_hung, err);

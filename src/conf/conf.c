@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "conf/conf_private.h"
 
 const struct conf_row conf_rows[CONF_OPTION_COUNT] = {
@@ -25,7 +26,11 @@ const struct conf_row conf_rows[CONF_OPTION_COUNT] = {
 		.help = help_,                                                                 \
 		.offset = offsetof(struct conf, group_##_##name_),                             \
 	},
+#define WORD(constant, text) text
+#define OR(constant, text)   "|" text
 #include "conf/options.def"
+#undef OR
+#undef WORD
 #undef OPTION
 };
 
@@ -87,6 +92,25 @@ int conf_set(struct conf *conf, enum conf_option option, enum conf_source source
 	if (conf_value_parse(&conf_rows[option], text, conf_field(conf, option), &reason) < 0)
 		return conf_error(conf, option, err, "%s", bytes);
 	return 0;
+}
+
+void conf_setup_log(const struct conf *conf)
+{
+	static const enum log_level levels[] = {
+		[CONF_LOG_LEVEL_ERROR] = LOG_LEVEL_ERROR,
+		[CONF_LOG_LEVEL_WARNING] = LOG_LEVEL_WARNING,
+		[CONF_LOG_LEVEL_NOTICE] = LOG_LEVEL_NOTICE,
+		[CONF_LOG_LEVEL_INFO] = LOG_LEVEL_INFO,
+		[CONF_LOG_LEVEL_DEBUG] = LOG_LEVEL_DEBUG,
+	};
+	static const enum log_format formats[] = {
+		[CONF_LOG_FORMAT_AUTO] = LOG_FORMAT_AUTO,
+		[CONF_LOG_FORMAT_TEXT] = LOG_FORMAT_TEXT,
+		[CONF_LOG_FORMAT_JOURNAL] = LOG_FORMAT_JOURNAL,
+		[CONF_LOG_FORMAT_JSON] = LOG_FORMAT_JSON,
+	};
+
+	log_setup(levels[conf->log_level], formats[conf->log_format]);
 }
 
 const struct conf *conf_ref(const struct conf *shared)

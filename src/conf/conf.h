@@ -22,16 +22,6 @@ struct conf_share {
 	bool is_percent;
 };
 
-/* Where options.def's types become C types. */
-#define CONF_C_TEXT    char *
-#define CONF_C_LIST    char *
-#define CONF_C_NUMBER  uint64_t
-#define CONF_C_SIZE    uint64_t
-#define CONF_C_SECONDS uint64_t
-#define CONF_C_SHARE   struct conf_share
-#define CONF_C_SWITCH  bool
-#define CONF_C_CHOICE  unsigned
-
 /* CONF_capture_filter, …: the number of each option. */
 enum conf_option {
 #define OPTION(type, group, name, ...) CONF_##group##_##name,
@@ -58,34 +48,6 @@ enum conf_reload {
 	CONF_RELOAD_UPLOAD,
 	CONF_RELOAD_RESTART,
 	CONF_RELOAD_COUNT,
-};
-
-/* Positions of the words of CHOICE options, in the table's order. */
-enum conf_storage_class {
-	CONF_STORAGE_CLASS_DEFAULT,
-	CONF_STORAGE_CLASS_STANDARD,
-	CONF_STORAGE_CLASS_NEARLINE,
-	CONF_STORAGE_CLASS_COLDLINE,
-	CONF_STORAGE_CLASS_ARCHIVE,
-};
-enum conf_when_full { /* as enum budget_policy */
-	CONF_WHEN_FULL_DROP_OLDEST,
-	CONF_WHEN_FULL_DROP_NEWEST,
-	CONF_WHEN_FULL_STOP_CAPTURE
-};
-enum conf_direction {
-	CONF_DIRECTION_BOTH,
-	CONF_DIRECTION_IN,
-	CONF_DIRECTION_OUT
-};
-enum conf_precision {
-	CONF_PRECISION_MICRO,
-	CONF_PRECISION_NANO
-};
-
-enum conf_format {
-	CONF_FORMAT_PCAP,
-	CONF_FORMAT_PCAPNG
 };
 
 /* A word of capture.interface: a name, or a pattern of names behind a '!' perhaps. */
@@ -120,10 +82,25 @@ enum conf_source {
 	CONF_SOURCE_COMMAND_LINE,
 };
 
+/* What a row makes of its type: a field, and of a CHOICE its enum, too. */
+#define CONF_FIELD_TEXT(field, ...)    char *field;
+#define CONF_FIELD_LIST(field, ...)    char *field;
+#define CONF_FIELD_NUMBER(field, ...)  uint64_t field;
+#define CONF_FIELD_SIZE(field, ...)    uint64_t field;
+#define CONF_FIELD_SECONDS(field, ...) uint64_t field;
+#define CONF_FIELD_SHARE(field, ...)   struct conf_share field;
+#define CONF_FIELD_SWITCH(field, ...)  bool field;
+#define CONF_FIELD_CHOICE(field, ...)  enum conf_##field{ __VA_ARGS__ } field;
+
 struct conf {
 	atomic_uint references; /* besides the first */
-#define OPTION(type, group, name, ...) CONF_C_##type group##_##name;
+#define OPTION(type, group, name, letter, default_, unit, min, max, reload, argument, help) \
+	CONF_FIELD_##type(group##_##name, argument)
+#define WORD(constant, text) constant,
+#define OR(constant, text)   constant,
 #include "conf/options.def"
+#undef OR
+#undef WORD
 #undef OPTION
 	/* Where each value came from: "default", "FILE:LINE", "$VARIABLE" or the flag as typed. */
 	char *origin[CONF_OPTION_COUNT];
@@ -191,6 +168,9 @@ static inline void conf_free_cleanup(struct conf **conf)
 	conf_free(*conf);
 }
 #define cleanup_conf cleanup(conf_free_cleanup)
+
+/* Log as log.level and log.format say. */
+void conf_setup_log(const struct conf *conf);
 
 /* True if the option's value differs between the two. */
 bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option);

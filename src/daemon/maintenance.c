@@ -15,8 +15,14 @@ static struct budget_floor share_of(struct conf_share share)
 
 struct budget daemon_budget(const struct conf *conf)
 {
+	static const enum budget_policy policies[] = {
+		[CONF_WHEN_FULL_DROP_OLDEST] = BUDGET_DROP_OLDEST,
+		[CONF_WHEN_FULL_DROP_NEWEST] = BUDGET_DROP_NEWEST,
+		[CONF_WHEN_FULL_STOP_CAPTURE] = BUDGET_STOP_CAPTURE,
+	};
+
 	return (struct budget){
-		.policy = (enum budget_policy)conf->spool_when_full,
+		.policy = policies[conf->spool_when_full],
 		.max_segments = conf->spool_max_segments,
 		.max_bytes = conf->spool_max_size,
 		.min_free = share_of(conf->spool_min_free),

@@ -60,7 +60,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 		jobs_add(daemon->jobs, daemon_join_pipelines, old_pipelines);
 		daemon_log_missing(daemon, conf);
 	}
-	log_setup(conf->log_level + LOG_LEVEL_ERROR, conf->log_format);
+	conf_setup_log(conf);
 	if (!pipelines) {
 		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
 			return -1;

@@ -7,6 +7,7 @@
 
 #include "unit.h"
 
+#include "base/log.h"
 #include "conf/environment.h"
 #include "conf_fixture.h"
 
@@ -116,6 +117,52 @@ static void test_choices(void **state)
 	assert_int_equal(b->gcs_storage_class, CONF_STORAGE_CLASS_NEARLINE);
 	assert_int_equal(b->capture_direction, CONF_DIRECTION_IN);
 	assert_int_equal(b->capture_precision, CONF_PRECISION_MICRO);
+}
+
+static void test_log_follows_its_options(void **state)
+{
+	static const char *const words[] = { "error", "warning", "notice", "info", "debug" };
+	static const enum log_level levels[] = {
+		LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
+		LOG_LEVEL_INFO,  LOG_LEVEL_DEBUG,
+	};
+
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		cleanup_free char *args = mem_printf("--log-format text --log-level %s", words[i]);
+		cleanup_conf struct conf *conf = fixture_good(*state, "", args);
+
+		conf_setup_log(conf);
+		for (size_t j = 0; j < COUNT_OF(levels); j++)
+			assert_int_equal(log_is_enabled(levels[j]), j <= i);
+	}
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+}
+
+/* Every word is found at its constant, and shown as it was written. */
+static void test_words_of_choices(void **state)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		char flag[CONF_FLAG_MAX];
+		cleanup_free char *words = mem_strdup(conf_rows[i].argument);
+		unsigned position = 0;
+
+		if (conf_rows[i].type != CONF_CHOICE)
+			continue;
+		conf_flag(&conf_rows[i], flag);
+		for (char *rest = words, *word; (word = strsep(&rest, "|")); position++) {
+			cleanup_free char *args = mem_printf("--%s %s", flag, word);
+			cleanup_free char *line = mem_printf("%s = \"%s\";", conf_rows[i].name,
+							     word);
+			cleanup_conf struct conf *conf = fixture_good(*state, "", args);
+			cleanup_free char *text = fixture_printed(conf);
+			unsigned value;
+
+			memcpy(&value, (char *)conf + conf_rows[i].offset, sizeof value);
+			assert_int_equal(value, position);
+			assert_non_null(strstr(text, line));
+		}
+		assert_true(position >= 2);
+	}
 }
 
 /* The same value by flag and by file; as the file has it, and as it is printed. */
@@ -635,6 +682,8 @@ UNIT_TESTS()
 		FIXTURE_TEST(test_defaults),
 		FIXTURE_TEST(test_flags_of_the_original),
 		FIXTURE_TEST(test_choices),
+		FIXTURE_TEST(test_words_of_choices),
+		FIXTURE_TEST(test_log_follows_its_options),
 		FIXTURE_TEST(test_good_values),
 		FIXTURE_TEST(test_bad_flag_values),
 		FIXTURE_TEST(test_long_values),
