@@ -13,8 +13,11 @@
 #define KEY_MAX        63 /* of a key that a suggestion is looked for */
 #define TYPOS_MAX      2  /* in what is suggested */
 
-/* Of a name, behind its first character. */
-#define WORD_CHARACTERS "-*_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define NUMBER_MAX     INT32_MAX
+
+/* What a number may consist of, and a name behind its first character. */
+#define NUMBER_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ."
+#define WORD_CHARACTERS   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-*_"
 
 /* errno, as something the user has to change. */
 static int cannot_read(const char *path, struct error *err)
@@ -222,7 +225,7 @@ static int refuse_includes(const char *path, const char *content, struct error *
 	static const char word[] = "@include";
 	unsigned number = 1;
 
-	for (const char *line = content; line; number++) {
+	for (const char *line = content;; number++) {
 		const char *end = strchr(line, '\n');
 
 		line += strspn(line, " \t");
@@ -230,12 +233,13 @@ static int refuse_includes(const char *path, const char *content, struct error *
 			return error_set(err, ERROR_CONFIG,
 					 "%s:%u: @include is not supported; write all in this file",
 					 path, number);
-		line = end ? end + 1 : NULL;
+		if (!end)
+			return 0;
+		line = end + 1;
 	}
-	return 0;
 }
 
-/* How long the string or comment is that text begins with; 0: it begins with neither. */
+/* The length of the string or comment at the beginning of text; 0: there is none. */
 static size_t length_of_quoted(const char *text)
 {
 	const char *end;
@@ -253,64 +257,48 @@ static size_t length_of_quoted(const char *text)
 	return (size_t)(end - text) + (*end == '"');
 }
 
-/* How long the number is that text, a digit, begins with, and whether it is a plain whole one. */
-static size_t length_of_number(const char *text, bool *ret_is_whole)
-{
-	static const char digits[] = "0123456789";
-	size_t length = strspn(text, digits);
-
-	if (length == 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		length = strspn(text + 2, "0123456789abcdefABCDEF");
-		length = length > 0 ? length + 2 : 1;
-	} else if (text[length] == '.' ||
-		   ((text[length] == 'e' || text[length] == 'E') &&
-		    strspn(text + length + 1 + (text[length + 1] == '-' || text[length + 1] == '+'),
-			   digits) > 0)) {
-		*ret_is_whole = false;
-		return strspn(text, "0123456789.eE+-");
-	}
-	*ret_is_whole = text[length] != 'L';
-	return length;
-}
-
 /*
- * The same file with an L behind each whole number: libconfig 1.5 takes all others modulo 2^32, and says
- * nothing. The caller frees.
+ * libconfig 1.5 takes a whole number modulo 2^32, and says nothing. No option needs a larger one: sizes have
+ * suffixes.
  */
-static char *widen_numbers(const char *content)
+static int refuse_large_numbers(const char *path, const char *content, struct error *err)
 {
-	char *wide = mem_alloc(2 * strlen(content) + 1), *out = wide;
+	unsigned line = 1;
 
 	while (*content) {
 		size_t length = length_of_quoted(content);
-		bool is_whole = false;
 
-		if (length == 0 && isdigit((unsigned char)*content))
-			length = length_of_number(content, &is_whole);
-		else if (length == 0) /* a word, or one other character */
+		if (length == 0 && isdigit((unsigned char)*content)) {
+			bool is_hex = content[0] == '0' &&
+				      tolower((unsigned char)content[1]) == 'x';
+
+			length = strspn(content, NUMBER_CHARACTERS);
+			if (strtoull(content, NULL, is_hex ? 16 : 10) > NUMBER_MAX)
+				return error_set(
+					err, ERROR_CONFIG,
+					"%s:%u: %.*s is too large for a number; allowed: at "
+					"most %d, or a text such as \"5GiB\"",
+					path, line, length > 100 ? 100 : (int)length, content,
+					NUMBER_MAX);
+		} else if (length == 0) { /* a word, or one other character */
 			length = 1 + (isalpha((unsigned char)*content) || *content == '*'
 					      ? strspn(content + 1, WORD_CHARACTERS)
 					      : 0);
-		memcpy(out, content, length);
-		out += length;
-		content += length;
-		if (is_whole)
-			*out++ = 'L';
+		}
+		for (const char *end = content + length; content < end; content++)
+			line += *content == '\n';
 	}
-	*out = '\0';
-	return wide;
+	return 0;
 }
 
 static int set_all(struct conf *conf, config_t *config, const char *path, const char *content,
 		   struct error *err)
 {
 	const config_setting_t *root;
-	cleanup_free char *wide = NULL;
 
-	if (refuse_includes(path, content, err) < 0)
+	if (refuse_includes(path, content, err) < 0 || refuse_large_numbers(path, content, err) < 0)
 		return -1;
-	wide = widen_numbers(content);
-	if (!config_read_string(config, wide)) {
+	if (!config_read_string(config, content)) {
 		const char *text = config_error_text(config);
 		const char *remedy = "";
 
