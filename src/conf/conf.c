@@ -155,6 +155,8 @@ void conf_keep(struct conf *conf, const struct conf *old, enum conf_option optio
 {
 	conf_value_copy(&conf_rows[option], conf_field(conf, option),
 			conf_field_const(old, option));
+	if (option == CONF_capture_interface)
+		conf->interfaces = old->interfaces;
 	free(conf->origin[option]);
 	conf->origin[option] = mem_strdup(old->origin[option]);
 	conf->source[option] = old->source[option];

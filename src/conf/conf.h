@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "conf/interface_words.h"
 
 /* A part of a whole: per cent of it, or so much. */
 struct conf_share {
@@ -49,10 +50,6 @@ enum conf_reload {
 	CONF_RELOAD_RESTART,
 	CONF_RELOAD_COUNT,
 };
-
-/* A word of capture.interface: a name, or a pattern of names behind a '!' perhaps. */
-#define CONF_INTERFACE_WORD_MAX 63
-#define CONF_LIST_WORDS_MAX     32
 
 /* One row of options.def. */
 struct conf_row {
@@ -102,6 +99,7 @@ struct conf {
 #undef OR
 #undef WORD
 #undef OPTION
+	struct interface_words interfaces; /* of capture.interface */
 	/* Where each value came from: "default", "FILE:LINE", "$VARIABLE" or the flag as typed. */
 	char *origin[CONF_OPTION_COUNT];
 	enum conf_source source[CONF_OPTION_COUNT];
@@ -150,8 +148,8 @@ void conf_cli_done(struct conf_cli *cli);
  * types, ranges and names checked. Errors name their place: ERROR_CONFIG "FILE:LINE: key: what is
  * wrong, what is allowed", ERROR_USAGE for a value on the command line. Without --config a missing
  * file is no error. Afterwards node.name is a valid node name (1 to 128 letters, digits, '.', '_',
- * '-', not beginning with '.'), upload.prefix can be part of an object name, capture.interface is 1
- * to 32 different words as CONF_INTERFACE_WORD_MAX has them, and spool.directory is not empty.
+ * '-', not beginning with '.'), upload.prefix can be part of an object name, interfaces has at
+ * least one word that selects some, and spool.directory is not empty.
  * upload.destination may be: the sink checks it.
  */
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)

@@ -33,8 +33,11 @@ void conf_value_allowed(const struct conf_row *row, struct text *out);
 int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
 	     const char *text, struct error *err) __attribute__((warn_unused_result));
 
-/* conf_check: what the table does not tell; err is as by conf_error(). */
-int conf_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/*
+ * conf_check: what the table cannot say of a value; capture.interface is parsed into conf->interfaces. err is
+ * as by conf_error().
+ */
+int conf_check(struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 
 /* conf_file: set what the file says. A missing file is an error only if it must exist. */
 int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)

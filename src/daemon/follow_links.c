@@ -7,18 +7,19 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
+#include "netif/default_route.h"
 
 /* By the default route; what was "auto" before stays it while there is none. */
-static void find_auto(struct daemon *daemon, const char *words)
+static void find_auto(struct daemon *daemon, const struct interface_words *words)
 {
 	size_t count;
 	const struct link *links = links_list(daemon->view.links, &count), *found;
 	char route_name[IF_NAMESIZE] = "";
 
 	daemon->view.auto_name[0] = '\0';
-	if (!interfaces_have(words, "auto"))
+	if (!words->has_auto)
 		return;
-	interfaces_default_route(route_name);
+	default_route_read(route_name);
 	found = interfaces_auto(links, count, route_name, daemon->auto_index);
 	daemon->auto_index = found ? found->index : 0;
 	if (found)
@@ -27,10 +28,10 @@ static void find_auto(struct daemon *daemon, const char *words)
 
 void daemon_undo_refresh(struct daemon *daemon)
 {
-	const char *words = daemon->conf->capture_interface;
+	const struct interface_words *words = &daemon->conf->interfaces;
 	struct error err;
 
-	if (links_watch_routes(daemon->links, interfaces_have(words, "auto"), &err) < 0)
+	if (links_watch_routes(daemon->links, words->has_auto, &err) < 0)
 		log_error("interfaces cannot be followed", log_reason(&err));
 	find_auto(daemon, words);
 }
@@ -64,13 +65,13 @@ static void log_missing(void *context, const char *word, const char *reason)
 
 int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 {
-	const char *words = conf->capture_interface;
+	const struct interface_words *words = &conf->interfaces;
 	struct links_changes changes;
 
 	if (!daemon->links && links_open(&daemon->links, err) < 0)
 		return -1;
 	daemon->view.links = daemon->links;
-	if (links_watch_routes(daemon->links, interfaces_have(words, "auto"), err) < 0 ||
+	if (links_watch_routes(daemon->links, words->has_auto, err) < 0 ||
 	    links_read(daemon->links, &changes, err) < 0)
 		return -1;
 	find_auto(daemon, words);
@@ -82,7 +83,7 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 	size_t count;
 	const struct link *links = links_list(daemon->links, &count);
 
-	interfaces_each_missing(conf->capture_interface, links, count, daemon->view.auto_name,
+	interfaces_each_missing(&conf->interfaces, links, count, daemon->view.auto_name,
 				log_missing, daemon);
 }
 
@@ -98,7 +99,7 @@ void daemon_follow_links(struct daemon *daemon)
 		daemon->is_links_error_logged = true;
 	}
 	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
-		find_auto(daemon, daemon->conf->capture_interface);
+		find_auto(daemon, &daemon->conf->interfaces);
 
 	pipelines_follow(daemon->pipelines, &daemon->view);
 }

@@ -96,8 +96,8 @@ enum pipeline_event pipeline_failure(const struct error *err)
 /* The configuration names it: others may come and go. */
 static bool is_named(const struct pipelines *pipelines, const char *name)
 {
-	return interfaces_have(pipelines->conf->capture_interface, name) ||
-	       interfaces_have(pipelines->conf->capture_interface, "auto");
+	return pipelines->conf->interfaces.has_auto ||
+	       interfaces_have(&pipelines->conf->interfaces, name);
 }
 
 static void log_gone(const struct pipelines *pipelines, const char *name, const char *reason)

@@ -194,10 +194,10 @@ void pipelines_each_missing(const struct pipelines *pipelines,
 {
 	struct search search = { pipelines, visit, context };
 
-	interfaces_each_name(pipelines->conf->capture_interface, visit_missing, &search);
+	interfaces_each_name(&pipelines->conf->interfaces, visit_missing, &search);
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_waiting(pipelines->list[i]->state) &&
-		    !interfaces_have(pipelines->conf->capture_interface, pipelines->list[i]->name))
+		    !interfaces_have(&pipelines->conf->interfaces, pipelines->list[i]->name))
 			visit(context, pipelines->list[i]->name);
 }
 
@@ -273,11 +273,11 @@ int pipelines_check(const struct conf *conf, const struct interfaces_view *view,
 
 	if (codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
-	if (interfaces_have(conf->capture_interface, "any"))
+	if (conf->interfaces.has_any)
 		return capture_check(conf, "any", err);
 	for (size_t i = 0; i < count && checked < conf->capture_max_interfaces; i++) {
 		if (!links[i].is_up ||
-		    !interfaces_want(conf->capture_interface, links[i].name, view->auto_name))
+		    !interfaces_want(&conf->interfaces, links[i].name, view->auto_name))
 			continue;
 		if (capture_check(conf, links[i].name, err) < 0 &&
 		    pipeline_failure(err) == PIPELINE_OPEN_REFUSED)

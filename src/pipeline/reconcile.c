@@ -44,7 +44,7 @@ enum pipeline_event reconcile_threads(enum pipeline_state state, enum capture_st
 static bool is_wanted(const struct pipelines *pipelines, const struct interfaces_view *view,
 		      const struct link *link)
 {
-	return interfaces_want(pipelines->conf->capture_interface, link->name, view->auto_name);
+	return interfaces_want(&pipelines->conf->interfaces, link->name, view->auto_name);
 }
 
 static bool has_pipeline(const struct pipelines *pipelines, unsigned index)
@@ -78,7 +78,7 @@ void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_vie
 	size_t count;
 	const struct link *links = links_list(view->links, &count);
 
-	if (interfaces_have(pipelines->conf->capture_interface, "any")) {
+	if (pipelines->conf->interfaces.has_any) {
 		if (!has_pipeline(pipelines, 0))
 			visit(pipelines, &any_link, context);
 		return;

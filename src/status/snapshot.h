@@ -31,7 +31,7 @@ struct status_stage {
 #define STATUS_STAGES 3
 
 /* Beyond so many, they are left out for the status, too. */
-#define STATUS_AWAITED_MAX (2 * CONF_LIST_WORDS_MAX)
+#define STATUS_AWAITED_MAX (2 * INTERFACE_WORDS_MAX)
 
 struct status_snapshot {
 	const struct conf *conf;
@@ -48,7 +48,7 @@ struct status_snapshot {
 	size_t pipelines,
 		pipelines_live; /* interfaces to record, and those that packets can be captured from */
 	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
-	char awaited[STATUS_AWAITED_MAX][CONF_INTERFACE_WORD_MAX + 1];
+	char awaited[STATUS_AWAITED_MAX][INTERFACE_WORD_MAX + 1];
 	size_t awaited_count;
 	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "netif/default_route.h"
 #include "netif/select.h"
 
 #define HEADING \
@@ -15,7 +16,7 @@ static void test_default_route_of_ipv4_with_the_lowest_metric(void **state)
 	char name[IF_NAMESIZE] = "";
 
 	(void)state;
-	assert_true(interfaces_default_ipv4(
+	assert_true(default_route_ipv4(
 		HEADING "ens5\t00000000\t0100000A\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
 			"ens4\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
 			"ens6\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
@@ -29,10 +30,10 @@ static void test_what_is_no_default_route_of_ipv4(void **state)
 	char name[IF_NAMESIZE] = "none";
 
 	(void)state;
-	assert_false(interfaces_default_ipv4("", name));
-	assert_false(interfaces_default_ipv4(HEADING, name));
+	assert_false(default_route_ipv4("", name));
+	assert_false(default_route_ipv4(HEADING, name));
 	/* Half of everything (a VPN's 0.0.0.0/1), a route that is down, one that rejects. */
-	assert_false(interfaces_default_ipv4(
+	assert_false(default_route_ipv4(
 		HEADING "tun0\t00000000\t0100000A\t0003\t0\t0\t0\t00000080\t0\t0\t0\n"
 			"ens4\t00000000\t0100000A\t0002\t0\t0\t0\t00000000\t0\t0\t0\n"
 			"*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -55,7 +56,7 @@ static void test_default_route_behind_many_others(void **state)
 	for (size_t i = 0; i < count; i++)
 		memcpy(end + i * (sizeof route - 1), route, sizeof route - 1);
 	memcpy(end + count * (sizeof route - 1), last, sizeof last);
-	assert_true(interfaces_default_ipv4(table, name));
+	assert_true(default_route_ipv4(table, name));
 	assert_string_equal(name, "ens4");
 }
 
@@ -65,7 +66,7 @@ static void test_default_route_of_ipv6(void **state)
 	char name[IF_NAMESIZE] = "";
 
 	(void)state;
-	assert_true(interfaces_default_ipv6(
+	assert_true(default_route_ipv6(
 		"fd000000000000000000000000000000 40 " ZERO " 00 " ZERO
 		" 00000100 00000001 00000000 00000001     eth9\n" ZERO " 00 " ZERO
 		" 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth1\n" ZERO
@@ -74,10 +75,66 @@ static void test_default_route_of_ipv6(void **state)
 		" 00 " ZERO " 00 " ZERO " ffffffff 00000001 00000000 00200200       lo\n",
 		name));
 	assert_string_equal(name, "eth0");
-	assert_false(interfaces_default_ipv6(ZERO " 00 " ZERO " 00 " ZERO
-						  " ffffffff 00000001 00000000 00200200       lo\n",
-					     name));
-	assert_false(interfaces_default_ipv6("", name));
+	assert_false(default_route_ipv6(ZERO " 00 " ZERO " 00 " ZERO
+					     " ffffffff 00000001 00000000 00200200       lo\n",
+					name));
+	assert_false(default_route_ipv6("", name));
+}
+
+static void parse(const char *text, struct interface_words *words)
+{
+	char bytes[1024];
+	struct text reason = text_over(bytes, sizeof bytes);
+
+	if (interface_words_parse(text, words, &reason) < 0)
+		fail_msg("%s: %s", text, bytes);
+}
+
+static void test_words_are_parsed(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned count;
+		struct interface_word words[3];
+		bool has_any, has_auto;
+	} cases[] = {
+		{ "eth0", 1, { { INTERFACE_WORD_NAME, false, "eth0" } }, false, false },
+		{ "eth*,!lo,auto",
+		  3,
+		  { { INTERFACE_WORD_PATTERN, false, "eth*" },
+		    { INTERFACE_WORD_NAME, true, "lo" },
+		    { INTERFACE_WORD_AUTO, false, "auto" } },
+		  false,
+		  true },
+		{ "any", 1, { { INTERFACE_WORD_ANY, false, "any" } }, true, false },
+		{ "auto0,!anyhow",
+		  2,
+		  { { INTERFACE_WORD_NAME, false, "auto0" },
+		    { INTERFACE_WORD_NAME, true, "anyhow" } },
+		  false,
+		  false },
+		{ "[ab]?,!a\\*",
+		  2,
+		  { { INTERFACE_WORD_PATTERN, false, "[ab]?" },
+		    { INTERFACE_WORD_PATTERN, true, "a\\*" } },
+		  false,
+		  false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct interface_words words;
+
+		parse(cases[i].text, &words);
+		assert_int_equal(words.count, cases[i].count);
+		assert_int_equal(words.has_any, cases[i].has_any);
+		assert_int_equal(words.has_auto, cases[i].has_auto);
+		for (unsigned j = 0; j < words.count; j++) {
+			assert_int_equal(words.list[j].kind, cases[i].words[j].kind);
+			assert_int_equal(words.list[j].is_excluded, cases[i].words[j].is_excluded);
+			assert_string_equal(words.list[j].text, cases[i].words[j].text);
+		}
+	}
 }
 
 static void test_words(void **state)
@@ -99,7 +156,7 @@ static void test_words(void **state)
 		{ "!lo,*", "lo", "", false }, /* wherever it stands */
 		{ "*,!veth*,!lo", "veth17", "", false },
 		{ "*,!veth*,!lo", "eth0", "", true },
-		{ "eth0,!eth*", "eth0", "", false },
+		{ "eth0,eth1,!eth*,lo", "eth0", "", false },
 		{ "auto", "ens4", "ens4", true },
 		{ "auto", "ens4", "", false },
 		{ "auto", "ens5", "ens4", false },
@@ -107,18 +164,25 @@ static void test_words(void **state)
 		{ "auto,!ens4", "ens4", "ens4", false },
 		{ "any", "any", "", true },
 		{ "any", "eth0", "", false },
-		{ "", "eth0", "", false },
 	};
+	struct interface_words words = { .count = 0 };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-		if (interfaces_want(cases[i].words, cases[i].name, cases[i].auto_name) !=
+	assert_false(interfaces_want(&words, "eth0", ""));
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		parse(cases[i].words, &words);
+		if (interfaces_want(&words, cases[i].name, cases[i].auto_name) !=
 		    cases[i].is_wanted)
 			fail_msg("%s in %s with auto %s", cases[i].name, cases[i].words,
 				 cases[i].auto_name);
-	assert_true(interfaces_have("eth0,auto", "auto"));
-	assert_false(interfaces_have("auto0,eth*", "auto"));
-	assert_false(interfaces_have("!auto", "auto"));
+	}
+	parse("eth0,auto", &words);
+	assert_true(interfaces_have(&words, "auto"));
+	assert_true(interfaces_have(&words, "eth0"));
+	parse("auto0,eth*,!lo", &words);
+	assert_false(interfaces_have(&words, "auto"));
+	assert_false(interfaces_have(&words, "eth0"));
+	assert_false(interfaces_have(&words, "lo"));
 }
 
 static const struct link links[] = {
@@ -147,23 +211,30 @@ static void write_down(void *context, const char *word, const char *reason)
 	text_append(context, "%s: %s; ", word, reason);
 }
 
+static void list_missing(const char *text, const char *auto_name, struct text *out)
+{
+	struct interface_words words;
+
+	parse(text, &words);
+	interfaces_each_missing(&words, links, 4, auto_name, write_down, out);
+}
+
 static void test_why_a_word_has_no_interface(void **state)
 {
 	char bytes[512];
 	struct text text = text_over(bytes, sizeof bytes);
 
 	(void)state;
-	interfaces_each_missing("eth9,ens4,ens5,gke*,cali*,lo,ens[1-3],!lo,auto", links, 4, "",
-				write_down, &text);
+	list_missing("eth9,ens4,ens5,gke*,cali*,lo,ens[1-3],!lo,auto", "", &text);
 	assert_string_equal(bytes,
 			    "eth9: there is none of this name; ens4: it is down; "
 			    "cali*: none matches; lo: it is excluded; ens[1-3]: none matches; "
 			    "auto: there is no default route; ");
 	text = text_over(bytes, sizeof bytes);
-	interfaces_each_missing("any", links, 4, "", write_down, &text);
-	interfaces_each_missing("auto,*", links, 4, "ens5", write_down, &text);
+	list_missing("any", "", &text);
+	list_missing("auto,*", "ens5", &text);
 	assert_string_equal(bytes, "");
-	interfaces_each_missing("auto", links, 4, "ens4", write_down, &text);
+	list_missing("auto", "ens4", &text);
 	assert_string_equal(bytes, "auto: it is down; ");
 }
 
@@ -172,16 +243,24 @@ static void write_name(void *text, const char *name)
 	text_append(text, "%s;", name);
 }
 
+static void list_names(const char *text, struct text *out)
+{
+	struct interface_words words;
+
+	parse(text, &words);
+	interfaces_each_name(&words, write_name, out);
+}
+
 static void test_exact_names(void **state)
 {
 	char bytes[256];
 	struct text text = text_over(bytes, sizeof bytes);
 
 	(void)state;
-	interfaces_each_name("eth9,gke*,ens[1-3],lo,!lo,auto,eth?,br1,!br2", write_name, &text);
+	list_names("eth9,gke*,ens[1-3],lo,!lo,auto,eth?,br1,!br2", &text);
 	assert_string_equal(bytes, "eth9;br1;");
 	text = text_over(bytes, sizeof bytes);
-	interfaces_each_name("any,eth9", write_name, &text);
+	list_names("any", &text);
 	assert_string_equal(bytes, "");
 }
 
@@ -192,6 +271,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_what_is_no_default_route_of_ipv4),
 		cmocka_unit_test(test_default_route_behind_many_others),
 		cmocka_unit_test(test_default_route_of_ipv6),
+		cmocka_unit_test(test_words_are_parsed),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_what_auto_stands_for),
 		cmocka_unit_test(test_why_a_word_has_no_interface),

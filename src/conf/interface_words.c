@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/interface_words.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 15 /* IFNAMSIZ without its NUL */
+#define SHOWN          100
+
+/* Within a pattern, behind its '[': the first character, even a ']', is one of the set. */
+static bool is_bracket_closed(const char *inside)
+{
+	inside += *inside == '!' || *inside == '^';
+	return *inside && strchr(inside + 1, ']');
+}
+
+/* Could an interface have this name, or one that matches it? */
+static bool is_valid(const struct interface_word *word)
+{
+	if (!*word->text || strpbrk(word->text, " /:!\t"))
+		return false;
+	for (const char *open = word->text; (open = strchr(open, '[')); open++)
+		if (!is_bracket_closed(open + 1))
+			return false;
+	if (word->is_excluded &&
+	    (word->kind == INTERFACE_WORD_ANY || word->kind == INTERFACE_WORD_AUTO))
+		return false;
+	return word->kind == INTERFACE_WORD_PATTERN || strlen(word->text) <= NAME_MAX_BYTES;
+}
+
+static int parse_word(const char *text, size_t length, struct interface_word *ret_word,
+		      struct text *reason)
+{
+	struct interface_word word = { .is_excluded = *text == '!' };
+	size_t own_length = length - word.is_excluded;
+
+	(void)snprintf(word.text, sizeof word.text, "%.*s", (int)own_length,
+		       text + word.is_excluded);
+	if (strcmp(word.text, "any") == 0)
+		word.kind = INTERFACE_WORD_ANY;
+	else if (strcmp(word.text, "auto") == 0)
+		word.kind = INTERFACE_WORD_AUTO;
+	else if (strpbrk(word.text, "*?[\\"))
+		word.kind = INTERFACE_WORD_PATTERN;
+	if (own_length > INTERFACE_WORD_MAX || !is_valid(&word)) {
+		text_append(reason,
+			    "'%.*s' is not the name of an interface; allowed, joined by commas: "
+			    "names of 1 to %d characters, patterns such as eth*, any, auto, and "
+			    "!NAME or !PATTERN for what to leave out",
+			    length > SHOWN ? SHOWN : (int)length, text, NAME_MAX_BYTES);
+		return -1;
+	}
+	*ret_word = word;
+	return 0;
+}
+
+static int add_word(struct interface_words *words, const struct interface_word *word,
+		    struct text *reason)
+{
+	for (unsigned i = 0; i < words->count; i++)
+		if (words->list[i].is_excluded == word->is_excluded &&
+		    strcmp(words->list[i].text, word->text) == 0) {
+			text_append(reason, "'%s%s' is there twice", word->is_excluded ? "!" : "",
+				    word->text);
+			return -1;
+		}
+	words->list[words->count++] = *word;
+	words->has_any |= word->kind == INTERFACE_WORD_ANY;
+	words->has_auto |= word->kind == INTERFACE_WORD_AUTO;
+	return 0;
+}
+
+/* Does the exclusion leave nothing of the word? */
+static bool is_excluded_by(const struct interface_word *word,
+			   const struct interface_word *exclusion)
+{
+	return strcmp(exclusion->text, "*") == 0 || strcmp(exclusion->text, word->text) == 0 ||
+	       (word->kind == INTERFACE_WORD_NAME && fnmatch(exclusion->text, word->text, 0) == 0);
+}
+
+static bool is_left(const struct interface_words *words, const struct interface_word *word)
+{
+	for (unsigned i = 0; i < words->count; i++)
+		if (words->list[i].is_excluded && is_excluded_by(word, &words->list[i]))
+			return false;
+	return true;
+}
+
+/* Do the words make sense together? */
+static int check_together(const struct interface_words *words, const char *text,
+			  struct text *reason)
+{
+	unsigned included = 0, left = 0;
+
+	for (unsigned i = 0; i < words->count; i++) {
+		if (words->list[i].is_excluded)
+			continue;
+		included++;
+		left += is_left(words, &words->list[i]);
+	}
+	if (words->has_any && words->count > 1)
+		text_append(reason, "'any' is all interfaces at once, and goes with no other word; "
+				    "'*,!lo' is each by itself, without lo");
+	else if (included == 0)
+		text_append(reason,
+			    "nothing but exclusions; say first what they are taken from: '*,%s'",
+			    text);
+	else if (left == 0)
+		text_append(reason, "'%.200s' leaves no interface: all of them are excluded again",
+			    text);
+	else
+		return 0;
+	return -1;
+}
+
+int interface_words_parse(const char *text, struct interface_words *ret_words, struct text *reason)
+{
+	struct interface_words words = { .count = 0 };
+
+	for (const char *rest = text;; rest++) {
+		size_t length = strcspn(rest, ",");
+		struct interface_word word;
+
+		if (words.count == INTERFACE_WORDS_MAX) {
+			text_append(reason, "more than %d interfaces", INTERFACE_WORDS_MAX);
+			return -1;
+		}
+		if (parse_word(rest, length, &word, reason) < 0 ||
+		    add_word(&words, &word, reason) < 0)
+			return -1;
+		rest += length;
+		if (!*rest)
+			break;
+	}
+	if (check_together(&words, text, reason) < 0)
+		return -1;
+	*ret_words = words;
+	return 0;
+}
