@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
-#include "netif/default_route.h"
+#include "netif/netif.h"
 
 /* By the default route; what was "auto" before stays it while there is none. */
 static void find_auto(struct daemon *daemon, const struct interface_words *words)

@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
 #include "cli/control_client.h"
-#include "netif/system.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)
@@ -37,7 +36,7 @@ static void count_interface(void *context, const struct interface_counters *inte
 	struct status_snapshot *facts = context;
 
 	facts->pipelines++;
-	facts->pipelines_live += atomic_load(&interface->is_live) && system_is_up(interface->name);
+	facts->pipelines_live += atomic_load(&interface->is_live);
 }
 
 static void add_awaited(void *context, const char *name)

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "status/health.h"
-#include "netif/system.h"
 
 #define PREFIX "kube_node_tracer_"
 
@@ -139,8 +138,7 @@ static void visit_live(void *context, const struct interface_counters *interface
 	char labels[LABELS_MAX];
 
 	interface_label(interface, labels);
-	sample_count(scrape, labels,
-		     atomic_load(&interface->is_live) && system_is_up(interface->name));
+	sample_count(scrape, labels, atomic_load(&interface->is_live));
 }
 
 static void sample_live(struct scrape *scrape)

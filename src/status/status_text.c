@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "status/health.h"
-#include "netif/system.h"
 
 /* "Now" is this long, forecasts go by all that is remembered. */
 #define RATE_WINDOW_MS UINT64_C(10000)
@@ -120,9 +119,7 @@ static const char *say_state(const struct status_snapshot *facts,
 {
 	if (interface->users == 0 && facts_is_awaited(facts, interface->name))
 		return " (waiting)";
-	if (!atomic_load(&interface->is_live))
-		return " (away)";
-	return system_is_up(interface->name) ? "" : " (down)";
+	return atomic_load(&interface->is_live) ? "" : " (away)";
 }
 
 static void write_row(void *context, const struct interface_counters *interface)

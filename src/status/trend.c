@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "netif/system.h"
+#include "netif/netdev.h"
 
 struct trend *trend_new(void)
 {
@@ -60,7 +60,7 @@ static void sample_interface(void *context, const struct interface_counters *int
 	for (int i = 0; i < DROP_REJECTED; i++)
 		sample.drops += counter_read(&interface->drops[i]);
 	sample.seen = sample.sent + counter_read(&interface->packets_own);
-	if (system_packets(sampling->system_table, interface->name, &in, &out))
+	if (netdev_packets(sampling->system_table, interface->name, &in, &out))
 		sample.system = (sampling->interest.in ? in : 0) +
 				(sampling->interest.out ? out : 0);
 	if (!*place)

@@ -9,7 +9,7 @@
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/routes.h"
-#include "netif/system.h"
+#include "netif/netdev.h"
 
 struct world {
 	struct conf conf;
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	acted = world->acted;
 	actions.context = world;
 	check_listener(text);
-	(void)system_packets(text, "eth0", &in, &out);
+	(void)netdev_packets(text, "eth0", &in, &out);
 	(void)metrics_negotiate(text);
 	(void)strsep(&rest, "\n");
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -13,7 +13,7 @@
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/routes.h"
-#include "netif/system.h"
+#include "netif/netdev.h"
 
 #define NOW_MS UINT64_C(1000000)
 
@@ -297,18 +297,18 @@ static void test_system_table(void **state)
 	uint64_t in, out;
 
 	(void)state;
-	assert_true(system_packets(table, "lo", &in, &out));
+	assert_true(netdev_packets(table, "lo", &in, &out));
 	assert_int_equal(in, 7);
-	assert_true(system_packets(table, "eth0", &in, &out));
+	assert_true(netdev_packets(table, "eth0", &in, &out));
 	assert_int_equal(in, 20);
 	assert_int_equal(out, 30);
-	assert_true(system_packets(table, "eth0:1", &in, &out));
+	assert_true(netdev_packets(table, "eth0:1", &in, &out));
 	assert_int_equal(out, 2);
-	assert_true(system_packets(table, "any", &in, &out));
+	assert_true(netdev_packets(table, "any", &in, &out));
 	assert_int_equal(in, 28);
-	assert_false(system_packets(table, "eth", &in, &out));
-	assert_false(system_packets(table, "bad0", &in, &out));
-	assert_false(system_packets("", "any", &in, &out));
+	assert_false(netdev_packets(table, "eth", &in, &out));
+	assert_false(netdev_packets(table, "bad0", &in, &out));
+	assert_false(netdev_packets("", "any", &in, &out));
 }
 
 static struct page_reply ask(struct fixture *fixture, const char *method, const char *path,
