@@ -186,6 +186,12 @@ void conf_keep(struct conf *conf, const struct conf *old, enum conf_option optio
 int conf_error(const struct conf *conf, enum conf_option option, struct error *err,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/*
+ * Can this stand before the names of objects? Printable ASCII without the forbidden characters, in components
+ * between slashes; "" can. If not, reason says why.
+ */
+bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reason);
+
 /* "status, rotate, …": the words that are commands as the first word. */
 void conf_cli_append_commands(struct text *out);
 

@@ -2,6 +2,7 @@
 /* What the types and ranges of the table cannot say of a value. */
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -53,50 +54,94 @@ static int check_spool_size(const struct conf *conf, struct error *err)
 			  conf->spool_max_size, SPOOL_SIZE_MIN / 1000000);
 }
 
-/* Characters that GCS discourages or that other systems cannot have in a file name. */
-static int check_prefix(const struct conf *conf, struct error *err)
+/* Is each component of a path something else than "", "." and ".."? */
+static bool has_good_components(const char *path)
 {
-	const char *prefix = conf->upload_prefix, *component = prefix;
-	size_t length = strlen(prefix);
+	for (;; path++) {
+		size_t length = strcspn(path, "/");
 
-	if (length > PREFIX_MAX)
-		return conf_error(conf, CONF_upload_prefix, err, "longer than %d bytes",
-				  PREFIX_MAX);
-	for (const char *p = prefix; *p; p++)
-		if (*p < ' ' || *p > '~' || strchr("#[]*?:\"<>|\\", *p))
-			return conf_error(
-				conf, CONF_upload_prefix, err,
-				"byte %zu cannot be in an object name; allowed: printable "
-				"ASCII without # [ ] * ? : \" < > | \\",
-				(size_t)(p - prefix) + 1);
-	while (length > 0) {
-		size_t part = strcspn(component, "/");
-
-		if (part <= 2 && strspn(component, ".") == part)
-			return conf_error(
-				conf, CONF_upload_prefix, err,
-				"'%.*s' has an empty, '.' or '..' component, or a slash at "
-				"an end",
-				100, prefix);
-		if (!component[part])
-			break;
-		component += part + 1;
+		if (length <= 2 && strspn(path, ".") == length)
+			return false;
+		path += length;
+		if (!*path)
+			return true;
 	}
-	return 0;
 }
 
-/* Any other scheme makes libcurl repeat the whole value, so it is refused here, where it stays unsaid. */
+bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reason)
+{
+	if (strlen(prefix) > PREFIX_MAX) {
+		text_append(reason, "longer than %d bytes", PREFIX_MAX);
+		return false;
+	}
+	for (const char *p = prefix; *p; p++) {
+		if (*p >= ' ' && *p <= '~' && !strchr(forbidden, *p))
+			continue;
+		text_append(
+			reason,
+			"byte %zu cannot be in an object name; allowed: printable ASCII without",
+			(size_t)(p - prefix) + 1);
+		for (const char *character = forbidden; *character; character++)
+			text_append(reason, " %c", *character);
+		return false;
+	}
+	if (*prefix && !has_good_components(prefix)) {
+		text_append(reason,
+			    "'%.*s' has an empty, '.' or '..' component, or a slash at an end", 100,
+			    prefix);
+		return false;
+	}
+	return true;
+}
+
+/* Without what GCS discourages, and what other systems cannot have in a file name. */
+static int check_prefix(const struct conf *conf, struct error *err)
+{
+	char bytes[256];
+	struct text reason = text_over(bytes, sizeof bytes);
+
+	if (conf_is_prefix(conf->upload_prefix, "#[]*?:\"<>|\\", &reason))
+		return 0;
+	return conf_error(conf, CONF_upload_prefix, err, "%s", bytes);
+}
+
+/* HOST[:PORT], perhaps with USER[:PASSWORD]@ before it and a path behind. */
+static bool is_proxy_address(const char *text)
+{
+	const char *end = text + strcspn(text, "/?#");
+	const char *at = memrchr(text, '@', (size_t)(end - text));
+	const char *host = at ? at + 1 : text, *behind;
+	uint64_t port;
+	char digits[6];
+
+	if (*host == '[') {
+		behind = host + 1 + strspn(host + 1, "0123456789abcdefABCDEF:.%");
+		if (behind == host + 1 || *behind++ != ']')
+			return false;
+	} else {
+		behind = host + strcspn(host, " []{}<>\\^`|\"@:/?#");
+		if (behind == host)
+			return false;
+	}
+	if (behind == end)
+		return true;
+	(void)snprintf(digits, sizeof digits, "%.*s", (int)(end - behind - 1), behind + 1);
+	return *behind == ':' && end - behind <= 6 && text_parse_number(digits, &port) == 0 &&
+	       port <= UINT16_MAX;
+}
+
+/* The value itself stays unsaid: it may hold a password. libcurl would repeat the whole of it. */
 static int check_proxy(const struct conf *conf, struct error *err)
 {
 	static const char *const schemes[] = { "http", "https", "socks5", "socks5h" };
-	const char *proxy = conf->upload_proxy, *end = strstr(proxy, "://");
+	const char *proxy = conf->upload_proxy, *separator = strstr(proxy, "://");
+	bool is_known = !separator;
 
-	if (!end)
+	for (size_t i = 0; separator && i < sizeof schemes / sizeof *schemes; i++)
+		is_known |= strlen(schemes[i]) == (size_t)(separator - proxy) &&
+			    strncasecmp(proxy, schemes[i], (size_t)(separator - proxy)) == 0;
+	if (!*proxy || (is_known && is_proxy_address(separator ? separator + 3 : proxy)))
 		return 0;
-	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-		if (strlen(schemes[i]) == (size_t)(end - proxy) &&
-		    strncasecmp(proxy, schemes[i], (size_t)(end - proxy)) == 0)
-			return 0;
 	return conf_error(conf, CONF_upload_proxy, err,
 			  "not the URL of a proxy; allowed: http://HOST:PORT, or https, socks5 or "
 			  "socks5h in place of http");

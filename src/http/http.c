@@ -47,35 +47,11 @@ int http_global_init(struct error *err)
 	return 0;
 }
 
-/* A URL of a kind that libcurl knows for proxies; without a scheme it is http. */
-static bool is_proxy(const char *text)
-{
-	static const char *const schemes[] = { "http", "https", "socks5", "socks5h" };
-	CURLU *url = curl_url();
-	char *scheme = NULL;
-	bool is_known = false;
-
-	if (url &&
-	    curl_url_set(url, CURLUPART_URL, text, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) ==
-		    CURLUE_OK &&
-	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK)
-		for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
-			is_known |= strcmp(scheme, schemes[i]) == 0;
-	curl_free(scheme);
-	curl_url_cleanup(url);
-	return is_known;
-}
-
 static int check_conf(const struct conf *conf, struct error *err)
 {
 	if (conf->upload_ca_file[0] && access(conf->upload_ca_file, R_OK) < 0)
 		return conf_error(conf, CONF_upload_ca_file, err, "%s: %s", conf->upload_ca_file,
 				  strerror(errno));
-	/* The value itself stays unsaid: it may hold a password. */
-	if (conf->upload_proxy[0] && !is_proxy(conf->upload_proxy))
-		return conf_error(conf, CONF_upload_proxy, err,
-				  "is not the URL of a proxy, allowed is http://HOST:PORT, also "
-				  "https, socks5 and socks5h");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #include "fuzz.h"
+#include "conf/conf.h"
 #include "segment/name.h"
 #include "sink/gcs/gcs_format.h"
 #include "http/url.h"
@@ -34,8 +35,13 @@ static void check_bucket(const char *bucket)
 /* A prefix that is let through keeps all parts of a name parts. */
 static void check_prefix(const char *prefix)
 {
-	if (gcs_prefix_problem(prefix))
+	char bytes[256];
+	struct text reason = text_over(bytes, sizeof bytes);
+
+	if (!conf_is_prefix(prefix, "\\", &reason)) {
+		fuzz_require(*bytes);
 		return;
+	}
 	fuzz_require(!strstr(prefix, "//") && prefix[0] != '/');
 	fuzz_require(!prefix[0] || prefix[strlen(prefix) - 1] != '/');
 	for (const char *part = prefix; part; part = strchr(part, '/')) {

@@ -17,7 +17,6 @@
 #define BUCKET_MIN        3
 #define BUCKET_MAX        63 /* also of each part between dots */
 #define BUCKET_MAX_DOTTED 222
-#define PREFIX_MAX        500 /* half of what the name of an object may have */
 
 static bool is_bucket_character(char c)
 {
@@ -47,28 +46,6 @@ const char *gcs_bucket_problem(const char *bucket)
 	if (!bucket[strspn(bucket, "0123456789.")] && strchr(bucket, '.'))
 		return "it must not look like an IP address";
 	return NULL;
-}
-
-const char *gcs_prefix_problem(const char *prefix)
-{
-	size_t part = 0;
-
-	if (!prefix[0])
-		return NULL;
-	if (strlen(prefix) > PREFIX_MAX)
-		return "is longer than 500 bytes";
-	for (const char *p = prefix; *p; p++)
-		if (*p < ' ' || *p > '~' || *p == '\\')
-			return "may hold printable ASCII only, and no backslash";
-	for (const char *p = prefix;; p += part + 1) {
-		part = strcspn(p, "/");
-		if (part == 0)
-			return "must not begin or end with a slash, or have two in a row";
-		if (p[0] == '.' && (part == 1 || (part == 2 && p[1] == '.')))
-			return "must not have \".\" or \"..\" as a part";
-		if (!p[part])
-			return NULL;
-	}
 }
 
 char *gcs_base_url(const char *universe, const char *emulator_host)

@@ -16,8 +16,6 @@
 
 /* NULL if the name of a bucket is one, else what is wrong with it. */
 const char *gcs_bucket_problem(const char *bucket);
-/* The same for what may stand before object names; "" may. */
-const char *gcs_prefix_problem(const char *prefix);
 
 /*
  * The server's URL without a path: the universe's, or $STORAGE_EMULATOR_HOST (NULL: not set), where a

@@ -37,6 +37,8 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 	cleanup_free char *prefix = mem_strdup(*behind ? behind + 1 : "");
 	size_t prefix_length = strlen(prefix);
 	const char *problem;
+	char bytes[256];
+	struct text reason = text_over(bytes, sizeof bytes);
 
 	sink->bucket = mem_strndup(rest, bucket_length);
 	problem = gcs_bucket_problem(sink->bucket);
@@ -48,10 +50,8 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 				  problem);
 	if (prefix_length > 0 && prefix[prefix_length - 1] == '/')
 		prefix[prefix_length - 1] = '\0';
-	problem = gcs_prefix_problem(prefix);
-	if (problem)
-		return conf_error(conf, CONF_upload_destination, err, "the prefix \"%s\" %s",
-				  prefix, problem);
+	if (!conf_is_prefix(prefix, "\\", &reason))
+		return conf_error(conf, CONF_upload_destination, err, "prefix: %s", bytes);
 	sink->prefix = mem_printf("%s%s", prefix, prefix[0] ? "/" : "");
 	return 0;
 }

@@ -554,6 +554,76 @@ static void test_precedence(void **state)
 	assert_string_equal(conf->node_name, "by-file");
 }
 
+static void test_proxies(void **state)
+{
+	static const char *const good[] = {
+		"http://h:3128",
+		"h:3128",
+		"https://h",
+		"socks5://h:1080",
+		"SOCKS5H://h.example:1",
+		"socks5h://u:p@[::1]:1080",
+		"http://u:p@ss@h:3128/",
+		"u@h",
+		"10.0.0.1:65535",
+		"[::1]",
+		"http://proxy_1.corp:8080",
+	};
+	static const char *const bad[] = {
+		"http://user:hush@[",
+		"ftp://user:hush@h",
+		"hush://h",
+		"://hush",
+		"http://",
+		"user:hush@",
+		"http://hush:",
+		"http://hush:65536",
+		"http://hush:1x",
+		"http://[hush]:1",
+		"http://[::1]hush",
+		"h:hush",
+		"http://u:hush@:1",
+		"http://[]:1",
+		"http://hush:123456",
+		"http://hush hush:1",
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		cleanup_free char *content = mem_printf("upload: { proxy = \"%s\"; };", good[i]);
+		cleanup_conf struct conf *conf = fixture_good(fixture, content, "");
+
+		assert_string_equal(conf->upload_proxy, good[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		cleanup_free char *content = mem_printf("upload: { proxy = \"%s\"; };", bad[i]);
+
+		fixture_bad(fixture, content, "", ERROR_CONFIG,
+			    "conf:1: upload.proxy: " PROXY_REFUSED);
+	}
+}
+
+static void test_prefixes(void **state)
+{
+	static const char *const good[] = { "", "a", "a/b.c/..d", "a:b#?*" };
+	static const char *const bad[] = { "/a",    "a/",   "a//b", ".",       "a/..",
+					   "a/./b", "a\tb", "a\\b", "\xc3\xa4" };
+	char bytes[256];
+	struct text reason;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		reason = text_over(bytes, sizeof bytes);
+		assert_true(conf_is_prefix(good[i], "\\", &reason));
+		assert_string_equal(bytes, "");
+	}
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		reason = text_over(bytes, sizeof bytes);
+		if (conf_is_prefix(bad[i], "\\", &reason) || !*bytes)
+			fail_msg("%s", bad[i]);
+	}
+}
+
 static void test_commands(void **state)
 {
 	static const struct {
@@ -706,6 +776,8 @@ UNIT_TESTS()
 		FIXTURE_TEST(test_environment),
 		FIXTURE_TEST(test_precedence),
 		FIXTURE_TEST(test_command_line),
+		FIXTURE_TEST(test_proxies),
+		FIXTURE_TEST(test_prefixes),
 		FIXTURE_TEST(test_commands),
 		FIXTURE_TEST(test_reload),
 		FIXTURE_TEST(test_references),

@@ -67,20 +67,6 @@ static void test_bucket_names(void **state)
 	assert_non_null(gcs_bucket_problem(dotted));
 }
 
-static void test_prefixes(void **state)
-{
-	static const char *const good[] = { "", "a", "a/b.c/..d" };
-	static const char *const bad[] = { "/a",    "a/",   "a//b", ".",       "a/..",
-					   "a/./b", "a\tb", "a\\b", "\xc3\xa4" };
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(good); i++)
-		assert_null(gcs_prefix_problem(good[i]));
-	for (size_t i = 0; i < COUNT_OF(bad); i++)
-		if (!gcs_prefix_problem(bad[i]))
-			fail_msg("%s", bad[i]);
-}
-
 static void test_urls(void **state)
 {
 	static const struct {
@@ -1379,7 +1365,6 @@ UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bucket_names),
-		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_crc32c_texts),
