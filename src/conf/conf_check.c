@@ -10,7 +10,6 @@
 
 #define NODE_NAME_MAX  128
 #define PREFIX_MAX     512
-#define UNIVERSE_MAX   200
 #define SPOOL_SIZE_MIN 1000000 /* bytes */
 
 static int check_node_name(const struct conf *conf, struct error *err)
@@ -147,26 +146,11 @@ static int check_proxy(const struct conf *conf, struct error *err)
 			  "socks5h in place of http");
 }
 
-static int check_universe(const struct conf *conf, struct error *err)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-	const char *domain = conf->gcs_universe_domain;
-	size_t length = strlen(domain);
-
-	if (length <= UNIVERSE_MAX && !domain[strspn(domain, allowed)] && strchr(domain, '.') &&
-	    domain[0] != '.' && domain[length - 1] != '.' && !strstr(domain, ".."))
-		return 0;
-	return conf_error(conf, CONF_gcs_universe_domain, err,
-			  "'%.*s' is not a domain; allowed: names in lower case with dots between, "
-			  "such as googleapis.com",
-			  UNIVERSE_MAX, domain);
-}
-
 int conf_check(struct conf *conf, struct error *err)
 {
 	if (check_node_name(conf, err) < 0 || parse_interfaces(conf, err) < 0 ||
 	    check_spool_size(conf, err) < 0 || check_prefix(conf, err) < 0 ||
 	    check_proxy(conf, err) < 0)
 		return -1;
-	return check_universe(conf, err);
+	return 0;
 }

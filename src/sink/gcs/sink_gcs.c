@@ -11,7 +11,8 @@
 #include "conf/environment.h"
 #include "segment/name.h"
 
-#define CHUNK_UNIT (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
+#define UNIVERSE_MAX 200
+#define CHUNK_UNIT   (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
 
 static const char *const storage_classes[] = {
 	[CONF_STORAGE_CLASS_STANDARD] = "STANDARD",
@@ -56,6 +57,22 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 	return 0;
 }
 
+/* It becomes a part of URLs and of the hosts that are trusted with tokens. */
+static int check_universe(const struct conf *conf, struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+	const char *domain = conf->gcs_universe_domain;
+	size_t length = strlen(domain);
+
+	if (length <= UNIVERSE_MAX && !domain[strspn(domain, allowed)] && strchr(domain, '.') &&
+	    domain[0] != '.' && domain[length - 1] != '.' && !strstr(domain, ".."))
+		return 0;
+	return conf_error(conf, CONF_gcs_universe_domain, err,
+			  "'%.*s' is not a domain; allowed: lower-case names with dots between, "
+			  "such as googleapis.com",
+			  UNIVERSE_MAX, domain);
+}
+
 static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		    struct sink **ret_sink, struct error *err)
 {
@@ -68,7 +85,7 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 			    CHUNK_UNIT;
 	if (context->conf->gcs_storage_class != CONF_STORAGE_CLASS_DEFAULT)
 		sink->storage_class = storage_classes[context->conf->gcs_storage_class];
-	if (parse_destination(sink, rest_of_url, err) < 0)
+	if (check_universe(context->conf, err) < 0 || parse_destination(sink, rest_of_url, err) < 0)
 		goto failed;
 	sink->universe = emulator ? NULL : context->conf->gcs_universe_domain;
 	sink->base_url = gcs_base_url(context->conf->gcs_universe_domain, emulator);

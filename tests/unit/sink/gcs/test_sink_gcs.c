@@ -1337,6 +1337,7 @@ static void test_destinations(void **state)
 		{ "gs://bucket/../x", "prefix" },
 		{ "file://captures", "three slashes" },
 	};
+	static char universes[][24] = { "", "nodots", ".com", "a.", "a..b", "Upper.Case", "a.b/c" };
 	static char good[][24] = { "bucket", "gs://bucket", "gs://bucket/", "gs://bucket/a/b/" };
 	struct fixture *fixture = *state;
 	struct sink *sink = fixture->sink;
@@ -1353,6 +1354,13 @@ static void test_destinations(void **state)
 		assert_int_equal(open_sink(fixture, good[i]), 0);
 		sink_close(fixture->sink);
 	}
+	for (size_t i = 0; i < COUNT_OF(universes); i++) {
+		fixture->conf.gcs_universe_domain = universes[i];
+		assert_int_equal(open_sink(fixture, good[0]), -1);
+		assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+		assert_non_null(strstr(fixture->err.message, "gcs.universe_domain: '"));
+	}
+	http_fixture_conf(&fixture->conf);
 	setenv("STORAGE_EMULATOR_HOST", "ftp://x", 1);
 	assert_int_equal(open_sink(fixture, good[0]), -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
