@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The configuration: every option with its effective value and where that came from. Made whole
- * from defaults, file, environment and command line, checked, and from then on immutable: a reload
- * makes a new one and compares. Main thread only for making; anybody may read.
+ * The configuration: every option with its effective value and the place that gave it. It is made from
+ * defaults, file, environment and command line, checked, and immutable from then on: a reload makes a new one
+ * and compares. Made on the main thread only; any thread may read it.
  */
 
 #include <stdatomic.h>
@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "conf/interface_words.h"
 
-/* A part of a whole: per cent of it, or so much. */
+/* A part of a whole: a percentage, or an amount. */
 struct conf_share {
 	uint64_t amount;
 	bool is_percent;
@@ -67,19 +67,19 @@ struct conf_row {
 };
 extern const struct conf_row conf_rows[CONF_OPTION_COUNT];
 
-/* The long flag without its dashes: "group-name". Every row's fits (a test sees to it). */
+/* The long flag without its dashes: "group-name". Long enough for every row (tested). */
 #define CONF_FLAG_MAX 64
 void conf_flag(const struct conf_row *row, char out[CONF_FLAG_MAX]);
 
-/* Who gave a value: later ones win. */
+/* Which source gave a value; a later one overrides an earlier one. */
 enum conf_source {
-	CONF_SOURCE_DEFAULT, /* the table, or what is computed where the table has nothing */
+	CONF_SOURCE_DEFAULT, /* the table, or computed (host name) */
 	CONF_SOURCE_FILE,
 	CONF_SOURCE_ENVIRONMENT,
 	CONF_SOURCE_COMMAND_LINE,
 };
 
-/* What a row makes of its type: a field, and of a CHOICE its enum, too. */
+/* The field that a row becomes, and for a CHOICE its enum. */
 #define CONF_FIELD_TEXT(field, ...)    char *field;
 #define CONF_FIELD_LIST(field, ...)    char *field;
 #define CONF_FIELD_NUMBER(field, ...)  uint64_t field;
@@ -147,16 +147,16 @@ void conf_cli_done(struct conf_cli *cli);
  * Make a configuration: defaults, then the file, then the environment, then the command line;
  * types, ranges and names checked. Errors name their place: ERROR_CONFIG "FILE:LINE: key: what is
  * wrong, what is allowed", ERROR_USAGE for a value on the command line. Without --config a missing
- * file is no error. Afterwards node.name is a valid node name (1 to 128 letters, digits, '.', '_',
- * '-', not beginning with '.'), upload.prefix can be part of an object name, interfaces has at
- * least one word that selects some, and spool.directory is not empty.
- * upload.destination may be: the sink checks it.
+ * file is no error. Afterwards node.name is valid (1 to 128 letters, digits, '.', '_', '-', not
+ * beginning with '.'), upload.prefix can be part of an object name, interfaces holds at least one
+ * word that selects something, and spool.directory is not empty. upload.destination may be empty:
+ * the sink checks it.
  */
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * Stages share a configuration, some beyond a reload: each takes a reference and frees it. It goes
- * with the last one. Any thread.
+ * Stages share a configuration, some of them beyond a reload: each takes a reference and frees it,
+ * the last one frees the memory. Any thread.
  */
 const struct conf *conf_ref(const struct conf *conf) __attribute__((warn_unused_result));
 struct conf *conf_free(const struct conf *conf);
@@ -174,13 +174,12 @@ void conf_setup_log(const struct conf *conf);
 bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option);
 /* True if any option of this reload behaviour differs. */
 bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload reload);
-/* Take the old value, origin included, into a new configuration (options that need a restart). */
+/* Keep the old value and its origin (options that need a restart). */
 void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option);
 
 /*
- * Fill err about the value of an option, in front of it where that came from ("FILE:LINE: key",
- * "-s", "$VARIABLE" or just the key): for checks that only the stages can make (a filter that does
- * not compile, an interface that is not there). ERROR_USAGE if the value is from the command line,
+ * Report a bad value, prefixed with its origin ("FILE:LINE: key", "-s", "$VARIABLE" or just the
+ * key): for checks that only the stages can make (a filter that does not compile, say). ERROR_USAGE if the value is from the command line,
  * else ERROR_CONFIG. Returns -1.
  */
 int conf_error(const struct conf *conf, enum conf_option option, struct error *err,

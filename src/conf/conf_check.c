@@ -26,7 +26,7 @@ static int check_node_name(const struct conf *conf, struct error *err)
 			  "'.', '_', '-', not beginning with '.'",
 			  NODE_NAME_MAX, conf->node_name,
 			  conf->source[CONF_node_name] == CONF_SOURCE_DEFAULT
-				  ? " (the host name, as nothing else is given)"
+				  ? " (the host name: node.name is not set)"
 				  : "",
 			  NODE_NAME_MAX);
 }
@@ -41,19 +41,19 @@ static int parse_interfaces(struct conf *conf, struct error *err)
 	return conf_error(conf, CONF_capture_interface, err, "%s", bytes);
 }
 
-/* Less does not take one chunk, with what the spool keeps beside it: nothing would ever be recorded. */
+/* A smaller spool has no room for one chunk and its metadata: nothing would ever be recorded. */
 static int check_spool_size(const struct conf *conf, struct error *err)
 {
 	if (conf->spool_max_size == 0 || conf->spool_max_size >= SPOOL_SIZE_MIN)
 		return 0;
 	return conf_error(conf, CONF_spool_max_size, err,
 			  "'%" PRIu64
-			  "B' does not take one segment; allowed: 0 for no limit, or at "
+			  "B' is too small for one segment; allowed: 0 (no limit), or at "
 			  "least %d MB",
 			  conf->spool_max_size, SPOOL_SIZE_MIN / 1000000);
 }
 
-/* Is each component of a path something else than "", "." and ".."? */
+/* No component of a path may be "", "." or "..". */
 static bool has_good_components(const char *path)
 {
 	for (;; path++) {
@@ -93,7 +93,7 @@ bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reas
 	return true;
 }
 
-/* Without what GCS discourages, and what other systems cannot have in a file name. */
+/* GCS discourages some of these characters; others cannot be in file names on other systems. */
 static int check_prefix(const struct conf *conf, struct error *err)
 {
 	char bytes[256];
@@ -129,7 +129,7 @@ static bool is_proxy_address(const char *text)
 	       port <= UINT16_MAX;
 }
 
-/* The value itself stays unsaid: it may hold a password. libcurl would repeat the whole of it. */
+/* The error never repeats the value, which may hold a password; libcurl's would. */
 static int check_proxy(const struct conf *conf, struct error *err)
 {
 	static const char *const schemes[] = { "http", "https", "socks5", "socks5h" };
@@ -142,8 +142,8 @@ static int check_proxy(const struct conf *conf, struct error *err)
 	if (!*proxy || (is_known && is_proxy_address(separator ? separator + 3 : proxy)))
 		return 0;
 	return conf_error(conf, CONF_upload_proxy, err,
-			  "not the URL of a proxy; allowed: http://HOST:PORT, or https, socks5 or "
-			  "socks5h in place of http");
+			  "not a proxy URL; allowed: http://HOST:PORT, or https, socks5 or "
+			  "socks5h instead of http");
 }
 
 int conf_check(struct conf *conf, struct error *err)

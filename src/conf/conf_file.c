@@ -19,14 +19,14 @@
 #define NUMBER_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ."
 #define WORD_CHARACTERS   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-*_"
 
-/* errno, as something the user has to change. */
+/* errno, as something that the user must change. */
 static int cannot_read(const char *path, struct error *err)
 {
 	cleanup_free char *account = NULL;
 
 	if (errno != EACCES)
 		return error_errno_as(err, ERROR_CONFIG, "configuration file %s", path);
-	/* Root reads it at a start, the account that the program goes on as at a reload. */
+	/* At start root reads it; at a reload, the account that the daemon has changed to. */
 	account = file_account();
 	return error_set(err, ERROR_CONFIG,
 			 "configuration file %s: %s cannot read it: Permission denied; chgrp it to "
@@ -34,10 +34,10 @@ static int cannot_read(const char *path, struct error *err)
 			 path, account);
 }
 
-/* The whole file, NUL-terminated. Returns 1, or 0 if it is missing and need not be there. */
+/* Read the whole file, NUL-terminated. Returns 1, or 0 if it is missing and may be. */
 static int read_whole(const char *path, bool must_exist, char **ret_content, struct error *err)
 {
-	/* Non-blocking: a FIFO must be refused, not waited for. */
+	/* Non-blocking: a FIFO is refused, and must not make us wait for its writer. */
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	cleanup_free char *content = NULL;
 	size_t length = 0;
@@ -68,7 +68,7 @@ static int read_whole(const char *path, bool must_exist, char **ret_content, str
 	return 1;
 }
 
-/* Characters to insert, delete or change to make a into b (Levenshtein); both at most KEY_MAX. */
+/* Levenshtein distance: characters to insert, delete or change; both at most KEY_MAX long. */
 static unsigned count_typos(const char *a, const char *b)
 {
 	unsigned row[KEY_MAX + 1];
@@ -94,7 +94,7 @@ static unsigned count_typos(const char *a, const char *b)
 	return row[length];
 }
 
-/* The known key, or group, nearest to what was written; NULL if none is near. */
+/* The known key or group that is nearest to what was written; NULL if none is near. */
 static const char *nearest(const char *written, bool is_group)
 {
 	unsigned fewest = TYPOS_MAX + 1;
@@ -107,7 +107,7 @@ static const char *nearest(const char *written, bool is_group)
 		const char *candidate = is_group ? row->group : row->key;
 		unsigned typos = count_typos(written, candidate);
 
-		/* An option outside its group is not a typo, but as easily told. */
+		/* The option's name without its group deserves the same hint. */
 		if (!is_group && strcmp(written, row->name) == 0)
 			typos = 0;
 		if (typos < fewest) {
@@ -136,7 +136,7 @@ static int unknown(const config_setting_t *setting, const char *path, const char
 			 written, suggestion);
 }
 
-/* A setting's value as the text that one parser judges; NULL if it is more than one value. */
+/* A setting's value as text, for the parser that all sources share; NULL if it is not a scalar. */
 static char *scalar_text(const config_setting_t *setting)
 {
 	switch (config_setting_type(setting)) {
@@ -155,7 +155,7 @@ static char *scalar_text(const config_setting_t *setting)
 	}
 }
 
-/* An array or list of strings as words joined by commas; NULL if it is none. */
+/* An array or list of strings, joined by commas; NULL if it is something else. */
 static char *list_text(const config_setting_t *setting)
 {
 	cleanup_free char *joined = mem_strdup("");
@@ -184,7 +184,7 @@ static int set_option(struct conf *conf, const config_setting_t *setting, enum c
 	if (!text && is_list)
 		text = list_text(setting);
 	if (!text)
-		return error_set(err, ERROR_CONFIG, "%s: %s: has to be one value%s", place,
+		return error_set(err, ERROR_CONFIG, "%s: %s: must be one value%s", place,
 				 conf_rows[option].key, is_list ? " or a list of strings" : "");
 	return conf_set(conf, option, CONF_SOURCE_FILE, take_ptr(place), text, err);
 }
@@ -217,8 +217,8 @@ static bool is_group_known(const char *name)
 }
 
 /*
- * libconfig would read other files in the middle of this one, and end the process where it cannot (a
- * folder, say): one file has to be enough.
+ * libconfig would include other files, and end the process if it cannot (a directory, say). One file must be
+ * enough.
  */
 static int refuse_includes(const char *path, const char *content, struct error *err)
 {
@@ -230,9 +230,10 @@ static int refuse_includes(const char *path, const char *content, struct error *
 
 		line += strspn(line, " \t");
 		if (strncmp(line, word, sizeof word - 1) == 0)
-			return error_set(err, ERROR_CONFIG,
-					 "%s:%u: @include is not supported; write all in this file",
-					 path, number);
+			return error_set(
+				err, ERROR_CONFIG,
+				"%s:%u: @include is not supported; put everything into this file",
+				path, number);
 		if (!end)
 			return 0;
 		line = end + 1;
@@ -303,9 +304,9 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 		const char *remedy = "";
 
 		if (strcmp(text, "syntax error") == 0)
-			remedy = "; texts stand in double quotes, a ';' ends each value";
+			remedy = "; strings need double quotes, and each value ends with ';'";
 		else if (strncmp(text, "duplicate setting", strlen("duplicate setting")) == 0)
-			remedy = "; each group and each key in it stands once in the file";
+			remedy = "; each group, and each key in it, may appear only once";
 		return error_set(err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config),
 				 text, remedy);
 	}
@@ -317,9 +318,8 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 		if (is_group_known(name) && !config_setting_is_group(group)) {
 			cleanup_free char *place = place_of(group, path);
 
-			return error_set(err, ERROR_CONFIG,
-					 "%s: %s: has to be a group: %s: { ... }", place, name,
-					 name);
+			return error_set(err, ERROR_CONFIG, "%s: %s: must be a group: %s: { ... }",
+					 place, name, name);
 		}
 		if (!is_group_known(name))
 			return unknown(group, path,

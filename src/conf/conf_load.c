@@ -38,7 +38,7 @@ static int set_from_command_line(struct conf *conf, const struct conf_cli *cli, 
 	return 0;
 }
 
-/* The control socket may be in it, and its address has to be absolute. */
+/* The control socket may be in it, and needs an absolute address. */
 static int make_spool_absolute(struct conf *conf, struct error *err)
 {
 	char here[PATH_MAX], *relative = conf->spool_directory;
@@ -52,8 +52,8 @@ static int make_spool_absolute(struct conf *conf, struct error *err)
 	return 0;
 }
 
-/* What is still empty and has an answer that is not a constant of the table. */
-static int set_what_is_missing(struct conf *conf, struct error *err)
+/* Defaults that are not constants of the table, for options that are still empty. */
+static int set_computed_defaults(struct conf *conf, struct error *err)
 {
 	char host[HOST_NAME_MAX + 1];
 
@@ -84,7 +84,7 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 			return -1;
 	if (conf_file_read(conf, cli->file ? cli->file : DEFAULT_CONFIG_FILE, cli->file, err) < 0 ||
 	    set_from_environment(conf, ENVIRONMENT_OVERRIDES_FILE, err) < 0 ||
-	    set_from_command_line(conf, cli, err) < 0 || set_what_is_missing(conf, err) < 0)
+	    set_from_command_line(conf, cli, err) < 0 || set_computed_defaults(conf, err) < 0)
 		return -1;
 	if (conf_check(conf, err) < 0)
 		return -1;

@@ -15,10 +15,10 @@ const void *conf_field_const(const struct conf *conf, enum conf_option option);
  * conf_value: one option's value from and to text, the same for file, environment and command line.
  */
 
-/* Parse text into the row's field, freeing what was there; or -1, the field as before, and why. */
+/* Parse text into the row's field, freeing the old value; or -1 and why, the field unchanged. */
 int conf_value_parse(const struct conf_row *row, const char *text, void *field, struct text *reason)
 	__attribute__((warn_unused_result));
-/* The value as one would type it; parses back to the same. The caller frees. */
+/* The value as the user would type it, which parses back to the same. The caller frees. */
 char *conf_value_format(const struct conf_row *row, const void *field)
 	__attribute__((warn_unused_result));
 void conf_value_copy(const struct conf_row *row, void *to, const void *from);
@@ -27,8 +27,7 @@ bool conf_value_equals(const struct conf_row *row, const void *a, const void *b)
 void conf_value_allowed(const struct conf_row *row, struct text *out);
 
 /*
- * Set an option from text. origin is owned by conf from now on, also on failure: then err is as by
- * conf_error().
+ * Set an option from text. conf takes over origin, even on failure: then err is as by conf_error().
  */
 int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
 	     const char *text, struct error *err) __attribute__((warn_unused_result));
@@ -39,7 +38,7 @@ int conf_set(struct conf *conf, enum conf_option option, enum conf_source source
  */
 int conf_check(struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 
-/* conf_file: set what the file says. A missing file is an error only if it must exist. */
+/* conf_file: set the options of the file. It may be missing unless it must exist. */
 int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
 	__attribute__((warn_unused_result));
 

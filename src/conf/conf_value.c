@@ -17,7 +17,7 @@ static const struct {
 	{ "no", false },  { "on", true },     { "off", false },
 };
 
-/* The word at a position of a CHOICE's "a|b|c", not terminated; NULL behind the last. */
+/* The word at a position of "a|b|c", not terminated; NULL after the last. */
 static const char *choice_word(const struct conf_row *row, unsigned position, size_t *ret_length)
 {
 	const char *word = row->argument;
@@ -87,7 +87,7 @@ static int parse_number(const struct conf_row *row, const char *text, uint64_t *
 	return 0;
 }
 
-/* "5%", or an amount; a plain number is per cent where the unit is 0. */
+/* "5%", or an amount; if the unit is 0, a plain number is a percentage. */
 static int parse_share(const struct conf_row *row, const char *text, struct conf_share *field,
 		       struct text *reason)
 {
@@ -134,11 +134,11 @@ static int parse_choice(const struct conf_row *row, const char *text, unsigned *
 	return refuse(row, text, "not one of the words", reason);
 }
 
-/* The text itself is not repeated: it may be long, or hold a proxy's password. */
+/* The error does not repeat the text: it may be long, or hold a proxy's password. */
 static int parse_text(const struct conf_row *row, const char *text, char **field,
 		      struct text *reason)
 {
-	/* A long filter is laid out in lines; nothing else has a reason to hold a control character. */
+	/* A long filter may span lines; nothing else needs control characters. */
 	const char *blanks = strcmp(row->key, "capture.filter") == 0 ? "\t\r\n" : "";
 
 	if (strlen(text) > CONF_TEXT_MAX) {

@@ -47,7 +47,7 @@ static int parse_word(const char *text, size_t length, struct interface_word *re
 		text_append(reason,
 			    "'%.*s' is not the name of an interface; allowed, joined by commas: "
 			    "names of 1 to %d characters, patterns such as eth*, any, auto, and "
-			    "!NAME or !PATTERN for what to leave out",
+			    "!NAME or !PATTERN to exclude",
 			    length > SHOWN ? SHOWN : (int)length, text, NAME_MAX_BYTES);
 		return -1;
 	}
@@ -61,7 +61,7 @@ static int add_word(struct interface_words *words, const struct interface_word *
 	for (unsigned i = 0; i < words->count; i++)
 		if (words->list[i].is_excluded == word->is_excluded &&
 		    strcmp(words->list[i].text, word->text) == 0) {
-			text_append(reason, "'%s%s' is there twice", word->is_excluded ? "!" : "",
+			text_append(reason, "'%s%s' appears twice", word->is_excluded ? "!" : "",
 				    word->text);
 			return -1;
 		}
@@ -100,15 +100,12 @@ static int check_together(const struct interface_words *words, const char *text,
 		left += is_left(words, &words->list[i]);
 	}
 	if (words->has_any && words->count > 1)
-		text_append(reason, "'any' is all interfaces at once, and goes with no other word; "
-				    "'*,!lo' is each by itself, without lo");
+		text_append(reason, "'any' captures all interfaces as one, and cannot be combined; "
+				    "'*,!lo' captures each separately, except lo");
 	else if (included == 0)
-		text_append(reason,
-			    "nothing but exclusions; say first what they are taken from: '*,%s'",
-			    text);
+		text_append(reason, "only exclusions; say what they exclude from: '*,%s'", text);
 	else if (left == 0)
-		text_append(reason, "'%.200s' leaves no interface: all of them are excluded again",
-			    text);
+		text_append(reason, "'%.200s' selects no interface: all of it is excluded", text);
 	else
 		return 0;
 	return -1;

@@ -13,7 +13,7 @@
 /* A batch of a dump is 32 KiB at most (kernel: netlink_dump()). */
 #define READ_BYTES    ((size_t)64 * 1024)
 #define RECEIVE_BYTES (1 << 20) /* a burst of some hundred interfaces; the kernel may allow less */
-#define DUMPS_MAX     8 /* in a row: while interfaces keep coming, others wait for main, too */
+#define DUMPS_MAX     8 /* in a row: main has other work, even while interfaces keep appearing */
 
 struct links {
 	struct mnl_socket *socket;
@@ -21,13 +21,13 @@ struct links {
 	size_t count, capacity;
 	struct links_changes changes; /* since the last links_read() */
 	bool is_dumping, is_dump_wanted;
-	bool has_routes; /* we are told about routes, too */
+	bool has_routes; /* subscribed to routes, too */
 	char buffer[READ_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
 /* The table ----------------------------------------------------------------------------------- */
 
-/* Where the link of this index is, or would be. */
+/* The place of the link with this index, or where it would be inserted. */
 static size_t place_of(const struct links *links, unsigned index)
 {
 	size_t low = 0, high = links->count;
@@ -105,7 +105,7 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 	};
 	size_t place = place_of(links, link.index);
 
-	/* Bridges tell about their ports in the same words, for a family of their own. */
+	/* Bridges report their ports by the same messages, with a family of their own. */
 	if (what->ifi_family != AF_UNSPEC)
 		return;
 	if (message->nlmsg_type == RTM_DELLINK) {
@@ -139,12 +139,12 @@ static int ask_for_all(struct links *links, struct error *err)
 		return error_errno(err, "netlink: ask for the interfaces");
 	links->is_dumping = true;
 	links->is_dump_wanted = false;
-	/* What else was lost is not known. */
+	/* Anything may have changed meanwhile. */
 	links->changes.has_links = links->changes.has_route = true;
 	return 0;
 }
 
-/* The kernel has told all, if nothing came in between: what it did not name is gone. */
+/* Unless the dump was interrupted, it was complete: a link that it did not list is gone. */
 static void end_dump(struct links *links)
 {
 	links->is_dumping = false;
@@ -159,7 +159,7 @@ static int on_message(struct links *links, const struct nlmsghdr *message, struc
 {
 	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
 
-	if (message->nlmsg_flags & NLM_F_DUMP_INTR) /* the table changed while it was told */
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR) /* the table changed during the dump */
 		links->is_dump_wanted = true;
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
@@ -177,7 +177,7 @@ static int on_message(struct links *links, const struct nlmsghdr *message, struc
 		links->is_dumping = false;
 		links->is_dump_wanted = true;
 		if (mnl_nlmsg_get_payload_len(message) < sizeof *answer)
-			return error_set(err, ERROR_FATAL, "netlink: an answer is cut");
+			return error_set(err, ERROR_FATAL, "netlink: truncated answer");
 		errno = -answer->error;
 		return error_errno(err, "netlink: read the interfaces");
 	default:
@@ -185,7 +185,7 @@ static int on_message(struct links *links, const struct nlmsghdr *message, struc
 	}
 }
 
-/* One batch. Returns 0, or -1 with errno EAGAIN when there is none. */
+/* Read one batch. Returns 0, or -1; with EAGAIN there is none. */
 static int read_batch(struct links *links, struct error *err)
 {
 	ssize_t received = mnl_socket_recvfrom(links->socket, links->buffer, sizeof links->buffer);
@@ -238,11 +238,11 @@ int links_open(struct links **ret_links, struct error *err)
 		error_errno(err, "netlink: open a socket");
 		goto failed;
 	}
-	/* Less room than wanted is no error: then the table is read again more often. */
+	/* With a smaller buffer the table is merely read again more often. */
 	(void)setsockopt(links_fd(links), SOL_SOCKET, SO_RCVBUF, &receive_bytes,
 			 sizeof receive_bytes);
 	links->is_dump_wanted = true;
-	if (links_read(links, &changes, err) < 0) /* the kernel answers while we read */
+	if (links_read(links, &changes, err) < 0) /* the answer to the dump is there at once */
 		goto failed;
 	*ret_links = links;
 	return 0;

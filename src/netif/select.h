@@ -11,7 +11,7 @@
 #include "conf/interface_words.h"
 #include "netif/links.h"
 
-/* The links as they are now, and what "auto" stands for among them ("" if for nothing). */
+/* The current links, and the one that "auto" selects; "" if none. */
 struct interfaces_view {
 	const struct links *links;
 	char auto_name[IF_NAMESIZE];
@@ -19,12 +19,12 @@ struct interfaces_view {
 
 /* Is this very name, or "any", one of the words? */
 bool interfaces_have(const struct interface_words *words, const char *name);
-/* Is an interface of this name to be recorded? auto_name: what "auto" stands for, "" if for nothing. */
+/* Is an interface with this name to be recorded? auto_name is the one that "auto" selects, or "". */
 bool interfaces_want(const struct interface_words *words, const char *name, const char *auto_name);
 
 /*
- * What "auto" stands for: the interface of the default route (route_name, "" if there is none); without
- * one, that of before (its index; 0: none) as long as it is there; else the first that is up. NULL: none.
+ * The link that "auto" selects: that of the default route (route_name, or ""); without such a route the one
+ * selected before (its index, or 0) while it exists; else the first that is up and no loopback; or NULL.
  */
 const struct link *interfaces_auto(const struct link *links, size_t count, const char *route_name,
 				   unsigned before);

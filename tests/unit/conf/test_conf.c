@@ -17,14 +17,14 @@
 	"beginning with '.'"
 #define INTERFACE_REFUSED                                                                            \
 	" is not the name of an interface; allowed, joined by commas: names of 1 to 15 characters, " \
-	"patterns such as eth*, any, auto, and !NAME or !PATTERN for what to leave out"
-#define NOTHING_LEFT      " leaves no interface: all of them are excluded again"
+	"patterns such as eth*, any, auto, and !NAME or !PATTERN to exclude"
+#define NOTHING_LEFT      " selects no interface: all of it is excluded"
 #define COMPONENT_REFUSED " has an empty, '.' or '..' component, or a slash at an end"
 #define BYTE_REFUSED \
 	" cannot be in an object name; allowed: printable ASCII without # [ ] * ? : \" < > | \\"
-#define PROXY_REFUSED                                                                        \
-	"not the URL of a proxy; allowed: http://HOST:PORT, or https, socks5 or socks5h in " \
-	"place of http"
+#define PROXY_REFUSED                                                              \
+	"not a proxy URL; allowed: http://HOST:PORT, or https, socks5 or socks5h " \
+	"instead of http"
 #define NUMBER_REFUSED \
 	" is too large for a number; allowed: at most 2147483647, or a text such as \"5GiB\""
 #define SUFFIXES ", or with a suffix: B, k, M, G, KiB, MiB, GiB"
@@ -250,7 +250,7 @@ static void test_bad_flag_values(void **state)
 		{ "-i lo,!eth[!]", "-i: '!eth[!]'" INTERFACE_REFUSED },
 		{ "-i eth[0][1", "-i: 'eth[0][1'" INTERFACE_REFUSED },
 		{ "--spool-max-size 999999B",
-		  "--spool-max-size: '999999B' does not take one segment; allowed: 0 for no limit, or "
+		  "--spool-max-size: '999999B' is too small for one segment; allowed: 0 (no limit), or "
 		  "at least 1 MB" },
 		{ "--spool-min-free 5XB",
 		  "--spool-min-free: '5XB' is not a size; allowed: 0% to 90%, "
@@ -270,17 +270,17 @@ static void test_bad_flag_values(void **state)
 		{ "-i a,,b", "-i: ''" INTERFACE_REFUSED },
 		{ "-i 1234567890123456", "-i: '1234567890123456'" INTERFACE_REFUSED },
 		{ "-i a/b", "-i: 'a/b'" INTERFACE_REFUSED },
-		{ "-i a -i b,a", "-i: 'a' is there twice" },
+		{ "-i a -i b,a", "-i: 'a' appears twice" },
 		{ "-i a:b", "-i: 'a:b'" INTERFACE_REFUSED },
 		{ "-i a,!", "-i: '!'" INTERFACE_REFUSED },
 		{ "-i a,!!b", "-i: '!!b'" INTERFACE_REFUSED },
 		{ "-i *,!auto", "-i: '!auto'" INTERFACE_REFUSED },
-		{ "-i a,!b,!b", "-i: '!b' is there twice" },
+		{ "-i a,!b,!b", "-i: '!b' appears twice" },
 		{ "-i !lo,!veth*",
-		  "-i: nothing but exclusions; say first what they are taken from: '*,!lo,!veth*'" },
+		  "-i: only exclusions; say what they exclude from: '*,!lo,!veth*'" },
 		{ "-i any -i a",
-		  "-i: 'any' is all interfaces at once, and goes with no other word; "
-		  "'*,!lo' is each by itself, without lo" },
+		  "-i: 'any' captures all interfaces as one, and cannot be combined; "
+		  "'*,!lo' captures each separately, except lo" },
 		{ "-i 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,"
 		  "30,31,32,33",
 		  "-i: more than 32 interfaces" },
@@ -375,12 +375,11 @@ static void test_bad_files(void **state)
 		  "conf:1: capture.snaplen: '1.5' is not a number; allowed: 0 to 262144" },
 		{ "capture: { snaplen = true; };",
 		  "conf:1: capture.snaplen: 'true' is not a number; allowed: 0 to 262144" },
-		{ "capture: { snaplen = [ 1 ]; };",
-		  "conf:1: capture.snaplen: has to be one value" },
+		{ "capture: { snaplen = [ 1 ]; };", "conf:1: capture.snaplen: must be one value" },
 		{ "capture: { snaplen: { a = 1; }; };",
-		  "conf:1: capture.snaplen: has to be one value" },
+		  "conf:1: capture.snaplen: must be one value" },
 		{ "capture: { interface = [ 1 ]; };",
-		  "conf:1: capture.interface: has to be one value or a list of strings" },
+		  "conf:1: capture.interface: must be one value or a list of strings" },
 		{ "capture: { interface = [ ]; };",
 		  "conf:1: capture.interface: ''" INTERFACE_REFUSED },
 		{ "capture:\n{\n\tsnaplan = 1;\n};\n",
@@ -397,18 +396,18 @@ static void test_bad_files(void **state)
 		{ "xyzzy = 1;", "conf:1: unknown key 'xyzzy'" },
 		{ "\n\nuplaod: { };", "conf:3: unknown group 'uplaod'; did you mean 'upload'?" },
 		{ "xyzzy: { };", "conf:1: unknown group 'xyzzy'" },
-		{ "upload = 1;", "conf:1: upload: has to be a group: upload: { ... }" },
-		{ "upload = ( );", "conf:1: upload: has to be a group: upload: { ... }" },
+		{ "upload = 1;", "conf:1: upload: must be a group: upload: { ... }" },
+		{ "upload = ( );", "conf:1: upload: must be a group: upload: { ... }" },
 		{ "log: { level = \"info\"; };\nlog: { };\n",
-		  "conf:2: duplicate setting name; each group and each key in it stands once "
-		  "in the file" },
+		  "conf:2: duplicate setting name; each group, and each key in it, may appear only "
+		  "once" },
 		{ "log: { level = \"info\";\n level = \"info\"; };",
-		  "conf:2: duplicate setting name; each group and each key in it stands once "
-		  "in the file" },
+		  "conf:2: duplicate setting name; each group, and each key in it, may appear only "
+		  "once" },
 		{ "log:\n{\n\tlevel = ;\n};\n",
-		  "conf:3: syntax error; texts stand in double quotes, a ';' ends each value" },
+		  "conf:3: syntax error; strings need double quotes, and each value ends with ';'" },
 		{ "log: {",
-		  "conf:1: syntax error; texts stand in double quotes, a ';' ends each value" },
+		  "conf:1: syntax error; strings need double quotes, and each value ends with ';'" },
 		{ "node: { name = \"a b\"; };", "conf:1: node.name: 'a b'" NODE_REFUSED },
 		{ "upload: { proxy = \"ftp://user:hush@h:1\"; };",
 		  "conf:1: upload.proxy: " PROXY_REFUSED },
@@ -425,7 +424,8 @@ static void test_bad_files(void **state)
 /* libconfig ends the process where an included file cannot be read. */
 static void test_includes_are_refused(void **state)
 {
-	static const char refused[] = "conf:2: @include is not supported; write all in this file";
+	static const char refused[] =
+		"conf:2: @include is not supported; put everything into this file";
 
 	fixture_bad(*state, "\n@include \"/etc\"\n", "", ERROR_CONFIG, refused);
 	fixture_bad(*state, "log: {\n \t@include \"x\"\n};\n", "", ERROR_CONFIG, refused);
