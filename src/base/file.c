@@ -131,7 +131,8 @@ int file_replace_secret(int folder_fd, const char *name, const void *bytes, size
 int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_text,
 		   size_t *ret_length, struct error *err)
 {
-	cleanup_close int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_close int fd = openat(folder_fd, path,
+				      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	cleanup_free char *text = NULL;
 	struct stat st;
 	ssize_t length;

@@ -2,6 +2,7 @@
 /* The options: rows, values, errors about them. How a configuration is made is in conf_load.c. */
 #include "conf/conf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -137,10 +138,16 @@ struct conf *conf_free(const struct conf *shared)
 	return NULL;
 }
 
+static char *format_option(const struct conf *conf, enum conf_option option)
+{
+	return conf_value_format(&conf_rows[option], conf_field_const(conf, option));
+}
+
 bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option)
 {
-	return !conf_value_equals(&conf_rows[option], conf_field_const(a, option),
-				  conf_field_const(b, option));
+	cleanup_free char *text_a = format_option(a, option), *text_b = format_option(b, option);
+
+	return strcmp(text_a, text_b) != 0;
 }
 
 bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload reload)
@@ -153,11 +160,13 @@ bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload
 
 void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option)
 {
-	conf_value_copy(&conf_rows[option], conf_field(conf, option),
-			conf_field_const(old, option));
+	cleanup_free char *text = format_option(old, option);
+	struct error err;
+	int result = conf_set(conf, option, old->source[option], mem_strdup(old->origin[option]),
+			      text, &err);
+
+	assert(result == 0); /* it was parsed from such a text */
+	(void)result;
 	if (option == CONF_capture_interface)
 		conf->interfaces = old->interfaces;
-	free(conf->origin[option]);
-	conf->origin[option] = mem_strdup(old->origin[option]);
-	conf->source[option] = old->source[option];
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <libconfig.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "conf/conf_private.h"
@@ -19,13 +18,13 @@
 #define NUMBER_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ."
 #define WORD_CHARACTERS   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-*_"
 
-/* errno, as something that the user must change. */
-static int cannot_read(const char *path, struct error *err)
+/* What the user must change for the file to be read. */
+static int cannot_read(const char *path, const struct error *reason, struct error *err)
 {
 	cleanup_free char *account = NULL;
 
-	if (errno != EACCES)
-		return error_errno_as(err, ERROR_CONFIG, "configuration file %s", path);
+	if (reason->errnum != EACCES)
+		return error_set(err, ERROR_CONFIG, "configuration file %s", reason->message);
 	/* At start root reads it; at a reload, the account that the daemon has changed to. */
 	account = file_account();
 	return error_set(err, ERROR_CONFIG,
@@ -37,33 +36,14 @@ static int cannot_read(const char *path, struct error *err)
 /* Read the whole file, NUL-terminated. Returns 1, or 0 if it is missing and may be. */
 static int read_whole(const char *path, bool must_exist, char **ret_content, struct error *err)
 {
-	/* Non-blocking: a FIFO is refused, and must not make us wait for its writer. */
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	cleanup_free char *content = NULL;
-	size_t length = 0;
-	struct stat st;
-	ssize_t count;
+	struct error reason;
+	size_t length;
 
-	if (fd < 0 && errno == ENOENT && !must_exist)
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return cannot_read(path, err);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERROR_CONFIG, "configuration file %s: not a regular file",
-				 path);
-	content = mem_alloc(FILE_MAX_BYTES + 1);
-	do {
-		count = read(fd, content + length, FILE_MAX_BYTES + 1 - length);
-		if (count < 0 && errno != EINTR)
-			return cannot_read(path, err);
-		length += count > 0 ? (size_t)count : 0;
-	} while (count != 0 && length <= FILE_MAX_BYTES);
-	if (length > FILE_MAX_BYTES)
-		return error_set(err, ERROR_CONFIG, "configuration file %s: larger than %d bytes",
-				 path, FILE_MAX_BYTES);
+	if (file_read_text(AT_FDCWD, path, FILE_MAX_BYTES, &content, &length, &reason) < 0)
+		return reason.errnum == ENOENT && !must_exist ? 0 : cannot_read(path, &reason, err);
 	if (memchr(content, '\0', length))
 		return error_set(err, ERROR_CONFIG, "configuration file %s: not a text file", path);
-	content[length] = '\0';
 	*ret_content = take_ptr(content);
 	return 1;
 }

@@ -21,8 +21,6 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *field, 
 /* The value as the user would type it, which parses back to the same. The caller frees. */
 char *conf_value_format(const struct conf_row *row, const void *field)
 	__attribute__((warn_unused_result));
-void conf_value_copy(const struct conf_row *row, void *to, const void *from);
-bool conf_value_equals(const struct conf_row *row, const void *a, const void *b);
 /* "0 to 262144", "both, in, out"; nothing for types that allow any text. */
 void conf_value_allowed(const struct conf_row *row, struct text *out);
 
