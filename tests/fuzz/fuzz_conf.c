@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	for (int i = 0; i < CONF_OPTION_COUNT; i++)
 		fuzz_require(conf->origin[i]);
+	fuzz_require(conf->interfaces.count > 0);
 	conf_docs_print(null, conf);
 	return 0;
 }
