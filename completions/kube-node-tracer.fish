@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Made by conf-docs from src/conf/options.def.
+# Made from the tables of options and commands by `make docs`.
 
 complete -c kube-node-tracer -f
 complete -c kube-node-tracer -s b -l upload-destination -x -d 'Where finished segments go: a Google Cloud Storage bucket by its name or as gs://BUCKET[/PREFIX], or a folder as file:///DIR, which has to exist: it may be a share that is not mounted yet'

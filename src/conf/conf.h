@@ -194,13 +194,6 @@ bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reas
 /* "status, rotate, …": the words that are commands as the first word. */
 void conf_cli_append_commands(struct text *out);
 
-/* conf_docs: the table as text for people. All write to out. */
+/* conf_docs: the table as text for people. */
 void conf_docs_help(FILE *out);                           /* --help; fits 80 columns */
 void conf_docs_print(FILE *out, const struct conf *conf); /* --print-config */
-void conf_docs_sample(FILE *out);                         /* etc/kube-node-tracer.conf */
-void conf_docs_man_options(FILE *out);                    /* mdoc list for kube-node-tracer(8) */
-void conf_docs_man_commands(FILE *out);                   /* its list of commands */
-void conf_docs_man_keys(FILE *out);        /* mdoc list for kube-node-tracer.conf(5) */
-void conf_docs_completion_bash(FILE *out); /* completions/kube-node-tracer */
-void conf_docs_completion_fish(FILE *out); /* completions/kube-node-tracer.fish */
-void conf_docs_completion_zsh(FILE *out);  /* completions/_kube-node-tracer */

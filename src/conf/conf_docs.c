@@ -8,7 +8,8 @@
 #define TEXT_WIDTH  68 /* leaves room for an indent of ten */
 #define HELP_INDENT "          "
 
-void conf_docs_wrap(FILE *out, const char *prefix, size_t width, const char *text)
+/* Words of text in lines of at most width columns, each behind prefix. */
+static void write_wrapped(FILE *out, const char *prefix, size_t width, const char *text)
 {
 	size_t column = 0;
 
@@ -27,8 +28,8 @@ void conf_docs_wrap(FILE *out, const char *prefix, size_t width, const char *tex
 	fputc('\n', out);
 }
 
-/* CHOICE is left out: its words are shown as the argument. */
-void conf_docs_limits(const struct conf_row *row, struct text *out)
+/* "Default: 96. Allowed: 0 to 262144.", as in tools/docs/tables.py. A CHOICE shows its words as the argument. */
+static void append_limits(const struct conf_row *row, struct text *out)
 {
 	if (*row->default_text)
 		text_append(out, "Default: %s.", row->default_text);
@@ -66,8 +67,8 @@ static void write_description(FILE *out, const char *prefix, const struct conf_r
 	struct text text = text_over(bytes, sizeof bytes);
 
 	text_append(&text, "%s ", row->help);
-	conf_docs_limits(row, &text);
-	conf_docs_wrap(out, prefix, TEXT_WIDTH, bytes);
+	append_limits(row, &text);
+	write_wrapped(out, prefix, TEXT_WIDTH, bytes);
 }
 
 void conf_docs_help(FILE *out)
@@ -77,11 +78,11 @@ void conf_docs_help(FILE *out)
 	fprintf(out, "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FILTER...]\n"
 		     "       kube-node-tracer COMMAND [FLAG...]\n"
 		     "Record a node's packets all the time and move them to a bucket.\n\n");
-	conf_docs_wrap(out, "", COLUMNS,
-		       "Every option is also a key of the configuration file: --group-name is the "
-		       "key name of the group. A flag wins over the environment, that over the "
-		       "file, that over the default. Sizes take the suffixes B, k, M, G, KiB, MiB "
-		       "and GiB.");
+	write_wrapped(out, "", COLUMNS,
+		      "Every option is also a key of the configuration file: --group-name is the "
+		      "key name of the group. A flag wins over the environment, that over the "
+		      "file, that over the default. Sizes take the suffixes B, k, M, G, KiB, MiB "
+		      "and GiB.");
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
 		const struct conf_row *row = &conf_rows[i];
 
@@ -95,7 +96,7 @@ void conf_docs_help(FILE *out)
 	fprintf(out, "\ncommands (the first word; for a recorder with the same configuration):\n");
 	for (unsigned i = 0; i < CONF_CLI_COMMAND_COUNT; i++) {
 		fprintf(out, "  %s\n", conf_cli_commands[i].word);
-		conf_docs_wrap(out, HELP_INDENT, TEXT_WIDTH, conf_cli_commands[i].help);
+		write_wrapped(out, HELP_INDENT, TEXT_WIDTH, conf_cli_commands[i].help);
 	}
 	fprintf(out, "\nother:\n");
 	for (unsigned i = 0; i < CONF_CLI_FLAG_COUNT; i++) {
@@ -103,7 +104,7 @@ void conf_docs_help(FILE *out)
 
 		fprintf(out, "  ");
 		write_flags(out, row->letter, "    ", row->flag, row->argument);
-		conf_docs_wrap(out, HELP_INDENT, TEXT_WIDTH, row->help);
+		write_wrapped(out, HELP_INDENT, TEXT_WIDTH, row->help);
 	}
 	/* An unusual build's paths may not fit: --print-config tells them, too. */
 	if (strlen(DEFAULT_CONFIG_FILE) + 2 <= COLUMNS &&
@@ -187,40 +188,6 @@ void conf_docs_print(FILE *out, const struct conf *conf)
 		write_value(out, row, text);
 		fprintf(out, ";  # ");
 		write_comment(out, conf->origin[i]);
-		if (ends_group(i))
-			fprintf(out, "};\n");
-	}
-}
-
-void conf_docs_sample(FILE *out)
-{
-	char flag[CONF_FLAG_MAX];
-
-	fprintf(out,
-		"# SPDX-License-Identifier: Apache-2.0\n"
-		"#\n"
-		"# Configuration of kube-node-tracer(8); see kube-node-tracer.conf(5).\n"
-		"#\n"
-		"# Only upload.destination has to be set. Every other option stands here at its\n"
-		"# default, commented out: remove the # in front of a name to change its value.\n"
-		"# Check with: kube-node-tracer --check-config\n"
-		"# Take over with: systemctl reload kube-node-tracer\n");
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
-		const struct conf_row *row = &conf_rows[i];
-
-		if (begins_group(i))
-			fprintf(out, "\n%s:\n{\n", row->group);
-		else
-			fputc('\n', out);
-		write_description(out, "\t# ", row);
-		conf_flag(row, flag);
-		fprintf(out, "\t# Flag: ");
-		write_flags(out, row->letter, "", flag, row->argument);
-		fprintf(out, "\t#%s = ", row->name);
-		/* What has no default that works is shown by an example. */
-		write_value(out, row,
-			    i == CONF_upload_destination ? "my-bucket" : row->default_text);
-		fprintf(out, ";\n");
 		if (ends_group(i))
 			fprintf(out, "};\n");
 	}

@@ -59,12 +59,3 @@ struct conf_cli_command {
 };
 #define CONF_CLI_COMMAND_COUNT 6
 extern const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT];
-
-/*
- * conf_docs: text for people in lines.
- */
-
-/* Words of text in lines of at most width columns, each behind prefix. */
-void conf_docs_wrap(FILE *out, const char *prefix, size_t width, const char *text);
-/* "Default: 96. Allowed: 0 to 262144."; nothing where the help sentence says it all. */
-void conf_docs_limits(const struct conf_row *row, struct text *out);

@@ -578,16 +578,3 @@ const char *metrics_content_type(enum metrics_format format)
 		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 		       : "text/plain; version=0.0.4; charset=utf-8";
 }
-
-void metrics_each(void (*visit)(void *context, const char *name, const char *labels,
-				const char *help),
-		  void *context)
-{
-	for (size_t i = 0; i < METRIC_COUNT; i++) {
-		char name[128];
-
-		(void)snprintf(name, sizeof name, PREFIX "%s%s", metrics[i].name,
-			       suffix_of(metrics[i].type));
-		visit(context, name, metrics[i].labels, metrics[i].help);
-	}
-}

@@ -18,8 +18,3 @@ void metrics_write(FILE *out, enum metrics_format format, const struct status_sn
 /* Which one a client that sends this Accept header wants; NULL: none was sent. */
 enum metrics_format metrics_negotiate(const char *accept);
 const char *metrics_content_type(enum metrics_format format);
-
-/* For the manual: each one with its whole name, its labels ("interface, reason" or "") and what it is. */
-void metrics_each(void (*visit)(void *context, const char *name, const char *labels,
-				const char *help),
-		  void *context);

@@ -15,8 +15,7 @@ BANNED = """
     strcpy strdupa strncat strncpy strtok system tmpnam tempnam usleep vfork vsprintf wait3
 """.split()
 EXITS = ["exit", "_exit", "_Exit", "quick_exit"]
-# The two programs' own files.
-MAIN = ("src/main.c", "src/docs_main.c")
+MAIN = ("src/main.c",)
 # $JOURNAL_STREAM is the log's own, below the configuration.
 ENVIRONMENT = ("src/conf/environment.c", "src/base/log.c")
 

@@ -5,9 +5,13 @@
 import difflib
 import os
 import re
-import shlex
+import sys
 
 import lint
+
+sys.path.append(str(lint.SOURCE / "tools/docs"))
+import generate  # noqa: E402
+import tables  # noqa: E402
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "NODE_NAME": "lint-node", "LC_ALL": "C"}
 ENVIRONMENT.update((key, value) for key, value in os.environ.items() if key.endswith("SAN_OPTIONS"))
@@ -17,39 +21,13 @@ def program(*arguments):
     return lint.run(lint.PROGRAM, *arguments, env=ENVIRONMENT)
 
 
-def as_packaged(text):
-    """With this build's folders replaced by those of the packages."""
-    for variable, packaged in (("sysconfdir", "/etc"), ("localstatedir", "/var")):
-        if os.environ.get(variable):
-            text = text.replace(os.environ[variable], packaged)
-    return text
-
-
-def differences(committed, arguments):
-    """What differs between a committed file and what the table makes of it now."""
-    result = lint.run(lint.BUILD / "conf-docs", *arguments)
-    if result.returncode:
-        return [f"conf-docs {arguments}: {result.stderr or result.returncode}"]
-    path = lint.SOURCE / committed
-    if not path.is_file():
-        return [f"{committed} is missing"]
-    now = as_packaged(result.stdout).splitlines()
-    then = path.read_text().splitlines()
-    changed = list(difflib.unified_diff(then, now, committed, "made from the tables",
-                                        lineterm="", n=0))
-    return changed and [f"stale; make anew: build/conf-docs {shlex.join(map(str, arguments))}"] + changed
-
-
 def check_in_step(tap):
-    tap.point(differences("etc/kube-node-tracer.conf", ["sample"]), "the sample file is in step")
-    for path, section in (("completions/kube-node-tracer", "bash"),
-                          ("completions/_kube-node-tracer", "zsh"),
-                          ("completions/kube-node-tracer.fish", "fish"),
-                          ("systemd/kube-node-tracer.catalog", "catalog")):
-        tap.point(differences(path, [section]), f"{path} is in step")
-    for page in ("man/kube-node-tracer.8", "man/kube-node-tracer.conf.5",
-                 "man/kube-node-tracer-metrics.7"):
-        tap.point(differences(page, ["man", lint.SOURCE / page]), f"{page} is in step")
+    for path, make in generate.DOCUMENTS.items():
+        committed = lint.SOURCE / path
+        then = committed.read_text().splitlines() if committed.is_file() else []
+        changed = list(difflib.unified_diff(then, make().splitlines(), path, "made from the tables",
+                                            lineterm="", n=0))
+        tap.point(changed and ["stale: run make docs", *changed], f"{path} is in step")
 
 
 def check_help(tap):
@@ -63,6 +41,9 @@ def check_help(tap):
     tap.point([] if program("-h").stdout == long.stdout else ["differs"], "-h is --help")
     tap.point([option.flag for option in lint.options()
                if not re.search(rf"{option.flag}\b", long.stdout)], "--help tells every option")
+    words = " ".join(long.stdout.split())
+    tap.point([option.flag for option in tables.options() if option.limits() not in words],
+              "--help and the documents state the same defaults and ranges")
     unknown = program("--no-such-flag")
     complaints = [f"exit status {unknown.returncode}"] if unknown.returncode != 64 else []
     complaints += ["nothing on standard error"] if "no-such-flag" not in unknown.stderr else []
