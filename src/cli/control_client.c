@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "conf/environment.h"
 #include "spool/spool.h"
 #include "cli/complaint.h"
 #include "status/listener.h"
@@ -36,7 +35,7 @@ enum {
 /* One recorder, found. */
 struct peer {
 	struct listener_address address;
-	char path[CONTROL_PATH_MAX];
+	char path[LISTENER_CONTROL_PATH_MAX];
 	const char *spool; /* its folder; borrowed */
 	struct complaint *complaint;
 };
@@ -53,14 +52,6 @@ static void answer_done(struct answer *answer)
 	answer->text = NULL;
 }
 #define cleanup_answer cleanup(answer_done)
-
-void control_path(const struct conf *conf, char out[CONTROL_PATH_MAX])
-{
-	cleanup_free char *runtime = environment_copy(ENVIRONMENT_RUNTIME_DIRECTORY);
-
-	(void)snprintf(out, CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
-		       runtime ? runtime : conf->spool_directory);
-}
 
 static void sleep_ms(unsigned ms)
 {

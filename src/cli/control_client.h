@@ -12,10 +12,3 @@
  * status of the process.
  */
 int client_run(const struct conf_cli *cli, const struct conf *conf);
-
-/*
- * Where the control socket of this configuration's recorder is: in the folder that systemd made for it
- * ($RUNTIME_DIRECTORY), else in the spool. For the recorder itself.
- */
-#define CONTROL_PATH_MAX 4096
-void control_path(const struct conf *conf, char out[CONTROL_PATH_MAX]);

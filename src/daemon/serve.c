@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/control_client.h"
 #include "daemon/daemon_state.h"
+#include "status/listener.h"
 
 #define RETRY_MS UINT64_C(10000)
 
@@ -22,10 +22,10 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *con
 /* Without it there are no commands; never a reason not to record. */
 static void open_control(struct daemon *daemon)
 {
-	char path[CONTROL_PATH_MAX];
+	char path[LISTENER_CONTROL_PATH_MAX];
 	struct error err;
 
-	control_path(daemon->conf, path);
+	listener_control_path(daemon->conf, path);
 	if (server_open_control(daemon->server, path, &err) < 0)
 		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
 }

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
-#include "cli/control_client.h"
 
 #define SYSTEM_TABLE     "/proc/net/dev"
 #define SYSTEM_TABLE_MAX ((size_t)1 << 20)

@@ -4,11 +4,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "conf/environment.h"
+#include "spool/spool.h"
 
 #define BACKLOG 16
 
@@ -134,4 +137,12 @@ int listener_open(const struct listener_address *address, struct error *err)
 	if (listen(fd, BACKLOG) < 0)
 		return error_errno(err, "listen");
 	return take_fd(&fd);
+}
+
+void listener_control_path(const struct conf *conf, char out[LISTENER_CONTROL_PATH_MAX])
+{
+	cleanup_free char *runtime = environment_copy(ENVIRONMENT_RUNTIME_DIRECTORY);
+
+	(void)snprintf(out, LISTENER_CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
+		       runtime ? runtime : conf->spool_directory);
 }

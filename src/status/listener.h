@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/error.h"
+#include "conf/conf.h"
 
 struct listener_address {
 	union {
@@ -38,3 +39,9 @@ const char *listener_path(const struct listener_address *address);
 #define LISTENER_MODE 0660
 int listener_open(const struct listener_address *address, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Where the daemon of this configuration has its control socket: in the folder that systemd made for it
+ * ($RUNTIME_DIRECTORY), else in the spool.
+ */
+#define LISTENER_CONTROL_PATH_MAX 4096
+void listener_control_path(const struct conf *conf, char out[LISTENER_CONTROL_PATH_MAX]);
