@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The commands: they ask a running recorder over its control socket, and print what it says. Always an
- * answer within a second or a few, also when there is no recorder, or one that is busy.
+ * The commands that ask the running daemon, over its control socket, and print what it answers. If there is no
+ * answer within a second or a few, they report why and what to do about it: to people on standard error; with
+ * --json, as {"error":"…"} on standard output. They never start, stop or wait for a daemon.
  */
 
-#include "conf/conf.h"
+#include "cli/command_line.h"
 
-/*
- * Do what cli->action, a command, says. conf is NULL where there is none that can be used. Returns the exit
- * status of the process.
- */
-int client_run(const struct conf_cli *cli, const struct conf *conf);
+/* All return the exit status: 0; 1 for a refusal; EX_UNAVAILABLE, EX_NOPERM or EX_CONFIG where nobody answers. */
+int client_status(struct command_line *line);
+int client_rotate(struct command_line *line);
+int client_reload(struct command_line *line);
+int client_flush(struct command_line *line);
+int client_healthz(struct command_line *line);
+int client_readyz(struct command_line *line);

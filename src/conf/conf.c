@@ -138,14 +138,14 @@ struct conf *conf_free(const struct conf *shared)
 	return NULL;
 }
 
-static char *format_option(const struct conf *conf, enum conf_option option)
+char *conf_format(const struct conf *conf, enum conf_option option)
 {
 	return conf_value_format(&conf_rows[option], conf_field_const(conf, option));
 }
 
 bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option)
 {
-	cleanup_free char *text_a = format_option(a, option), *text_b = format_option(b, option);
+	cleanup_free char *text_a = conf_format(a, option), *text_b = conf_format(b, option);
 
 	return strcmp(text_a, text_b) != 0;
 }
@@ -160,7 +160,7 @@ bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload
 
 void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option)
 {
-	cleanup_free char *text = format_option(old, option);
+	cleanup_free char *text = conf_format(old, option);
 	struct error err;
 	int result = conf_set(conf, option, old->source[option], mem_strdup(old->origin[option]),
 			      text, &err);

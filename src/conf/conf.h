@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -107,40 +106,19 @@ struct conf {
 };
 
 /*
- * What the command line asks for. `file` points into argv, which has to outlive it; the rest is
- * owned, see conf_cli_done(). A reload applies the same command line again.
+ * What the command line gives. `file` points into argv, which has to outlive it; the rest is owned, see
+ * conf_cli_done(). A reload applies the same again.
  */
-enum conf_action {
-	CONF_ACTION_RUN,
-	CONF_ACTION_CHECK,   /* --check-config */
-	CONF_ACTION_PRINT,   /* --print-config */
-	CONF_ACTION_HELP,    /* -h, --help */
-	CONF_ACTION_VERSION, /* --version */
-	/* Commands: the first word. They speak to the running recorder. */
-	CONF_ACTION_STATUS,
-	CONF_ACTION_ROTATE,
-	CONF_ACTION_RELOAD,
-	CONF_ACTION_FLUSH,
-	CONF_ACTION_HEALTHZ,
-	CONF_ACTION_READYZ,
-};
-
 struct conf_cli {
-	enum conf_action action;
-	bool is_json, is_watch; /* status --json, --watch */
-	const char *file;       /* --config FILE, or NULL: the packaged path, if it is there */
+	const char *file; /* --config FILE, or NULL: the packaged path, if it is there */
 	/* By option: the value, NULL if not given, and how: "-i", "--capture-interface", or
 	 * "filter" for the words at the end. */
 	char *value[CONF_OPTION_COUNT];
 	char *typed[CONF_OPTION_COUNT];
 };
 
-/*
- * Read the command line; argv is put in getopt's order. Unknown flags, missing arguments, a filter
- * given both ways: ERROR_USAGE, with nothing left to free. May be called again, by one thread.
- */
-int conf_cli_parse(struct conf_cli *cli, int argc, char **argv, struct error *err)
-	__attribute__((warn_unused_result));
+/* The last value of a flag wins, but lists grow. Takes over typed. */
+void conf_cli_set(struct conf_cli *cli, enum conf_option option, char *typed, const char *value);
 void conf_cli_done(struct conf_cli *cli);
 
 /*
@@ -191,9 +169,8 @@ int conf_error(const struct conf *conf, enum conf_option option, struct error *e
  */
 bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reason);
 
-/* "status, rotate, …": the words that are commands as the first word. */
-void conf_cli_append_commands(struct text *out);
-
-/* conf_docs: the table as text for people. */
-void conf_docs_help(FILE *out);                           /* --help; fits 80 columns */
-void conf_docs_print(FILE *out, const struct conf *conf); /* --print-config */
+/* The value of an option as one would type it; parses back to the same. The caller frees. */
+char *conf_format(const struct conf *conf, enum conf_option option)
+	__attribute__((warn_unused_result));
+/* "0 to 262144", "both, in, out"; nothing for types that allow any text. */
+void conf_value_allowed(const struct conf_row *row, struct text *out);

@@ -21,8 +21,6 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *field, 
 /* The value as the user would type it, which parses back to the same. The caller frees. */
 char *conf_value_format(const struct conf_row *row, const void *field)
 	__attribute__((warn_unused_result));
-/* "0 to 262144", "both, in, out"; nothing for types that allow any text. */
-void conf_value_allowed(const struct conf_row *row, struct text *out);
 
 /*
  * Set an option from text. conf takes over origin, even on failure: then err is as by conf_error().
@@ -39,23 +37,3 @@ int conf_check(struct conf *conf, struct error *err) __attribute__((warn_unused_
 /* conf_file: set the options of the file. It may be missing unless it must exist. */
 int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
 	__attribute__((warn_unused_result));
-
-/* conf_cli: the flags that are no options of the table. */
-struct conf_cli_flag {
-	const char *flag; /* without its dashes */
-	char letter;      /* 0: none */
-	enum conf_action action;
-	const char *argument; /* NULL: none */
-	const char *help;
-};
-#define CONF_CLI_FLAG_COUNT 7
-extern const struct conf_cli_flag conf_cli_flags[CONF_CLI_FLAG_COUNT];
-
-/* What the first word may be, else it begins the filter. */
-struct conf_cli_command {
-	const char *word;
-	enum conf_action action;
-	const char *help;
-};
-#define CONF_CLI_COMMAND_COUNT 6
-extern const struct conf_cli_command conf_cli_commands[CONF_CLI_COMMAND_COUNT];

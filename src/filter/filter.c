@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter/filter.h"
 
-#include <string.h>
-
-#include "base/text.h"
-
-/* One bare word on the command line, as somebody types who means a command. */
-static bool is_like_a_command(const struct conf *conf)
+static int refuse_filter(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
-	const char *filter = conf->capture_filter;
-
-	return conf->source[CONF_capture_filter] == CONF_SOURCE_COMMAND_LINE && *filter &&
-	       filter[strspn(filter, "abcdefghijklmnopqrstuvwxyz")] == '\0';
-}
-
-static int refuse(pcap_t *pcap, const struct conf *conf, struct error *err)
-{
-	char bytes[160];
-	struct text commands = text_over(bytes, sizeof bytes);
-
-	if (is_like_a_command(conf)) {
-		text_append(&commands, "; commands are ");
-		conf_cli_append_commands(&commands);
-		text_append(&commands, ", as the first word");
-	}
 	return conf_error(conf, CONF_capture_filter, err,
-			  "'%s' is not a filter: %s; see pcap-filter(7)%s", conf->capture_filter,
-			  pcap_geterr(pcap), bytes);
+			  "'%s' is not a filter: %s; see pcap-filter(7)", conf->capture_filter,
+			  pcap_geterr(pcap));
 }
 
 int filter_install(pcap_t *pcap, const struct conf *conf, struct error *err)
@@ -35,7 +14,7 @@ int filter_install(pcap_t *pcap, const struct conf *conf, struct error *err)
 	int result;
 
 	if (pcap_compile(pcap, &program, conf->capture_filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
-		return refuse(pcap, conf, err);
+		return refuse_filter(pcap, conf, err);
 	result = pcap_setfilter(pcap, &program);
 	pcap_freecode(&program);
 	if (result < 0)
@@ -62,7 +41,7 @@ int filter_check(const struct conf *conf, struct error *err)
 		if (result == 0)
 			pcap_freecode(&program);
 		else if (i == 0)
-			refuse(pcap, conf, err);
+			refuse_filter(pcap, conf, err);
 		pcap_close(pcap);
 	}
 	return result;

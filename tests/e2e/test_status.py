@@ -809,16 +809,18 @@ def test_reload_tells_the_refusal(lab):
 def test_words_are_commands_only_in_front(lab):
     lab.link()
     lab.bucket()
-    commands = "; commands are status, rotate, reload, flush, healthz, readyz, as the first word"
+    commands = ("; commands are run, check-config, print-config, status, rotate, reload, flush, healthz, readyz, "
+                "help, version, as the first word")
     for words, said in ((["-i", "veth0", "status"], "'status' is not a filter"),
                         (["-i", "veth0", "status"], commands),
                         (["-i", "veth0", "statu"], commands),
                         (["-i", "veth0", "udp prt 1"], "see pcap-filter(7)\n"),
-                        (["help", "-b", "bucket", "-o", lab.spool], commands),
+                        (["halp", "-b", "bucket", "-o", lab.spool], commands),
+                        (["halp", "-b", "bucket", "-o", lab.spool, "--check-config"], commands),
                         (["status", "udp"], "takes no more words"),
-                        (["flush", "--json"], "status alone"),
-                        (["--watch"], "status alone"),
-                        (["rotate", "--check-config"], "does not go with a command")):
+                        (["flush", "--json"], "belongs to the command 'status'"),
+                        (["--watch"], "belongs to the command 'status'"),
+                        (["rotate", "--check-config"], "cannot be combined with the command 'rotate'")):
         done = subprocess.run([program(), "-b", "bucket", "-o", lab.spool, *words]
                               if words[0] == "-i" else [program(), *words],
                               capture_output=True, text=True, check=False, timeout=20)

@@ -2,7 +2,7 @@
 /* A configuration file. Given by a path, so the input goes through a file in memory. */
 #include <sys/mman.h>
 
-#include "conf/conf.h"
+#include "cli/print_config.h"
 #include "fuzz.h"
 
 /*
@@ -33,6 +33,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	for (int i = 0; i < CONF_OPTION_COUNT; i++)
 		fuzz_require(conf->origin[i]);
 	fuzz_require(conf->interfaces.count > 0);
-	conf_docs_print(null, conf);
+	print_config_write(null, conf);
 	return 0;
 }

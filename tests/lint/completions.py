@@ -21,7 +21,13 @@ CASES = [
     ("--log-level ", ["warning", "debug"], "json"),
     ("--capture-promiscuous f", ["false"], "true"),
     ("st", ["status"], "flush"),
-    ("status --js", ["--json"], "--watch"),
+    ("he", ["help", "healthz"], "status"),
+    ("v", ["version"], "status"),
+    ("status --", ["--json", "--watch", "--config"], "--all"),
+    ("flush --", ["--config", "--help"], "--json"),
+    ("--w", [], "--watch"),
+    ("help ", ["run", "status", "check-config"], "--config"),
+    ("status ", [], "flush"),
     ("-b bucket --segment-", ["--segment-size"], "--spool-directory"),
 ]
 

@@ -38,7 +38,20 @@ def check_help(tap):
     tap.point(complaints, "--help goes to standard output")
     tap.point([line for line in long.stdout.splitlines() if len(line) > 80 or "\t" in line],
               "--help fits 80 columns")
-    tap.point([] if program("-h").stdout == long.stdout else ["differs"], "-h is --help")
+    short = program("-h").stdout
+    letters = [option.letter for option in tables.options() if option.letter]
+    complaints = [f"no -{letter}" for letter in letters if not re.search(rf"^  -{letter} ", short, re.MULTILINE)]
+    complaints += [f"no {command.word}" for command in tables.commands()
+                   if not re.search(rf"^  {command.word} ", short, re.MULTILINE)]
+    complaints += [] if len(short.splitlines()) <= 40 else [f"{len(short.splitlines())} lines"]
+    complaints += [line for line in short.splitlines() if len(line) > 80]
+    tap.point(complaints, "-h has all commands and letters in 40 lines of 80 columns")
+    tap.point([] if program("help").stdout == short else ["differs"], "the command help is -h")
+    for command in tables.commands():
+        text = program("help", command.word).stdout
+        complaints = [f"no --{flag.flag}" for flag in command.flags if f"--{flag.flag}" not in text]
+        complaints += [line for line in text.splitlines() if len(line) > 80]
+        tap.point(complaints if text else ["it is empty"], f"help {command.word} has its flags")
     tap.point([option.flag for option in lint.options()
                if not re.search(rf"{option.flag}\b", long.stdout)], "--help tells every option")
     words = " ".join(long.stdout.split())
@@ -93,8 +106,8 @@ def check_examples(tap):
 
 def check_names_in_documents(tap):
     """Flags and keys that the documents name exist."""
-    flags = {option.flag for option in lint.options()}
-    flags |= {"--help", "--json", "--watch", "--version", "--config", "--check-config", "--print-config"}
+    flags = {"--" + flag.flag for flag in tables.options() + tables.flags()}
+    flags |= {"--" + flag.flag for command in tables.commands() for flag in command.flags}
     flags |= {"--group-name", "--prefix"}  # the pattern of our own, and configure's
     keys = {option.key for option in lint.options()}
     groups = {option.group for option in lint.options()}

@@ -47,11 +47,20 @@ def flag_item(flag):
 
 def options_section():
     return tagged_list([flag_item(option) + fill(option.limits()) for option in tables.options()] +
-                       [flag_item(flag) for flag in tables.flags()])
+                       [flag_item(tables.flags()[0])])
+
+
+def command_item(command):
+    flag = ""
+    if command.flag:
+        flag = (f" , Fl {command.flag.letter}" if command.flag.letter else "") + f" , Fl Fl {command.word}"
+    words = f" Ar {command.words}" if command.words else ""
+    own = tagged_list(map(flag_item, command.flags)) if command.flags else ""
+    return f".It Cm {command.word}{flag}{words}\n{fill(command.help)}{own}"
 
 
 def commands_section():
-    return tagged_list(f".It Cm {word}\n{fill(text)}" for word, text in tables.commands())
+    return tagged_list(map(command_item, tables.commands()))
 
 
 def key_item(option):

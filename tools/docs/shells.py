@@ -30,6 +30,10 @@ def summary(text, special):
     return re.sub(f"([{re.escape(special)}])", r"\\\1", sentence)
 
 
+def is_help(command):
+    return command.kind == "COMMAND_HELPS"
+
+
 # bash -------------------------------------------------------------------------------------------------
 
 BASH_HEAD = f"""\
@@ -55,7 +59,7 @@ _kube_node_tracer_paths()
 
 _kube_node_tracer()
 {{
-	local word=${{COMP_WORDS[COMP_CWORD]}} flag=${{COMP_WORDS[COMP_CWORD - 1]}}
+	local word=${{COMP_WORDS[COMP_CWORD]}} flag=${{COMP_WORDS[COMP_CWORD - 1]}} own=
 
 	COMPREPLY=()
 	# --flag=value comes as three words.
@@ -64,7 +68,7 @@ _kube_node_tracer()
 	elif [[ $flag == = ]]; then
 		flag=${{COMP_WORDS[COMP_CWORD - 2]}}
 	fi
-	case $flag in
+	case ${{COMP_WORDS[1]}}:$flag in
 """
 
 BASH_ACTIONS = {
@@ -80,19 +84,30 @@ def bash_words(words):
     return f"mapfile -t COMPREPLY < <(compgen -W '{words}' -- \"$word\")"
 
 
+def bash_value(command, flag):
+    """A case that completes the value of a flag: of this command, or * for any."""
+    kind = kind_of(flag)
+    if not kind:
+        return ""
+    names = ([f"-{flag.letter}"] if flag.letter else []) + [f"--{flag.flag}"]
+    pattern = " | ".join(f"{command}:{name}" for name in names)
+    action = BASH_ACTIONS.get(kind) or bash_words(" ".join(flag.choices()))
+    return f"\t{pattern}) {action} ;;\n"
+
+
 def bash():
-    text = BASH_HEAD
-    for flag in all_flags():
-        kind = kind_of(flag)
-        if kind:
-            letter = f"-{flag.letter} | " if flag.letter else ""
-            action = BASH_ACTIONS.get(kind) or bash_words(" ".join(flag.choices()))
-            text += f"\t{letter}--{flag.flag}) {action} ;;\n"
-    commands = " ".join(word for word, _ in tables.commands())
+    commands = tables.commands()
+    words = " ".join(command.word for command in commands)
+    values = [bash_value(command.word, flag) for command in commands for flag in command.flags]
+    values += [bash_value("*", flag) for flag in all_flags()]
+    own = [f"\t\t{command.word}) own='{' '.join('--' + flag.flag for flag in command.flags)}' ;;\n"
+           for command in commands if command.flags]
+    topics = [f" || ${{COMP_WORDS[1]}} == {command.word}" for command in commands if is_help(command)]
     flags = "".join(f"\t\t\t--{flag.flag}\n" for flag in all_flags())
-    return text + (f"\t*)\n\t\tif [[ $COMP_CWORD == 1 ]]; then\n\t\t\t{bash_words(commands)}\n\t\tfi\n"
-                   "\t\t[[ $word != -* ]] || " + bash_words("\n" + flags + "\t\t") +
-                   "\n\t\t;;\n\tesac\n}\n\ncomplete -F _kube_node_tracer kube-node-tracer\n")
+    return (BASH_HEAD + "".join(values) + "\t*)\n\t\tcase ${COMP_WORDS[1]} in\n" + "".join(own) + "\t\tesac\n"
+            f"\t\tif [[ $COMP_CWORD == 1{''.join(topics)} ]]; then\n\t\t\t{bash_words(words)}\n\t\tfi\n"
+            "\t\t[[ $word != -* ]] || mapfile -t COMPREPLY < <(compgen -W \"$own\"'\n" + flags +
+            "\t\t' -- \"$word\")\n\t\t;;\n\tesac\n}\n\ncomplete -F _kube_node_tracer kube-node-tracer\n")
 
 
 # zsh --------------------------------------------------------------------------------------------------
@@ -104,8 +119,11 @@ _kube_node_tracer_interfaces() {{
 	compadd "$@" - any auto /sys/class/net/*(N:t)
 }}
 
+_kube_node_tracer_commands() {{
+	local -a entries=(
 """
-ZSH_SPECIAL = '[]:$`"\\'
+ZSH_QUOTED = '$`"\\'
+ZSH_SPECIAL = "[]:" + ZSH_QUOTED
 ZSH_ACTIONS = {"free": " ", "file": "_files", "directory": "_directories", "user": "_users",
                "interfaces": "_sequence -s , _kube_node_tracer_interfaces"}
 
@@ -130,10 +148,20 @@ def zsh_flag(flag):
     return text + '"'
 
 
+def zsh_own(command):
+    """The case of a command that takes more than the flags of all."""
+    items = [zsh_flag(flag) for flag in command.flags]
+    items += ["'2::command:_kube_node_tracer_commands'"] if is_help(command) else []
+    return f"{command.word}) own=({' '.join(items)}) ;;\n" if items else ""
+
+
 def zsh():
-    words = " ".join(f"{word}\\:\"{summary(text, ZSH_SPECIAL + chr(39))}\"" for word, text in tables.commands())
-    items = [zsh_flag(flag) for flag in all_flags()] + [f"'1::command:(({words}))'"]
-    return ZSH_HEAD + "_arguments -s -S" + "".join(f" \\\n\t{item}" for item in items) + "\n"
+    commands = tables.commands()
+    words = "".join(f"\t\t\"{command.word}:{summary(command.help, ZSH_QUOTED)}\"\n" for command in commands)
+    items = [zsh_flag(flag) for flag in all_flags()] + ["'1::command:_kube_node_tracer_commands'"]
+    return (ZSH_HEAD + words + "\t)\n\t_describe command entries\n}\n\n"
+            "local -a own\ncase $words[2] in\n" + "".join(map(zsh_own, commands)) + "esac\n\n"
+            "_arguments -s -S $own" + "".join(f" \\\n\t{item}" for item in items) + "\n")
 
 
 # fish -------------------------------------------------------------------------------------------------
@@ -147,15 +175,21 @@ def fish_line(what, text):
     return f"complete -c kube-node-tracer{what} -d '{summary(text, chr(39) + chr(92))}'\n"
 
 
-def fish_flag(flag):
+def fish_flag(flag, condition=""):
     kind = kind_of(flag)
     letter = f" -s {flag.letter}" if flag.letter else ""
     action = f" -x -a '{' '.join(flag.choices())}'" if kind == "words" else FISH_ACTIONS[kind]
-    return fish_line(f"{letter} -l {flag.flag}{action}", flag.help)
+    return fish_line(f"{condition}{letter} -l {flag.flag}{action}", flag.help)
 
 
 def fish():
+    commands = tables.commands()
     text = f"{HEAD}\ncomplete -c kube-node-tracer -f\n"
     text += "".join(fish_flag(flag) for flag in all_flags())
-    return text + "".join(fish_line(f" -n __fish_use_subcommand -a {word}", help_text)
-                          for word, help_text in tables.commands())
+    for command in commands:
+        is_given = f" -n '__fish_seen_subcommand_from {command.word}'"
+        text += fish_line(f" -n __fish_use_subcommand -a {command.word}", command.help)
+        text += "".join(fish_flag(flag, is_given) for flag in command.flags)
+        if is_help(command):
+            text += "".join(fish_line(f"{is_given} -a {topic.word}", topic.help) for topic in commands)
+    return text

@@ -82,9 +82,9 @@ def macro_rows(path, name, fields):
 
 
 def array_rows(path, name):
-    """The rows of an array of structs, with the file's own macros expanded."""
+    """The items of an array (or struct), with the file's own macros expanded."""
     text = read(path)
-    start = re.search(rf"\b{name}\[\w*\]\s*=\s*", text).end()
+    start = re.search(rf"\b{name}(?:\[\w*\])?\s*=\s*", text).end()
     tokens = tokenize(text[start:])
     tokens = expand(tokens[1:group_end(tokens, 0)], macros_of(text))
     return [evaluate(item) for item in split_at_commas(tokens)]
@@ -156,19 +156,28 @@ class Flag:
         return []
 
 
+class Command:
+    """A row of src/cli/command.c."""
+
+    def __init__(self, row):
+        self.word, self.kind, self.help, self.words = row["word"], row["kind"], row["help"], row.get("words")
+        self.flags = [Flag(*flag) for flag in row.get("flags", [])]
+        # The flag that does the same.
+        self.flag = Flag(self.word, row.get("letter"), None, self.help) if "is_flag" in row else None
+
+
 def options():
     return [Option(row) for row in macro_rows("src/conf/options.def", "OPTION", Option.FIELDS)]
 
 
-def flags():
-    """The flags that are no options."""
-    return [Flag(name, letter, argument, text)
-            for name, letter, _, argument, text in array_rows("src/conf/conf_cli.c", "conf_cli_flags")]
-
-
 def commands():
-    """[(word, help)]"""
-    return [(row[0], row[2]) for row in array_rows("src/conf/conf_cli.c", "conf_cli_commands")]
+    return [Command(row) for row in array_rows("src/cli/command.c", "commands") if row["word"]]
+
+
+def flags():
+    """The flags besides the options that every command takes; first the one of the configuration file."""
+    config = Flag(*array_rows("src/cli/command_line.c", "command_config_flag"))
+    return [config] + [command.flag for command in commands() if command.flag]
 
 
 def events():

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
+#include "cli/command.h"
+#include "cli/print_config.h"
 
 #define FIXTURE_ARGS_MAX   64
 #define COUNT_OF(array)    (sizeof(array) / sizeof *(array))
@@ -73,14 +74,14 @@ static inline int fixture_load(struct fixture *fixture, const char *content, con
 	cleanup_free char *line = mem_printf("program --config %s %s", fixture->path, args);
 	char *argv[FIXTURE_ARGS_MAX + 1];
 	int argc = fixture_split(line, argv), result;
-	struct conf_cli cli;
+	struct command_line parsed;
 
 	if (content)
 		fixture_write(fixture->path, content, strlen(content));
-	if (conf_cli_parse(&cli, argc, argv, err) < 0)
+	if (command_line_parse(&parsed, commands, argc, argv, err) < 0)
 		return -1;
-	result = conf_load(&cli, ret_conf, err);
-	conf_cli_done(&cli);
+	result = conf_load(&parsed.conf, ret_conf, err);
+	command_line_done(&parsed);
 	return result;
 }
 
@@ -126,7 +127,7 @@ static inline char *fixture_printed(const struct conf *conf)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	conf_docs_print(out, conf);
+	print_config_write(out, conf);
 	(void)fclose(out);
 	return text;
 }

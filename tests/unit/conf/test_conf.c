@@ -304,8 +304,9 @@ static void test_bad_flag_values(void **state)
 		{ "--no-such=1", "unknown flag '--no-such=1'; see --help" },
 		{ "--log=1", "flag '--log' is ambiguous: --log-level, --log-format" },
 		{ "--print-config=1", "flag '--print-config' takes no argument; see --help" },
-		{ "-f udp tcp", "the filter is given twice: by '-f' and by 'tcp' at the end; one "
-				"that holds blanks has to be quoted" },
+		{ "-f udp tcp",
+		  "the filter is given twice: by '-f' and by 'tcp' at the end; quote a "
+		  "filter that contains blanks" },
 		{ "--check-config --print-config",
 		  "--check-config and --print-config exclude each other" },
 	};
@@ -624,83 +625,6 @@ static void test_prefixes(void **state)
 	}
 }
 
-static void test_commands(void **state)
-{
-	static const struct {
-		const char *line;
-		enum conf_action action;
-		bool is_refused;
-	} cases[] = {
-		{ "x status", CONF_ACTION_STATUS, false },
-		{ "x status --json -o /d", CONF_ACTION_STATUS, false },
-		{ "x rotate --config f", CONF_ACTION_ROTATE, false },
-		{ "x reload", CONF_ACTION_RELOAD, false },
-		{ "x flush", CONF_ACTION_FLUSH, false },
-		{ "x healthz", CONF_ACTION_HEALTHZ, false },
-		{ "x readyz --help", CONF_ACTION_HELP, false },
-		{ "x status status", CONF_ACTION_RUN, true },
-		{ "x flush --json", CONF_ACTION_RUN, true },
-		{ "x --watch", CONF_ACTION_RUN, true },
-		{ "x status --check-config", CONF_ACTION_RUN, true },
-		/* Not in front they are words of the filter, as others are. */
-		{ "x -i eth0 status", CONF_ACTION_RUN, false },
-		{ "x statuses", CONF_ACTION_RUN, false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		cleanup_free char *line = mem_strdup(cases[i].line);
-		char *argv[FIXTURE_ARGS_MAX + 1];
-		int argc = fixture_split(line, argv);
-		struct conf_cli cli;
-		struct error err;
-
-		if ((conf_cli_parse(&cli, argc, argv, &err) < 0) != cases[i].is_refused)
-			fail_msg("%s", cases[i].line);
-		if (cases[i].is_refused)
-			assert_int_equal(err.kind, ERROR_USAGE);
-		else
-			assert_int_equal(cli.action, cases[i].action);
-		assert_int_equal(!!cli.value[CONF_capture_filter],
-				 cli.action == CONF_ACTION_RUN && !cases[i].is_refused);
-		conf_cli_done(&cli);
-	}
-}
-
-static void test_command_line(void **state)
-{
-	char line[] =
-		"x host a -i eth0 and --capture-interface=eth1 -s 1 -s 2 --config f --check-config -- port 80";
-	char help[] = "x -hx -x", version[] = "x --version --no-such";
-	char *argv[FIXTURE_ARGS_MAX + 1];
-	int argc = fixture_split(line, argv);
-	struct conf_cli cli;
-	struct error err;
-
-	(void)state;
-	for (int round = 0; round < 2; round++) { /* again, with argv as getopt left it */
-		assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
-		assert_int_equal(cli.action, CONF_ACTION_CHECK);
-		assert_string_equal(cli.file, "f");
-		assert_string_equal(cli.value[CONF_capture_interface], "eth0,eth1");
-		assert_string_equal(cli.typed[CONF_capture_interface], "--capture-interface");
-		assert_string_equal(cli.value[CONF_capture_snaplen], "2");
-		assert_string_equal(cli.value[CONF_capture_filter], "host a and port 80");
-		assert_string_equal(cli.typed[CONF_capture_filter], "filter");
-		assert_null(cli.value[CONF_segment_size]);
-		conf_cli_done(&cli);
-	}
-	/* Help and version are given whatever follows, which is forgotten in the next round. */
-	argc = fixture_split(help, argv);
-	assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
-	assert_int_equal(cli.action, CONF_ACTION_HELP);
-	conf_cli_done(&cli);
-	argc = fixture_split(version, argv);
-	assert_int_equal(conf_cli_parse(&cli, argc, argv, &err), 0);
-	assert_int_equal(cli.action, CONF_ACTION_VERSION);
-	conf_cli_done(&cli);
-}
-
 static void test_reload(void **state)
 {
 	cleanup_conf struct conf *old = fixture_good(*state, "", "-N a -s 96 -b b");
@@ -775,10 +699,8 @@ UNIT_TESTS()
 		FIXTURE_TEST(test_unreadable_files),
 		FIXTURE_TEST(test_environment),
 		FIXTURE_TEST(test_precedence),
-		FIXTURE_TEST(test_command_line),
 		FIXTURE_TEST(test_proxies),
 		FIXTURE_TEST(test_prefixes),
-		FIXTURE_TEST(test_commands),
 		FIXTURE_TEST(test_reload),
 		FIXTURE_TEST(test_references),
 		FIXTURE_TEST(test_errors_of_the_stages),

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the table of options becomes for people. Reads top_srcdir for the committed sample file. */
+/* What the tables of options and commands become for people. Reads top_srcdir for the committed sample file. */
 #include "unit.h"
 
-#include "conf_fixture.h"
+#include "cli/help.h"
+#include "conf/conf_fixture.h"
 
-/* What write() writes. */
-static char *written(void (*write)(FILE *out))
+/* What write() writes about the table of commands. */
+static char *written(void (*write)(FILE *out, const struct command *commands),
+		     const struct command *command)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	write(out);
+	write(out, command);
 	(void)fclose(out);
 	return text;
 }
@@ -100,21 +102,70 @@ static void test_sample(void **state)
 	}
 }
 
-static void test_help(void **state)
+static void assert_fits(const char *help)
 {
-	cleanup_free char *help = written(conf_docs_help);
-	char flag[CONF_FLAG_MAX];
-
-	(void)state;
 	for (const char *line = help; *line; line += strcspn(line, "\n") + 1)
 		if (strcspn(line, "\n") > 80)
 			fail_msg("%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void test_help(void **state)
+{
+	cleanup_free char *help = written(help_write_all, commands);
+	char flag[CONF_FLAG_MAX];
+
+	(void)state;
+	assert_fits(help);
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
 		conf_flag(&conf_rows[i], flag);
 		assert_non_null(strstr(help, flag));
 	}
+	assert_true(strstr(help, "Commands") < strstr(help, "upload:"));
+	assert_non_null(strstr(help, "\n  help, -h, --help [COMMAND]\n"));
+	assert_non_null(strstr(help, "\n  status\n"));
+	assert_non_null(strstr(help, "\n      --json\n"));
 	assert_non_null(strstr(help, "  -s, --capture-snaplen BYTES\n"));
 	assert_non_null(strstr(help, "Default: 96.\n          Allowed: 0 to 262144.\n"));
+}
+
+/* A screenful: the commands, the options with a letter, nothing else. */
+static void test_short_help(void **state)
+{
+	cleanup_free char *help = written(help_write_short, commands);
+	unsigned lines = 0;
+
+	(void)state;
+	assert_fits(help);
+	for (const char *p = help; *p; p++)
+		lines += *p == '\n';
+	assert_in_range(lines, 20, 40);
+	assert_non_null(strstr(help, "\n  rotate        End the open segments now\n"));
+	assert_non_null(
+		strstr(help, "\n  -s BYTES          Record this many bytes of each packet [96]\n"));
+	assert_non_null(
+		strstr(help, "\n  -o DIR            Where segments wait for their upload\n"));
+	assert_null(strstr(help, "--capture"));
+}
+
+static void test_help_of_a_command(void **state)
+{
+	cleanup_free char *status = written(help_write_command,
+					    command_line_find(commands, "status"));
+	cleanup_free char *rotate = written(help_write_command,
+					    command_line_find(commands, "rotate"));
+	cleanup_free char *help = written(help_write_command, command_line_find(commands, "help"));
+
+	(void)state;
+	assert_non_null(strstr(status, "Usage: kube-node-tracer status [FLAG...]\n"));
+	assert_non_null(strstr(status, "\n      --watch\n"));
+	assert_null(strstr(rotate, "--watch"));
+	assert_non_null(strstr(rotate, "-o DIR"));
+	assert_non_null(strstr(help, "Usage: kube-node-tracer help [FLAG...] [COMMAND]\n"));
+	for (const struct command *command = commands; command->word; command++) {
+		cleanup_free char *text = written(help_write_command, command);
+
+		assert_fits(text);
+	}
 }
 
 UNIT_TESTS()
@@ -124,6 +175,8 @@ UNIT_TESTS()
 		FIXTURE_TEST(test_print_hides_passwords),
 		FIXTURE_TEST(test_sample),
 		FIXTURE_TEST(test_help),
+		FIXTURE_TEST(test_short_help),
+		FIXTURE_TEST(test_help_of_a_command),
 	};
 
 	unit_add(tests, NULL, NULL);

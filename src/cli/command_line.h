@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The command line: what a command accepts, and what was given. Parses against a table of commands, and is the only
+ * includer of getopt. Main thread only; runs nothing.
+ */
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "conf/conf.h"
+
+#define COMMANDS_MAX      32
+#define COMMAND_FLAGS_MAX 16
+
+struct command_line;
+
+/* A flag that is no option of conf/options.def. */
+struct command_flag {
+	const char *name;     /* without its dashes; NULL ends a list */
+	char letter;          /* 0: none */
+	const char *argument; /* NULL: it takes none */
+	const char *help;
+};
+
+/* How the rest of the line is read. Every command accepts the options of the configuration. */
+enum command_kind {
+	COMMAND_CONFIGURES, /* they configure this process; the words at the end are capture.filter */
+	COMMAND_ASKS,       /* they find the running daemon */
+	COMMAND_INFORMS,    /* they are of no use; given as a flag, nothing after it counts */
+	COMMAND_HELPS,      /* likewise; the word at the end is a command */
+};
+
+struct command {
+	const char *word;
+	enum command_kind kind;
+	const char *words; /* those at the end, as the help shows them; NULL: none */
+	const char *help;  /* the first sentence is the summary */
+	int (*run)(struct command_line *line); /* returns the exit status of the process */
+	bool is_flag;                          /* --WORD does the same */
+	char letter;                           /* and so does this one; 0: none */
+	/* Its own flags, which no other command takes: run() asks command_line_value() for them. */
+	struct command_flag flags[COMMAND_FLAGS_MAX];
+};
+
+/* The flag that every command accepts besides the options. */
+extern const struct command_flag command_config_flag;
+
+struct command_line {
+	const struct command *commands; /* the table */
+	const struct command *command;
+	struct conf_cli conf;                  /* what was given for the configuration */
+	const char *values[COMMAND_FLAGS_MAX]; /* of the command's own flags */
+	char **words;                          /* those at the end; part of argv */
+	int word_count;
+	bool is_hung; /* set by run(): a disk blocks threads, so the process must end by _exit() */
+};
+
+/*
+ * Parse argv, which is put into getopt's order and must outlive the result. Unknown flags, flags of another
+ * command, missing arguments, a filter given twice: ERROR_USAGE, with nothing left to free. May be called again.
+ */
+int command_line_parse(struct command_line *line, const struct command *commands, int argc,
+		       char **argv, struct error *err) __attribute__((warn_unused_result));
+void command_line_done(struct command_line *line);
+
+/* The value of one of the command's own flags, "" for a flag without argument; NULL: not given. */
+const char *command_line_value(const struct command_line *line, const char *flag);
+/* The row of this word, or NULL. */
+const struct command *command_line_find(const struct command *commands, const char *word);
+/* "run, check-config, …" */
+void command_line_append_words(const struct command *commands, struct text *out);
+/* Log why a command failed; returns the exit status that says so. */
+int command_fail(const struct error *err) __attribute__((warn_unused_result));

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/help.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#define COLUMNS     80
+#define TEXT_WIDTH  68 /* leaves room for the indent */
+#define INDENT      "          "
+#define WORD_WIDTH  13 /* of commands in the short help */
+#define FLAG_WIDTH  17
+#define SUMMARY_MAX 128
+
+/* Words of text in lines of at most width columns, each behind prefix. */
+static void write_wrapped(FILE *out, const char *prefix, size_t width, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column > 0 && column + 1 + length > width) {
+			fputc('\n', out);
+			column = 0;
+		}
+		fprintf(out, "%s%.*s", column ? " " : prefix, (int)length, text);
+		column += length + (column > 0);
+		text += length;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+static void write_usage(FILE *out)
+{
+	fprintf(out, "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FILTER...]\n"
+		     "       kube-node-tracer COMMAND [FLAG...]\n"
+		     "Record a node's packets all the time and move them to a bucket.\n");
+}
+
+/* The short help --------------------------------------------------------------------------------- */
+
+/*
+ * How much of a help text is its gist, in at most so many bytes: the first sentence up to what explains it
+ * further.
+ */
+static size_t gist_length(const char *text, size_t limit)
+{
+	static const char *const ends[] = { ". ", ": ", "; ", " (" };
+	size_t length = strlen(text);
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		const char *end = strstr(text, ends[i]);
+
+		if (end && (size_t)(end - text) < length)
+			length = (size_t)(end - text);
+	}
+	if (length > 0 && text[length - 1] == '.')
+		length--;
+	/* Too long: up to a comma, or to a word. */
+	for (const char *stop = ", "; length > limit; stop = " ")
+		for (size_t i = limit + 1; length > limit && i > 0; i--)
+			if (text[i] == ' ' && (*stop == ' ' || text[i - 1] == ','))
+				length = i - (*stop == ',');
+	return length;
+}
+
+static void write_command_line(FILE *out, const struct command *command)
+{
+	fprintf(out, "  %-*s %.*s\n", WORD_WIDTH, command->word,
+		(int)gist_length(command->help, COLUMNS - WORD_WIDTH - 3), command->help);
+}
+
+/* An option that has a letter, with its default in brackets. */
+static void write_option_line(FILE *out, const struct conf_row *row)
+{
+	char flag[64], value[SUMMARY_MAX] = "";
+	size_t limit;
+
+	(void)snprintf(flag, sizeof flag, "-%c %s", row->letter, row->argument);
+	if (*row->default_text)
+		(void)snprintf(value, sizeof value, " [%s]", row->default_text);
+	limit = COLUMNS - FLAG_WIDTH - 3 - strlen(value);
+	fprintf(out, "  %-*s %.*s%s\n", FLAG_WIDTH, flag, (int)gist_length(row->help, limit),
+		row->help, value);
+}
+
+void help_write_short(FILE *out, const struct command *commands)
+{
+	write_usage(out);
+	fprintf(out, "\nCommands:\n");
+	for (const struct command *command = commands; command->word; command++)
+		write_command_line(out, command);
+	fprintf(out, "\nThe most used flags, with defaults:\n");
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (conf_rows[i].letter)
+			write_option_line(out, &conf_rows[i]);
+	fprintf(out,
+		"\nkube-node-tracer --help shows everything, and kube-node-tracer help COMMAND "
+		"one\ncommand. Manuals: kube-node-tracer(8), kube-node-tracer.conf(5), "
+		"pcap-filter(7)\n");
+}
+
+/* Everything ------------------------------------------------------------------------------------- */
+
+/* "-s, --capture-snaplen BYTES" */
+static void write_flag(FILE *out, char letter, const char *flag, const char *argument)
+{
+	if (letter)
+		fprintf(out, "  -%c, ", letter);
+	fprintf(out, "%s--%s%s%s\n", letter ? "" : "      ", flag, argument ? " " : "",
+		argument ? argument : "");
+}
+
+static void write_command_flags(FILE *out, const struct command *command)
+{
+	for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++) {
+		const struct command_flag *flag = &command->flags[i];
+
+		write_flag(out, flag->letter, flag->name, flag->argument);
+		write_wrapped(out, INDENT, TEXT_WIDTH, flag->help);
+	}
+}
+
+/* Help, then default and range. A CHOICE shows its words as the argument already. */
+static void write_option(FILE *out, const struct conf_row *row)
+{
+	char flag[CONF_FLAG_MAX], bytes[2048];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	conf_flag(row, flag);
+	write_flag(out, row->letter, flag, row->argument);
+	text_append(&text, "%s", row->help);
+	/* tools/docs/tables.py says the same. */
+	if (*row->default_text)
+		text_append(&text, " Default: %s.", row->default_text);
+	if (row->type != CONF_TEXT && row->type != CONF_LIST && row->type != CONF_CHOICE) {
+		text_append(&text, " Allowed: ");
+		conf_value_allowed(row, &text);
+		text_append(&text, ".");
+	}
+	write_wrapped(out, INDENT, TEXT_WIDTH, bytes);
+}
+
+static void write_options(FILE *out)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		if (i == 0 || strcmp(conf_rows[i].group, conf_rows[i - 1].group) != 0)
+			fprintf(out, "\n%s:\n", conf_rows[i].group);
+		write_option(out, &conf_rows[i]);
+	}
+}
+
+/* "help, -h, --help [COMMAND]" */
+static void write_command(FILE *out, const struct command *command)
+{
+	fprintf(out, "  %s", command->word);
+	if (command->letter)
+		fprintf(out, ", -%c", command->letter);
+	if (command->is_flag)
+		fprintf(out, ", --%s", command->word);
+	fprintf(out, "%s%s\n", command->words ? " " : "", command->words ? command->words : "");
+	write_wrapped(out, INDENT, TEXT_WIDTH, command->help);
+	write_command_flags(out, command);
+}
+
+void help_write_all(FILE *out, const struct command *commands)
+{
+	write_usage(out);
+	fprintf(out, "\nCommands (the first word):\n");
+	for (const struct command *command = commands; command->word; command++)
+		write_command(out, command);
+	fprintf(out, "\nEvery command takes the options below, and:\n");
+	write_flag(out, command_config_flag.letter, command_config_flag.name,
+		   command_config_flag.argument);
+	write_wrapped(out, INDENT, TEXT_WIDTH, command_config_flag.help);
+	fprintf(out, "\n");
+	write_wrapped(
+		out, "", COLUMNS,
+		"Each option is also a key of the configuration file: --group-name is the "
+		"key name of the group. A flag wins over the environment, the environment over "
+		"the file, the file over the default. Sizes take the suffixes B, k, M, G, KiB, "
+		"MiB and GiB.");
+	write_options(out);
+	/* An unusual build's paths may not fit; print-config prints them, too. */
+	if (strlen(DEFAULT_CONFIG_FILE) + 2 <= COLUMNS &&
+	    strlen(DEFAULT_SPOOL_DIRECTORY) + 2 <= COLUMNS)
+		fprintf(out, "\nFiles:\n  %s\n  %s\n", DEFAULT_CONFIG_FILE,
+			DEFAULT_SPOOL_DIRECTORY);
+	fprintf(out, "\nSee also: kube-node-tracer(8), kube-node-tracer.conf(5), "
+		     "pcap-filter(7)\n");
+}
+
+/* One command ------------------------------------------------------------------------------------ */
+
+void help_write_command(FILE *out, const struct command *command)
+{
+	static const char *const notes[] = {
+		[COMMAND_CONFIGURES] = "It takes the flags that kube-node-tracer --help lists.",
+		[COMMAND_ASKS] =
+			"The configuration tells which daemon to ask: give the flags that it "
+			"was started with, such as -o DIR or --config FILE.",
+		[COMMAND_INFORMS] = "",
+		[COMMAND_HELPS] = "",
+	};
+
+	fprintf(out, "Usage: kube-node-tracer %s%s%s%s\n", command->word,
+		command->kind < COMMAND_INFORMS || command->flags[0].name ? " [FLAG...]" : "",
+		command->words ? " " : "", command->words ? command->words : "");
+	write_wrapped(out, "", COLUMNS, command->help);
+	if (command->flags[0].name)
+		fprintf(out, "\n");
+	write_command_flags(out, command);
+	if (!*notes[command->kind])
+		return;
+	fprintf(out, "\n");
+	write_wrapped(out, "", COLUMNS, notes[command->kind]);
+}
+
+int help_run(struct command_line *line)
+{
+	const struct command *topic = NULL;
+	char bytes[256];
+	struct text words = text_over(bytes, sizeof bytes);
+	struct error err;
+
+	if (line->word_count > 0)
+		topic = command_line_find(line->commands, line->words[line->word_count - 1]);
+	if (line->word_count > 1 || (line->word_count == 1 && !topic)) {
+		command_line_append_words(line->commands, &words);
+		(void)error_set(&err, ERROR_USAGE, "'%.100s' is not a command; commands are %s",
+				line->words[line->word_count - 1], bytes);
+		return command_fail(&err);
+	}
+	if (topic && topic != line->commands)
+		help_write_command(stdout, topic);
+	else if (topic || command_line_value(line, "all"))
+		help_write_all(stdout, line->commands);
+	else
+		help_write_short(stdout, line->commands);
+	return 0;
+}
+
+int help_version(struct command_line *line)
+{
+	(void)line;
+	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? EX_IOERR : 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/print_config.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As libconfig reads it. */
+static void write_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (const char *p = text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else if (iscntrl((unsigned char)*p))
+			fprintf(out, "\\x%02x", (unsigned char)*p);
+		else
+			fputc(*p, out);
+	}
+	fputc('"', out);
+}
+
+/* A value as typed, in the file's syntax. */
+static void write_value(FILE *out, const struct conf_row *row, const char *text)
+{
+	bool is_bare = row->type == CONF_SWITCH || row->type == CONF_NUMBER ||
+		       row->type == CONF_SECONDS || row->type == CONF_SIZE ||
+		       row->type == CONF_SHARE;
+
+	/* A size with a suffix is a string to libconfig. */
+	if (row->type == CONF_SIZE || row->type == CONF_SHARE)
+		is_bare = !text[strspn(text, "0123456789")];
+	if (is_bare)
+		fputs(text, out);
+	else
+		write_string(out, text);
+}
+
+/* A file's name may hold anything: a comment must stay one line. */
+static void write_comment(FILE *out, const char *text)
+{
+	for (const char *p = text; *p; p++)
+		fputc(iscntrl((unsigned char)*p) ? '?' : *p, out);
+	fputc('\n', out);
+}
+
+/* "http://user:password@host" -> "http://user:***@host" */
+static void hide_password(char **url)
+{
+	char *start = strstr(*url, "://"), *end, *colon;
+
+	start = start ? start + 3 : *url;
+	end = start + strcspn(start, "/");
+	while (end > start && *end != '@')
+		end--;
+	colon = memchr(start, ':', (size_t)(end - start));
+	if (colon) {
+		char *hidden = mem_printf("%.*s:***%s", (int)(colon - *url), *url, end);
+
+		free(*url);
+		*url = hidden;
+	}
+}
+
+void print_config_write(FILE *out, const struct conf *conf)
+{
+	fprintf(out, "# ");
+	write_comment(out, conf->file ? conf->file : DEFAULT_CONFIG_FILE " (not there)");
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		const struct conf_row *row = &conf_rows[i];
+		cleanup_free char *text = conf_format(conf, i);
+
+		if (i == 0 || strcmp(row->group, conf_rows[i - 1].group) != 0)
+			fprintf(out, "%s\n%s:\n{\n", i == 0 ? "" : "};\n", row->group);
+		if (i == CONF_upload_proxy)
+			hide_password(&text);
+		fprintf(out, "\t%s = ", row->name);
+		write_value(out, row, text);
+		fprintf(out, ";  # ");
+		write_comment(out, conf->origin[i]);
+	}
+	fprintf(out, "};\n");
+}
+
+int print_config_run(struct command_line *line)
+{
+	cleanup_conf struct conf *conf = NULL;
+	struct error err;
+
+	if (conf_load(&line->conf, &conf, &err) < 0)
+		return command_fail(&err);
+	print_config_write(stdout, conf);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/start.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "filter/filter.h"
+
+/* A single bare word at the end that is no filter is most likely a command, mistyped or not in front. */
+static int refuse_mistyped_command(const struct command_line *line, const struct conf *conf,
+				   struct error *err)
+{
+	char bytes[256];
+	struct text words = text_over(bytes, sizeof bytes);
+	struct error reason;
+
+	if (line->word_count != 1 ||
+	    line->words[0][strspn(line->words[0], "abcdefghijklmnopqrstuvwxyz-")] ||
+	    filter_check(conf, &reason) == 0)
+		return 0;
+	command_line_append_words(line->commands, &words);
+	return error_set(err, reason.kind, "%s; commands are %s, as the first word", reason.message,
+			 bytes);
+}
+
+static int load_conf(const struct command_line *line, struct conf **ret_conf, struct error *err)
+{
+	if (conf_load(&line->conf, ret_conf, err) < 0 ||
+	    refuse_mistyped_command(line, *ret_conf, err) < 0)
+		return -1;
+	log_setup((*ret_conf)->log_level + LOG_LEVEL_ERROR, (*ret_conf)->log_format);
+	return 0;
+}
+
+int start_run(struct command_line *line)
+{
+	cleanup_conf struct conf *conf = NULL;
+	struct error err;
+
+	if (load_conf(line, &conf, &err) < 0 ||
+	    daemon_run(conf, &line->conf, &line->is_hung, &err) < 0)
+		return command_fail(&err);
+	return 0;
+}
+
+int start_check_config(struct command_line *line)
+{
+	cleanup_conf struct conf *conf = NULL;
+	struct error err;
+
+	if (load_conf(line, &conf, &err) < 0 || daemon_check(conf, &err) < 0)
+		return command_fail(&err);
+	return 0;
+}
