@@ -51,7 +51,7 @@ static void make_grammar(struct grammar *grammar, const struct command_line *lin
 {
 	const struct command *command = line->command;
 
-	/* The colon tells a missing argument from an unknown flag. */
+	/* The colon makes getopt report a missing argument as such. */
 	*grammar = (struct grammar){ .letters = ":" };
 	for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++)
 		add_flag(grammar, command->flags[i].name, command->flags[i].letter,

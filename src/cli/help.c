@@ -198,8 +198,8 @@ void help_write_command(FILE *out, const struct command *command)
 	static const char *const notes[] = {
 		[COMMAND_CONFIGURES] = "It takes the flags that kube-node-tracer --help lists.",
 		[COMMAND_ASKS] =
-			"The configuration tells which daemon to ask: give the flags that it "
-			"was started with, such as -o DIR or --config FILE.",
+			"The daemon is found by its configuration: give the flags that it was "
+			"started with, such as -o DIR or --config FILE.",
 		[COMMAND_INFORMS] = "",
 		[COMMAND_HELPS] = "",
 	};

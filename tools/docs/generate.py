@@ -17,10 +17,10 @@ SAMPLE_HEAD = """\
 #
 # Configuration of kube-node-tracer(8); see kube-node-tracer.conf(5).
 #
-# Only upload.destination has to be set. Every other option stands here at its
-# default, commented out: remove the # in front of a name to change its value.
+# The only required setting is upload.destination. Every other option is listed
+# with its default, commented out: remove the # before a name to change its value.
 # Check with: kube-node-tracer --check-config
-# Take over with: systemctl reload kube-node-tracer
+# Apply with: systemctl reload kube-node-tracer
 """
 CATALOG_HEAD = """\
 # SPDX-License-Identifier: Apache-2.0

@@ -8,9 +8,9 @@ import tables
 LINE_WIDTH = 78
 SECTION = re.compile(r"(^\.\\\" begin generated (\w+)\n).*?(^\.\\\" end generated\n)", re.MULTILINE | re.DOTALL)
 RELOAD = {
-    "LIVE": "Taken over by a reload.",
-    "CAPTURE": "Taken over by a reload, which opens the capture anew.",
-    "UPLOAD": "Taken over by a reload, which starts the uploads anew.",
+    "LIVE": "Applied by a reload.",
+    "CAPTURE": "Applied by a reload, which reopens the capture.",
+    "UPLOAD": "Applied by a reload, to the uploads that follow.",
     "RESTART": "Needs a restart; a reload keeps the old value.",
 }
 
