@@ -29,7 +29,7 @@ static int load_conf(const struct command_line *line, struct conf **ret_conf, st
 	if (conf_load(&line->conf, ret_conf, err) < 0 ||
 	    refuse_mistyped_command(line, *ret_conf, err) < 0)
 		return -1;
-	log_setup((*ret_conf)->log_level + LOG_LEVEL_ERROR, (*ret_conf)->log_format);
+	conf_setup_log(*ret_conf);
 	return 0;
 }
 

@@ -123,6 +123,8 @@ class Option:
     def __init__(self, row):
         self.__dict__.update(row)
         self.letter = row["letter"] or ""
+        if self.type == "CHOICE":  # WORD(ENUMERATOR, "word") OR(…)
+            self.argument = "|".join(re.findall(r'"([^"]+)"', self.argument))
         self.flag = f"{self.group}-{self.name}".replace("_", "-")
 
     def choices(self):
