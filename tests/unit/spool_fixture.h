@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A spool in a folder of its own, for the tests of the spool and of the recovery. */
+/*
+ * A spool in a folder of its own, for the tests of the spool and of the recovery. It is in memory: where the
+ * disk is busy, waiting for it is most of what these tests do.
+ */
 
 #include <errno.h>
 #include <ftw.h>
@@ -8,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -35,7 +37,7 @@ static int set_up(void **state)
 	struct error err;
 
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	strcpy(fixture->directory, "/tmp/knt-test-spool-XXXXXX");
+	strcpy(fixture->directory, "/dev/shm/knt-test-spool-XXXXXX");
 	counters_init(&fixture->counters);
 	*state = fixture;
 	if (!mkdtemp(fixture->directory))
