@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "fuzz.h"
 
 #define INPUT_MAX_BYTES 65536
@@ -61,12 +62,14 @@ int main(int argc, char **argv)
 				       program ? program + 1 : argv[0]);
 	dir = opendir(folder);
 	while (dir && (entry = readdir(dir))) {
+		uint64_t start_ms = clock_monotonic_ms();
 		bool is_fine;
 
 		if (entry->d_name[0] == '.')
 			continue;
 		is_fine = replay(folder, entry->d_name);
-		printf("%sok %u - %s\n", is_fine ? "" : "not ", ++count, entry->d_name);
+		printf("%sok %u - %s (%.1f s)\n", is_fine ? "" : "not ", ++count, entry->d_name,
+		       (double)(clock_monotonic_ms() - start_ms) / CLOCK_MS_PER_S);
 		failed += !is_fine;
 	}
 	if (count == 0) {

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 SOURCE = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).parents[2]).resolve()
 BUILD = pathlib.Path(os.environ.get("top_builddir") or SOURCE / "build").resolve()
@@ -23,13 +24,16 @@ class Tap:
     def __init__(self):
         self.count = 0
         self.failed = 0
+        self.last = time.monotonic()
 
     def point(self, complaints, name):
         """One point: passes if there are no complaints, which are printed otherwise."""
         complaints = [str(complaint) for complaint in complaints]
         self.count += 1
         self.failed += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {self.count} - {name}")
+        now = time.monotonic()
+        print(f"{'not ok' if complaints else 'ok'} {self.count} - {name} ({now - self.last:.1f} s)")
+        self.last = now
         for complaint in complaints[:50]:
             for line in complaint.splitlines():
                 print(f"# {line}")

@@ -1,39 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs the tests of a folder as one cmocka group, because a program can print only one TAP plan. A test is
- * called MODULE.FUNCTION; an argument chooses some of them, e.g. unit_http 'rate.*'.
+ * called MODULE.FUNCTION, with the time that it took; an argument chooses some: unit_http 'rate.*'.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "unit.h"
 
-#include "base/mem.h"
+#include "base/clock.h"
 
-#define GROUPS_MAX 64
-#define TESTS_MAX  1024
+#define GROUPS_MAX     64
+#define TESTS_MAX      1024
+#define TEST_NAME_SIZE 160
 
 static struct {
 	CMFixtureFunction set_up, tear_down;
 } groups[GROUPS_MAX];
 static size_t group_count;
 
+/* A test as its file has it, and the name under which it is reported. */
+static struct timed_test {
+	struct CMUnitTest test;
+	char name[TEST_NAME_SIZE];
+	uint64_t start_ms;
+} timed_tests[TESTS_MAX];
+static struct timed_test *running;
+
+/* What cmocka runs: between start_test() and end_test(). */
 static struct CMUnitTest all_tests[TESTS_MAX];
 static size_t test_count;
+
+static int start_test(void **state)
+{
+	running = *state;
+	running->start_ms = clock_monotonic_ms();
+	*state = running->test.initial_state;
+	return running->test.setup_func ? running->test.setup_func(state) : 0;
+}
+
+/* The name is printed after this. */
+static int end_test(void **state)
+{
+	const CMFixtureFunction tear_down = running->test.teardown_func;
+	const int result = tear_down ? tear_down(state) : 0;
+	const size_t length = strlen(running->name);
+
+	(void)snprintf(running->name + length, sizeof running->name - length, " (%.1f s)",
+		       (double)(clock_monotonic_ms() - running->start_ms) / CLOCK_MS_PER_S);
+	return result;
+}
 
 void unit_add_group(const char *file, const struct CMUnitTest *tests, size_t count,
 		    CMFixtureFunction set_up, CMFixtureFunction tear_down)
 {
 	const char *module = strrchr(file, '/') + strlen("/test_");
-	int length = (int)strcspn(module, ".");
+	int module_length = (int)strcspn(module, ".");
 
 	assert_true(group_count < GROUPS_MAX && count <= TESTS_MAX - test_count);
 	groups[group_count].set_up = set_up;
 	groups[group_count++].tear_down = tear_down;
 	for (size_t i = 0; i < count; i++) {
-		all_tests[test_count] = tests[i];
-		/* Kept to the end of the program. */
-		all_tests[test_count++].name = mem_printf("%.*s.%s", length, module, tests[i].name);
+		struct timed_test *timed = &timed_tests[test_count];
+
+		timed->test = tests[i];
+		(void)snprintf(timed->name, sizeof timed->name, "%.*s.%s", module_length, module,
+			       tests[i].name);
+		all_tests[test_count++] = (struct CMUnitTest){
+			.name = timed->name,
+			.test_func = tests[i].test_func,
+			.setup_func = start_test,
+			.teardown_func = end_test,
+			.initial_state = timed,
+		};
 	}
 }
 
