@@ -222,7 +222,7 @@ class Daemon:
                 if file.read().strip() == name:
                     break
         else:
-            raise Skip("no thread " + name)
+            raise Failure("no thread " + name)
         LIBC.ptrace.argtypes = [ctypes.c_long] * 4
         if (LIBC.ptrace(PTRACE_SEIZE, int(task), 0, 0) or
                 LIBC.ptrace(PTRACE_INTERRUPT, int(task), 0, 0)):

@@ -9,6 +9,7 @@ answers it; its destination port is the stream, its payload MAGIC, the number wi
 import errno
 import json
 import os
+import random
 import socket
 import struct
 import sys
@@ -37,7 +38,7 @@ def frame(stream, size, fill=0):
     ethernet = bytes.fromhex("020000000099" "020000000098" "0800")
     payload = MAGIC + bytes(8)
     head = ethernet + bytes(ip) + udp + payload
-    filler = os.urandom(size - len(head)) if fill == "random" else bytes(size - len(head))
+    filler = random.randbytes(size - len(head)) if fill == "random" else bytes(size - len(head))
     return bytearray(head + filler)
 
 

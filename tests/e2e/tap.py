@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny TAP runner: each function test_* of a script is one line. And the tests' assertions."""
+"""A tiny TAP runner: each function test_* of a script is one line. And the tests' assertions.
+
+Random numbers come from the module random, which begins anew for each test: KNT_SEED=N repeats a run."""
 
 import contextlib
+import os
+import random
 import sys
 import threading
 import time
@@ -86,10 +90,14 @@ def run(tests, around):
     Names on the command line choose some of them."""
     chosen = [test for test in tests if not sys.argv[1:] or test.__name__ in sys.argv[1:]]
     print("1..%d" % len(chosen), flush=True)
+    # For the processes that a test starts, too.
+    seed = os.environ.setdefault("KNT_SEED", str(random.SystemRandom().randrange(1 << 32)))
+    diagnose("KNT_SEED=" + seed)
     failed = 0
     for index, test in enumerate(chosen, 1):
         name = test.__name__[len("test_"):].replace("_", " ")
         start = time.monotonic()
+        random.seed(seed + test.__name__)
         try:
             with around() as lab:
                 test(lab)
@@ -103,6 +111,7 @@ def run(tests, around):
             for each in reversed(where):
                 if each.name.startswith(("test_", "check_")):
                     diagnose("at %s:%d: %s" % (each.filename, each.lineno, each.line))
+            diagnose("again: KNT_SEED=%s %s %s" % (seed, sys.argv[0], test.__name__))
         else:
             print("ok %d - %s (%.1f s)" % (index, name, time.monotonic() - start), flush=True)
     sys.exit(1 if failed else 0)

@@ -233,7 +233,7 @@ def check_cut(lab, cuts, *arguments):
     for cut in cuts:
         length = int(len(whole) * cut)
         with open(path, "wb") as file:
-            file.write(whole[:length] + (os.urandom(5000) if cut == 1 else b""))
+            file.write(whole[:length] + (random.randbytes(5000) if cut == 1 else b""))
         counts.append((length, check_recovered(lab, path, 30000, *arguments)))
         lab.gcs.objects.clear()
     counts.sort()

@@ -250,7 +250,7 @@ def test_foreign_files_are_left_alone(lab):
         path = os.path.join(lab.spool, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
-            file.write(os.urandom(100000))
+            file.write(random.randbytes(100000))
     lab.gcs.stop()
     daemon = lab.daemon(*PLAIN, "--spool-max-size", "3MiB", "-W", "1000").start_ready()
     sent = lab.send_megabytes(6)

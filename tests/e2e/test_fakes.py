@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import crc32c
 import fake_federation
 import fake_google
+import random
 import tap
 from fake_gcs import GRANULARITY, FakeGcs
 from tap import check, equal
@@ -90,7 +91,7 @@ def test_crc32c(lab):
 
 
 def test_multipart_stores_once(lab):
-    content = os.urandom(3000)
+    content = random.randbytes(3000)
     status, _, body = multipart(lab.gcs, content, resource(content))
     equal((status, json.loads(body)["crc32c"]), (200, crc32c.encode(content)), "first")
     equal(multipart(lab.gcs, content, resource(content))[0], 412, "second")
@@ -128,7 +129,7 @@ def test_multipart_violations(lab):
 
 
 def test_resumable_chunks(lab):
-    content = os.urandom(GRANULARITY * 2 + 1000)
+    content = random.randbytes(GRANULARITY * 2 + 1000)
     where = start(lab.gcs, content)
     total = len(content)
     equal(put(lab.gcs, where, b"", "bytes */*")[1]["Range"], None, "nothing is kept yet")
@@ -148,7 +149,7 @@ def test_resumable_chunks(lab):
 
 
 def test_resumable_violations(lab):
-    content = os.urandom(GRANULARITY + 10)
+    content = random.randbytes(GRANULARITY + 10)
     total = len(content)
     for at, body, content_range, status in (
             (0, content[:100], "bytes 0-99/%d" % total, 400),                # not a multiple

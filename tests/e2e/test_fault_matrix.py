@@ -19,6 +19,7 @@ import sys
 import time
 
 import google_lab
+import random
 from fake_gcs import CREATE_ONLY  # beside the folder that harness is in
 from daemon import is_sanitized
 from harness import NODE, enter_namespaces, set_up_namespace
@@ -162,7 +163,7 @@ class Lane:
         """Put one into the spool, as an operator may; returns its name and bytes."""
         self.number += 1
         name = "%s_20251123T083000.000Z_eth0_%08d.pcap" % (NODE, self.number)
-        content = os.urandom(size)
+        content = random.randbytes(size)
         with open(os.path.join(self.ready, "." + name), "wb") as file:
             file.write(content)
         os.rename(os.path.join(self.ready, "." + name), os.path.join(self.ready, name))

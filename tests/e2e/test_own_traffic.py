@@ -4,6 +4,7 @@ the uploads is in any file, and all of everybody else's connections to the same 
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def run_and_talk(lab, *arguments):
     try:
         daemon = lab.daemon("-s", "0", "-G", "1", "-B", "65536", *arguments,
                             environment={"STORAGE_EMULATOR_HOST": url}).start_ready()
-        ports, text = [], os.urandom(20000)
+        ports, text = [], random.randbytes(20000)
         with lab.traffic(rate=3000, sizes=[1000], fill="random") as traffic:
             for _ in range(4):
                 # Another connection to the same address and port, while uploads are going on.

@@ -3,6 +3,7 @@
 one after a reload, over no more connections than there are workers."""
 
 import os
+import random
 
 from harness import NODE, command, main
 from tap import check, equal
@@ -16,7 +17,7 @@ def put_segments(lab, first, count):
     for number in range(first, first + count):
         name = "%s_20261123T083000.000Z_eth0_%08d.pcap" % (NODE, number)
         with open(os.path.join(lab.spool, "ready", name), "wb") as file:
-            file.write(os.urandom(SEGMENT))
+            file.write(random.randbytes(SEGMENT))
 
 
 def configure(lab, limit, prefix=""):

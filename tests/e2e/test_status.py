@@ -30,8 +30,6 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 CONNECTIONS = 32  # at a time
 READY = ("started", "interfaces", "traffic", "spool", "loss", "upload", "waiting")
 LIVE = ("capture", "record")
-# ptrace(2)
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 
 
 def ask(path, method="GET", headers=None, address=ADDRESS):
@@ -450,29 +448,6 @@ def attach_xdp(interface, program_fd):
     equal(error, 0, "errno of RTM_SETLINK")
 
 
-@contextlib.contextmanager
-def stopped_thread(daemon, name):
-    """One thread alone stops, as by a bug; the others go on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    tasks = "/proc/%d/task" % daemon.pid
-    for thread in os.listdir(tasks):
-        with open("%s/%s/comm" % (tasks, thread), encoding="ascii") as comm:
-            if comm.read().strip() == name:
-                break
-    else:
-        raise AssertionError("no thread " + name)
-    thread = int(thread)
-    if libc.ptrace(PTRACE_SEIZE, thread, None, None) < 0:
-        raise Skip("no ptrace here")
-    try:
-        libc.ptrace(PTRACE_INTERRUPT, thread, None, None)
-        os.waitpid(thread, 0x40000000)  # __WALL
-        yield
-    finally:
-        libc.ptrace(PTRACE_DETACH, thread, None, None)
-
-
 def test_capture_rule_and_watchdog(lab):
     """A thread that hangs is seen by /healthz and by systemd's watchdog, and so is its coming back."""
     lab.link()
@@ -480,7 +455,7 @@ def test_capture_rule_and_watchdog(lab):
     daemon = lab.daemon("-G", "0", environment={"WATCHDOG_USEC": "2000000"}).start_ready()
     equal(tuple(health("/healthz")[1]), LIVE, "rules")
     daemon.wait_for(lambda: len(daemon.notify.times("WATCHDOG")) >= 2, 10, "pings")
-    with stopped_thread(daemon, "cap-veth0"):
+    with daemon.frozen("cap-veth0"):
         wait_failing(["capture"], path="/healthz")
         contains(health("/healthz")[1]["capture"][1], "veth0", "why")
         daemon.wait_log("makes no progress.*stage=capture")
@@ -500,7 +475,7 @@ def test_record_rule(lab):
     daemon = lab.daemon("-G", "0", "-s", "0", "-B", "16384",
                         environment={"WATCHDOG_USEC": "2000000"}).start_ready()
     lab.send(10)
-    with stopped_thread(daemon, "rec-veth0"):
+    with daemon.frozen("rec-veth0"):
         time.sleep(4)
         equal(failing("/healthz"), [], "rules that fail while there is room")
         lab.send(30000, stream=2, sizes=[1500], rate=15000)
@@ -521,7 +496,7 @@ def test_upload_rule(lab):
     lab.send(100)
     daemon.end_segment()
     wait_until(lambda: lab.spool_files("sending"), 20, "an upload")
-    with stopped_thread(daemon, "upload-1"):
+    with daemon.frozen("upload-1"):
         wait_failing(["upload"])
         contains(health("/readyz")[1]["upload"][1], "allowed are 10 s", "why")
         equal(failing("/healthz"), [], "rules of liveness")

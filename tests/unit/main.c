@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs the tests of a folder as one cmocka group, because a program can print only one TAP plan. A test is
- * called MODULE.FUNCTION, with the time that it took; an argument chooses some: unit_http 'rate.*'.
+ * called MODULE.FUNCTION, with the time that it took; an argument chooses some: unit_http 'rate.*'. Random
+ * numbers begin anew with each test.
  */
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -31,10 +34,41 @@ static struct timed_test *running;
 static struct CMUnitTest all_tests[TESTS_MAX];
 static size_t test_count;
 
+static uint64_t seed, random_state;
+
+/* splitmix64. */
+static uint64_t next_random(void)
+{
+	uint64_t value = random_state += UINT64_C(0x9e3779b97f4a7c15);
+
+	value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return value ^ (value >> 31);
+}
+
+void unit_random(void *bytes, size_t length)
+{
+	for (size_t done = 0; done < length; done += sizeof(uint64_t)) {
+		uint64_t value = next_random();
+		size_t rest = length - done;
+
+		memcpy((uint8_t *)bytes + done, &value, rest < sizeof value ? rest : sizeof value);
+	}
+}
+
+static void choose_seed(void)
+{
+	const char *wanted = getenv("KNT_SEED");
+
+	seed = wanted ? strtoull(wanted, NULL, 10) : clock_real_ns() % UINT32_MAX;
+	printf("# KNT_SEED=%" PRIu64 "\n", seed);
+}
+
 static int start_test(void **state)
 {
 	running = *state;
 	running->start_ms = clock_monotonic_ms();
+	random_state = seed;
 	*state = running->test.initial_state;
 	return running->test.setup_func ? running->test.setup_func(state) : 0;
 }
@@ -98,6 +132,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
+	choose_seed();
 	return _cmocka_run_group_tests("unit", all_tests, test_count, set_up_groups,
 				       tear_down_groups);
 }

@@ -21,5 +21,8 @@
 #define unit_add(tests, set_up, tear_down) \
 	unit_add_group(__FILE__, tests, ARRAY_LENGTH(tests), set_up, tear_down)
 
+/* Fills a block with random bytes; KNT_SEED in the environment has a test get the same ones again. */
+void unit_random(void *bytes, size_t length);
+
 void unit_add_group(const char *file, const struct CMUnitTest *tests, size_t count,
 		    CMFixtureFunction set_up, CMFixtureFunction tear_down);

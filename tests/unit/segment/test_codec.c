@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "unit.h"
 
@@ -15,11 +14,7 @@ static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd };
 static void fill(uint8_t *bytes, size_t length, bool is_random)
 {
 	if (is_random) {
-		for (size_t done = 0; done < length; done += 256) {
-			size_t part = length - done < 256 ? length - done : 256;
-
-			assert_int_equal(getrandom(bytes + done, part, 0), part);
-		}
+		unit_random(bytes, length);
 		return;
 	}
 	for (size_t i = 0; i < length; i++)
