@@ -395,22 +395,6 @@ def test_traffic_rule(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
-def test_a_burst_on_a_quiet_interface(lab):
-    """The system counts it at once, and we when it is written: no sample in between is a failure."""
-    lab.link()
-    lab.bucket()
-    daemon = lab.daemon("-G", "0", "--capture-flush-interval", "8").start_ready()
-    time.sleep(31)  # for so long, or less, the rule looks back
-    lab.send(200)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        is_well, rules = health("/readyz")
-        check(is_well, "failing after a burst: %r" % rules)
-        time.sleep(0.2)
-    equal(value(metrics(), "recorded_packets_total"), 200, "packets")
-    equal(daemon.stop(), 0, "exit status")
-
-
 @contextlib.contextmanager
 def dropping_xdp(interface):
     """An XDP program of two instructions (return XDP_DROP) on the interface."""

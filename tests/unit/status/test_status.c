@@ -260,8 +260,9 @@ static void test_a_burst_after_silence(void **state)
 		unsigned seen_after; /* steps; 0: never */
 		bool is_lost;        /* within the steps that are looked at */
 	} cases[] = {
-		{ 1, 1, false },  { 1, 0, true },  { 5, 2, false },   { 5, 0, true },
-		{ 20, 5, false }, { 20, 0, true }, { 60, 13, false }, { 60, 0, true },
+		{ 1, 1, false },   { 1, 0, true },  { 5, 2, false },  { 5, 0, true },
+		{ 8, 2, false },   { 8, 0, true },  { 20, 5, false }, { 20, 0, true },
+		{ 60, 13, false }, { 60, 0, true },
 	};
 	struct fixture *fixture = *state;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
