@@ -111,6 +111,7 @@ class Stream:
 
 
 def main():
+    random.seed(os.environ.get("KNT_SEED"))
     streams = {}
     for line in sys.stdin:
         order = json.loads(line)
