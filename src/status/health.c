@@ -8,12 +8,12 @@
 #include "base/text.h"
 
 #define LOSS_WINDOW_MS UINT64_C(60000)
-/* So many packets, at least, have to have passed by before it is odd that we saw none. */
+/* Fewer packets than this may pass an interface without any reaching us. */
 #define SILENCE_PACKETS 50
 #define SILENCE_MS_MIN  UINT64_C(15000)
-/* Out of the ring and through the recorder, in the worst of cases. */
+/* The longest time from the ring through the recorder. */
 #define SILENCE_MS_LATE UINT64_C(1000)
-/* So many interfaces are named in a sentence; a name is 15 bytes long at most where one exists. */
+/* The most interfaces named in a sentence; an existing name has at most 15 bytes. */
 #define NAMES_MAX 4
 
 enum stage {
@@ -31,17 +31,17 @@ static void judge_stage(const struct status_snapshot *facts, enum stage which,
 	uint64_t age_ms;
 
 	if (!stage->name) {
-		say(finding, "not running now");
+		say(finding, "not running");
 		return;
 	}
 	age_ms = facts->now_ms > stage->beat_ms ? facts->now_ms - stage->beat_ms : 0;
 	finding->is_failing = age_ms > stage->patience_ms;
 	if (finding->is_failing)
-		say(finding, "no progress for %" PRIu64 " s, allowed are %" PRIu64 " s%s%s",
+		say(finding, "no progress for %" PRIu64 " s (limit %" PRIu64 " s)%s%s",
 		    age_ms / CLOCK_MS_PER_S, stage->patience_ms / CLOCK_MS_PER_S,
 		    *stage->who ? ": " : "", stage->who);
 	else
-		say(finding, "makes progress");
+		say(finding, "making progress");
 }
 
 static void judge_capture(const struct status_snapshot *facts, struct health_finding *finding)
@@ -62,7 +62,7 @@ static void judge_upload(const struct status_snapshot *facts, struct health_find
 static void judge_phase(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	static const char *const words[] = {
-		[STATUS_STARTING] = "still starting",
+		[STATUS_STARTING] = "starting",
 		[STATUS_RECORDING] = "started",
 		[STATUS_STOPPING] = "stopping",
 	};
@@ -71,7 +71,7 @@ static void judge_phase(const struct status_snapshot *facts, struct health_findi
 	say(finding, "%s", words[facts->phase]);
 }
 
-/* What is there is captured: one that is missing beside it fails nothing, but is said. */
+/* Interfaces that exist are captured, so a missing one is mentioned without failing the rule. */
 static void append_awaited(const struct status_snapshot *facts, struct text *why)
 {
 	for (size_t i = 0; i < facts->awaited_count && i < NAMES_MAX; i++)
@@ -80,8 +80,8 @@ static void append_awaited(const struct status_snapshot *facts, struct text *why
 		text_append(why, " and %zu more", facts->awaited_count - NAMES_MAX);
 	if (facts->left_out > 0)
 		text_append(why,
-			    "; %" PRIu64
-			    " more are not recorded, capture.max_interfaces is %" PRIu64,
+			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64
+			    ")",
 			    facts->left_out, facts->conf->capture_max_interfaces);
 }
 
@@ -90,26 +90,23 @@ static void judge_interfaces(const struct status_snapshot *facts, struct health_
 	struct text why = text_over(finding->why, sizeof finding->why);
 
 	if (facts->phase == STATUS_STOPPING) {
-		say(finding, "not judged while stopping");
+		say(finding, "not checked while stopping");
 		return;
 	}
 	finding->is_failing = facts->pipelines_live == 0;
 	if (facts->pipelines == 0)
-		text_append(&why, "no packet can be captured: no interface matches");
+		text_append(&why, "cannot capture: no interface matches");
 	else if (facts->pipelines_live == 0)
-		text_append(&why,
-			    "no packet can be captured: none of %zu interfaces is there and up",
-			    facts->pipelines);
+		text_append(&why, "cannot capture: none of %zu interfaces is up", facts->pipelines);
 	else
-		text_append(&why, "%zu of %zu interfaces are there and up", facts->pipelines_live,
+		text_append(&why, "%zu of %zu interfaces are up", facts->pipelines_live,
 			    facts->pipelines);
 	append_awaited(facts, &why);
 }
 
 /*
- * Packets passed the interface, as the system counts them, and not one of them has reached us. The system
- * counts at once, we count when the chunk is written: of the system's count, only what is older than that
- * is compared.
+ * The system counted packets on an interface, and none of them reached us. The system counts immediately, we
+ * count when the chunk is written, so only the part of the system's count that is older than that is compared.
  */
 static void judge_traffic(const struct status_snapshot *facts, struct health_finding *finding)
 {
@@ -117,12 +114,12 @@ static void judge_traffic(const struct status_snapshot *facts, struct health_fin
 	uint64_t window_ms = 2 * (late_ms + TREND_STEP_MS);
 
 	if (*facts->conf->capture_filter) {
-		say(finding, "not judged: with a filter, none need match for hours");
+		say(finding, "not checked: with a filter, hours may pass without a match");
 		return;
 	}
 	if (window_ms < SILENCE_MS_MIN)
 		window_ms = SILENCE_MS_MIN;
-	say(finding, "what the interfaces count reaches us");
+	say(finding, "packets on the interfaces are captured");
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && facts->trend->interfaces[i]; i++) {
 		const struct trend_series *series = facts->trend->interfaces[i];
 		struct trend_sample all, late;
@@ -134,7 +131,7 @@ static void judge_traffic(const struct status_snapshot *facts, struct health_fin
 		finding->is_failing = true;
 		say(finding,
 		    "%s counted %" PRIu64 " packets in %" PRIu64
-		    " s, and none of them was captured, nor in the %" PRIu64 " s after that",
+		    " s, but none was captured then or in the following %" PRIu64 " s",
 		    series->name, all.system - late.system, (all.ms - late.ms) / CLOCK_MS_PER_S,
 		    late.ms / CLOCK_MS_PER_S);
 	}
@@ -146,13 +143,13 @@ static void judge_loss(const struct status_snapshot *facts, struct health_findin
 	struct trend_sample last;
 
 	if (!trend_since(&facts->trend->all, LOSS_WINDOW_MS, &last)) {
-		say(finding, "not judged yet");
+		say(finding, "not checked yet");
 		return;
 	}
 	finding->is_failing = limit < 100 && last.drops * 100 > last.sent * limit;
 	say(finding,
 	    "%" PRIu64 " of %" PRIu64 " packets of the last %" PRIu64
-	    " s were dropped, allowed are %" PRIu64 " %%",
+	    " s were dropped (limit %" PRIu64 " %%)",
 	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
 }
 
@@ -161,7 +158,7 @@ static void judge_waiting(const struct status_snapshot *facts, struct health_fin
 	uint64_t limit_s = facts->conf->status_max_wait, age_s;
 
 	if (facts->spool.oldest_ns == 0) {
-		say(finding, "no segment waits");
+		say(finding, "no segment is waiting");
 		return;
 	}
 	age_s = facts->real_ns > facts->spool.oldest_ns
@@ -169,36 +166,32 @@ static void judge_waiting(const struct status_snapshot *facts, struct health_fin
 			: 0;
 	finding->is_failing = limit_s > 0 && age_s > limit_s;
 	say(finding,
-	    "the oldest of %" PRIu64 " segments that wait began %" PRIu64
-	    " s ago, allowed are %" PRIu64 " s%s",
-	    facts->spool.ready + facts->spool.sending, age_s, limit_s,
-	    limit_s ? "" : " (0: no limit)");
+	    "the oldest of %" PRIu64 " waiting segments began %" PRIu64 " s ago (limit %" PRIu64
+	    " s%s)",
+	    facts->spool.ready + facts->spool.sending, age_s, limit_s, limit_s ? "" : ": none");
 }
 
 static void judge_spool(const struct status_snapshot *facts, struct health_finding *finding)
 {
 	finding->is_failing = facts->is_spool_full;
 	say(finding, "%s",
-	    facts->is_spool_full ? "the file system of the spool is full, nothing can be recorded"
-				 : "there is room in the spool");
+	    facts->is_spool_full ? "the spool's file system is full, nothing can be recorded"
+				 : "the spool has room");
 }
 
 const struct health_rule health_rules[HEALTH_RULES] = {
-	{ "capture", true, "a capture thread makes no progress", judge_capture },
-	{ "record", true, "a recorder makes no progress while memory runs low", judge_record },
-	{ "started", false, "the start is not over, or a stop has begun", judge_phase },
-	{ "interfaces", false, "no packet can be captured: all interfaces are away or down",
+	{ "capture", true, "a capture thread is stuck", judge_capture },
+	{ "record", true, "a recorder is stuck while packet memory runs low", judge_record },
+	{ "started", false, "the program is starting or stopping", judge_phase },
+	{ "interfaces", false, "nothing can be captured: no selected interface is up",
 	  judge_interfaces },
-	{ "traffic", false, "an interface counts packets, and none of them reaches us",
-	  judge_traffic },
-	{ "spool", false, "the file system of the spool is full: packets are dropped",
-	  judge_spool },
+	{ "traffic", false, "an interface counts packets, but none is captured", judge_traffic },
+	{ "spool", false, "the spool's file system is full and packets are dropped", judge_spool },
 	{ "loss", false, "more packets were dropped than status.max_loss allows", judge_loss },
-	/* Not liveness: the network's time-outs end what a restart could, and a restart is a gap in the record. */
-	{ "upload", false,
-	  "an upload makes no progress: its thread or the file system it writes to hangs",
+	/* Not liveness: network timeouts end what a restart would, and a restart is a gap in the recording. */
+	{ "upload", false, "an upload is stuck: its thread or the destination file system hangs",
 	  judge_upload },
-	{ "waiting", false, "a segment waits for longer than status.max_wait allows",
+	{ "waiting", false, "a segment has been waiting longer than status.max_wait allows",
 	  judge_waiting },
 };
 

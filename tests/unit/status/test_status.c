@@ -201,12 +201,12 @@ static void test_deleted_packets_were_sent_once(void **state)
 	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
 	sample(fixture, 1, 1000);
 	assert_string_equal(why(fixture, "loss", &finding),
-			    "1000 of 1000 packets of the last 5 s were dropped, allowed are 1 %");
+			    "1000 of 1000 packets of the last 5 s were dropped (limit 1 %)");
 	/* Of an earlier run, or of longer ago than the window: more than was sent since. */
 	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 5000);
 	sample(fixture, 2, 1000);
 	assert_string_equal(why(fixture, "loss", &finding),
-			    "6000 of 6000 packets of the last 10 s were dropped, allowed are 1 %");
+			    "6000 of 6000 packets of the last 10 s were dropped (limit 1 %)");
 	/* To delete is not to capture. */
 	for (unsigned step = 3; step < 8; step++) {
 		counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
@@ -230,8 +230,8 @@ static void test_silence_beside_traffic(void **state)
 	assert_string_equal(failing(fixture), "traffic");
 	assert_string_equal(
 		why(fixture, "traffic", &finding),
-		"eth0 counted 80 packets in 10 s, and none of them was captured, nor in "
-		"the 5 s after that");
+		"eth0 counted 80 packets in 10 s, but none was captured then or in the following "
+		"5 s");
 	fixture->conf.capture_flush_interval = 30; /* what is in memory is not counted yet */
 	assert_string_equal(failing(fixture), "");
 	fixture->conf.capture_flush_interval = 1;
@@ -612,7 +612,8 @@ static void test_requests(void **state)
 	assert_int_equal(reply.status, 503);
 	assert_non_null(
 		strstr(reply.body, "{\"status\":\"failing\",\"rules\":[{\"rule\":\"started\""));
-	assert_non_null(strstr(reply.body, "{\"rule\":\"interfaces\",\"ok\":false,\"why\":\"no "));
+	assert_non_null(strstr(reply.body,
+			       "{\"rule\":\"interfaces\",\"ok\":false,\"why\":\"cannot capture: "));
 	free(reply.body);
 	reply = ask(fixture, "GET", "/healthz", NULL);
 	assert_int_equal(reply.status, 200);
