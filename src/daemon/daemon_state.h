@@ -12,7 +12,6 @@
 #include "pipeline/pipeline.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
-#include "status/history.h"
 #include "status/server.h"
 #include "upload/uploader.h"
 
@@ -63,9 +62,8 @@ struct daemon {
 	char status[DAEMON_STATUS_MAX];
 	/* For src/status; the buffers are lent to what it gathers. */
 	struct server *server;
-	struct pages_actions actions;
-	struct trend *trend;
-	struct history *history;
+	struct route_actions actions;
+	struct series_set *series;
 	struct spool_totals totals; /* as the spool told last */
 	char interfaces[DAEMON_STATUS_MAX], outage[DAEMON_STATUS_MAX];
 	bool is_listen_failing;
@@ -114,7 +112,7 @@ int daemon_listen(struct daemon *daemon, struct error *err);
 void daemon_tick_server(struct daemon *daemon);
 
 /* status_source.c: what pages and rules go by, now. */
-void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts);
+void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot);
 /* Each second. */
 void daemon_tick_status(struct daemon *daemon);
 

@@ -127,12 +127,12 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
 	struct health_finding findings[HEALTH_RULES];
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 	bool is_well;
 
 	(void)now_us;
-	daemon_gather(daemon, &facts);
-	is_well = health_judge(&facts, true, findings);
+	daemon_gather(daemon, &snapshot);
+	is_well = health_judge(&snapshot, true, findings);
 	if (is_well)
 		notify_alive();
 	for (size_t i = 0; i < HEALTH_RULES && !is_well && !daemon->is_stuck; i++)

@@ -36,9 +36,9 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 
 /* What commands and pages ask for --------------------------------------------------------------- */
 
-static void gather_snapshot(void *context, struct status_snapshot *ret_facts)
+static void gather_snapshot(void *context, struct status_snapshot *ret_snapshot)
 {
-	daemon_gather(context, ret_facts);
+	daemon_gather(context, ret_snapshot);
 }
 
 static int reload_by_command(void *context, struct text *notes, struct error *err)
@@ -151,7 +151,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
 	daemon_set_budget(daemon);
-	daemon->actions = (struct pages_actions){
+	daemon->actions = (struct route_actions){
 		.context = daemon,
 		.gather = gather_snapshot,
 		.reload = reload_by_command,
@@ -219,8 +219,7 @@ void daemon_free(struct daemon *daemon)
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
-	daemon->trend = trend_free(daemon->trend);
-	daemon->history = history_free(daemon->history);
+	daemon->series = series_free(daemon->series);
 	daemon->spool = spool_close(daemon->spool);
 	daemon->connections = connections_free(daemon->connections);
 	chunk_pool_done(&daemon->pool);

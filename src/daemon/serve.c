@@ -34,8 +34,7 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 {
 	int result;
 
-	daemon->trend = trend_new();
-	daemon->history = history_new();
+	daemon->series = series_new();
 	if (server_new(&daemon->actions, &daemon->server, err) < 0)
 		return -1;
 	result = sd_event_add_io(daemon->loop, NULL, server_fd(daemon->server), EPOLLIN, on_server,

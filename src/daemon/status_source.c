@@ -32,23 +32,23 @@ static uint64_t patience_ms(const struct daemon *daemon)
 
 static void count_interface(void *context, const struct interface_counters *interface)
 {
-	struct status_snapshot *facts = context;
+	struct status_snapshot *snapshot = context;
 
-	facts->pipelines++;
-	facts->pipelines_live += atomic_load(&interface->is_live);
+	snapshot->pipelines++;
+	snapshot->pipelines_live += atomic_load(&interface->is_live);
 }
 
-static void add_awaited(void *context, const char *name)
+static void add_missing(void *context, const char *name)
 {
-	struct status_snapshot *facts = context;
-	size_t place = facts->awaited_count;
+	struct status_snapshot *snapshot = context;
+	size_t place = snapshot->missing_count;
 
-	if (place == STATUS_AWAITED_MAX) {
-		facts->left_out++;
+	if (place == STATUS_MISSING_MAX) {
+		snapshot->left_out++;
 		return;
 	}
-	facts->awaited_count++;
-	(void)snprintf(facts->awaited[place], sizeof facts->awaited[place], "%s", name);
+	snapshot->missing_count++;
+	(void)snprintf(snapshot->missing[place], sizeof snapshot->missing[place], "%s", name);
 }
 
 /*
@@ -64,47 +64,47 @@ static struct status_stage upload_stage(const struct daemon *daemon, uint64_t no
 	};
 }
 
-static void gather_stages(const struct daemon *daemon, struct status_snapshot *facts)
+static void gather_stages(const struct daemon *daemon, struct status_snapshot *snapshot)
 {
-	bool is_memory_low = facts->chunks_free * 100 < facts->chunks * POOL_LOW_PERCENT;
+	bool is_memory_low = snapshot->chunks_free * 100 < snapshot->chunks * POOL_LOW_PERCENT;
 	struct pipelines_progress progress;
 	char destination[1];
 
 	if (daemon->uploader)
-		facts->stages[2] = upload_stage(daemon, facts->now_ms, destination,
-						sizeof destination);
+		snapshot->stages[2] = upload_stage(daemon, snapshot->now_ms, destination,
+						   sizeof destination);
 	if (!daemon->pipelines) /* stopping */
 		return;
 	pipelines_progress(daemon->pipelines, &progress);
-	facts->left_out = counter_read(&daemon->counters.interfaces_left_out);
-	pipelines_each_missing(daemon->pipelines, add_awaited, facts);
-	facts_each_interface(facts, count_interface, facts);
+	snapshot->left_out = counter_read(&daemon->counters.interfaces_left_out);
+	pipelines_each_missing(daemon->pipelines, add_missing, snapshot);
+	snapshot_each_interface(snapshot, count_interface, snapshot);
 	if (!progress.capture) /* no interface is there */
 		return;
-	facts->stages[0] = (struct status_stage){ "capture", progress.capture,
-						  progress.capture_beat_ms, patience_ms(daemon) };
+	snapshot->stages[0] = (struct status_stage){ "capture", progress.capture,
+						     progress.capture_beat_ms,
+						     patience_ms(daemon) };
 	/*
 	 * A recorder that waits for the disk is excused while there is room in memory: a restart would only
 	 * lose what is there.
 	 */
-	facts->stages[1] = (struct status_stage){ "record", progress.recorder,
-						  is_memory_low ? progress.recorder_beat_ms
-								: facts->now_ms,
-						  patience_ms(daemon) };
+	snapshot->stages[1] = (struct status_stage){ "record", progress.recorder,
+						     is_memory_low ? progress.recorder_beat_ms
+								   : snapshot->now_ms,
+						     patience_ms(daemon) };
 }
 
-void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts)
+void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot)
 {
 	static const enum status_phase phases[] = {
 		[PHASE_STARTING] = STATUS_STARTING,
 		[PHASE_RUNNING] = STATUS_RECORDING,
 		[PHASE_STOPPING] = STATUS_STOPPING,
 	};
-	struct status_snapshot facts = {
+	struct status_snapshot snapshot = {
 		.conf = daemon->conf,
 		.counters = &daemon->counters,
-		.trend = daemon->trend,
-		.history = daemon->history,
+		.series = daemon->series,
 		.phase = phases[daemon->phase],
 		.now_ms = clock_monotonic_ms(),
 		.started_ms = daemon->started_ms,
@@ -119,45 +119,36 @@ void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_facts)
 	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
 
 	/* While the spool is busy, what it last told. */
-	facts.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
-	facts.spool = daemon->totals;
+	snapshot.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
+	snapshot.spool = daemon->totals;
 	if (daemon->uploader)
-		facts.outage_reason = uploader_outage(daemon->uploader, daemon->outage,
-						      sizeof daemon->outage);
+		snapshot.outage_reason = uploader_outage(daemon->uploader, daemon->outage,
+							 sizeof daemon->outage);
 	if (daemon->pipelines)
 		pipelines_describe(daemon->pipelines, &interfaces);
-	facts.interfaces = daemon->interfaces;
-	gather_stages(daemon, &facts);
-	*ret_facts = facts;
+	snapshot.interfaces = daemon->interfaces;
+	gather_stages(daemon, &snapshot);
+	*ret_snapshot = snapshot;
 }
 
-static void sample_trend(struct daemon *daemon, uint64_t now_ms)
+static void take_sample(struct daemon *daemon, uint64_t now_ms)
 {
-	const struct trend_interest interest = {
+	const struct series_interest interest = {
 		.in = daemon->conf->capture_direction != CONF_DIRECTION_OUT,
 		.out = daemon->conf->capture_direction != CONF_DIRECTION_IN,
 	};
 	cleanup_free char *table = NULL;
+	struct status_snapshot snapshot;
 	struct error err;
 	size_t length;
 
-	if (!trend_is_due(daemon->trend, now_ms))
+	if (!series_are_due(daemon->series, now_ms))
 		return;
 	if (file_read_text(AT_FDCWD, SYSTEM_TABLE, SYSTEM_TABLE_MAX, &table, &length, &err) < 0)
 		table = mem_strdup("");
-	trend_sample(daemon->trend, &daemon->counters, table, interest, now_ms);
-}
-
-static void sample_history(struct daemon *daemon, uint64_t now_ms)
-{
-	struct history_sample sample;
-	struct status_snapshot facts;
-
-	if (!history_is_due(daemon->history, now_ms))
-		return;
-	daemon_gather(daemon, &facts);
-	sample = history_look(&facts);
-	history_add(daemon->history, &sample);
+	daemon_gather(daemon, &snapshot);
+	series_take(daemon->series, &daemon->counters, table, interest,
+		    snapshot_waiting_ms(&snapshot), now_ms);
 }
 
 /* A restart would not help, so that the watchdog has no part in it; somebody has to look. */
@@ -184,7 +175,6 @@ void daemon_tick_status(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
-	sample_trend(daemon, now_ms);
-	sample_history(daemon, now_ms);
+	take_sample(daemon, now_ms);
 	watch_uploads(daemon, now_ms);
 }

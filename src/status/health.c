@@ -24,17 +24,17 @@ enum stage {
 
 #define say(finding, ...) ((void)snprintf((finding)->why, sizeof(finding)->why, __VA_ARGS__))
 
-static void judge_stage(const struct status_snapshot *facts, enum stage which,
+static void judge_stage(const struct status_snapshot *snapshot, enum stage which,
 			struct health_finding *finding)
 {
-	const struct status_stage *stage = &facts->stages[which];
+	const struct status_stage *stage = &snapshot->stages[which];
 	uint64_t age_ms;
 
 	if (!stage->name) {
 		say(finding, "not running");
 		return;
 	}
-	age_ms = facts->now_ms > stage->beat_ms ? facts->now_ms - stage->beat_ms : 0;
+	age_ms = snapshot->now_ms > stage->beat_ms ? snapshot->now_ms - stage->beat_ms : 0;
 	finding->is_failing = age_ms > stage->patience_ms;
 	if (finding->is_failing)
 		say(finding, "no progress for %" PRIu64 " s (limit %" PRIu64 " s)%s%s",
@@ -44,22 +44,22 @@ static void judge_stage(const struct status_snapshot *facts, enum stage which,
 		say(finding, "making progress");
 }
 
-static void judge_capture(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_capture(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	judge_stage(facts, STAGE_CAPTURE, finding);
+	judge_stage(snapshot, STAGE_CAPTURE, finding);
 }
 
-static void judge_record(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_record(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	judge_stage(facts, STAGE_RECORD, finding);
+	judge_stage(snapshot, STAGE_RECORD, finding);
 }
 
-static void judge_upload(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_upload(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	judge_stage(facts, STAGE_UPLOAD, finding);
+	judge_stage(snapshot, STAGE_UPLOAD, finding);
 }
 
-static void judge_phase(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_phase(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	static const char *const words[] = {
 		[STATUS_STARTING] = "starting",
@@ -67,66 +67,70 @@ static void judge_phase(const struct status_snapshot *facts, struct health_findi
 		[STATUS_STOPPING] = "stopping",
 	};
 
-	finding->is_failing = facts->phase != STATUS_RECORDING;
-	say(finding, "%s", words[facts->phase]);
+	finding->is_failing = snapshot->phase != STATUS_RECORDING;
+	say(finding, "%s", words[snapshot->phase]);
 }
 
 /* Interfaces that exist are captured, so a missing one is mentioned without failing the rule. */
-static void append_awaited(const struct status_snapshot *facts, struct text *why)
+static void append_missing(const struct status_snapshot *snapshot, struct text *why)
 {
-	for (size_t i = 0; i < facts->awaited_count && i < NAMES_MAX; i++)
-		text_append(why, "%s%s", i ? "," : "; waiting for ", facts->awaited[i]);
-	if (facts->awaited_count > NAMES_MAX)
-		text_append(why, " and %zu more", facts->awaited_count - NAMES_MAX);
-	if (facts->left_out > 0)
+	for (size_t i = 0; i < snapshot->missing_count && i < NAMES_MAX; i++)
+		text_append(why, "%s%s", i ? "," : "; waiting for ", snapshot->missing[i]);
+	if (snapshot->missing_count > NAMES_MAX)
+		text_append(why, " and %zu more", snapshot->missing_count - NAMES_MAX);
+	if (snapshot->left_out > 0)
 		text_append(why,
 			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64
 			    ")",
-			    facts->left_out, facts->conf->capture_max_interfaces);
+			    snapshot->left_out, snapshot->conf->capture_max_interfaces);
 }
 
-static void judge_interfaces(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_interfaces(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	struct text why = text_over(finding->why, sizeof finding->why);
 
-	if (facts->phase == STATUS_STOPPING) {
+	if (snapshot->phase == STATUS_STOPPING) {
 		say(finding, "not checked while stopping");
 		return;
 	}
-	finding->is_failing = facts->pipelines_live == 0;
-	if (facts->pipelines == 0)
+	finding->is_failing = snapshot->pipelines_live == 0;
+	if (snapshot->pipelines == 0)
 		text_append(&why, "cannot capture: no interface matches");
-	else if (facts->pipelines_live == 0)
-		text_append(&why, "cannot capture: none of %zu interfaces is up", facts->pipelines);
+	else if (snapshot->pipelines_live == 0)
+		text_append(&why, "cannot capture: none of %zu interfaces is up",
+			    snapshot->pipelines);
 	else
-		text_append(&why, "%zu of %zu interfaces are up", facts->pipelines_live,
-			    facts->pipelines);
-	append_awaited(facts, &why);
+		text_append(&why, "%zu of %zu interfaces are up", snapshot->pipelines_live,
+			    snapshot->pipelines);
+	append_missing(snapshot, &why);
 }
 
 /*
  * The system counted packets on an interface, and none of them reached us. The system counts immediately, we
  * count when the chunk is written, so only the part of the system's count that is older than that is compared.
  */
-static void judge_traffic(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_traffic(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	uint64_t late_ms = facts->conf->capture_flush_interval * CLOCK_MS_PER_S + SILENCE_MS_LATE;
-	uint64_t window_ms = 2 * (late_ms + TREND_STEP_MS);
+	uint64_t late_ms = snapshot->conf->capture_flush_interval * CLOCK_MS_PER_S +
+			   SILENCE_MS_LATE;
+	uint64_t window_ms = 2 * (late_ms + SERIES_MINUTES_STEP_MS);
 
-	if (*facts->conf->capture_filter) {
+	if (*snapshot->conf->capture_filter) {
 		say(finding, "not checked: with a filter, hours may pass without a match");
 		return;
 	}
 	if (window_ms < SILENCE_MS_MIN)
 		window_ms = SILENCE_MS_MIN;
 	say(finding, "packets on the interfaces are captured");
-	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && facts->trend->interfaces[i]; i++) {
-		const struct trend_series *series = facts->trend->interfaces[i];
-		struct trend_sample all, late;
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && *snapshot->series->interfaces[i].name;
+	     i++) {
+		const struct series *series = &snapshot->series->interfaces[i];
+		struct series_sample all, late;
 
-		if (!trend_since(series, window_ms, &all) || all.ms + TREND_STEP_MS < window_ms ||
-		    !trend_since(series, late_ms + TREND_STEP_MS, &late) || late.ms < late_ms ||
-		    all.seen > 0 || all.system < late.system + SILENCE_PACKETS)
+		if (!series_since(series, window_ms, &all) ||
+		    all.ms + SERIES_MINUTES_STEP_MS < window_ms ||
+		    !series_since(series, late_ms + SERIES_MINUTES_STEP_MS, &late) ||
+		    late.ms < late_ms || all.seen > 0 || all.system < late.system + SILENCE_PACKETS)
 			continue;
 		finding->is_failing = true;
 		say(finding,
@@ -137,12 +141,12 @@ static void judge_traffic(const struct status_snapshot *facts, struct health_fin
 	}
 }
 
-static void judge_loss(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_loss(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	uint64_t limit = facts->conf->status_max_loss;
-	struct trend_sample last;
+	uint64_t limit = snapshot->conf->status_max_loss;
+	struct series_sample last;
 
-	if (!trend_since(&facts->trend->all, LOSS_WINDOW_MS, &last)) {
+	if (!series_since(&snapshot->series->all, LOSS_WINDOW_MS, &last)) {
 		say(finding, "not checked yet");
 		return;
 	}
@@ -153,30 +157,29 @@ static void judge_loss(const struct status_snapshot *facts, struct health_findin
 	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
 }
 
-static void judge_waiting(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_waiting(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	uint64_t limit_s = facts->conf->status_max_wait, age_s;
+	uint64_t limit_s = snapshot->conf->status_max_wait, age_s;
 
-	if (facts->spool.oldest_ns == 0) {
+	if (snapshot->spool.oldest_ns == 0) {
 		say(finding, "no segment is waiting");
 		return;
 	}
-	age_s = facts->real_ns > facts->spool.oldest_ns
-			? (facts->real_ns - facts->spool.oldest_ns) / CLOCK_NS_PER_S
-			: 0;
+	age_s = snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S;
 	finding->is_failing = limit_s > 0 && age_s > limit_s;
 	say(finding,
 	    "the oldest of %" PRIu64 " waiting segments began %" PRIu64 " s ago (limit %" PRIu64
 	    " s%s)",
-	    facts->spool.ready + facts->spool.sending, age_s, limit_s, limit_s ? "" : ": none");
+	    snapshot->spool.ready + snapshot->spool.sending, age_s, limit_s,
+	    limit_s ? "" : ": none");
 }
 
-static void judge_spool(const struct status_snapshot *facts, struct health_finding *finding)
+static void judge_spool(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	finding->is_failing = facts->is_spool_full;
+	finding->is_failing = snapshot->is_spool_full;
 	say(finding, "%s",
-	    facts->is_spool_full ? "the spool's file system is full, nothing can be recorded"
-				 : "the spool has room");
+	    snapshot->is_spool_full ? "the spool's file system is full, nothing can be recorded"
+				    : "the spool has room");
 }
 
 const struct health_rule health_rules[HEALTH_RULES] = {
@@ -195,39 +198,16 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	  judge_waiting },
 };
 
-bool health_judge(const struct status_snapshot *facts, bool is_liveness,
+bool health_judge(const struct status_snapshot *snapshot, bool is_liveness,
 		  struct health_finding findings[HEALTH_RULES])
 {
 	bool is_well = true;
 
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
 		findings[i] = (struct health_finding){ 0 };
-		health_rules[i].judge(facts, &findings[i]);
+		health_rules[i].judge(snapshot, &findings[i]);
 		if (health_rules[i].is_liveness == is_liveness && findings[i].is_failing)
 			is_well = false;
 	}
 	return is_well;
-}
-
-void health_write(FILE *out, bool is_liveness, const struct health_finding findings[HEALTH_RULES])
-{
-	bool is_well = true, is_first = true;
-
-	for (size_t i = 0; i < HEALTH_RULES; i++)
-		if (health_rules[i].is_liveness == is_liveness)
-			is_well &= !findings[i].is_failing;
-	(void)fprintf(out, "{\"status\":\"%s\",\"rules\":[", is_well ? "ok" : "failing");
-	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		char bytes[2 * sizeof findings->why];
-		struct text why = text_over(bytes, sizeof bytes);
-
-		if (health_rules[i].is_liveness != is_liveness)
-			continue;
-		text_append_json(&why, findings[i].why);
-		(void)fprintf(out, "%s{\"rule\":\"%s\",\"ok\":%s,\"why\":%s}", is_first ? "" : ",",
-			      health_rules[i].name, findings[i].is_failing ? "false" : "true",
-			      bytes);
-		is_first = false;
-	}
-	(void)fprintf(out, "]}\n");
 }

@@ -3,12 +3,11 @@
 /*
  * Health that means progress. Liveness: every stage's threads go on; if not, a restart helps. Readiness:
  * packets can be captured, are captured, are not lost, and go away in time; if not, somebody has to look.
- * Pure: rules over facts. The watchdog, /healthz and /readyz use the same ones.
+ * Pure: rules over a snapshot. The watchdog, /healthz and /readyz use the same ones.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "status/snapshot.h"
 
@@ -22,14 +21,12 @@ struct health_rule {
 	const char *name;
 	bool is_liveness; /* else of readiness */
 	const char *help; /* when it fails, for people */
-	void (*judge)(const struct status_snapshot *facts, struct health_finding *finding);
+	void (*judge)(const struct status_snapshot *snapshot, struct health_finding *finding);
 };
 
 #define HEALTH_RULES 9
 extern const struct health_rule health_rules[HEALTH_RULES];
 
 /* True if no rule of that kind fails; what each found, of all kinds, in findings. */
-bool health_judge(const struct status_snapshot *facts, bool is_liveness,
+bool health_judge(const struct status_snapshot *snapshot, bool is_liveness,
 		  struct health_finding findings[HEALTH_RULES]);
-/* The answer of /healthz or /readyz: {"status":"ok","rules":[…]}. */
-void health_write(FILE *out, bool is_liveness, const struct health_finding findings[HEALTH_RULES]);

@@ -22,11 +22,11 @@ enum metric_type {
 struct scrape {
 	FILE *out;
 	enum metrics_format format;
-	const struct status_snapshot *facts;
+	const struct status_snapshot *snapshot;
 	const struct metric *metric;
 };
 
-/* Fields of struct interface_counters and struct counters are found by their place there. */
+/* Values are found by their place in struct interface_counters, counters, status_snapshot or conf. */
 struct metric {
 	const char *name; /* without the prefix, and for counters without _total */
 	enum metric_type type;
@@ -117,7 +117,7 @@ static void visit_counter(void *context, const struct interface_counters *interf
 
 static void sample_interfaces(struct scrape *scrape)
 {
-	counters_each_interface(scrape->facts->counters, visit_counter, scrape);
+	counters_each_interface(scrape->snapshot->counters, visit_counter, scrape);
 }
 
 /* How it is now is of interest where it is recorded now. */
@@ -129,7 +129,7 @@ static void visit_ring(void *context, const struct interface_counters *interface
 
 static void sample_rings(struct scrape *scrape)
 {
-	counters_each_interface(scrape->facts->counters, visit_ring, scrape);
+	counters_each_interface(scrape->snapshot->counters, visit_ring, scrape);
 }
 
 static void visit_live(void *context, const struct interface_counters *interface)
@@ -143,7 +143,7 @@ static void visit_live(void *context, const struct interface_counters *interface
 
 static void sample_live(struct scrape *scrape)
 {
-	facts_each_interface(scrape->facts, visit_live, scrape);
+	snapshot_each_interface(scrape->snapshot, visit_live, scrape);
 }
 
 /* With one more label before the reason, or "". */
@@ -163,18 +163,18 @@ static void sample_reasons(struct scrape *scrape, const char *label,
 static void visit_system(void *context, const struct interface_counters *interface)
 {
 	struct scrape *scrape = context;
-	const struct trend_series *series = trend_of(scrape->facts->trend, interface->name);
+	const struct series *series = series_of(scrape->snapshot->series, interface->name);
 	char labels[LABELS_MAX];
 
 	if (interface->users == 0 || !series || series->count == 0)
 		return;
 	interface_label(interface, labels);
-	sample_count(scrape, labels, series->samples[series->newest].system);
+	sample_count(scrape, labels, series_back(series, 0)->system);
 }
 
 static void sample_system(struct scrape *scrape)
 {
-	counters_each_interface(scrape->facts->counters, visit_system, scrape);
+	counters_each_interface(scrape->snapshot->counters, visit_system, scrape);
 }
 
 static void visit_drops(void *context, const struct interface_counters *interface)
@@ -188,25 +188,25 @@ static void visit_drops(void *context, const struct interface_counters *interfac
 
 static void sample_interface_drops(struct scrape *scrape)
 {
-	counters_each_interface(scrape->facts->counters, visit_drops, scrape);
+	counters_each_interface(scrape->snapshot->counters, visit_drops, scrape);
 }
 
 /* Of the whole ----------------------------------------------------------------------------------- */
 
 static void sample_counter(struct scrape *scrape)
 {
-	sample_count(scrape, "", counter_read(field_of(scrape, scrape->facts->counters)));
+	sample_count(scrape, "", counter_read(field_of(scrape, scrape->snapshot->counters)));
 }
 
 static void sample_drops(struct scrape *scrape)
 {
-	sample_reasons(scrape, "", scrape->facts->counters->drops);
+	sample_reasons(scrape, "", scrape->snapshot->counters->drops);
 }
 
 /* A stamp in ns; none yet is 0, as Prometheus has it. */
 static void sample_stamp(struct scrape *scrape)
 {
-	const atomic_uint_fast64_t *stamp = field_of(scrape, scrape->facts->counters);
+	const atomic_uint_fast64_t *stamp = field_of(scrape, scrape->snapshot->counters);
 
 	sample_fixed(scrape, "", atomic_load(stamp) / CLOCK_NS_PER_MS, 3);
 }
@@ -219,21 +219,21 @@ static void sample_build(struct scrape *scrape)
 static void sample_start(struct scrape *scrape)
 {
 	/* As it was read then: what is computed anew would be a millisecond off now and then. */
-	sample_fixed(scrape, "", scrape->facts->started_real_ns / CLOCK_NS_PER_MS, 3);
+	sample_fixed(scrape, "", scrape->snapshot->started_real_ns / CLOCK_NS_PER_MS, 3);
 }
 
 static void sample_phase(struct scrape *scrape)
 {
-	sample_count(scrape, "phase=\"starting\"", scrape->facts->phase == STATUS_STARTING);
-	sample_count(scrape, "phase=\"recording\"", scrape->facts->phase == STATUS_RECORDING);
-	sample_count(scrape, "phase=\"stopping\"", scrape->facts->phase == STATUS_STOPPING);
+	sample_count(scrape, "phase=\"starting\"", scrape->snapshot->phase == STATUS_STARTING);
+	sample_count(scrape, "phase=\"recording\"", scrape->snapshot->phase == STATUS_RECORDING);
+	sample_count(scrape, "phase=\"stopping\"", scrape->snapshot->phase == STATUS_STOPPING);
 }
 
 static void sample_health(struct scrape *scrape)
 {
 	struct health_finding findings[HEALTH_RULES];
 
-	(void)health_judge(scrape->facts, true, findings);
+	(void)health_judge(scrape->snapshot, true, findings);
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
 		char labels[LABELS_MAX];
 
@@ -244,24 +244,29 @@ static void sample_health(struct scrape *scrape)
 	}
 }
 
-static void sample_ring_size(struct scrape *scrape)
+/* A uint64_t of the snapshot; UINT64_MAX: not known, or there is no such limit. */
+static void sample_snapshot(struct scrape *scrape)
 {
-	sample_count(scrape, "", scrape->facts->conf->capture_buffer);
+	uint64_t value = *(const uint64_t *)field_of(scrape, scrape->snapshot);
+
+	if (value != UINT64_MAX)
+		sample_count(scrape, "", value);
+}
+
+/* A uint64_t of the configuration. */
+static void sample_option(struct scrape *scrape)
+{
+	sample_count(scrape, "", *(const uint64_t *)field_of(scrape, scrape->snapshot->conf));
 }
 
 static void sample_chunks(struct scrape *scrape)
 {
-	sample_count(scrape, "", scrape->facts->chunks - scrape->facts->chunks_free);
-}
-
-static void sample_chunks_limit(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->chunks);
+	sample_count(scrape, "", scrape->snapshot->chunks - scrape->snapshot->chunks_free);
 }
 
 static void sample_spool_segments(struct scrape *scrape)
 {
-	const struct spool_totals *spool = &scrape->facts->spool;
+	const struct spool_totals *spool = &scrape->snapshot->spool;
 
 	sample_count(scrape, "state=\"capturing\"", spool->capturing);
 	sample_count(scrape, "state=\"ready\"", spool->ready);
@@ -269,68 +274,25 @@ static void sample_spool_segments(struct scrape *scrape)
 	sample_count(scrape, "state=\"rejected\"", spool->rejected);
 }
 
-static void sample_spool_bytes(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->spool.bytes);
-}
-
-static void sample_spool_limit(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->conf->spool_max_size);
-}
-
-static void sample_spool_segments_limit(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->conf->spool_max_segments);
-}
-
 static void sample_spool_full(struct scrape *scrape)
 {
-	sample_count(scrape, "", scrape->facts->is_spool_full);
-}
-
-static void sample_disk_free(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->spool.disk_free);
-}
-
-static void sample_disk_total(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->spool.disk_total);
-}
-
-/* Not told where there is no such limit. */
-static void sample_room_bytes(struct scrape *scrape)
-{
-	if (scrape->facts->spool.room_bytes != UINT64_MAX)
-		sample_count(scrape, "", scrape->facts->spool.room_bytes);
-}
-
-static void sample_room_inodes(struct scrape *scrape)
-{
-	if (scrape->facts->spool.room_inodes != UINT64_MAX)
-		sample_count(scrape, "", scrape->facts->spool.room_inodes);
+	sample_count(scrape, "", scrape->snapshot->is_spool_full);
 }
 
 static void sample_spool_use(struct scrape *scrape)
 {
-	sample_fixed(scrape, "", (uint64_t)(scrape->facts->spool.use * 1e6), 6);
+	sample_fixed(scrape, "", (uint64_t)(scrape->snapshot->spool.use * 1e6), 6);
 }
 
 static void sample_oldest(struct scrape *scrape)
 {
-	const struct status_snapshot *facts = scrape->facts;
-	uint64_t oldest_ns = facts->spool.oldest_ns, age_ns = 0;
-
-	if (oldest_ns > 0 && facts->real_ns > oldest_ns)
-		age_ns = facts->real_ns - oldest_ns;
-	sample_fixed(scrape, "", age_ns / CLOCK_NS_PER_MS, 3);
+	sample_fixed(scrape, "", snapshot_waiting_ms(scrape->snapshot), 3);
 }
 
 static void sample_levels(struct scrape *scrape)
 {
-	struct level_counters *levels = scrape->facts->counters->levels;
-	size_t count = counters_levels(scrape->facts->counters);
+	struct level_counters *levels = scrape->snapshot->counters->levels;
+	size_t count = counters_levels(scrape->snapshot->counters);
 	bool is_time = scrape->metric->offset == offsetof(struct level_counters, ns);
 
 	for (size_t i = 0; i < count; i++) {
@@ -345,7 +307,7 @@ static void sample_levels(struct scrape *scrape)
 
 static void sample_uploads(struct scrape *scrape)
 {
-	const struct counters *counters = scrape->facts->counters;
+	const struct counters *counters = scrape->snapshot->counters;
 
 	sample_count(scrape, "result=\"success\"", counter_read(&counters->segments_uploaded));
 	sample_count(scrape, "result=\"retry\"", counter_read(&counters->upload_retries));
@@ -354,7 +316,7 @@ static void sample_uploads(struct scrape *scrape)
 
 static void sample_responses(struct scrape *scrape)
 {
-	const struct counters *counters = scrape->facts->counters;
+	const struct counters *counters = scrape->snapshot->counters;
 
 	for (unsigned code = 0; code < COUNTERS_HTTP_CODES; code++) {
 		uint64_t value = counter_read(&counters->upload_responses[code]);
@@ -369,22 +331,12 @@ static void sample_responses(struct scrape *scrape)
 
 static void sample_failing(struct scrape *scrape)
 {
-	sample_count(scrape, "", *scrape->facts->outage != '\0');
-}
-
-static void sample_left_out(struct scrape *scrape)
-{
-	sample_count(scrape, "", scrape->facts->left_out);
-}
-
-static void sample_chunk_waits(struct scrape *scrape)
-{
-	sample_count(scrape, "", counter_read(&scrape->facts->counters->chunk_waits));
+	sample_count(scrape, "", *scrape->snapshot->outage != '\0');
 }
 
 static void sample_reloads(struct scrape *scrape)
 {
-	const struct counters *counters = scrape->facts->counters;
+	const struct counters *counters = scrape->snapshot->counters;
 
 	sample_count(scrape, "result=\"success\"", counter_read(&counters->reloads));
 	sample_count(scrape, "result=\"refused\"", counter_read(&counters->reloads_refused));
@@ -392,7 +344,7 @@ static void sample_reloads(struct scrape *scrape)
 
 static void sample_histogram(struct scrape *scrape)
 {
-	const struct histogram *histogram = field_of(scrape, scrape->facts->counters);
+	const struct histogram *histogram = field_of(scrape, scrape->snapshot->counters);
 	bool is_time = scrape->metric->offset == offsetof(struct counters, upload_ms);
 	const uint64_t *bounds = is_time ? histogram_ms_bounds : histogram_bytes_bounds;
 	const char *name = scrape->metric->name;
@@ -415,32 +367,34 @@ static void sample_histogram(struct scrape *scrape)
 
 /* The table -------------------------------------------------------------------------------------- */
 
-#define INTERFACE(field)      sample_interfaces, offsetof(struct interface_counters, field), "interface"
-#define RING(field)           sample_rings, offsetof(struct interface_counters, field), "interface"
-#define TOTAL(field)          sample_counter, offsetof(struct counters, field), ""
-#define STAMP(field)          sample_stamp, offsetof(struct counters, field), ""
-#define LEVEL(field)          sample_levels, offsetof(struct level_counters, field), "codec, level"
-#define HISTOGRAM(field)      sample_histogram, offsetof(struct counters, field), ""
-#define FACT(sample)          sample, 0, ""
-#define FACTS(sample, labels) sample, 0, labels
+#define INTERFACE(field)     sample_interfaces, offsetof(struct interface_counters, field), "interface"
+#define RING(field)          sample_rings, offsetof(struct interface_counters, field), "interface"
+#define TOTAL(field)         sample_counter, offsetof(struct counters, field), ""
+#define STAMP(field)         sample_stamp, offsetof(struct counters, field), ""
+#define LEVEL(field)         sample_levels, offsetof(struct level_counters, field), "codec, level"
+#define HISTOGRAM(field)     sample_histogram, offsetof(struct counters, field), ""
+#define SNAPSHOT(field)      sample_snapshot, offsetof(struct status_snapshot, field), ""
+#define OPTION(field)        sample_option, offsetof(struct conf, field), ""
+#define ONE(sample)          sample, 0, ""
+#define EACH(sample, labels) sample, 0, labels
 
 static const struct metric metrics[] = {
-	{ "build", METRIC_INFO, FACTS(sample_build, "version"), "Version of the running program." },
-	{ "start_time_seconds", METRIC_GAUGE, FACT(sample_start),
+	{ "build", METRIC_INFO, EACH(sample_build, "version"), "Version of the running program." },
+	{ "start_time_seconds", METRIC_GAUGE, ONE(sample_start),
 	  "Start time of the process, in seconds since 1970." },
-	{ "phase", METRIC_GAUGE, FACTS(sample_phase, "phase"),
+	{ "phase", METRIC_GAUGE, EACH(sample_phase, "phase"),
 	  "1 for the current phase: starting, recording or stopping." },
-	{ "health", METRIC_GAUGE, FACTS(sample_health, "probe, rule"),
+	{ "health", METRIC_GAUGE, EACH(sample_health, "probe, rule"),
 	  "1 if this rule of /healthz or /readyz passes, 0 if it fails." },
 
-	{ "interface_up", METRIC_GAUGE, FACTS(sample_live, "interface"),
+	{ "interface_up", METRIC_GAUGE, EACH(sample_live, "interface"),
 	  "1 if packets can be captured on the interface; 0 if it is down, was removed, or is "
 	  "selected by capture.interface but does not exist or cannot be opened." },
 	{ "recorded_packets", METRIC_COUNTER, TOTAL(packets),
 	  "Packets written to segments, including those deleted or rejected later." },
 	{ "recorded_bytes", METRIC_COUNTER, TOTAL(bytes),
 	  "Bytes of these packets as stored in the file, before compression." },
-	{ "dropped_packets", METRIC_COUNTER, FACTS(sample_drops, "reason"),
+	{ "dropped_packets", METRIC_COUNTER, EACH(sample_drops, "reason"),
 	  "Packets lost, by reason: kernel (ring full), interface (hardware or driver had no "
 	  "room; known only in promiscuous mode, and not for \"any\"), budget (spool full), "
 	  "disk, rejected (permanently, by the destination)." },
@@ -454,26 +408,26 @@ static const struct metric metrics[] = {
 	{ "interface_recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),
 	  "Recorded bytes by interface." },
 	{ "interface_dropped_packets", METRIC_COUNTER,
-	  FACTS(sample_interface_drops, "interface, reason"), "Dropped packets by interface." },
+	  EACH(sample_interface_drops, "interface, reason"), "Dropped packets by interface." },
 	{ "interface_discarded_packets", METRIC_COUNTER, INTERFACE(packets_discarded),
 	  "Discarded packets by interface." },
 	{ "interface_own_packets", METRIC_COUNTER, INTERFACE(packets_own),
 	  "Packets of the program's own uploads, by interface." },
-	{ "interface_system_packets", METRIC_COUNTER, FACTS(sample_system, "interface"),
+	{ "interface_system_packets", METRIC_COUNTER, EACH(sample_system, "interface"),
 	  "Packets counted by the operating system on a recorded interface, before any filter." },
-	{ "interfaces_left_out", METRIC_GAUGE, FACT(sample_left_out),
+	{ "interfaces_left_out", METRIC_GAUGE, SNAPSHOT(left_out),
 	  "Selected interfaces that are not recorded because of capture.max_interfaces." },
-	{ "chunk_waits", METRIC_COUNTER, FACT(sample_chunk_waits),
+	{ "chunk_waits", METRIC_COUNTER, TOTAL(chunk_waits),
 	  "Times a capture found no free chunk and left packets in the kernel's ring meanwhile." },
 	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),
 	  "Times the capture was restarted because the interface had gone away." },
 	{ "ring_packets", METRIC_GAUGE, RING(in_ring),
 	  "Packets waiting in the kernel's ring when the last chunk was taken." },
-	{ "ring_size_bytes", METRIC_GAUGE, FACT(sample_ring_size),
+	{ "ring_size_bytes", METRIC_GAUGE, OPTION(capture_buffer),
 	  "Size of the kernel's ring of each interface." },
-	{ "queue_chunks", METRIC_GAUGE, FACT(sample_chunks),
+	{ "queue_chunks", METRIC_GAUGE, ONE(sample_chunks),
 	  "Chunks of packets in memory, between capture and disk." },
-	{ "queue_limit_chunks", METRIC_GAUGE, FACT(sample_chunks_limit),
+	{ "queue_limit_chunks", METRIC_GAUGE, SNAPSHOT(chunks),
 	  "Maximum number of chunks in memory; beyond it, only the ring buffers packets." },
 
 	{ "segments", METRIC_COUNTER, TOTAL(segments), "Segments finished." },
@@ -485,50 +439,50 @@ static const struct metric metrics[] = {
 	  "Compressed output bytes." },
 	{ "compression_seconds", METRIC_COUNTER, LEVEL(ns), "Time spent compressing." },
 
-	{ "spool_segments", METRIC_GAUGE, FACTS(sample_spool_segments, "state"),
+	{ "spool_segments", METRIC_GAUGE, EACH(sample_spool_segments, "state"),
 	  "Segments on this node by state: capturing (open, or to be recovered), ready "
 	  "(waiting), sending, rejected." },
-	{ "spool_bytes", METRIC_GAUGE, FACT(sample_spool_bytes), "Disk space used by the spool." },
-	{ "spool_limit_bytes", METRIC_GAUGE, FACT(sample_spool_limit),
+	{ "spool_bytes", METRIC_GAUGE, SNAPSHOT(spool.bytes), "Disk space used by the spool." },
+	{ "spool_limit_bytes", METRIC_GAUGE, OPTION(spool_max_size),
 	  "Maximum disk space of the spool (spool.max_size); 0 means no limit." },
-	{ "spool_limit_segments", METRIC_GAUGE, FACT(sample_spool_segments_limit),
+	{ "spool_limit_segments", METRIC_GAUGE, OPTION(spool_max_segments),
 	  "Maximum number of waiting segments (spool.max_segments)." },
-	{ "spool_filesystem_free_bytes", METRIC_GAUGE, FACT(sample_disk_free),
+	{ "spool_filesystem_free_bytes", METRIC_GAUGE, SNAPSHOT(spool.disk_free),
 	  "Free space on the spool's file system." },
-	{ "spool_filesystem_size_bytes", METRIC_GAUGE, FACT(sample_disk_total),
+	{ "spool_filesystem_size_bytes", METRIC_GAUGE, SNAPSHOT(spool.disk_total),
 	  "Size of the spool's file system; spool.min_free of it is kept free for others." },
-	{ "spool_filesystem_room_bytes", METRIC_GAUGE, FACT(sample_room_bytes),
+	{ "spool_filesystem_room_bytes", METRIC_GAUGE, SNAPSHOT(spool.room_bytes),
 	  "Free space on the spool's file system above spool.min_free." },
-	{ "spool_filesystem_room_inodes", METRIC_GAUGE, FACT(sample_room_inodes),
+	{ "spool_filesystem_room_inodes", METRIC_GAUGE, SNAPSHOT(spool.room_inodes),
 	  "Free inodes on the spool's file system above spool.min_free_inodes; absent if it has "
 	  "no inode limit." },
-	{ "spool_use_ratio", METRIC_GAUGE, FACT(sample_spool_use),
+	{ "spool_use_ratio", METRIC_GAUGE, ONE(sample_spool_use),
 	  "Use of whichever limit is closest: spool.max_size, spool.max_segments, spool.min_free "
 	  "or spool.min_free_inodes. At 1 the oldest segments are deleted." },
-	{ "spool_full", METRIC_GAUGE, FACT(sample_spool_full),
+	{ "spool_full", METRIC_GAUGE, ONE(sample_spool_full),
 	  "1 while the file system has too little space and nothing is left to delete." },
-	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, FACT(sample_oldest),
+	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, ONE(sample_oldest),
 	  "Time since the oldest waiting segment began; 0 if none is waiting." },
 
-	{ "uploads", METRIC_COUNTER, FACTS(sample_uploads, "result"),
+	{ "uploads", METRIC_COUNTER, EACH(sample_uploads, "result"),
 	  "Attempts to upload a segment, by result: success, retry (will be retried), rejected "
 	  "(permanently, moved to rejected/)." },
 	{ "uploaded_bytes", METRIC_COUNTER, TOTAL(bytes_uploaded),
 	  "Bytes of segments whose size and checksum the destination confirmed." },
-	{ "upload_responses", METRIC_COUNTER, FACTS(sample_responses, "code"),
+	{ "upload_responses", METRIC_COUNTER, EACH(sample_responses, "code"),
 	  "Responses of the storage service by HTTP status; none means no response." },
 	{ "upload_duration_seconds", METRIC_HISTOGRAM, HISTOGRAM(upload_ms),
 	  "Duration of successful uploads." },
 	{ "upload_size_bytes", METRIC_HISTOGRAM, HISTOGRAM(upload_bytes),
 	  "Size of uploaded segments." },
-	{ "upload_failing", METRIC_GAUGE, FACT(sample_failing),
+	{ "upload_failing", METRIC_GAUGE, ONE(sample_failing),
 	  "1 while the last attempt of an uploader failed." },
 	{ "upload_last_success_timestamp_seconds", METRIC_GAUGE, STAMP(uploaded_last_ns),
 	  "Time of the last successful upload, in seconds since 1970; 0 if there was none." },
 	{ "token_expiry_timestamp_seconds", METRIC_GAUGE, STAMP(token_expires_ns),
 	  "Expiry time of the access token (renewed before then), in seconds since 1970; 0 if "
 	  "there is none." },
-	{ "reloads", METRIC_COUNTER, FACTS(sample_reloads, "result"),
+	{ "reloads", METRIC_COUNTER, EACH(sample_reloads, "result"),
 	  "Configuration reloads by result: success or refused." },
 };
 #define METRIC_COUNT (sizeof metrics / sizeof *metrics)
@@ -551,9 +505,9 @@ static void write_head(const struct scrape *scrape)
 		      metric->name, suffix, metric->help, metric->name, suffix, type);
 }
 
-void metrics_write(FILE *out, enum metrics_format format, const struct status_snapshot *facts)
+void metrics_write(FILE *out, enum metrics_format format, const struct status_snapshot *snapshot)
 {
-	struct scrape scrape = { .out = out, .format = format, .facts = facts };
+	struct scrape scrape = { .out = out, .format = format, .snapshot = snapshot };
 
 	for (size_t i = 0; i < METRIC_COUNT; i++) {
 		scrape.metric = &metrics[i];

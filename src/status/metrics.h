@@ -14,7 +14,7 @@ enum metrics_format {
 	METRICS_OPENMETRICS, /* 1.0.0 */
 };
 
-void metrics_write(FILE *out, enum metrics_format format, const struct status_snapshot *facts);
+void metrics_write(FILE *out, enum metrics_format format, const struct status_snapshot *snapshot);
 /* Which one a client that sends this Accept header wants; NULL: none was sent. */
 enum metrics_format metrics_negotiate(const char *accept);
 const char *metrics_content_type(enum metrics_format format);

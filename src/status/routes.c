@@ -10,14 +10,14 @@
 #include "base/text.h"
 #include "status/health.h"
 #include "status/metrics.h"
+#include "status/status_json.h"
 #include "status/status_text.h"
 
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
 #define TYPE_HTML "text/html; charset=utf-8"
-/* By then every packet of before is out of the ring, and its segment known. */
-#define NOTES_MAX  2048
-
+#define NOTES_MAX 2048 /* bytes of a reload's notes */
+/* After this time, every packet received before is out of the ring and its segment is known. */
 #define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
 
 enum {
@@ -32,133 +32,135 @@ enum {
 	HTTP_SERVICE_UNAVAILABLE = 503,
 };
 
-static void answer_metrics(const struct pages_actions *actions, const struct page_request *request,
-			   FILE *out, struct page_reply *reply)
+static void answer_metrics(const struct route_actions *actions, const struct route_request *request,
+			   FILE *out, struct route_reply *reply)
 {
 	enum metrics_format format = metrics_negotiate(request->accept);
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
-	actions->gather(actions->context, &facts);
-	metrics_write(out, format, &facts);
+	actions->gather(actions->context, &snapshot);
+	metrics_write(out, format, &snapshot);
 	reply->content_type = metrics_content_type(format);
 }
 
-static void answer_health(const struct pages_actions *actions, bool is_liveness, FILE *out,
-			  struct page_reply *reply)
+static void answer_health(const struct route_actions *actions, bool is_liveness, FILE *out,
+			  struct route_reply *reply)
 {
 	struct health_finding findings[HEALTH_RULES];
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
-	actions->gather(actions->context, &facts);
-	if (!health_judge(&facts, is_liveness, findings))
+	actions->gather(actions->context, &snapshot);
+	if (!health_judge(&snapshot, is_liveness, findings))
 		reply->status = HTTP_SERVICE_UNAVAILABLE;
-	health_write(out, is_liveness, findings);
+	status_json_write_health(out, is_liveness, findings);
 	reply->content_type = TYPE_JSON;
 }
 
-static void answer_liveness(const struct pages_actions *actions, const struct page_request *request,
-			    FILE *out, struct page_reply *reply)
+static void answer_liveness(const struct route_actions *actions,
+			    const struct route_request *request, FILE *out,
+			    struct route_reply *reply)
 {
 	(void)request;
 	answer_health(actions, true, out, reply);
 }
 
-static void answer_readiness(const struct pages_actions *actions,
-			     const struct page_request *request, FILE *out,
-			     struct page_reply *reply)
+static void answer_readiness(const struct route_actions *actions,
+			     const struct route_request *request, FILE *out,
+			     struct route_reply *reply)
 {
 	(void)request;
 	answer_health(actions, false, out, reply);
 }
 
-static void answer_page(const struct pages_actions *actions, const struct page_request *request,
-			FILE *out, struct page_reply *reply)
+static void answer_page(const struct route_actions *actions, const struct route_request *request,
+			FILE *out, struct route_reply *reply)
 {
 	char nonce[TEXT_UUID_LENGTH + 1];
 
 	(void)actions, (void)request;
 	text_make_uuid(nonce);
-	overview_write_page(out, nonce);
-	overview_make_policy(nonce, reply->policy);
+	page_write(out, nonce);
+	page_make_policy(nonce, reply->policy);
 	reply->content_type = TYPE_HTML;
 }
 
-static void answer_overview(const struct pages_actions *actions, const struct page_request *request,
-			    FILE *out, struct page_reply *reply)
+static void answer_overview(const struct route_actions *actions,
+			    const struct route_request *request, FILE *out,
+			    struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
 	(void)request;
-	actions->gather(actions->context, &facts);
-	overview_write_json(out, &facts);
+	actions->gather(actions->context, &snapshot);
+	status_json_write(out, &snapshot, STATUS_FOR_PAGE);
 	reply->content_type = TYPE_JSON;
 }
 
 /* The control socket's ------------------------------------------------------------------------------ */
 
-static void answer_status(const struct pages_actions *actions, const struct page_request *request,
-			  FILE *out, struct page_reply *reply)
+static void answer_status(const struct route_actions *actions, const struct route_request *request,
+			  FILE *out, struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
 	(void)request, (void)reply;
-	actions->gather(actions->context, &facts);
-	report_write(out, &facts);
+	actions->gather(actions->context, &snapshot);
+	status_text_write(out, &snapshot);
 }
 
-static void answer_status_json(const struct pages_actions *actions,
-			       const struct page_request *request, FILE *out,
-			       struct page_reply *reply)
+static void answer_status_json(const struct route_actions *actions,
+			       const struct route_request *request, FILE *out,
+			       struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
 	(void)request;
-	actions->gather(actions->context, &facts);
-	report_write_json(out, &facts);
+	actions->gather(actions->context, &snapshot);
+	status_json_write(out, &snapshot, STATUS_FOR_OPERATOR);
 	reply->content_type = TYPE_JSON;
 }
 
 /* What a command that is to act says where it cannot. */
-static bool is_stopping(const struct pages_actions *actions, struct status_snapshot *facts,
-			FILE *out, struct page_reply *reply)
+static bool is_stopping(const struct route_actions *actions, struct status_snapshot *snapshot,
+			FILE *out, struct route_reply *reply)
 {
-	actions->gather(actions->context, facts);
-	if (facts->phase != STATUS_STOPPING)
+	actions->gather(actions->context, snapshot);
+	if (snapshot->phase != STATUS_STOPPING)
 		return false;
 	reply->status = HTTP_CONFLICT;
 	(void)fputs("stopping: the segments are ended already, and uploads are under way\n", out);
 	return true;
 }
 
-static void answer_rotate(const struct pages_actions *actions, const struct page_request *request,
-			  FILE *out, struct page_reply *reply)
+static void answer_rotate(const struct route_actions *actions, const struct route_request *request,
+			  FILE *out, struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
 	(void)request;
-	if (is_stopping(actions, &facts, out, reply))
+	if (is_stopping(actions, &snapshot, out, reply))
 		return;
 	actions->end_segments(actions->context);
-	(void)fprintf(out, "segments end now: %s\n", facts.interfaces);
+	(void)fprintf(out, "segments end now: %s\n", snapshot.interfaces);
 }
 
-static void answer_reload(const struct pages_actions *actions, const struct page_request *request,
-			  FILE *out, struct page_reply *reply)
+static void answer_reload(const struct route_actions *actions, const struct route_request *request,
+			  FILE *out, struct route_reply *reply)
 {
 	char bytes[NOTES_MAX];
 	struct text notes = text_over(bytes, sizeof bytes);
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 	struct error err;
 
 	(void)request;
-	if (is_stopping(actions, &facts, out, reply))
+	if (is_stopping(actions, &snapshot, out, reply))
 		return;
 	if (actions->reload(actions->context, &notes, &err) == 0) {
 		(void)fprintf(out, "configuration reloaded\n%s", bytes);
 		return;
 	}
-	actions->gather(actions->context, &facts);
-	if (facts.phase == STATUS_STOPPING) {
+	actions->gather(actions->context, &snapshot);
+	if (snapshot.phase == STATUS_STOPPING) {
 		reply->status = HTTP_UNPROCESSABLE;
 		(void)fprintf(out, "reload failed half-way, recording ends: %s\n", err.message);
 	} else if (err.kind == ERROR_TRANSIENT) {
@@ -199,21 +201,22 @@ static bool parse_flush(const char *text, struct flush *ret_flush)
 	return !text;
 }
 
-static void answer_flush(const struct pages_actions *actions, const struct page_request *request,
-			 FILE *out, struct page_reply *reply)
+static void answer_flush(const struct route_actions *actions, const struct route_request *request,
+			 FILE *out, struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 
 	(void)request;
-	if (is_stopping(actions, &facts, out, reply))
+	if (is_stopping(actions, &snapshot, out, reply))
 		return;
-	if (facts.is_spool_stale) {
+	if (snapshot.is_spool_stale) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("the spool is busy\n", out);
 		return;
 	}
 	actions->flush(actions->context);
-	(void)fprintf(out, FLUSH_FORMAT "\n", facts.real_ns, facts.spool.refused, facts.spool.lost);
+	(void)fprintf(out, FLUSH_FORMAT "\n", snapshot.real_ns, snapshot.spool.refused,
+		      snapshot.spool.lost);
 }
 
 static void look_for_open(void *context, const struct interface_counters *interface)
@@ -227,53 +230,54 @@ static void look_for_open(void *context, const struct interface_counters *interf
 		flush->is_open = true;
 }
 
-static void answer_flush_progress(const struct pages_actions *actions,
-				  const struct page_request *request, FILE *out,
-				  struct page_reply *reply)
+static void answer_flush_progress(const struct route_actions *actions,
+				  const struct route_request *request, FILE *out,
+				  struct route_reply *reply)
 {
-	struct status_snapshot facts;
+	struct status_snapshot snapshot;
 	struct flush flush;
 	uint64_t waiting;
 
-	actions->gather(actions->context, &facts);
-	waiting = facts.spool.ready + facts.spool.sending;
+	actions->gather(actions->context, &snapshot);
+	waiting = snapshot.spool.ready + snapshot.spool.sending;
 	if (!parse_flush(request->since, &flush)) {
 		reply->status = HTTP_BAD_REQUEST;
-		(void)fputs("since= has to be what POST answered.\n", out);
+		(void)fputs("since= must be the answer of POST.\n", out);
 		return;
 	}
-	counters_each_interface(facts.counters, look_for_open, &flush);
-	if (facts.started_real_ns > flush.since_ns || facts.spool.refused < flush.refused ||
-	    facts.spool.lost < flush.lost) {
+	counters_each_interface(snapshot.counters, look_for_open, &flush);
+	if (snapshot.started_real_ns > flush.since_ns || snapshot.spool.refused < flush.refused ||
+	    snapshot.spool.lost < flush.lost) {
 		/* What the run before refused or lost, this one does not know. */
 		reply->status = HTTP_CONFLICT;
 		(void)fputs("the recorder was restarted meanwhile; see the log\n", out);
-	} else if (flush.is_open || facts.real_ns < flush.since_ns + IN_RING_NS) {
+	} else if (flush.is_open || snapshot.real_ns < flush.since_ns + IN_RING_NS) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("ending the open segments\n", out);
-	} else if (facts.is_spool_stale) {
+	} else if (snapshot.is_spool_stale) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("the spool is busy\n", out);
-	} else if (facts.spool.oldest_capturing_ns > 0 &&
-		   facts.spool.oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
+	} else if (snapshot.spool.oldest_capturing_ns > 0 &&
+		   snapshot.spool.oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
 		/* Names tell milliseconds. */
 		reply->status = HTTP_ACCEPTED;
 		(void)fputs("a segment is to be recovered first, or could not be finished; see the "
 			    "log\n",
 			    out);
-	} else if (facts.spool.oldest_ns > 0 && facts.spool.oldest_ns < flush.since_ns) {
+	} else if (snapshot.spool.oldest_ns > 0 && snapshot.spool.oldest_ns < flush.since_ns) {
 		reply->status = HTTP_ACCEPTED;
 		(void)fprintf(out, "%" PRIu64 " segment%s\n", waiting,
 			      waiting == 1 ? " waits" : "s wait");
-		if (*facts.outage_reason)
-			(void)fprintf(out, "uploads are failing: %s\n", facts.outage_reason);
-	} else if (facts.spool.refused > flush.refused || facts.spool.lost > flush.lost) {
+		if (*snapshot.outage_reason)
+			(void)fprintf(out, "uploads are failing: %s\n", snapshot.outage_reason);
+	} else if (snapshot.spool.refused > flush.refused || snapshot.spool.lost > flush.lost) {
 		reply->status = HTTP_CONFLICT;
 		(void)fprintf(out,
 			      "not all is uploaded: segments refused for good: %" PRIu64
 			      ", deleted: %" PRIu64 "; see the log\n",
-			      facts.spool.refused - flush.refused, facts.spool.lost - flush.lost);
-	} else if (facts.is_spool_full) {
+			      snapshot.spool.refused - flush.refused,
+			      snapshot.spool.lost - flush.lost);
+	} else if (snapshot.is_spool_full) {
 		reply->status = HTTP_CONFLICT;
 		(void)fputs("what was recorded is uploaded, but the spool is full: packets are "
 			    "dropped until there is room; see the log\n",
@@ -284,12 +288,12 @@ static void answer_flush_progress(const struct pages_actions *actions,
 }
 
 /* One row a page and method. `reply` comes in as 200, text/plain. */
-static const struct page {
+static const struct route {
 	const char *path, *method;
 	bool is_control; /* by the control socket only */
-	void (*answer)(const struct pages_actions *actions, const struct page_request *request,
-		       FILE *out, struct page_reply *reply);
-} pages[] = {
+	void (*answer)(const struct route_actions *actions, const struct route_request *request,
+		       FILE *out, struct route_reply *reply);
+} routes[] = {
 	{ "/", "GET", false, answer_page },
 	{ "/overview.json", "GET", false, answer_overview },
 	{ "/metrics", "GET", false, answer_metrics },
@@ -303,22 +307,22 @@ static const struct page {
 	{ "/flush", "GET", true, answer_flush_progress },
 };
 
-static bool is_method_of(const struct page *page, const char *method)
+static bool is_method_of(const struct route *route, const char *method)
 {
-	return strcmp(page->method, method) == 0 ||
-	       (strcmp(page->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+	return strcmp(route->method, method) == 0 ||
+	       (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
 /* Of several of one path, that of the method; else any of them. */
-static const struct page *find_page(const struct page_request *request)
+static const struct route *find_route(const struct route_request *request)
 {
-	const struct page *found = NULL;
+	const struct route *found = NULL;
 
-	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
-		if (strcmp(pages[i].path, request->path) == 0 &&
-		    (!pages[i].is_control || request->is_control) &&
-		    (!found || is_method_of(&pages[i], request->method)))
-			found = &pages[i];
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		if (strcmp(routes[i].path, request->path) == 0 &&
+		    (!routes[i].is_control || request->is_control) &&
+		    (!found || is_method_of(&routes[i], request->method)))
+			found = &routes[i];
 	return found;
 }
 
@@ -338,30 +342,27 @@ static bool is_meant_for_us(const char *host)
 	return length > 0 && (host[length] == '\0' || host[length] == ':');
 }
 
-void pages_answer(const struct pages_actions *actions, const struct page_request *request,
-		  struct page_reply *ret_reply)
+void routes_answer(const struct route_actions *actions, const struct route_request *request,
+		   struct route_reply *ret_reply)
 {
-	const struct page *page = find_page(request);
-	struct page_reply reply = { .status = HTTP_OK, .content_type = TYPE_TEXT };
+	const struct route *route = find_route(request);
+	struct route_reply reply = { .status = HTTP_OK, .content_type = TYPE_TEXT };
 	FILE *out = open_memstream(&reply.body, &reply.length);
 
 	if (!out)
 		abort(); /* no memory: as base/mem.h has it */
 	if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
 		reply.status = HTTP_MISDIRECTED;
-		(void)fputs(
-			"By this name nobody is served here: ask for localhost or an address.\n",
-			out);
-	} else if (!page) {
+		(void)fputs("Host not allowed; use localhost or an IP address.\n", out);
+	} else if (!route) {
 		reply.status = HTTP_NOT_FOUND;
-		(void)fputs("There is no such page; there are /, /metrics, /healthz and /readyz.\n",
-			    out);
-	} else if (!is_method_of(page, request->method)) {
+		(void)fputs("No such page. Available: /, /metrics, /healthz and /readyz.\n", out);
+	} else if (!is_method_of(route, request->method)) {
 		reply.status = HTTP_METHOD_NOT_ALLOWED;
-		reply.allow = strcmp(page->method, "GET") == 0 ? "GET, HEAD" : page->method;
+		reply.allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
 		(void)fprintf(out, "This page is for %s only.\n", reply.allow);
 	} else {
-		page->answer(actions, request, out, &reply);
+		route->answer(actions, request, out, &reply);
 	}
 	if (fclose(out) != 0)
 		abort();

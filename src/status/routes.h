@@ -15,17 +15,17 @@
 #include "status/page.h"
 
 /* What the daemon does for the pages. */
-struct pages_actions {
+struct route_actions {
 	void *context;
-	void (*gather)(void *context, struct status_snapshot *ret_facts);
-	/* Blocks until the reload is over. Notes gets a line for each thing that was not taken over. */
+	void (*gather)(void *context, struct status_snapshot *ret_snapshot);
+	/* Returns when the new stages run. Notes gets a line for each option that was not taken over. */
 	int (*reload)(void *context, struct text *notes, struct error *err);
 	void (*end_segments)(void *context);
 	/* End the segments, and let no uploader wait. */
 	void (*flush)(void *context);
 };
 
-struct page_request {
+struct route_request {
 	const char *method, *path;
 	const char *accept; /* of the header; NULL: there is none */
 	const char *since;  /* of the query; NULL: not given */
@@ -34,15 +34,15 @@ struct page_request {
 	bool is_loopback;   /* came to an address that only this machine reaches */
 };
 
-/* Filled by pages_answer(); the caller frees the body. */
-struct page_reply {
+/* Filled by routes_answer(); the caller frees the body. */
+struct route_reply {
 	unsigned status; /* of HTTP */
 	const char *content_type;
-	const char *allow;                /* the header of a 405; NULL: none */
-	char policy[OVERVIEW_POLICY_MAX]; /* Content-Security-Policy; "": none */
+	const char *allow;            /* the header of a 405; NULL: none */
+	char policy[PAGE_POLICY_MAX]; /* Content-Security-Policy; "": none */
 	char *body;
 	size_t length;
 };
 
-void pages_answer(const struct pages_actions *actions, const struct page_request *request,
-		  struct page_reply *ret_reply);
+void routes_answer(const struct route_actions *actions, const struct route_request *request,
+		   struct route_reply *ret_reply);

@@ -41,12 +41,12 @@ struct listener {
 };
 
 struct server {
-	const struct pages_actions *actions;
+	const struct route_actions *actions;
 	int epoll_fd; /* over those of the listeners */
 	struct listener listeners[LISTENERS];
 };
 
-static enum MHD_Result queue_reply(struct MHD_Connection *connection, struct page_reply *reply)
+static enum MHD_Result queue_reply(struct MHD_Connection *connection, struct route_reply *reply)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(reply->length, reply->body,
 									MHD_RESPMEM_MUST_FREE);
@@ -75,7 +75,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 				  const char *body, size_t *body_bytes, void **request_state)
 {
 	const struct listener *listener = context;
-	const struct page_request request = {
+	const struct route_request request = {
 		.method = method,
 		.path = path,
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
@@ -84,10 +84,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		.is_control = listener->is_control,
 		.is_loopback = listener->is_loopback,
 	};
-	struct page_reply reply;
+	struct route_reply reply;
 
 	(void)version, (void)body, (void)body_bytes, (void)request_state;
-	pages_answer(listener->server->actions, &request, &reply);
+	routes_answer(listener->server->actions, &request, &reply);
 	return queue_reply(connection, &reply);
 }
 
@@ -161,7 +161,7 @@ static int start(struct listener *listener, int fd, struct error *err)
 	return 0;
 }
 
-int server_new(const struct pages_actions *actions, struct server **ret_server, struct error *err)
+int server_new(const struct route_actions *actions, struct server **ret_server, struct error *err)
 {
 	struct server *server = mem_calloc(1, sizeof *server);
 

@@ -16,7 +16,7 @@
 struct server;
 
 /* Actions is borrowed. */
-int server_new(const struct pages_actions *actions, struct server **ret_server, struct error *err)
+int server_new(const struct route_actions *actions, struct server **ret_server, struct error *err)
 	__attribute__((warn_unused_result));
 struct server *server_free(struct server *server);
 

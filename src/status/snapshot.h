@@ -11,9 +11,7 @@
 #include "base/counters.h"
 #include "conf/conf.h"
 #include "spool/spool.h"
-#include "status/trend.h"
-
-struct history;
+#include "status/series.h"
 
 enum status_phase {
 	STATUS_STARTING,
@@ -31,25 +29,24 @@ struct status_stage {
 #define STATUS_STAGES 3
 
 /* Beyond so many, they are left out for the status, too. */
-#define STATUS_AWAITED_MAX (2 * INTERFACE_WORDS_MAX)
+#define STATUS_MISSING_MAX (2 * INTERFACE_WORDS_MAX)
 
 struct status_snapshot {
 	const struct conf *conf;
 	struct counters *counters;
-	const struct trend *trend;
-	const struct history *history; /* NULL: there is none */
+	const struct series_set *series;
 	enum status_phase phase;
 	uint64_t now_ms, started_ms; /* monotonic */
 	uint64_t real_ns, started_real_ns;
-	size_t chunks, chunks_free;
+	uint64_t chunks, chunks_free;
 	struct spool_totals spool;
 	bool is_spool_stale; /* it was busy: that is what it told before */
 	bool is_spool_full;
 	size_t pipelines,
 		pipelines_live; /* interfaces to record, and those that packets can be captured from */
 	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
-	char awaited[STATUS_AWAITED_MAX][INTERFACE_WORD_MAX + 1];
-	size_t awaited_count;
+	char missing[STATUS_MISSING_MAX][INTERFACE_WORD_MAX + 1];
+	size_t missing_count;
 	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
@@ -58,11 +55,17 @@ struct status_snapshot {
 	const char *outage_reason; /* of it, without the time */
 };
 
-bool facts_is_awaited(const struct status_snapshot *facts, const char *name);
+/* "starting", "recording" or "stopping". */
+const char *status_phase_name(enum status_phase phase);
+/* Is the interface asked for and not recorded? */
+bool snapshot_is_missing(const struct status_snapshot *snapshot, const char *name);
+/* Age of the oldest segment that waits; 0: none does. */
+uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot);
 /*
- * Visit each interface that is recorded or awaited, once; with zeros where there is nothing to count yet.
- * Locks the counters meanwhile, mostly.
+ * Visit each interface that is recorded or missing, once; with zeros where there is nothing to count yet. Locks
+ * the counters meanwhile, mostly.
  */
-void facts_each_interface(const struct status_snapshot *facts,
-			  void (*visit)(void *context, const struct interface_counters *interface),
-			  void *context);
+void snapshot_each_interface(const struct status_snapshot *snapshot,
+			     void (*visit)(void *context,
+					   const struct interface_counters *interface),
+			     void *context);

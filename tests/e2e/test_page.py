@@ -146,13 +146,13 @@ def test_json(lab):
     lab.send(100)
     daemon.wait_for(lambda: get(URL + "overview.json")["packets"] == 100, 20, "the packets")
     now = get(URL + "overview.json")
-    equal(set(now["drops"]), set(harness.DROPS), "reasons")
+    equal(set(now["dropped"]), set(harness.DROPS), "reasons")
     equal(now["columns"], ["age_ms", "packets", "bytes", "drops", "uploaded", "lag_ms", "sent"], "columns")
     equal(now["history"][-1][:2], [0, 100], "the last sample is now")
     check(len(now["history"]) >= 2, "no history: %s" % json.dumps(now["history"]))
     daemon.end_segment()
-    daemon.wait_for(lambda: get(URL + "overview.json")["uploaded_segments"] == 1, 20, "an upload")
-    check(get(URL + "overview.json")["uploaded_bytes"] > 0, "nothing uploaded")
+    daemon.wait_for(lambda: get(URL + "overview.json")["uploads"]["segments"] == 1, 20, "an upload")
+    check(get(URL + "overview.json")["uploads"]["bytes"] > 0, "nothing uploaded")
 
 
 if __name__ == "__main__":

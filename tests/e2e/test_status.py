@@ -264,7 +264,7 @@ def test_an_interface_that_is_not_there_is_told(lab):
     rows = {each["name"]: (each["is_up"], each["is_awaited"])
             for each in json.loads(run_command(lab, "status", "--json")[1])["interfaces"]}
     equal(rows, {"veth0": (True, False), "veth1": (False, True)}, "status --json")
-    rows = {each["name"]: (each["up"], each["awaited"])
+    rows = {each["name"]: (each["is_up"], each["is_awaited"])
             for each in json.loads(ask("/overview.json")[2])["interfaces"]}
     equal(rows, {"veth0": (True, False), "veth1": (False, True)}, "the page's list")
     lab.unlink("veth0")
@@ -293,7 +293,7 @@ def test_an_interface_that_cannot_be_recorded_is_told(lab):
         equal(health("/readyz")[1]["interfaces"], (True, "1 of 2 interfaces are there and up; waiting for tun0"),
               "the rule")
         contains(run_command(lab, "status")[1], "  tun0 (waiting) ", "status")
-        rows = {each["name"]: (each["up"], each["awaited"])
+        rows = {each["name"]: (each["is_up"], each["is_awaited"])
                 for each in json.loads(ask("/overview.json")[2])["interfaces"]}
         equal(rows, {"veth0": (True, False), "tun0": (False, True)}, "the page's list")
         # It becomes one that fits.
@@ -308,7 +308,7 @@ def test_an_interface_that_cannot_be_recorded_is_told(lab):
                  "the rule")
         contains(run_command(lab, "status")[1], "and 1 more are NOT recorded: capture.max_interfaces is 2", "status")
         equal(json.loads(run_command(lab, "status", "--json")[1])["interfaces_left_out"], 1, "status --json")
-        equal(json.loads(ask("/overview.json")[2])["left_out"], 1, "the page")
+        equal(json.loads(ask("/overview.json")[2])["interfaces_left_out"], 1, "the page")
         daemon.wait_for(lambda: ", 1 more not recorded (capture.max_interfaces): " in daemon.notify.values("STATUS")[-1],
                         10, "a STATUS")
     equal(daemon.stop(), 0, "exit status")

@@ -5,7 +5,6 @@
  * bit 1 a loopback address; the lines after it are method, path, Accept, since and Host.
  */
 #include "fuzz.h"
-#include "status/history.h"
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/routes.h"
@@ -14,20 +13,18 @@
 struct world {
 	struct conf conf;
 	struct counters counters;
-	struct trend *trend;
-	struct history *history;
+	struct series_set *series;
 	unsigned acted;
 };
 
-static void gather(void *context, struct status_snapshot *ret_facts)
+static void gather(void *context, struct status_snapshot *ret_snapshot)
 {
 	struct world *world = context;
 
-	*ret_facts = (struct status_snapshot){
+	*ret_snapshot = (struct status_snapshot){
 		.conf = &world->conf,
 		.counters = &world->counters,
-		.trend = world->trend,
-		.history = world->history,
+		.series = world->series,
 		.phase = STATUS_RECORDING,
 		.now_ms = 1000000,
 		.real_ns = UINT64_C(1795435826000000000),
@@ -52,19 +49,15 @@ static struct world *make_world(void)
 {
 	struct world *world = mem_calloc(1, sizeof *world);
 	char nothing[] = "";
-	struct status_snapshot facts;
-	struct history_sample sample;
+	const struct series_interest both = { true, true };
 
 	counters_init(&world->counters);
-	world->trend = trend_new();
+	world->series = series_new();
 	world->conf.capture_filter = mem_strdup(nothing);
 	world->conf.node_name = world->conf.spool_directory = world->conf.upload_destination =
 		world->conf.capture_filter;
 	(void)counters_take(&world->counters, "eth0");
-	world->history = history_new();
-	gather(world, &facts);
-	sample = history_look(&facts);
-	history_add(world->history, &sample);
+	series_take(world->series, &world->counters, "", both, 0, 0);
 	return world;
 }
 
@@ -84,14 +77,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	static struct world *world;
 	cleanup_free char *text = fuzz_text(bytes, size);
 	char *rest = text, *parts[5] = { NULL };
-	struct page_request request = {
+	struct route_request request = {
 		.is_control = size > 0 && (bytes[0] & 1),
 		.is_loopback = size > 0 && (bytes[0] & 2),
 	};
-	struct pages_actions actions = {
+	struct route_actions actions = {
 		.gather = gather, .reload = reload, .end_segments = act, .flush = act
 	};
-	struct page_reply reply;
+	struct route_reply reply;
 	uint64_t in, out;
 	unsigned acted;
 
@@ -110,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	request.accept = parts[2];
 	request.since = parts[3];
 	request.host = parts[4];
-	pages_answer(&actions, &request, &reply);
+	routes_answer(&actions, &request, &reply);
 	fuzz_require(reply.status >= 200 && reply.status < 600 && reply.content_type);
 	fuzz_require(strlen(reply.body) == reply.length && reply.length > 0);
 	/* Strangers change nothing. */

@@ -27,7 +27,8 @@ LIBRARIES = [
     (r"isa-l.*|igzip_lib\.h|zlib\.h|zstd\.h", r"segment/"),
     (r"curl/.*", r"http/"),
     (r"openssl/x509_vfy\.h", r"http/"), # the words for a certificate that does not verify
-    (r"openssl/.*|jansson\.h", r"google/|sink/"),
+    (r"jansson\.h", r"google/|sink/|status/"),
+    (r"openssl/.*", r"google/|sink/"),
     (r"microhttpd\.h", r"status/"),
 ]
 

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "status/health.h"
-#include "status/history.h"
 #include "status/listener.h"
 #include "status/metrics.h"
 #include "status/routes.h"
@@ -20,16 +19,16 @@
 struct fixture {
 	struct conf conf;
 	struct counters counters;
-	struct trend *trend;
-	struct status_snapshot facts;
-	struct pages_actions actions;
+	struct series_set *series;
+	struct status_snapshot snapshot;
+	struct route_actions actions;
 };
 
 static void gather(void *context, struct status_snapshot *ret_facts)
 {
 	struct fixture *fixture = context;
 
-	*ret_facts = fixture->facts;
+	*ret_facts = fixture->snapshot;
 }
 
 static int set_up(void **state)
@@ -38,15 +37,15 @@ static int set_up(void **state)
 	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
 
 	counters_init(&fixture->counters);
-	fixture->trend = trend_new();
+	fixture->series = series_new();
 	fixture->conf.capture_filter = (char *)"";
 	fixture->conf.capture_flush_interval = 1;
 	fixture->conf.status_max_loss = 1;
 	fixture->conf.status_max_wait = 3600;
-	fixture->facts = (struct status_snapshot){
+	fixture->snapshot = (struct status_snapshot){
 		.conf = &fixture->conf,
 		.counters = &fixture->counters,
-		.trend = fixture->trend,
+		.series = fixture->series,
 		.phase = STATUS_RECORDING,
 		.now_ms = NOW_MS,
 		.real_ns = 100000 * CLOCK_NS_PER_S,
@@ -59,7 +58,7 @@ static int set_up(void **state)
 		.outage = "",
 		.outage_reason = "",
 	};
-	fixture->actions = (struct pages_actions){ .context = fixture, .gather = gather };
+	fixture->actions = (struct route_actions){ .context = fixture, .gather = gather };
 	*state = fixture;
 	return 0;
 }
@@ -68,7 +67,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	trend_free(fixture->trend);
+	series_free(fixture->series);
 	counters_done(&fixture->counters);
 	free(fixture);
 	return 0;
@@ -79,8 +78,8 @@ static const char *failing(struct fixture *fixture)
 {
 	struct health_finding findings[HEALTH_RULES];
 	const char *name = "";
-	bool is_live = health_judge(&fixture->facts, true, findings),
-	     is_ready = health_judge(&fixture->facts, false, findings);
+	bool is_live = health_judge(&fixture->snapshot, true, findings),
+	     is_ready = health_judge(&fixture->snapshot, false, findings);
 
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
 		assert_true(strlen(findings[i].why) > 0);
@@ -96,52 +95,53 @@ static const char *failing(struct fixture *fixture)
 static void test_each_rule_fails_by_its_cause(void **state)
 {
 	struct fixture *fixture = *state;
-	struct status_snapshot *facts = &fixture->facts, before = *facts;
+	struct status_snapshot *snapshot = &fixture->snapshot, before = *snapshot;
 
 	assert_string_equal(failing(fixture), "");
 	for (size_t i = 0; i < STATUS_STAGES; i++) {
 		static const char *const names[] = { "capture", "record", "upload" };
 
-		facts->stages[i].beat_ms = NOW_MS - 30000;
+		snapshot->stages[i].beat_ms = NOW_MS - 30000;
 		assert_string_equal(failing(fixture), "");
-		facts->stages[i].beat_ms = NOW_MS - 30001;
+		snapshot->stages[i].beat_ms = NOW_MS - 30001;
 		assert_string_equal(failing(fixture), names[i]);
-		facts->stages[i].name = NULL;
+		snapshot->stages[i].name = NULL;
 		assert_string_equal(failing(fixture), "");
-		*facts = before;
+		*snapshot = before;
 	}
-	facts->phase = STATUS_STARTING;
+	snapshot->phase = STATUS_STARTING;
 	assert_string_equal(failing(fixture), "started");
-	facts->phase = STATUS_STOPPING;
+	snapshot->phase = STATUS_STOPPING;
 	assert_string_equal(failing(fixture), "started");
-	*facts = before;
-	facts->pipelines_live = 0;
+	*snapshot = before;
+	snapshot->pipelines_live = 0;
 	assert_string_equal(failing(fixture), "interfaces");
-	*facts = before;
-	facts->is_spool_full = true;
+	*snapshot = before;
+	snapshot->is_spool_full = true;
 	assert_string_equal(failing(fixture), "spool");
-	*facts = before;
-	facts->spool.ready = 1;
-	facts->spool.oldest_ns = facts->real_ns - 3600 * CLOCK_NS_PER_S;
+	*snapshot = before;
+	snapshot->spool.ready = 1;
+	snapshot->spool.oldest_ns = snapshot->real_ns - 3600 * CLOCK_NS_PER_S;
 	assert_string_equal(failing(fixture), "");
-	facts->spool.oldest_ns -= CLOCK_NS_PER_S;
+	snapshot->spool.oldest_ns -= CLOCK_NS_PER_S;
 	assert_string_equal(failing(fixture), "waiting");
 	fixture->conf.status_max_wait = 0;
 	assert_string_equal(failing(fixture), "");
-	facts->spool.oldest_ns = facts->real_ns + CLOCK_NS_PER_S; /* the clock was set back */
+	snapshot->spool.oldest_ns = snapshot->real_ns + CLOCK_NS_PER_S; /* the clock was set back */
 	assert_string_equal(failing(fixture), "");
 }
 
 static void sample(struct fixture *fixture, unsigned step, unsigned system)
 {
-	const struct trend_interest both = { true, true };
+	const struct series_interest both = { true, true };
 	char table[256];
 
 	(void)snprintf(table, sizeof table,
 		       "Inter-| Receive | Transmit\n face |bytes packets errs\n"
 		       "  eth0: 1 %u 0 0 0 0 0 0 1 %u 0 0 0 0 0 0\n",
 		       system, system);
-	trend_sample(fixture->trend, &fixture->counters, table, both, step * TREND_STEP_MS);
+	series_take(fixture->series, &fixture->counters, table, both, 0,
+		    step * SERIES_MINUTES_STEP_MS);
 }
 
 static void test_loss_is_that_of_the_last_minute(void **state)
@@ -182,7 +182,7 @@ static const char *why(struct fixture *fixture, const char *rule, struct health_
 {
 	struct health_finding findings[HEALTH_RULES];
 
-	(void)health_judge(&fixture->facts, false, findings);
+	(void)health_judge(&fixture->snapshot, false, findings);
 	for (size_t i = 0; i < HEALTH_RULES; i++)
 		if (strcmp(health_rules[i].name, rule) == 0)
 			*finding = findings[i];
@@ -272,10 +272,10 @@ static void test_a_burst_after_silence(void **state)
 		bool has_failed = false;
 
 		fixture->conf.capture_flush_interval = cases[i].flush_interval;
-		for (unsigned quiet = 0; quiet < TREND_SAMPLES; quiet++)
+		for (unsigned quiet = 0; quiet < SERIES_MINUTES_SAMPLES; quiet++)
 			sample(fixture, step++, count);
 		count += 200;
-		for (unsigned after = 0; after < TREND_SAMPLES; after++) {
+		for (unsigned after = 0; after < SERIES_MINUTES_SAMPLES; after++) {
 			if (after > 0 && after == cases[i].seen_after)
 				interface_add(eth0, packets, 400);
 			sample(fixture, step++, count);
@@ -312,13 +312,13 @@ static void test_system_table(void **state)
 	assert_false(netdev_packets("", "any", &in, &out));
 }
 
-static struct page_reply ask(struct fixture *fixture, const char *method, const char *path,
-			     const char *accept)
+static struct route_reply ask(struct fixture *fixture, const char *method, const char *path,
+			      const char *accept)
 {
-	const struct page_request request = { .method = method, .path = path, .accept = accept };
-	struct page_reply reply;
+	const struct route_request request = { .method = method, .path = path, .accept = accept };
+	struct route_reply reply;
 
-	pages_answer(&fixture->actions, &request, &reply);
+	routes_answer(&fixture->actions, &request, &reply);
 	assert_int_equal(strlen(reply.body), reply.length);
 	return reply;
 }
@@ -328,7 +328,7 @@ static void test_metrics_tell_what_was_counted(void **state)
 	struct fixture *fixture = *state;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
 	struct interface_counters *odd = counters_take(&fixture->counters, "a\"b\\c\xff");
-	struct page_reply reply;
+	struct route_reply reply;
 
 	interface_add(eth0, packets, 12345);
 	interface_add(odd, drops[DROP_KERNEL], 7);
@@ -339,7 +339,7 @@ static void test_metrics_tell_what_was_counted(void **state)
 	counter_add(&fixture->counters.upload_responses[0], 1);
 	counter_add(&fixture->counters.upload_responses[503], 4);
 	counter_add(&counters_level(&fixture->counters, "gzip", "2")->ns, 1500000000);
-	fixture->facts.spool.oldest_ns = fixture->facts.real_ns - 2500 * CLOCK_NS_PER_MS;
+	fixture->snapshot.spool.oldest_ns = fixture->snapshot.real_ns - 2500 * CLOCK_NS_PER_MS;
 	reply = ask(fixture, "GET", "/metrics", NULL);
 	assert_int_equal(reply.status, 200);
 	assert_non_null(strstr(reply.content_type, "0.0.4"));
@@ -386,67 +386,73 @@ static void test_start_time_never_changes(void **state)
 	static const char line[] = "\nkube_node_tracer_start_time_seconds 99990.123\n";
 	struct fixture *fixture = *state;
 
-	fixture->facts.started_real_ns = UINT64_C(99990123) * CLOCK_NS_PER_MS + 456;
+	fixture->snapshot.started_real_ns = UINT64_C(99990123) * CLOCK_NS_PER_MS + 456;
 	for (size_t i = 0; i < 10; i++) {
-		struct page_reply reply = ask(fixture, "GET", "/metrics", NULL);
+		struct route_reply reply = ask(fixture, "GET", "/metrics", NULL);
 
 		if (!strstr(reply.body, line))
 			fail_msg("missing: %s in\n%s", line, reply.body);
 		free(reply.body);
-		fixture->facts.now_ms += i % 3;
-		fixture->facts.real_ns += CLOCK_NS_PER_MS;
+		fixture->snapshot.now_ms += i % 3;
+		fixture->snapshot.real_ns += CLOCK_NS_PER_MS;
 	}
 }
 
-static void test_history_keeps_an_hour(void **state)
+static void test_the_hour_is_kept(void **state)
 {
-	struct history *history = history_new();
-	struct history_sample sample = { 0 };
+	const struct series_interest both = { true, true };
+	struct fixture *fixture = *state;
+	const struct series *hour = &fixture->series->hour;
 
-	(void)state;
-	assert_true(history_is_due(history, 0));
-	for (size_t i = 0; i < HISTORY_SAMPLES + 5; i++) {
-		assert_true(history_is_due(history, i * HISTORY_STEP_MS));
-		sample.ms = i * HISTORY_STEP_MS;
-		history_add(history, &sample);
-		assert_false(history_is_due(history, (i + 1) * HISTORY_STEP_MS - 1));
-		assert_int_equal(history_count(history),
-				 i < HISTORY_SAMPLES ? i + 1 : HISTORY_SAMPLES);
+	assert_true(series_are_due(fixture->series, 0));
+	for (size_t i = 0; i < SERIES_HOUR_SAMPLES + 5; i++) {
+		uint64_t now_ms = i * SERIES_HOUR_STEP_MS;
+
+		series_take(fixture->series, &fixture->counters, "", both, i, now_ms);
+		assert_false(series_are_due(fixture->series, now_ms + 1));
+		assert_int_equal(hour->count,
+				 i < SERIES_HOUR_SAMPLES ? i + 1 : SERIES_HOUR_SAMPLES);
+		/* Minutes are kept at a finer step, of which the hour takes no sample. */
+		series_take(fixture->series, &fixture->counters, "", both, i,
+			    now_ms + SERIES_MINUTES_STEP_MS);
+		assert_false(series_are_due(fixture->series, now_ms + SERIES_HOUR_STEP_MS - 1));
 	}
-	for (size_t i = 0; i < HISTORY_SAMPLES; i++)
-		assert_int_equal(history_at(history, i)->ms, (i + 5) * HISTORY_STEP_MS);
-	history_free(history);
+	for (size_t back = 0; back < SERIES_HOUR_SAMPLES; back++) {
+		size_t step = SERIES_HOUR_SAMPLES + 4 - back;
+
+		assert_int_equal(series_back(hour, back)->ms, step * SERIES_HOUR_STEP_MS);
+		assert_int_equal(series_back(hour, back)->lag_ms, step);
+	}
+	assert_null(series_back(hour, SERIES_HOUR_SAMPLES));
 }
 
-static void test_overview(void **state)
+static void test_page_and_its_document(void **state)
 {
 	struct fixture *fixture = *state;
 	struct interface_counters *odd = counters_take(&fixture->counters, "<b>\"\\\xff");
-	struct history *history = history_new();
-	struct history_sample sample = {
-		.ms = NOW_MS - 10000, .packets = 3, .sent = 4, .drops = 1
-	};
-	struct page_reply reply;
+	const struct series_interest both = { true, true };
+	struct route_reply reply;
 
-	history_add(history, &sample);
-	fixture->facts.history = history;
-	fixture->facts.spool.ready = 2;
-	fixture->facts.spool.oldest_ns = fixture->facts.real_ns - 2500 * CLOCK_NS_PER_MS;
-	fixture->facts.outage = "uploads failing: bucket secret";
-	interface_add(odd, packets, 12345);
-	interface_add(odd, drops[DROP_KERNEL], 7);
+	interface_add(odd, packets, 3);
+	interface_add(odd, drops[DROP_KERNEL], 1);
+	series_take(fixture->series, &fixture->counters, "", both, 0, NOW_MS - 10000);
+	fixture->snapshot.spool.ready = 2;
+	fixture->snapshot.spool.oldest_ns = fixture->snapshot.real_ns - 2500 * CLOCK_NS_PER_MS;
+	fixture->snapshot.outage = "uploads failing: bucket secret";
+	interface_add(odd, packets, 12342);
+	interface_add(odd, drops[DROP_KERNEL], 6);
 	reply = ask(fixture, "GET", "/overview.json", NULL);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.content_type, "application/json");
 	assert_string_equal(reply.policy, "");
 	static const char *const parts[] = {
 		"\"packets\":12345,",
-		"\"drops\":{\"kernel\":7,\"interface\":0,",
-		"\"failing\":true,",
-		"\"interfaces\":[{\"name\":\"<b>\\\"\\\\",
+		"\"dropped\":{\"kernel\":7,\"interface\":0,",
+		"\"is_failing\":true,",
+		"\"interfaces\":[{\"name\":\"<b>\\\"\\\\\xef\xbf\xbd\",",
 		"\"spool\":{\"ready\":2,",
 		"\"history\":[[10000,3,0,1,0,0,4],[0,12345,0,7,0,2500,12352]]}",
-		"{\"rule\":\"waiting\",\"ok\":true,\"live\":false,\"why\":\"the oldest ",
+		"{\"rule\":\"waiting\",\"ok\":true,\"why\":\"the oldest ",
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
 		if (!strstr(reply.body, parts[i]))
@@ -457,19 +463,18 @@ static void test_overview(void **state)
 	assert_non_null(strstr(reply.policy, "default-src 'none'; script-src 'nonce-"));
 	assert_null(strstr(reply.body, "@NONCE@"));
 	free(reply.body);
-	history_free(history);
 	counters_return(odd);
 }
 
 /* What `status` and `status --json` (is_json) say. */
 static char *ask_control(struct fixture *fixture, bool is_json)
 {
-	struct page_request request = { .method = "GET",
-					.path = is_json ? "/status.json" : "/status",
-					.is_control = true };
-	struct page_reply reply;
+	struct route_request request = { .method = "GET",
+					 .path = is_json ? "/status.json" : "/status",
+					 .is_control = true };
+	struct route_reply reply;
 
-	pages_answer(&fixture->actions, &request, &reply);
+	routes_answer(&fixture->actions, &request, &reply);
 	assert_int_equal(reply.status, 200);
 	return reply.body;
 }
@@ -487,7 +492,7 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 {
 	struct fixture *fixture = *state;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
-	uint64_t *now_ms = &fixture->facts.now_ms;
+	uint64_t *now_ms = &fixture->snapshot.now_ms;
 
 	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
 		(char *)"";
@@ -501,7 +506,7 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 		true);
 	sample(fixture, 1, 0);
 	for (unsigned step = 2; step <= 13; step++) {
-		*now_ms = step * TREND_STEP_MS - 1;
+		*now_ms = step * SERIES_MINUTES_STEP_MS - 1;
 		expect_said(fixture, false, "Loss      602 packets in the last minute", true);
 		sample(fixture, step, 0);
 	}
@@ -522,7 +527,7 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 static void test_status_tells_what_was_measured(void **state)
 {
 	struct fixture *fixture = *state;
-	struct status_snapshot *facts = &fixture->facts;
+	struct status_snapshot *snapshot = &fixture->snapshot;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
 	struct level_counters *level = counters_level(&fixture->counters, "gzip", "1");
 
@@ -532,19 +537,19 @@ static void test_status_tells_what_was_measured(void **state)
 	fixture->conf.segment_age = 60;
 	fixture->conf.spool_max_segments = 1000;
 	fixture->conf.spool_max_size = 360000;
-	facts->spool.room_bytes = UINT64_C(1) << 40;
-	facts->spool.room_inodes = UINT64_MAX;
+	snapshot->spool.room_bytes = UINT64_C(1) << 40;
+	snapshot->spool.room_inodes = UINT64_MAX;
 	atomic_store(&eth0->is_live, true);
-	facts->spool.bytes = 0;
+	snapshot->spool.bytes = 0;
 	sample(fixture, 0, 0);
 	expect_said(fixture, false, "Spool     nothing waits\n", true);
 	expect_said(fixture, false, "A month", false);
 	expect_said(fixture, true, "\"month\"", false);
 	expect_said(fixture, true, "packets_per_second", false);
 	expect_said(fixture, false, "          -             -                0 ", true);
-	facts->spool.ready = 1;
+	snapshot->spool.ready = 1;
 	expect_said(fixture, false, "1 segment waits (", true);
-	facts->spool.ready = 2;
+	snapshot->spool.ready = 2;
 	expect_said(fixture, false, "2 segments wait (", true);
 	for (unsigned step = 1; step <= 12; step++) {
 		expect_said(fixture, false, "A month", false);
@@ -568,18 +573,18 @@ static void test_status_tells_what_was_measured(void **state)
 /* A filter may be as long as the file that it comes from. */
 static void test_long_texts_stay_whole(void **state)
 {
-	struct page_request request = { .method = "GET",
-					.path = "/status.json",
-					.is_control = true };
+	struct route_request request = { .method = "GET",
+					 .path = "/status.json",
+					 .is_control = true };
 	struct fixture *fixture = *state;
 	cleanup_free char *filter = mem_printf("%08000d\x01", 0);
 	cleanup_free char *expected = mem_printf("\"filter\":\"%08000d\\u0001\",", 0);
-	struct page_reply reply;
+	struct route_reply reply;
 
 	fixture->conf.capture_filter = filter;
 	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
 		(char *)"";
-	pages_answer(&fixture->actions, &request, &reply);
+	routes_answer(&fixture->actions, &request, &reply);
 	assert_non_null(strstr(reply.body, expected));
 	free(reply.body);
 }
@@ -598,7 +603,7 @@ static void test_requests(void **state)
 		{ "OPTIONS", "/readyz", 405 },
 	};
 	struct fixture *fixture = *state;
-	struct page_reply reply;
+	struct route_reply reply;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		reply = ask(fixture, cases[i].method, cases[i].path, NULL);
@@ -607,7 +612,7 @@ static void test_requests(void **state)
 		assert_int_equal(!!reply.allow, reply.status == 405);
 		free(reply.body);
 	}
-	fixture->facts.pipelines_live = 0;
+	fixture->snapshot.pipelines_live = 0;
 	reply = ask(fixture, "GET", "/readyz", NULL);
 	assert_int_equal(reply.status, 503);
 	assert_non_null(
@@ -647,16 +652,16 @@ static void test_names_of_others_are_not_served(void **state)
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < 2 * ARRAY_LENGTH(cases); i++) {
-		struct page_request request = {
+		struct route_request request = {
 			.method = "GET",
 			.path = "/metrics",
 			.host = cases[i / 2].host,
 			.is_loopback = i % 2,
 		};
 		unsigned expected = !request.is_loopback || cases[i / 2].is_served ? 200 : 421;
-		struct page_reply reply;
+		struct route_reply reply;
 
-		pages_answer(&fixture->actions, &request, &reply);
+		routes_answer(&fixture->actions, &request, &reply);
 		if (reply.status != expected)
 			fail_msg("%s: %u", request.host, reply.status);
 		free(reply.body);
@@ -703,15 +708,15 @@ static void note_flush(void *context)
 static void expect_flush(struct fixture *fixture, const char *since, unsigned status,
 			 const char *said)
 {
-	struct page_request request = {
+	struct route_request request = {
 		.method = since ? "GET" : "POST",
 		.path = "/flush",
 		.since = since,
 		.is_control = true,
 	};
-	struct page_reply reply;
+	struct route_reply reply;
 
-	pages_answer(&fixture->actions, &request, &reply);
+	routes_answer(&fixture->actions, &request, &reply);
 	if (reply.status != status || !strstr(reply.body, said))
 		fail_msg("%s: %u %s", since ? since : "POST", reply.status, reply.body);
 	free(reply.body);
@@ -726,45 +731,45 @@ static void test_flush_is_truthful(void **state)
 		".1.2.3", "1.2. 3", "1.2.3x", "1.2.99999999999999999999999999999999999999"
 	};
 	struct fixture *fixture = *state;
-	struct status_snapshot *facts = &fixture->facts;
+	struct status_snapshot *snapshot = &fixture->snapshot;
 
 	fixture->actions.flush = note_flush;
-	facts->spool.refused = 4;
-	facts->spool.lost = 7;
-	facts->is_spool_stale = true;
+	snapshot->spool.refused = 4;
+	snapshot->spool.lost = 7;
+	snapshot->is_spool_stale = true;
 	expect_flush(fixture, NULL, 202, "busy");
 	assert_int_equal(counter_read(&fixture->counters.reloads), 0);
-	facts->is_spool_stale = false;
+	snapshot->is_spool_stale = false;
 	expect_flush(fixture, NULL, 200, "100000000000000.4.7\n");
 	assert_int_equal(counter_read(&fixture->counters.reloads), 1);
 	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
 		expect_flush(fixture, bad[i], 400, "since=");
 	expect_flush(fixture, "100000000000000.4.7", 202, "ending");
-	facts->real_ns += CLOCK_NS_PER_S;
+	snapshot->real_ns += CLOCK_NS_PER_S;
 	expect_flush(fixture, "100000000000000.4.7", 200, "all is uploaded\n");
-	facts->is_spool_stale = true;
+	snapshot->is_spool_stale = true;
 	expect_flush(fixture, "100000000000000.4.7", 202, "busy");
-	facts->is_spool_stale = false;
-	facts->spool.oldest_capturing_ns = facts->real_ns; /* of afterwards */
+	snapshot->is_spool_stale = false;
+	snapshot->spool.oldest_capturing_ns = snapshot->real_ns; /* of afterwards */
 	expect_flush(fixture, "100000000000000.4.7", 200, "all is uploaded\n");
-	facts->spool.oldest_capturing_ns = facts->real_ns - 2 * CLOCK_NS_PER_S;
+	snapshot->spool.oldest_capturing_ns = snapshot->real_ns - 2 * CLOCK_NS_PER_S;
 	expect_flush(fixture, "100000000000000.4.7", 202, "recovered");
-	facts->spool.oldest_capturing_ns = 0;
-	facts->spool.ready = 1;
-	facts->spool.oldest_ns = facts->real_ns - 2 * CLOCK_NS_PER_S;
+	snapshot->spool.oldest_capturing_ns = 0;
+	snapshot->spool.ready = 1;
+	snapshot->spool.oldest_ns = snapshot->real_ns - 2 * CLOCK_NS_PER_S;
 	expect_flush(fixture, "100000000000000.4.7", 202, "1 segment waits\n");
-	facts->spool.oldest_ns = 0;
-	facts->spool.refused = 5;
+	snapshot->spool.oldest_ns = 0;
+	snapshot->spool.refused = 5;
 	expect_flush(fixture, "100000000000000.4.7", 409, "refused for good: 1, deleted: 0");
-	facts->spool.lost = 9;
+	snapshot->spool.lost = 9;
 	expect_flush(fixture, "100000000000000.5.7", 409, "refused for good: 0, deleted: 2");
-	facts->is_spool_full = true;
+	snapshot->is_spool_full = true;
 	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full: packets are dropped");
 	/* Another run counts from nothing, and knows nothing of what the one before refused. */
-	facts->spool.refused = 0;
+	snapshot->spool.refused = 0;
 	expect_flush(fixture, "100000000000000.5.7", 409, "restarted meanwhile; see the log\n");
-	facts->spool.lost = 0;
-	facts->started_real_ns = facts->real_ns - 1;
+	snapshot->spool.lost = 0;
+	snapshot->started_real_ns = snapshot->real_ns - 1;
 	expect_flush(fixture, "100000000000000.0.0", 409, "restarted meanwhile; see the log\n");
 }
 
@@ -773,7 +778,7 @@ static int reload_half_way(void *context, struct text *notes, struct error *err)
 	struct fixture *fixture = context;
 
 	(void)notes;
-	fixture->facts.phase = STATUS_STOPPING;
+	fixture->snapshot.phase = STATUS_STOPPING;
 	return error_set(err, ERROR_FATAL, "no thread");
 }
 
@@ -781,13 +786,13 @@ static int reload_half_way(void *context, struct text *notes, struct error *err)
 static void test_reload_that_ends_the_recorder(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct page_request request = { .method = "POST",
-					      .path = "/reload",
-					      .is_control = true };
-	struct page_reply reply;
+	const struct route_request request = { .method = "POST",
+					       .path = "/reload",
+					       .is_control = true };
+	struct route_reply reply;
 
 	fixture->actions.reload = reload_half_way;
-	pages_answer(&fixture->actions, &request, &reply);
+	routes_answer(&fixture->actions, &request, &reply);
 	assert_int_equal(reply.status, 422);
 	assert_string_equal(reply.body, "reload failed half-way, recording ends: no thread\n");
 	free(reply.body);
@@ -806,8 +811,8 @@ UNIT_TESTS()
 		TEST(test_system_table),
 		TEST(test_metrics_tell_what_was_counted),
 		TEST(test_start_time_never_changes),
-		TEST(test_history_keeps_an_hour),
-		TEST(test_overview),
+		TEST(test_the_hour_is_kept),
+		TEST(test_page_and_its_document),
 		TEST(test_status_tells_what_was_measured),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
