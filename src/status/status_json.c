@@ -175,13 +175,12 @@ static void append_rule(json_t *rules, size_t place, const struct health_finding
 static void set_health(json_t *document, const struct status_snapshot *snapshot)
 {
 	json_t *object = set_object(document, "health");
-	json_t *failing = json_array(), *rules = json_array();
+	json_t *rules = set_array(document, "rules"), *failing = json_array();
 	struct health_finding findings[HEALTH_RULES];
 
 	set_bool(object, "is_live", health_judge(snapshot, true, findings));
 	set_bool(object, "is_ready", health_judge(snapshot, false, findings));
 	(void)json_object_set_new(object, "failing", failing);
-	(void)json_object_set_new(object, "rules", rules);
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
 		append_rule(rules, i, &findings[i]);
 		if (findings[i].is_failing)
