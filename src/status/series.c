@@ -111,7 +111,7 @@ static void sample_interface(void *context, const struct interface_counters *int
 	uint64_t in, out;
 
 	sample.seen = sample.sent + counter_read(&interface->packets_own);
-	if (system_packets(sampling->system_table, interface->name, &in, &out))
+	if (netdev_packets(sampling->system_table, interface->name, &in, &out))
 		sample.system = (sampling->interest.in ? in : 0) +
 				(sampling->interest.out ? out : 0);
 	if (!series->samples)
