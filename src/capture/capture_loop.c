@@ -34,9 +34,8 @@ static void wait_for_chunk(struct capture *capture)
 		is_told = true;
 	}
 	if (is_told)
-		log_notice("there is room in memory again",
-			   log_text("interface", capture->interface),
-			   log_number("ms", clock_monotonic_ms() - begin_ms));
+		log_event(EVENT_MEMORY_HAS_ROOM, log_text("interface", capture->interface),
+			  log_number("ms", clock_monotonic_ms() - begin_ms));
 }
 
 /* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */

@@ -53,8 +53,7 @@ int daemon_listen(struct daemon *daemon, struct error *err)
 	daemon->listen_again_ms = 0;
 	if (server_listen(daemon->server, address, err) == 0) {
 		if (daemon->is_listen_failing)
-			log_notice("metrics and health are served again",
-				   log_text("address", address));
+			log_event(EVENT_STATUS_SERVED, log_text("address", address));
 		daemon->is_listen_failing = false;
 		return 0;
 	}

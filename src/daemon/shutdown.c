@@ -108,9 +108,8 @@ int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 	if (daemon->phase == PHASE_STOPPING) {
 		skip_uploads(daemon);
 	} else {
-		log_notice("stopping, a second signal skips the uploads",
-			   log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
-			   log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
+		log_event(EVENT_STOPPING, log_text("signal", sigabbrev_np((int)signal->ssi_signo)),
+			  log_number("deadline_s", daemon->conf->daemon_shutdown_deadline));
 		begin_stop(daemon);
 	}
 	daemon_continue_stop(daemon);

@@ -167,7 +167,7 @@ static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 			  log_number("seconds", (now_ms - stage.beat_ms) / CLOCK_MS_PER_S),
 			  log_text("destination", destination));
 	else if (!is_hanging && daemon->is_upload_hanging)
-		log_notice("uploads make progress again", log_text("destination", destination));
+		log_event(EVENT_UPLOAD_UNSTUCK, log_text("destination", destination));
 	daemon->is_upload_hanging = is_hanging;
 }
 

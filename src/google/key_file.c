@@ -82,9 +82,8 @@ static void warn_of_mode(const char *path, const json_t *file)
 	if (!(st.st_mode & loose) || is_in_volume(path))
 		return;
 	(void)snprintf(mode, sizeof mode, "%04o", st.st_mode & 07777U);
-	log_warning("other accounts can read or change the credentials file",
-		    log_text("file", path), log_text("mode", mode),
-		    log_text("remedy", "chmod 600"));
+	log_event(EVENT_CREDENTIALS_EXPOSED, log_text("file", path), log_text("mode", mode),
+		  log_text("remedy", "chmod 600"));
 }
 
 int credentials_load(const char *path, json_t **ret_file, struct error *err)

@@ -95,8 +95,8 @@ void pipelines_note_over_limit(struct pipelines *pipelines, size_t over_limit)
 		log_event(EVENT_INTERFACE_LIMIT, log_number("recorded", count_running(pipelines)),
 			  log_number("left_out", over_limit));
 	else if (over_limit == 0 && pipelines->over_limit > 0)
-		log_notice("all interfaces are recorded again",
-			   log_number("recorded", count_running(pipelines)));
+		log_event(EVENT_INTERFACE_LIMIT_CLEARED,
+			  log_number("recorded", count_running(pipelines)));
 	pipelines->over_limit = over_limit;
 	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, over_limit);
 }

@@ -332,7 +332,7 @@ static void handle(struct uploader_worker *worker, struct spool_claim *claim, bo
 		result = spool_release(uploader->spool, claim, has_failed, &spool_error);
 	}
 	if (result < 0)
-		log_error("segment does not leave sending/", log_text("name", claim->name),
+		log_event(EVENT_SEGMENT_NOT_REMOVED, log_text("name", claim->name),
 			  log_reason(&spool_error));
 	/* Broken off by ourselves is no failure. */
 	if (kind == ERROR_NONE || (kind != ERROR_REJECTED && atomic_load(&uploader->cancel)))

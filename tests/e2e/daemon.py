@@ -4,6 +4,7 @@ is what the program says and never a guess; its log is kept; it is ended by its 
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import signal
@@ -84,6 +85,12 @@ class Notify:
             return [when for when, fields in self.messages if fields.get(field) == value]
 
 
+def has_fields(line, fields):
+    """Does a line of the log have these fields? Texts are regular expressions for the whole value."""
+    return all(re.fullmatch(wanted, line[key], re.DOTALL) if isinstance(wanted, str) and isinstance(line.get(key), str)
+               else line.get(key) == wanted for key, wanted in fields.items())
+
+
 class Daemon:
     """arguments: of the program. wrapper: a command that runs it. user: as whom (root only)."""
 
@@ -149,10 +156,26 @@ class Daemon:
             return False
         return wait_until(look, timeout, what)
 
-    def wait_log(self, pattern, timeout=PATIENCE_S, count=1):
-        """Until the log has `count` matches of a regular expression."""
-        self.wait_for(lambda: len(re.findall(pattern, self.log())) >= count, timeout,
-                      "log line " + pattern)
+    def lines(self, **fields):
+        """The lines of a JSON log that have these fields, as dictionaries. Others (of sanitizers) are left out."""
+        found = []
+        for text in self.log().splitlines(keepends=True):
+            # The last line may be half written.
+            if text.startswith("{") and text.endswith("}\n") and has_fields(line := json.loads(text), fields):
+                found.append(line)
+        return found
+
+    def events(self, name, **fields):
+        """The events of this name (see src/base/events.def) that have these fields."""
+        return self.lines(event=name, **fields)
+
+    def wait_line(self, timeout=PATIENCE_S, count=1, **fields):
+        """Until the log has `count` lines that have these fields."""
+        self.wait_for(lambda: len(self.lines(**fields)) >= count, timeout, "%d log lines %r" % (count, fields))
+
+    def wait_event(self, name, timeout=PATIENCE_S, count=1, **fields):
+        """Until an event was logged `count` times. Names may be a pattern: "segment-(uploaded|rejected)"."""
+        self.wait_line(timeout, count, event=name, **fields)
 
     def send_signal(self, number):
         os.kill(self.pid, number)

@@ -218,10 +218,14 @@ class Lab:
             file.write(text)
         return path
 
-    def daemon(self, *arguments, environment=None, config=None, plain=False, **more):
-        """A program, not yet started. plain: without the usual node, bucket and interface."""
+    def daemon(self, *arguments, environment=None, config=None, plain=False, log_format="json", **more):
+        """A program, not yet started. plain: without the usual node, bucket and interface.
+
+        log_format: json, whose events tests wait for; text, where the test is about what a person reads; None,
+        where the configuration says it."""
         config = config or self.configure("# nothing\n", "empty.conf")
-        usual = ["--config", config, "-o", self.spool, "--log-format", "text"]
+        usual = ["--config", config, "-o", self.spool]
+        usual += ["--log-format", log_format] if log_format else []
         for flag, value in (("-N", NODE), ("-b", BUCKET), ("-i", "veth0"),
                             ("--daemon-user", "root")):
             if not plain and flag not in arguments:
@@ -235,8 +239,8 @@ class Lab:
         return made
 
     def run(self, *arguments, timeout=PATIENCE_S, **more):
-        """Run the program to its end; returns (exit status, output)."""
-        made = self.daemon(*arguments, with_notify=False, **more).start()
+        """Run the program to its end, as in a terminal; returns (exit status, output)."""
+        made = self.daemon(*arguments, with_notify=False, log_format="text", **more).start()
         status = made.wait(timeout)
         return status, made.log()
 

@@ -9,7 +9,7 @@ from harness import Lab, command, main
 from google_lab import (METADATA, check_delivers, check_refused, check_waits_as_told, google_daemon,
                         key_file, laboratory, make_certificate, metadata_server, proxy)  # noqa: F401
 import fake_google  # beside the folder that harness is in
-from tap import check, contains, equal
+from tap import check, equal
 
 
 def test_service_account(lab: Lab):
@@ -62,7 +62,7 @@ def test_metadata_server_comes_late(lab):
     daemon = google_daemon(lab).start_ready()
     lab.send(200)
     daemon.end_segment()
-    daemon.wait_log("(?i)warning")
+    daemon.wait_line(severity="WARNING")
     metadata_server(lab)
     lab.gcs.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 40, "an object")
     equal(daemon.stop(), 0, "exit status")
@@ -75,7 +75,7 @@ def test_node_without_an_account(lab):
     daemon = google_daemon(lab).start_ready()
     lab.send(200)
     daemon.end_segment()
-    daemon.wait_log("(?i)warning.*service account")
+    daemon.wait_line(severity="WARNING", reason=".*service account.*")
     server.has_account = True
     lab.gcs.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 40, "an object")
     equal(daemon.stop(), 0, "exit status")
@@ -86,7 +86,7 @@ def test_captive_portal_is_not_believed(lab):
     server = metadata_server(lab, flavor=None)
     daemon = google_daemon(lab).start()
     server.wait_for(lambda: len(server.requests) >= 1, 10, "a question to the metadata server")
-    daemon.wait_for(lambda: "etadata" in daemon.log(), 10, "a message")
+    daemon.wait_line(10, reason=".*[mM]etadata.*")
     daemon.kill()
     equal([each for each in lab.gcs.requests if each["status"] != 401], [],
           "requests with its token")
@@ -176,7 +176,7 @@ def test_session_at_another_host(lab):
     lab.gcs.fault("start", status=200, text="", location="https://storage.googleapis.com.example/u")
     lab.send(400, sizes=[1514], rate=20000)
     daemon.end_segment()
-    daemon.wait_log("upload failed.*a place that no token is sent to")
+    daemon.wait_event("upload-failed", reason=".*storage.googleapis.com.example.*")
     lab.gcs.wait_for(lab.gcs.names, 20, "an object")
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 400)

@@ -5,7 +5,6 @@ whole member; nothing older than the flush interval is lost; names never repeat.
 import bisect
 import os
 import random
-import re
 import time
 
 from harness import SMALL, main
@@ -82,9 +81,8 @@ def told_segments(daemons):
     """{name: packets} of all that was finished or recovered, as the logs of all runs tell."""
     told = {}
     for daemon in daemons:
-        for name, packets in re.findall(r"(?:segment finished|unfinished segment recovered) name=(\S+)"
-                                        r".*? packets=(\d+)", daemon.log()):
-            equal(told.setdefault(name, int(packets)), int(packets), "packets told of " + name)
+        for each in daemon.events("segment-(finished|recovered)"):
+            equal(told.setdefault(each["name"], each["packets"]), each["packets"], "packets told of " + each["name"])
     return told
 
 

@@ -70,17 +70,17 @@ class Run:
         """Let every chunk of the pool be used: it keeps what it once had."""
         with self.daemon.frozen("rec-veth0"):
             self.record(MEMORY_MEGABYTES)
-            self.daemon.wait_log("memory is full")
+            self.daemon.wait_event("memory-full")
 
     def settle(self):
         """The uploader has its connection, and nothing is left to do."""
-        uploads = self.daemon.log().count("segment uploaded")
+        uploads = len(self.daemon.events("segment-uploaded"))
         self.record(1)
 
         def is_settled():
             if self.lab.spool_files("capturing"):
                 self.daemon.end_segment()
-            return (self.daemon.log().count("segment uploaded") > uploads
+            return (len(self.daemon.events("segment-uploaded")) > uploads
                     and not self.lab.spool_files("capturing", "ready", "sending"))
         self.daemon.wait_for(is_settled, 120, "an empty spool")
 
@@ -105,7 +105,7 @@ def test_nothing_grows(lab):
                         "no more than %d connections" % CONNECTIONS_MAX)
     after = run.daemon.resources()[2]
     objects = run.end()
-    equal(run.daemon.log().count("configuration reloaded"), run.reloads, "reloads")
+    equal(len(run.daemon.events("reloaded")), run.reloads, "reloads")
     check(len(objects) >= SEGMENTS, "%d segments" % len(objects))
     diagnose("%d segments, %d reloads: %d files, %d threads, %d KiB after a third and %d KiB at the "
              "end" % (len(objects), run.reloads, files, threads, before, after))

@@ -2,12 +2,11 @@
 """Trouble with the bucket: nothing is lost, nothing is sent twice, and it heals by itself."""
 
 import contextlib
-import re
 import signal
 import socket
 
 from harness import SMALL, command, main
-from tap import check, contains, equal, wait_until, within
+from tap import check, equal, wait_until, within
 
 MISMATCH = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "4waSgw==".'
 LARGE = ["-s", "0", "-c", "none", "-G", "0", "-C", "12", "-B", "65536"]
@@ -24,38 +23,38 @@ def finish(lab, daemon, sent, timeout=40):
     return objects
 
 
-def check_fault(lab, kind, pattern, **fault):
+def check_fault(lab, kind, reason, **fault):
     """A fault of the bucket while segments are uploaded; the log says so, and all arrive."""
     lab.link()
     lab.bucket()
     daemon = lab.daemon(*SMALL).start_ready()
     lab.gcs.fault(kind, **fault)
     sent = lab.send_megabytes(7)
-    daemon.wait_log(pattern)
+    daemon.wait_line(severity="WARNING", reason=reason)
     finish(lab, daemon, sent)
     check(any(each["fault"] for each in lab.gcs.requests), "the fault was not used")
 
 
 def test_503(lab):
-    check_fault(lab, "multipart", "(?i)warning.*503", status=503, times=3)
+    check_fault(lab, "multipart", ".*503.*", status=503, times=3)
 
 
 def test_503_without_json(lab):
-    check_fault(lab, "multipart", "(?i)warning.*502", status=502, times=2,
+    check_fault(lab, "multipart", ".*502.*", status=502, times=2,
                 text="<html>Bad Gateway</html>")
 
 
 def test_connection_lost_before(lab):
-    check_fault(lab, "multipart", "(?i)warning", close="before", times=2)
+    check_fault(lab, "multipart", ".*", close="before", times=2)
 
 
 def test_connection_lost_in_the_middle(lab):
-    check_fault(lab, "multipart", "(?i)warning", close="middle", times=2)
+    check_fault(lab, "multipart", ".*", close="middle", times=2)
 
 
 def test_reply_lost(lab):
     """The object is there, but nobody told us: it counts as delivered, and is not sent again."""
-    check_fault(lab, "multipart", "(?i)warning", close="after", times=2)
+    check_fault(lab, "multipart", ".*", close="after", times=2)
     stored = [each["name"] for each in lab.gcs.requests
               if each["kind"] == "multipart" and (each["status"] == 200)]
     equal(len(stored), len(set(stored)), "objects stored once")
@@ -82,11 +81,11 @@ def check_set_up_wrong(lab, status, reason, message):
     for kind in ("multipart", "start"):
         lab.gcs.fault(kind, status=status, reason=reason, message=message, times=0)
     sent = lab.send_megabytes(7)
-    daemon.wait_log(str(status))
+    daemon.wait_event("upload-failed", reason=".*%d.*" % status)
     lab.gcs.wait_for(lambda: lab.gcs.count("multipart", status) >= 3, 20, "attempts")
     equal(lab.spool_files("rejected"), [], "rejected segments")
     check(daemon.is_running(), "the program ended")
-    contains(daemon.log(), message, "log")
+    check(daemon.events("upload-failed", reason=".*%s.*" % message), "what the bucket says is not in the log")
     lab.gcs.clear_faults()
     finish(lab, daemon, sent, 80)
 
@@ -106,7 +105,7 @@ def test_nobody_answers_at_start(lab):
     lab.gcs.stop()
     daemon = lab.daemon(*SMALL).start_ready()
     sent = lab.send_megabytes(7)
-    daemon.wait_log("(?i)warning.*(refused|connect)")
+    daemon.wait_line(severity="WARNING", reason="(?i).*(refused|connect).*")
     daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 5, 10, "segments that wait")
     lab.gcs.start()
     finish(lab, daemon, sent, 80)
@@ -139,11 +138,11 @@ def test_name_server_does_not_answer(lab):
         check(b"storage" in server.recv(1000), "nobody asked for the name")
         lab.send(100)
         daemon.end_segment()
-        daemon.wait_log("upload failed.*storage.example", timeout=20)
+        daemon.wait_event("upload-failed", timeout=20, reason=".*storage.example.*")
         wait_until(lambda: lab.spool_files("sending"), 20, "another attempt")
         with within(10, "the stop"):
             daemon.send_signal(signal.SIGTERM)
-            daemon.wait_log("stopping")
+            daemon.wait_event("stopping")
             daemon.send_signal(signal.SIGTERM)
             equal(daemon.wait(), 0, "exit status")
         equal(len(lab.spool_files("ready")), 1, "segments that wait")
@@ -151,7 +150,7 @@ def test_name_server_does_not_answer(lab):
 
 def test_checksum_refused_once(lab):
     """The bucket says that the bytes are not what we said, but our file is whole: once more."""
-    check_fault(lab, "multipart", "(?i)warning.*changed on the way", status=400, reason="invalid",
+    check_fault(lab, "multipart", ".*CRC32C.*", status=400, reason="invalid",
                 message=MISMATCH, times=1)
 
 
@@ -164,7 +163,7 @@ def test_checksum_refused(lab):
     lab.send(100)
     daemon.end_segment()
     wait_until(lambda: [each for each in lab.spool_files("rejected")], 15, "a rejected segment")
-    daemon.wait_log("(?i)error.*(rejected|refused)")
+    daemon.wait_event("segment-rejected", severity="ERROR")
     lab.send(50, first=100)
     daemon.end_segment()
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 15, "the next segment")
@@ -183,13 +182,11 @@ def test_a_rejection_is_no_outage(lab):
     for number in range(3):
         lab.send(100, first=100 * number)
         daemon.end_segment()
-        daemon.wait_log("set aside|segment uploaded", timeout=40, count=number + 1)
+        daemon.wait_event("segment-(rejected|uploaded)", timeout=40, count=number + 1)
     equal(daemon.stop(), 0, "exit status")
-    told = re.findall("set aside|upload failed.*failures=[0-9]+|segment uploaded|work again.*failures=[0-9]+",
-                      daemon.log())
-    equal([re.sub(" .*(?=failures)", " ", each) for each in told],
-          ["set aside", "segment uploaded", "upload failures=1", "segment uploaded",
-           "work failures=2"], "what was told")
+    told = [(each["event"], each.get("failures")) for each in daemon.events("(segment-(rej|upl)|upload).*")]
+    equal(told, [("segment-rejected", None), ("segment-uploaded", None), ("upload-failed", 1),
+                 ("segment-uploaded", None), ("uploads-recovered", 2)], "what was told")
     lab.check_numbers(lab.objects(), range(100, 300))
 
 
@@ -201,7 +198,7 @@ def test_wrong_checksum_in_the_answer(lab):
     lab.gcs.fault("multipart", corrupt=True, times=1)
     lab.send(100)
     daemon.end_segment()
-    daemon.wait_log("(?i)warning.*damaged")
+    daemon.wait_event("upload-failed", severity="WARNING", reason=".*(damaged|corrupt).*")
     lab.gcs.wait_for(lambda: lab.gcs.count("multipart", 200) >= 2, 15, "a second attempt")
     finish(lab, daemon, 100)
 
@@ -253,7 +250,7 @@ def test_waiting_segments_are_limited(lab):
     lab.gcs.stop()
     daemon = lab.daemon(*SMALL, "-W", "3").start_ready()
     sent = lab.send_megabytes(7)
-    daemon.wait_log("(?i)(budget|spool).*(delet|drop)|(delet|drop).*(budget|spool)")
+    daemon.wait_event("segment-evicted")
     wait_until(lambda: 0 < len(lab.spool_files("ready", "sending")) <= 3, 10, "three segments")
     lab.gcs.start()
     daemon.wait_for(lambda: len(lab.gcs.names()) >= 1, 80, "the first object")
@@ -263,8 +260,8 @@ def test_waiting_segments_are_limited(lab):
     numbers = [number for each in objects for number in each.capture.numbers(1)]
     equal(numbers, list(range(numbers[0], sent)), "the newest, without a gap")
     check(0 < len(numbers) < sent, "%d packets arrived" % len(numbers))
-    deleted = re.findall(r"segment deleted.* packets=(\d+)", daemon.log())
-    equal(len(numbers) + sum(map(int, deleted)), sent, "packets that arrived + packets deleted")
+    deleted = [each["packets"] for each in daemon.events("segment-evicted")]
+    equal(len(numbers) + sum(deleted), sent, "packets that arrived + packets deleted")
     lab.check_spool_empty()
 
 

@@ -67,7 +67,7 @@ def test_rotations(lab):
                         "100000").start_ready()
     count = ROTATIONS * (1000000 // RECORD_BYTES + 1) + 100
     sent = Traffic(lab, "--rate", str(RATE), "--sizes", "100", "--count", str(count)).end()
-    daemon.wait_log("segment finished", timeout=60, count=ROTATIONS)
+    daemon.wait_event("segment-finished", timeout=60, count=ROTATIONS)
     wait_until(lambda: len(lab.spool_files("ready")) < 10, 300, "an empty spool")
     equal(daemon.stop(), 0, "exit status")
     objects = check_complete(lab, sent, "%d rotations" % ROTATIONS)
@@ -98,7 +98,7 @@ def reloads(lab, texts, what):
     sent = traffic.end(stop=True)
     wait_until(lambda: len(lab.spool_files("ready", "sending")) < 2, 120, "an empty spool")
     equal(daemon.stop(), 0, "exit status")
-    equal(daemon.log().count("configuration reloaded"), len(texts), "reloads")
+    equal(len(daemon.events("reloaded")), len(texts), "reloads")
     return check_complete(lab, sent, what)
 
 
@@ -116,8 +116,7 @@ def test_reloads_that_change(lab):
 
 def counted_at_the_end(daemon):
     """What the log says of the run: packets recorded."""
-    line = [line for line in daemon.log().splitlines() if "notice: stopped" in line][-1]
-    return int(line.split("packets=")[1].split()[0])
+    return daemon.events("stopped")[-1]["packets"]
 
 
 def check_overload(lab, daemon, sent):
@@ -161,14 +160,14 @@ def test_memory_is_full(lab):
     daemon.wait_for(lambda: lab.spool_files("capturing"), 10, "an open segment")
     with daemon.frozen("rec-veth0"):
         lab.send(sent - 10, first=10, sizes=[1514], rate=20000)
-        daemon.wait_log("warning: memory is full, packets wait in the kernel's buffer")
-    daemon.wait_log("notice: there is room in memory again")
+        daemon.wait_event("memory-full", severity="WARNING")
+    daemon.wait_event("memory-has-room", severity="NOTICE")
     with urllib.request.urlopen("http://127.0.0.1:19666/metrics", timeout=10) as answer:
         waits = re.search(r"chunk_waits_total (\d+)", answer.read().decode())
     check(waits and int(waits.group(1)) > 0, "the counter of waits")
     lab.gcs.stop()  # it would take its time for so much
     equal(daemon.stop(), 0, "exit status")
-    recorded = sum(map(int, re.findall(r"segment finished.* packets=(\d+)", daemon.log())))
+    recorded = sum(each["packets"] for each in daemon.events("segment-finished"))
     equal(recorded, sent, "packets recorded")
     objects = lab.objects()
     numbers = numbers_of(objects)
@@ -192,7 +191,7 @@ def test_overload_of_an_interface_that_goes(lab):
     command("ip", "link", "delete", "veth0")
     lab.links.remove("veth0")
     daemon.send_signal(signal.SIGCONT)
-    daemon.wait_log("segment finished.*veth0")
+    daemon.wait_event("segment-finished", name=".*veth0.*")
     equal(daemon.stop(), 0, "exit status")
     dropped = check_overload(lab, daemon, sent)
     check(dropped < sent, "nothing of its ring was recorded")

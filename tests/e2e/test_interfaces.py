@@ -3,7 +3,6 @@
 go in the test of leaks (500 takes some minutes)."""
 
 import os
-import re
 import subprocess
 import time
 
@@ -18,8 +17,7 @@ ATTACH_MS_MAX = 3000
 
 def attach_times(daemon):
     """From the kernel's message to the open ring, in ms, by interface."""
-    return {name: int(ms) for name, ms in
-            re.findall(r"interface is recorded interface=(\S+) ms=(\d+)", daemon.log())}
+    return {each["interface"]: each["ms"] for each in daemon.events("interface-recording")}
 
 
 def check_attach_times(daemon, count):
@@ -37,8 +35,7 @@ def test_waits_for_its_interface(lab):
     """Boot before the network: the process stays, says what it waits for, and is ready with it."""
     lab.bucket()
     daemon = lab.daemon("-G", "0").start()
-    daemon.wait_log("warning: interface is not there, waiting for it interface=veth0 "
-                    "reason=\"there is none of this name\" there=lo")
+    daemon.wait_event("interface-missing", severity="WARNING", interface="veth0", there="lo")
     daemon.wait_for(lambda: any("waiting for veth0" in text
                                 for text in daemon.notify.values("STATUS")), 10, "a STATUS")
     equal(daemon.notify.times("READY"), [], "READY=1")
@@ -55,8 +52,8 @@ def test_a_start_does_not_wait_for_ever(lab):
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "0", "-i", "gke*,eth0").start_ready(timeout=30)
-    contains(daemon.log(), "warning: ready, but there is no interface to record yet", "log")
-    contains(daemon.log(), "interface=gke* reason=\"none matches\"", "log")
+    equal(len(daemon.events("ready-without-interface", severity="WARNING")), 1, "warnings")
+    equal(len(daemon.events("interface-missing", interface="gke[*]")), 1, "what is said of gke*")
     contains(daemon.notify.values("STATUS")[-1], "recording nothing yet, waiting for gke*,eth0",
              "STATUS")
     command("ip", "link", "set", "veth0", "down")
@@ -74,7 +71,7 @@ def test_attached_in_time(lab):
     """Seen from outside: from when the link is up until a packet socket runs on it."""
     lab.bucket()
     daemon = lab.daemon("-G", "0", "-i", "veth*").start()
-    daemon.wait_log("waiting for it")
+    daemon.wait_event("interface-missing")
     times = []
     for _ in range(9):
         command("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "other0")
@@ -142,11 +139,11 @@ def test_down_and_up_loses_nothing(lab):
         lab.wait_link()
         lab.send(100, first=100 * number)
     command("ip", "link", "set", "veth0", "down")
-    daemon.wait_log("warning: interface went away, waiting for it interface=veth0")
+    daemon.wait_event("interface-gone", severity="WARNING", interface="veth0")
     daemon.wait_for(lambda: any("veth0 (down)" in text for text in daemon.notify.values("STATUS")),
                     10, "a STATUS")
     command("ip", "link", "set", "veth0", "up")
-    daemon.wait_log("interface is back")
+    daemon.wait_event("interface-back")
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
     lab.check_numbers(objects, 400)
@@ -173,7 +170,7 @@ def test_renamed_under_traffic(lab):
         time.sleep(0.3)
         is_live = rename("veth0", "lan0")
         if is_live:
-            daemon.wait_log("interface has another name interface=lan0 before=veth0")
+            daemon.wait_event("interface-renamed", interface="lan0", before="veth0")
         wait_capturing("lan0")
         time.sleep(0.5)
         is_live = rename("lan0", "veth0") and is_live
@@ -197,7 +194,7 @@ def test_moves_to_another_namespace_and_back(lab):
     daemon = lab.daemon("-G", "0").start_ready()
     lab.send(100)
     command("ip", "link", "set", "veth0", "netns", lab.peer.process.pid)
-    daemon.wait_log("warning: interface went away, waiting for it interface=veth0")
+    daemon.wait_event("interface-gone", severity="WARNING", interface="veth0")
     lab.peer.run("ip", "link", "set", "veth0", "netns", os.getpid())
     command("ip", "link", "set", "veth0", "up")
     wait_capturing()
@@ -244,7 +241,7 @@ def test_refused_reload_changes_no_interface(lab):
     lab.send(100)
     lab.configure("capture: { interface = \"veth1\"; filter = \"udp prt 1\"; };\n", "auto.conf")
     daemon.reload()
-    daemon.wait_log("reload refused")
+    daemon.wait_event("reload-refused")
     lab.send(100, first=100)
     lab.link(2)  # it looks at the links again
     lab.send(100, first=200)
@@ -264,15 +261,14 @@ def test_more_than_may_be_recorded(lab):
         lab.link(index)
     lab.bucket()
     daemon = lab.daemon("-G", "0", "-i", "veth*", "--capture-max-interfaces", "2").start_ready()
-    contains(daemon.log(), "warning: more interfaces than may be recorded recorded=2 left_out=2",
-             "log")
+    equal(len(daemon.events("interface-limit", severity="WARNING", recorded=2, left_out=2)), 1, "warnings")
     equal([is_capturing("veth%d" % index) for index in range(4)], [True, True, False, False],
           "captured")
     lab.unlink("veth0")
     wait_capturing("veth2")
     lab.send(100, stream=3, index=2)
     lab.unlink("veth1")
-    daemon.wait_log("notice: all interfaces are recorded again recorded=2")
+    daemon.wait_event("interface-limit-cleared", severity="NOTICE", recorded=2)
     wait_capturing("veth3")
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 100, stream=3)
@@ -286,12 +282,12 @@ def test_filter_that_one_link_does_not_have(lab):
                         "ether src 02:00:00:00:00:98").start_ready()
     command("ip", "tuntap", "add", "tun0", "mode", "tun")
     command("ip", "link", "set", "tun0", "up")
-    daemon.wait_log("error: interface does not fit the configuration interface=tun0")
+    daemon.wait_event("interface-refused", severity="ERROR", interface="tun0")
     lab.send(100)
     command("ip", "link", "delete", "tun0")
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 100)
-    equal(daemon.log().count("does not fit"), 1, "how often it is said")
+    equal(len(daemon.events("interface-refused")), 1, "how often it is said")
 
 
 def churn(count):
@@ -333,10 +329,10 @@ def test_many_come_and_go(lab):
     after = daemon.resources()[2]
     diagnose("%d interfaces: %d files, %d threads, %d KiB before and %d KiB after; %d attached" % (
         VETHS, files, threads, before, after,
-        len(re.findall("interface is recorded interface=churn", daemon.log()))))
+        len(daemon.events("interface-recording", interface="churn.*"))))
     if not is_sanitized():  # keeps what is freed for a while, and tells leaks itself
         check(after - before < 4096, "%d KiB before, %d KiB after" % (before, after))
-    check(re.search("interface is recorded interface=churn", daemon.log()), "none was attached")
+    check(daemon.events("interface-recording", interface="churn.*"), "none was attached")
     equal(daemon.stop(), 0, "exit status")
     objects = [each for each in lab.objects() if each.metadata["interface"] == "veth0"]
     lab.check_numbers(objects, traffic["sent"])

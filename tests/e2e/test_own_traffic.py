@@ -60,7 +60,7 @@ def run_and_talk(lab, *arguments):
                     while other.recv(65536):
                         pass
                 have = len(ports)
-                wait_until(lambda: daemon.log().count("segment uploaded") >= have, 10, "an upload")
+                wait_until(lambda: len(daemon.events("segment-uploaded")) >= have, 10, "an upload")
         equal(daemon.stop(), 0, "exit status")
         # Asked from the server's side: this, too, would be a connection over the veth.
         state = lab.peer.run(sys.executable, "-c", "import urllib.request, sys; sys.stdout.write("
@@ -102,7 +102,7 @@ def check_idle(lab, interface, *arguments, is_left_out=True):
     daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", interface, "-s", "0", "-G", "1",
                         "--segment-empty", "true", "--daemon-user", "root", *arguments,
                         plain=True).start_ready()
-    daemon.wait_log("segment uploaded", timeout=30, count=4)
+    daemon.wait_event("segment-uploaded", timeout=30, count=4)
     equal(daemon.stop(), 0, "exit status")
     own = {each["client"][1] for each in lab.gcs.requests}
     seen = tcp_ports(lab.objects())
@@ -153,7 +153,7 @@ def test_own_uploads_are_left_out_of_short_captures(lab):
     lab.bucket()
     daemon = lab.daemon("-N", "node1", "-b", "bucket", "-i", "lo", "-s", "34", "-G", "1", "--segment-empty", "true",
                         "--daemon-user", "root", plain=True).start_ready()
-    daemon.wait_log("segment uploaded", timeout=20, count=4)
+    daemon.wait_event("segment-uploaded", timeout=20, count=4)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
     equal([each.number("packets") for each in objects], [0] * len(objects), "packets recorded")

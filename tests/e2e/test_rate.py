@@ -89,7 +89,7 @@ def test_a_folder_is_filled_at_the_limit(lab):
     os.mkdir(target)
     put_segments(lab, 0, 4)
     daemon = lab.daemon("-b", "file://" + target, "--upload-rate-limit", "512KiB").start_ready()
-    daemon.wait_log("segment uploaded", timeout=60, count=4)
+    daemon.wait_event("segment-uploaded", timeout=60, count=4)
     equal(daemon.stop(), 0, "exit status")
     found = command("find", target, "-type", "f", "-printf", "%T@\\n").split()
     seconds = max(map(float, found)) - min(map(float, found))

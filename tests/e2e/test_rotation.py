@@ -129,7 +129,7 @@ def test_size_in_small_steps(lab):
     while sent < 60 * MEGABYTE_PACKETS:  # a third of the ring at a time: it need not keep up
         lab.send(10 * MEGABYTE_PACKETS, first=sent, sizes=[1514], rate=50000)
         sent += 10 * MEGABYTE_PACKETS
-        daemon.wait_log("segment finished", count=sent // MEGABYTE_PACKETS - 1)
+        daemon.wait_event("segment-finished", count=sent // MEGABYTE_PACKETS - 1)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
     equal(len(objects), 60, "objects")

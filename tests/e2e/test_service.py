@@ -70,7 +70,7 @@ def test_stop_while_the_bucket_does_not_answer(lab):
     lab.bucket()
     lab.gcs.fault("*", delay=3600, times=0)
     daemon = lab.daemon("-G", "0", "--daemon-shutdown-deadline", "1").start()
-    daemon.wait_log("notice: recording")
+    daemon.wait_event("recording")
     lab.send(100)
     with within(5, "the stop"):
         equal(daemon.stop(), 0, "exit status")
@@ -177,10 +177,9 @@ def test_reload_of_a_bad_file_changes_nothing(lab):
                  "capture: { filter = \"udp prt 2\"; };\n",
                  "capture: { filter = \"udp dst port 2\"; };\nsegment: { age = -1; };\n"):
         lab.configure(text, "service.conf")
-        had = daemon.log().lower().count("reload")
+        had = len(daemon.events("reload-refused"))
         daemon.reload()
-        daemon.wait_for(lambda: daemon.log().lower().count("reload") > had, 5, "a message")
-    contains(daemon.log(), "service.conf:1", "log")
+        daemon.wait_event("reload-refused", 5, count=had + 1, reason=".*service.conf:1.*" if not had else ".*")
     for stream in (1, 2):
         lab.send(100, stream=stream)
     equal(daemon.stop(), 0, "exit status")
@@ -212,7 +211,7 @@ def test_reload_keeps_the_node_name(lab):
     daemon = lab.daemon("-b", "bucket", "-i", "veth0", plain=True, config=path).start_ready()
     lab.configure("node: { name = \"two\"; };\n", "service.conf")
     daemon.reload()
-    daemon.wait_log("node.name")
+    daemon.wait_event("restart-needed", option="node.name")
     lab.send(10)
     equal(daemon.stop(), 0, "exit status")
     equal({each.metadata["node"] for each in lab.objects()}, {"one"}, "node")
@@ -332,14 +331,14 @@ def test_configuration_that_only_root_can_read(lab):
     account = "the account nobody (uid %d)" % pwd.getpwnam("nobody").pw_uid
     status, log = lab.run("--daemon-user", "nobody", "--check-config", config=path)
     equal(status, 0, "exit status: " + log)
-    contains(log, "a reload cannot read the configuration file", "log")
-    contains(log, account, "log")
+    contains(log, "warning: ", "log")
+    contains(log, "%s: %s" % (path, account), "log")
     daemon = lab.daemon("--daemon-user", "nobody", config=path).start_ready()
     daemon.reload()
-    contains(daemon.log(), "%s: %s cannot read it" % (path, account), "log")
+    contains(daemon.events("reload-refused")[0]["reason"], "%s: %s" % (path, account), "reason")
     os.chmod(path, 0o644)
     daemon.reload()
-    daemon.wait_log("configuration reloaded")
+    daemon.wait_event("reloaded")
     equal(daemon.stop(), 0, "exit status")
 
 
@@ -396,7 +395,7 @@ def test_interface_goes_and_comes_back(lab):
     daemon = lab.daemon("-G", "0").start_ready()
     lab.send(100)
     lab.unlink("veth0")
-    daemon.wait_log("(?i)warning.*veth0")
+    daemon.wait_event("interface-gone", severity="WARNING", interface="veth0")
     check(daemon.is_running(), "it ended")
     lab.link()
     wait_capturing()
@@ -426,7 +425,7 @@ def test_interface_goes_down_and_up(lab):
 def test_json_log(lab):
     lab.link()
     lab.bucket()
-    daemon = lab.daemon("-G", "1", "--log-format", "json", "--log-level", "debug").start_ready()
+    daemon = lab.daemon("-G", "1", "--log-level", "debug").start_ready()
     lab.send(100)
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= 1, 10, "an object")
     equal(daemon.stop(), 0, "exit status")

@@ -141,7 +141,7 @@ def container(lab, daemonset, volumes):
 
 def record(lab, made, count=2000):
     """Start, send packets, stop. Returns what the kernel said of the process in between."""
-    made.start().wait_log("recording", 20)
+    made.start().wait_event("recording", 20)
     lab.send(count)
     facts = {field: made.status(field) for field in STATUS}
     equal(made.stop(), 0, "exit status")
@@ -276,8 +276,8 @@ def test_probes(lab):
     made = container(lab, daemonset, {"configuration": configuration(lab, text),
                                       "spool": empty_dir(lab, group=ACCOUNT)})
     with socket.create_server(("127.0.0.1", 9469)):
-        made.start().wait_log("recording", 20)
-        made.wait_log("metrics and health cannot be served", 20)
+        made.start().wait_event("recording", 20)
+        made.wait_event("status-not-served", 20)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             tap.wait_until(lambda: made.probe(command_of(daemonset, probe))[0] == 0, 20, probe)
         harness.command("ip", "link", "set", "veth0", "down")
@@ -299,7 +299,7 @@ def test_root_is_read_only(lab):
     daemonset, text = overlay("base")
     made = container(lab, daemonset, {"configuration": configuration(lab, text),
                                       "spool": empty_dir(lab, group=ACCOUNT)})
-    made.start().wait_log("recording", 20)
+    made.start().wait_event("recording", 20)
     with open("/proc/%d/mounts" % made.pid, encoding="ascii") as mounts:
         options = {line.split()[1]: line.split()[3].split(",") for line in mounts}
     for path in ("/", "/etc/kube-node-tracer", "/sys", "/proc/sys"):
@@ -350,7 +350,7 @@ def test_folder_of_the_node(lab):
     volumes = {"configuration": configuration(lab, text), "spool": lab.spool}
     first = container(lab, daemonset, volumes)
     # No metadata server: nothing can be uploaded yet. The deadline is not waited for.
-    first.start().wait_log("recording", 60)
+    first.start().wait_event("recording", 60)
     lab.send(500)
     facts = {field: first.status(field) for field in STATUS}
     check_confined(facts, 0)
@@ -364,7 +364,7 @@ def test_folder_of_the_node(lab):
     equal(lab.gcs.names(), [], "objects of the first pod")
     metadata_server(lab)
     second = container(lab, daemonset, volumes).start()
-    second.wait_log("segment uploaded", 60)
+    second.wait_event("segment-uploaded", 60)
     equal(second.stop(), 0, "exit status")
     # All that was on the disk, which is what came first.
     numbers = [number for each in lab.objects() for number in harness.packets.read(each.path).numbers(1)]
@@ -408,14 +408,14 @@ daemon: { shutdown_deadline = 120; };
     os.mkdir(spool)
     os.chmod(spool, 0o777)
     made = container(lab, daemonset, {"configuration": configuration(lab, text), "spool": spool})
-    made.start().wait_log("recording", 20)
+    made.start().wait_event("recording", 20)
     lab.send(60000, sizes=[1514], rate=40000, fill="random")
     # The kernel's buffer is mapped, but is not the pod's memory.
     peak = int(made.status("VmHWM").split()[0]) // 1024 - 32
     tap.diagnose("peak in MiB: %d of the cgroup, page cache included; %d resident" % (
         made.memory_peak() // 2**20, peak))
     check(peak <= RESIDENT_MAX, "%d MiB resident" % peak)
-    contains(made.log(), "recorder is behind", "log")
+    check(made.events("recorder-behind"), "the recorder was never behind")
     equal(made.stop(150), 0, "exit status")
     lab.check_accounted(lab.objects(), 60000)
 
