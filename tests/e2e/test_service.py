@@ -5,6 +5,7 @@ that come and go."""
 import json
 import os
 import pwd
+import re
 import signal
 import time
 
@@ -12,6 +13,14 @@ from harness import command, is_capturing, is_real_root, main, wait_capturing
 from tap import Skip, check, contains, equal, wait_until, within
 
 CAP_NET_RAW = 1 << 13
+# The log of a short run, but for what differs each time.
+WORDS = """\
+notice: recording version=* interface=veth0 filter="" node=node1 destination=bucket spool=*
+notice: stopping; a second signal skips the uploads signal=TERM deadline_s=20
+info: segment finished name=* end=stop packets=100 bytes=* drops=0
+info: segment uploaded name=* bytes=* ms=* requests=1 location=*
+notice: stopped packets=100 dropped=0 uploaded=1 waiting=0 rejected=0
+"""
 CONFIG = """
 capture: {{ filter = "{filter}"; snaplen = {snaplen}; buffer = 16384; }};
 segment: {{ age = {age}; }};
@@ -431,6 +440,16 @@ def test_json_log(lab):
     equal(daemon.stop(), 0, "exit status")
     lines = [json.loads(line) for line in daemon.log().splitlines()]
     check(len(lines) >= 3 and all(isinstance(line, dict) for line in lines), "one object a line")
+
+
+def test_text_log(lab):
+    """The one test of the words in the log; all others wait for events."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", log_format="text").start_ready()
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    equal(re.sub(r"(?<= )(version|spool|name|bytes|ms|location)=\S+", r"\1=*", daemon.log()), WORDS, "the log")
 
 
 def test_closed_output(lab):
