@@ -8,7 +8,7 @@
 #include "capture/capture_private.h"
 #include "filter/filter.h"
 
-#define AGREE_MS  50 /* until all CPUs stamp packets when they arrive (net_enable_timestamp()) */
+#define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */
 #define NS_PER_US 1000
 
 int capture_new(const struct capture_context *context, const struct conf *conf,
@@ -73,7 +73,7 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 	capture->is_counting = from == CAPTURE_FROM_START;
 	if (from == CAPTURE_FROM_LATER) {
 		atomic_store(&capture->from_ns, UINT64_MAX);
-		device_share_time(&capture->device, true);
+		device_force_kernel_timestamps(&capture->device, true);
 	}
 	(void)snprintf(name, sizeof name, "cap-%.11s", capture->interface);
 	return thread_start(&capture->thread, name, capture_run, capture, err);
@@ -165,5 +165,5 @@ int capture_check(const struct conf *conf, const char *interface, struct error *
 
 int capture_check_none(const struct conf *conf, struct error *err)
 {
-	return device_check_right(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
+	return device_check_permission(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The packet loop of one interface: packets from the kernel's ring into chunks, chunks into the recorder's
- * queue, and the decision where a segment ends. One thread each; it never allocates, locks, logs or does
- * I/O per packet, and waits for nothing but the ring and a free chunk. What the kernel could not hold is
- * counted. When its interface is gone it records what is left in the ring, and ends.
+ * The packet loop of one interface: copies packets from the kernel's ring into chunks, queues the chunks for
+ * the recorder, and decides where a segment ends. Each capture has its own thread, which never allocates,
+ * locks, logs or does I/O per packet, and waits only for the ring and for a free chunk. Packets that the
+ * kernel had no room for are counted. When its interface is gone, it records what is left in the ring and
+ * ends.
  */
 
 #include <stdbool.h>
@@ -20,29 +21,29 @@
 
 struct capture;
 
-/* What all captures share; has to outlive them. */
+/* Shared by all captures; must outlive them. */
 struct capture_context {
 	struct chunk_pool *pool;
 	struct connections *connections;
 	struct counters *counters;
-	int wake_fd; /* an eventfd, written to when capture_state() has changed; -1: nobody is told */
+	int wake_fd; /* an eventfd, written when capture_state() changes; -1: none */
 };
 
-/* A capture of the interface of this name; index: the one that it has to be, 0: any. Refers to conf. */
+/* A capture of the interface with this name and index (0: any index). Keeps a reference to conf. */
 int capture_new(const struct capture_context *context, const struct conf *conf,
 		const char *interface, unsigned index, struct capture **ret_capture,
 		struct error *err) __attribute__((warn_unused_result));
 struct capture *capture_free(struct capture *capture);
 /*
- * Open the interface and install the filter: from now on the kernel fills the ring. Takes some 10 ms. Bad
- * options: ERROR_CONFIG or ERROR_USAGE; an interface that is down or gone: ERROR_FATAL.
+ * Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms.
+ * Fails with ERROR_CONFIG or ERROR_USAGE for bad options, ERROR_FATAL if the interface is down or gone.
  */
 int capture_open(struct capture *capture, struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Start the thread, which opens the interface if it is not, puts chunks into the queue, and closes it when
- * it ends. With CAPTURE_FROM_START it records what is in the ring and all that follows; with
- * CAPTURE_FROM_LATER it empties the ring and records nothing until capture_begin() tells from when on.
+ * Start the thread, which opens the interface unless it is open, pushes chunks to the queue, and closes the
+ * queue when it ends. With CAPTURE_FROM_START it records everything in the ring and all that follows; with
+ * CAPTURE_FROM_LATER it discards packets until capture_begin() sets the time from which to record.
  */
 enum capture_from {
 	CAPTURE_FROM_START,
@@ -54,58 +55,58 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 enum capture_state {
 	CAPTURE_OPENING,
 	CAPTURE_OPEN,
-	CAPTURE_REFUSED, /* it could not be opened: capture_failure() */
+	CAPTURE_REFUSED, /* could not be opened: see capture_failure() */
 	CAPTURE_ENDED,
 };
 enum capture_state capture_state(const struct capture *capture);
-/* Why it was refused. */
+/* Why the interface could not be opened. */
 const struct error *capture_failure(const struct capture *capture);
-/* Monotonic time at which the thread opened its interface. */
+/* Monotonic time at which the interface was opened. */
 uint64_t capture_opened_ms(const struct capture *capture);
 
 /*
- * Record packets from this real time on. For a hand-over between two captures of an interface, both run, the
- * new one discarding, when capture_next_instant() is chosen; the old one learns it first (capture_stop()), so
- * that there is no time at which both record.
+ * Record packets from this real time on. To hand over between two captures of an interface, run both, with
+ * the new one discarding, choose capture_next_instant(), and give it to the old one first (capture_stop()), so
+ * that at no time both record.
  */
 void capture_begin(struct capture *capture, uint64_t from_ns);
 /*
- * The instant for a hand-over that is decided now. It is so far ahead that the kernel has both captures read
- * the same time stamps by then, and a whole microsecond, at which those that are cut to microseconds come
- * before or after as the whole ones do. Pure.
+ * The instant of a hand-over decided now: late enough that by then the kernel gives both captures the same
+ * timestamps, and a whole microsecond, so that timestamps truncated to microseconds compare with it as the
+ * full ones do. Pure.
  */
 uint64_t capture_next_instant(uint64_t now_ns);
 
-/* Other limits (segment.*, capture.flush_interval), for the current segment too. */
+/* Change the limits (segment.*, capture.flush_interval); they apply to the current segment, too. */
 void capture_set_limits(struct capture *capture, const struct conf *conf);
 /*
- * Leave packets in the kernel's ring, and when that is full to the kernel, whose drops count as budget then;
- * or read on.
+ * Pause or resume reading. While paused, packets stay in the kernel's ring; what the kernel drops when the
+ * ring is full counts as budget.
  */
 void capture_pause(struct capture *capture, bool is_paused);
-/* End the current segment now; the next begins with the next packet. reason is a constant. */
+/* End the current segment now; the next packet begins another. reason must be a constant. */
 void capture_end_segment(struct capture *capture, const char *reason);
 
 /*
- * Stop: record what was received before until_ns (real time), end the segment for this reason, end the
- * thread. Asynchronous; capture_join() waits: about 0.4 s beyond until_ns, longer if the ring is full,
- * at most 10 s; what is left in it then is counted as dropped.
+ * Record what was received before until_ns (real time), end the segment for this reason, and end the
+ * thread. Asynchronous; capture_join() waits for it: about 0.4 s beyond until_ns, longer if the ring is full,
+ * at most 10 s. Packets still in the ring then are counted as dropped.
  */
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
 void capture_join(struct capture *capture);
 
 /*
- * Its interface went down or is up again, which the ring outlives: nothing is lost. The segment ends when
- * it goes down.
+ * The interface went down or came up. The ring is kept, so nothing is lost; the segment ends when the
+ * interface goes down.
  */
 void capture_note_link(struct capture *capture, bool is_up);
 
-/* Monotonic time at which the thread last went round its loop: how the watchdog sees progress. */
+/* Monotonic time of the thread's last loop iteration, for the watchdog. */
 uint64_t capture_last_beat_ms(const struct capture *capture);
 
-/* Could the interface be captured with these options? Opens it and closes it again. */
+/* Check that the interface can be captured with these options, by opening and closing it. */
 int capture_check(const struct conf *conf, const char *interface, struct error *err)
 	__attribute__((warn_unused_result));
-/* The same without an interface: are we allowed to, and is the filter one for any kind of link? */
+/* Check without an interface: the permission, and that the filter fits some type of link. */
 int capture_check_none(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over 400 lines because the packet's path and all that may interrupt it are one state machine. */
+/* Over 400 lines because the path of a packet and everything that can interrupt it is one state machine. */
 #include <poll.h>
 #include <string.h>
 
@@ -9,36 +9,37 @@
 #include "base/wakeup.h"
 #include "capture/capture_private.h"
 
-/* Then look at the clock and at what main asks for, however fast packets come. */
+/* Check the clock and the main thread's requests at least this often, however fast packets arrive. */
 #define DISPATCH_PACKETS 4096
-/* Everything that was received by some time has been seen this much later. */
+/* A packet is read from the ring at most this long after it was received. */
 #define LATENCY_NS    ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
 #define DRAIN_POLL_MS 20
 #define DRAIN_NS_MAX  (UINT64_C(10) * CLOCK_NS_PER_S) /* a ring of 2 GiB takes less */
-/* From then on a hand-over is past, whatever the clock says: its instant, and the latency. */
-#define AGREE_MS_MAX  UINT64_C(1000)
-#define POLL_MS       1000 /* at most, so that the watchdog sees a beat */
-#define STATISTICS_MS 250  /* to ask libpcap for drops, it opens and reads two files of /sys */
+/* A hand-over is over after this time (its instant plus the latency), whatever the clock says. */
+#define AGREE_MS_MAX UINT64_C(1000)
+#define POLL_MS      1000 /* upper limit, so that the watchdog sees progress */
+#define STATISTICS_MS \
+	250 /* between queries of the drops: libpcap reads two files in /sys for each */
 
-/* Not per packet: each wait is for half a MiB of them. */
+/* Not on the path of each packet: a chunk holds half a MiB of them. */
 static void wait_for_chunk(struct capture *capture)
 {
 	uint64_t begin_ms = clock_monotonic_ms();
-	bool is_told = false;
+	bool is_logged = false;
 
 	counter_add(&capture->context.counters->chunk_waits, 1);
 	while (!(capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS))) {
 		thread_beat();
-		if (!is_told)
+		if (!is_logged)
 			log_event(EVENT_MEMORY_FULL, log_text("interface", capture->interface));
-		is_told = true;
+		is_logged = true;
 	}
-	if (is_told)
+	if (is_logged)
 		log_event(EVENT_MEMORY_HAS_ROOM, log_text("interface", capture->interface),
 			  log_number("ms", clock_monotonic_ms() - begin_ms));
 }
 
-/* An empty chunk for the current segment. Waits for as long as it takes: meanwhile the ring holds on. */
+/* Take an empty chunk for the current segment. Waits as long as necessary; the ring buffers meanwhile. */
 static void take_chunk(struct capture *capture)
 {
 	thread_beat();
@@ -93,7 +94,7 @@ static void begin_segment(struct capture *capture, uint64_t start_ns)
 	capture->is_begun = false;
 }
 
-/* The segment ends here, with what it has; the next begins at next_ns. */
+/* End the segment with what it has; the next one begins at next_ns. */
 static void end_segment(struct capture *capture, const char *reason, uint64_t end_ns,
 			uint64_t next_ns)
 {
@@ -107,14 +108,14 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 	begin_segment(capture, next_ns);
 }
 
-/* Packets of our own uploads alone are not worth a file, whose upload would be the next ones' reason. */
+/* Own uploads alone do not make a file, because its upload would be recorded as the reason for another. */
 static bool is_empty(struct capture *capture)
 {
 	count_drops(capture);
 	return !capture->is_begun && !capture->chunk && drops_is_zero(&capture->drops);
 }
 
-/* As end_segment(), but a segment that nothing came for is not worth a file. */
+/* Like end_segment(), but creates no file for an empty segment. */
 static void end_segment_unless_empty(struct capture *capture, const char *reason, uint64_t end_ns,
 				     uint64_t next_ns)
 {
@@ -124,7 +125,7 @@ static void end_segment_unless_empty(struct capture *capture, const char *reason
 		end_segment(capture, reason, end_ns, next_ns);
 }
 
-/* Its time is over, seen at now_ns. An interval without a packet gives a file only where that is wanted. */
+/* End a segment whose time was over by now_ns. An interval without packets gets a file only with segment.empty. */
 static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
 {
 	const struct rotate *rotate = &capture->rotate;
@@ -137,7 +138,7 @@ static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
 		end_segment_unless_empty(capture, rotate->boundary_reason, end_ns, next_ns);
 }
 
-/* The clock was set back to now_ns: no segment spans that. */
+/* The clock was set back to now_ns; no segment spans that. */
 static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 {
 	if (capture->is_begun || capture->chunk)
@@ -157,7 +158,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	struct chunk *chunk;
 
 	capture->seen++;
-	/* While two captures of an interface overlap (reload), each packet belongs to one of them. */
+	/* While two captures of an interface overlap (reload), each packet belongs to exactly one. */
 	if (packet_ns < atomic_load_explicit(&capture->from_ns, memory_order_relaxed))
 		return;
 	if (packet_ns >= atomic_load_explicit(&capture->until_ns, memory_order_relaxed)) {
@@ -183,7 +184,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	}
 	if (capture->chunk && capture->chunk->length + bytes > CHUNK_BYTES)
 		send_chunk(capture);
-	/* The name says when the segment begins: not after its first packet. */
+	/* The name contains the start of the segment, which must not be after its first packet. */
 	if (!capture->is_begun && packet_ns < capture->rotate.start_ns)
 		capture->rotate.start_ns = packet_ns;
 	if (!capture->chunk)
@@ -198,7 +199,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	capture->rotate.bytes += bytes;
 }
 
-/* The time of this capture is over: what is dropped from now on is none of it. */
+/* Once the time of this capture is over, later drops are not its own. */
 static void stop_counting(struct capture *capture, uint64_t real_ns)
 {
 	if (!capture->is_counting || real_ns < atomic_load(&capture->until_ns))
@@ -208,8 +209,8 @@ static void stop_counting(struct capture *capture, uint64_t real_ns)
 }
 
 /*
- * Nothing was in the ring, which was looked into after looked_ns, and nothing that belongs to us can come any
- * more. The time before the look counts: this thread may have stood still since.
+ * True if the ring was empty when read after looked_ns, and no packet of ours can arrive any more. The time
+ * before the read counts, because this thread may have been stalled since.
  */
 static bool is_drained(const struct capture *capture, int dispatched, uint64_t looked_ns,
 		       uint64_t end_ns)
@@ -217,20 +218,20 @@ static bool is_drained(const struct capture *capture, int dispatched, uint64_t l
 	return looked_ns >= end_ns && (dispatched <= 0 || capture->is_past_until);
 }
 
-/* The ring did not run empty in time: what is left in it is lost, and told. */
-static void give_up_ring(struct capture *capture)
+/* The ring did not run empty in time: count what is left in it as dropped. */
+static void drop_ring(struct capture *capture)
 {
 	uint64_t left = device_unseen(&capture->device, capture->seen);
 
 	count_drops(capture);
 	capture->drops.count[DROP_KERNEL] += left;
-	log_warning("packets were left in the ring", log_text("interface", capture->interface),
-		    log_number("packets", left));
+	log_warning("ring could not be emptied in time; dropping packets left in it",
+		    log_text("interface", capture->interface), log_number("packets", left));
 }
 
 /*
- * What was received comes out of the ring when its block is retired: at the end of the capture, and when
- * the interface went away.
+ * Read the rest of the ring, at the end of the capture or when the interface is gone. The last packets become
+ * readable only when the kernel retires their block.
  */
 static void drain_ring(struct capture *capture, uint64_t end_ns)
 {
@@ -247,7 +248,7 @@ static void drain_ring(struct capture *capture, uint64_t end_ns)
 		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
 					   (u_char *)capture);
 		if (clock_monotonic_ns() >= give_up_ns) {
-			give_up_ring(capture);
+			drop_ring(capture);
 			return;
 		}
 	} while (!is_drained(capture, dispatched, looked_ns, end_ns));
@@ -265,7 +266,7 @@ static void read_limits(struct capture *capture)
 		rotate_set_limits(&capture->rotate, limits);
 }
 
-/* How long there is nothing to do but wait for packets. */
+/* How long to wait for packets before something else is due. */
 static int wait_ms(const struct capture *capture)
 {
 	uint64_t wait = rotate_wait_ns(&capture->rotate, clock_real_ns(), LATENCY_NS);
@@ -282,8 +283,8 @@ static int wait_ms(const struct capture *capture)
 }
 
 /*
- * Before the instant of a hand-over, drops are the other capture's. When it is past (or the clock was set
- * back, and it would be long in coming), the packets' times need no comparison any more.
+ * Before the instant of a hand-over, drops belong to the other capture. Once it has passed (or the clock was
+ * set back, so that it is far ahead), packet times need not be compared any more.
  */
 static void take_over(struct capture *capture, uint64_t real_ns)
 {
@@ -293,7 +294,7 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	if (from_ns == 0)
 		return;
 	if (!capture->is_counting && real_ns < from_ns)
-		device_new_drops(&capture->device, &kernel, &interface); /* to be forgotten */
+		device_new_drops(&capture->device, &kernel, &interface); /* the other capture's */
 	if (from_ns == UINT64_MAX)
 		return;
 	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
@@ -304,13 +305,13 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	if (is_set_back ||
 	    clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
 		atomic_store(&capture->from_ns, 0);
-		device_share_time(&capture->device, false);
+		device_force_kernel_timestamps(&capture->device, false);
 	}
 }
 
 /*
- * What is due with or without a packet. looked_ns: real time before the ring was read to its end; 0: it was
- * not. What ends with its time ends when it was over by then, or packets of it could still be unread.
+ * Do what is due whether or not packets arrive. looked_ns: real time before the ring was read to its end, or
+ * 0 if it was not. A segment's time must have been over by then, or some of its packets could be unread.
  */
 static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 {
@@ -320,12 +321,12 @@ static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 	read_limits(capture);
 	if (capture->chunk && capture->chunk->packets > 0)
 		rotate_seen(&capture->rotate, capture->chunk->last_ns);
-	/* What is in the ring by now belongs to the segment that ends. */
+	/* Packets already in the ring belong to the segment that ends. */
 	if (reason && !rotate_cut(&capture->rotate, real_ns, reason))
-		atomic_store(&capture->end_reason, reason); /* of the next one, then */
+		atomic_store(&capture->end_reason, reason); /* end the next one instead */
 	switch (rotate_now(&capture->rotate, real_ns, LATENCY_NS)) {
 	case ROTATE_NOT_DUE:
-	case ROTATE_SIZE: /* is for packets */
+	case ROTATE_SIZE: /* only before packets */
 		break;
 	case ROTATE_TIME:
 		if (rotate_now(&capture->rotate, looked_ns, LATENCY_NS) == ROTATE_TIME)
@@ -340,7 +341,7 @@ static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 		send_chunk(capture);
 }
 
-/* What the kernel drops belongs to the time before or after. True while paused. */
+/* Follow capture_pause(), with drops counted for the time before. True while paused. */
 static bool follow_pause(struct capture *capture)
 {
 	bool is_paused = atomic_load(&capture->is_paused);
@@ -352,8 +353,8 @@ static bool follow_pause(struct capture *capture)
 	return is_paused;
 }
 
-/* Nothing is read; what that costs is told all the same. */
-static void sit_out_pause(struct capture *capture)
+/* While paused, keep reporting what the kernel drops. */
+static void report_pause_drops(struct capture *capture)
 {
 	count_drops(capture);
 	if (capture->drops.count[DROP_BUDGET] == 0)
@@ -363,14 +364,14 @@ static void sit_out_pause(struct capture *capture)
 	send_chunk(capture);
 }
 
-/* Main learns of it. */
+/* Set the state and wake the main thread. */
 static void set_state(struct capture *capture, enum capture_state state)
 {
 	atomic_store(&capture->state, state);
 	wakeup_send(capture->context.wake_fd);
 }
 
-/* Until it is told to stop, or there is no interface any more. */
+/* Read packets until the capture is stopped or the interface is gone. */
 static void read_packets(struct capture *capture)
 {
 	int dispatched = 0;
@@ -392,15 +393,15 @@ static void read_packets(struct capture *capture)
 				       : pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS,
 						       on_packet, (u_char *)capture);
 		if (is_paused)
-			sit_out_pause(capture);
+			report_pause_drops(capture);
 		if (dispatched < 0)
 			return;
 		do_what_is_due(capture, dispatched < DISPATCH_PACKETS ? looked_ns : 0);
 	}
 }
 
-/* What belongs to us and is still in the ring, and the end of the segment. */
-static void read_the_rest(struct capture *capture)
+/* Read what belongs to this capture and is still in the ring, and end the segment. */
+static void finish_capture(struct capture *capture)
 {
 	uint64_t now_ns = clock_real_ns(), until_ns = atomic_load(&capture->until_ns);
 	uint64_t wait_ns = until_ns > now_ns && until_ns != UINT64_MAX ? until_ns - now_ns : 0;
@@ -429,7 +430,7 @@ void capture_run(void *context)
 		read_limits(capture);
 		begin_segment(capture, clock_real_ns());
 		read_packets(capture);
-		read_the_rest(capture);
+		finish_capture(capture);
 	}
 	queue_close(capture->queue);
 	set_state(capture, end);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* One capture, seen from main (capture.c) and from its own thread (capture_loop.c). */
+/* One capture, as used by the main thread (capture.c) and by its own thread (capture_loop.c). */
 
 #include <stdatomic.h>
 
@@ -13,44 +13,44 @@
 struct capture {
 	struct capture_context context;
 	const struct conf *conf;
-	unsigned index; /* that the interface has to have; 0: any */
+	unsigned index; /* required index of the interface; 0: any */
 	char interface[64];
 	struct interface_counters *counts;
 	struct thread thread;
 	struct queue *queue;
 	int wake_fd;
 
-	/* Main writes, the thread reads. */
-	_Atomic(const char *) end_reason; /* end the segment; NULL: nothing asked */
+	/* Written by the main thread, read by the capture thread. */
+	_Atomic(const char *) end_reason; /* end the segment; NULL: no request */
 	_Atomic(const char *) stop_reason;
 	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
 	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
 	atomic_bool is_paused;       /* the spool is full: leave packets to the kernel */
-	atomic_bool is_empty_wanted; /* a file also for an interval without a packet */
+	atomic_bool is_empty_wanted; /* create a file for an interval without packets, too */
 
-	/* The thread writes, main reads. */
+	/* Written by the capture thread, read by the main thread. */
 	atomic_int state;     /* enum capture_state */
-	struct error failure; /* before the state says so */
+	struct error failure; /* set before the state */
 	atomic_uint_fast64_t opened_ms;
 
-	/* The thread's own. */
+	/* Used by the capture thread only. */
 	struct device device;
 	struct chunk_source source;
 	struct own_traffic own;
 	struct rotate rotate;
 	bool is_pausing;
 	struct chunk *chunk; /* being filled, or NULL */
-	uint32_t snaplen;    /* what is recorded of a packet: own_traffic needs to see more */
-	uint64_t seen;       /* packets that came out of the ring of this device */
-	bool is_past_until;  /* a packet of the time after until_ns was seen */
-	bool is_counting; /* drops are ours: not while another capture records the same packets */
+	uint32_t snaplen;    /* bytes recorded per packet; own_traffic needs to see more */
+	uint64_t seen;       /* packets read from the ring of this device */
+	bool is_past_until;  /* a packet from after until_ns was seen */
+	bool is_counting;    /* count drops: false while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
 	struct drops drops;
-	uint64_t statistics_ms; /* monotonic: when they were asked for last */
+	uint64_t statistics_ms; /* monotonic: last query of the drops */
 	bool is_nano;
 	bool is_begun; /* the segment has sent a chunk */
 };
 
-/* The thread: until it is told to stop, or its interface is gone. */
+/* The thread's function: runs until it is stopped or its interface is gone. */
 void capture_run(void *capture);

@@ -5,7 +5,7 @@
 
 #include <pcap/dlt.h>
 
-/* Ethertypes and protocol numbers (IEEE, IANA), and where they stand in each header. */
+/* Ethertypes and protocol numbers (IEEE, IANA), and their offsets in the headers. */
 enum {
 	ETHERTYPE_OFFSET = 12,
 	ETHERTYPE_IPV4 = 0x0800,
@@ -36,9 +36,8 @@ void own_traffic_init(struct own_traffic *own, struct connections *table, int li
 }
 
 /*
- * Almost no packet is ours, and these bits say so: the place of a pair of ports, the same in both
- * directions. Uploads that fail leave several connections in the list, and every TCP packet would be compared
- * with each of them.
+ * The bit of a pair of ports, the same in both directions. It rules out almost every packet without comparing
+ * it with each connection in the list, of which failing uploads leave several.
  */
 static unsigned port_bit(in_port_t one, in_port_t other)
 {
@@ -70,7 +69,7 @@ static uint16_t read_u16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Where the IP header begins, and what it is; false if there is none that we can find. */
+/* Find the IP header and its Ethertype; false if there is none we understand. */
 static bool find_ip(int link_type, const uint8_t *packet, uint32_t captured, uint32_t *ret_offset,
 		    uint16_t *ret_ethertype)
 {
@@ -99,7 +98,7 @@ static bool find_ip(int link_type, const uint8_t *packet, uint32_t captured, uin
 		type_offset = SLL2_PROTOCOL_OFFSET;
 		header = SLL2_HEADER_BYTES;
 		break;
-	case DLT_RAW: /* tunnels: the packet begins with the IP header, which tells its version */
+	case DLT_RAW: /* tunnels: the packet begins with the IP header, which contains the version */
 		if (captured == 0)
 			return false;
 		*ret_offset = 0;
@@ -122,7 +121,7 @@ struct endpoints {
 	sa_family_t family;
 };
 
-/* The two ends of a TCP packet; false if it is none, or is cut before its ports. */
+/* Find the endpoints of a TCP packet; false if it is not TCP or was truncated before the ports. */
 static bool find_endpoints(const uint8_t *ip, uint32_t length, uint16_t ethertype,
 			   struct endpoints *out)
 {

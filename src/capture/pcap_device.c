@@ -12,8 +12,8 @@
 #include "filter/filter.h"
 #include "packet/format.h"
 
-#define SNAPLEN_MAX  262144 /* what 0 means, as with tcpdump */
-#define SNAPLEN_SEEN 96     /* own traffic is told by its headers: VLAN tags, IPv6, ports */
+#define SNAPLEN_MAX  262144 /* the meaning of 0, as in tcpdump */
+#define SNAPLEN_SEEN 96     /* enough to recognize own traffic: VLAN tags, IPv6, ports */
 
 /* LINKTYPE_ values differ from DLT_ ones only for these (pcap-linktype(7)). */
 static uint32_t link_type_of(int dlt)
@@ -46,7 +46,7 @@ static int set_options(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
 	uint64_t snaplen = snaplen_of(conf);
 
-	/* None of these fails on a handle that is not activated yet, but for the precision. */
+	/* On a handle that is not activated yet, only the precision can fail. */
 	(void)pcap_set_snaplen(pcap, (int)(snaplen > SNAPLEN_SEEN ? snaplen : SNAPLEN_SEEN));
 	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
 	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
@@ -73,27 +73,28 @@ static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *er
 	return 0;
 }
 
-static int refuse_right(const char *interface, struct error *err)
+static int refuse_permission(const char *interface, struct error *err)
 {
 	return error_set(err, ERROR_CONFIG,
-			 "capture on %s: not permitted; it needs CAP_NET_RAW (or root)", interface);
+			 "capture on %s: permission denied; CAP_NET_RAW (or root) is required",
+			 interface);
 }
 
 static int activate(pcap_t *pcap, const char *interface, struct error *err)
 {
 	int status = pcap_activate(pcap);
 
-	if (status >= 0) /* warnings (no promiscuous mode, say) leave a working capture */
+	if (status >= 0) /* warnings (such as no promiscuous mode) leave a working capture */
 		return 0;
 	if (status == PCAP_ERROR_PERM_DENIED)
-		return refuse_right(interface, err);
+		return refuse_permission(interface, err);
 	return error_set(err, ERROR_FATAL, "capture on %s: %s%s%s", interface,
 			 pcap_statustostr(status), *pcap_geterr(pcap) ? ": " : "",
 			 pcap_geterr(pcap));
 }
 
-static void describe(pcap_t *pcap, const struct conf *conf, const char *interface,
-		     struct chunk_source *source)
+static void describe_source(pcap_t *pcap, const struct conf *conf, const char *interface,
+			    struct chunk_source *source)
 {
 	int dlt = pcap_datalink(pcap);
 	const char *name = pcap_datalink_val_to_name(dlt);
@@ -110,14 +111,14 @@ static void describe(pcap_t *pcap, const struct conf *conf, const char *interfac
 	(void)snprintf(source->filter, sizeof source->filter, "%s", conf->capture_filter);
 }
 
-static int set_up(struct device *device, const struct conf *conf, const char *interface,
-		  struct error *err)
+static int set_up_device(struct device *device, const struct conf *conf, const char *interface,
+			 struct error *err)
 {
 	char message[PCAP_ERRBUF_SIZE];
 
 	if (set_options(device->pcap, conf, err) < 0 || activate(device->pcap, interface, err) < 0)
 		return -1;
-	/* The second cooked format tells the interface of each packet; the first is the default. */
+	/* Only the second cooked format contains the interface of each packet; the first is the default. */
 	if (pcap_datalink(device->pcap) == DLT_LINUX_SLL)
 		(void)pcap_set_datalink(device->pcap, DLT_LINUX_SLL2);
 	if (set_direction(device->pcap, conf, err) < 0 ||
@@ -127,7 +128,7 @@ static int set_up(struct device *device, const struct conf *conf, const char *in
 		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
 	device->fd = pcap_get_selectable_fd(device->pcap);
 	if (device->fd < 0)
-		return error_set(err, ERROR_FATAL, "capture on %s: cannot be waited for",
+		return error_set(err, ERROR_FATAL, "capture on %s: no selectable descriptor",
 				 interface);
 	return 0;
 }
@@ -140,28 +141,28 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 
 	if (!device.pcap)
 		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
-	if (set_up(&device, conf, interface, err) < 0) {
+	if (set_up_device(&device, conf, interface, err) < 0) {
 		device_close(&device);
 		return -1;
 	}
 	if (index && if_nametoindex(interface) != index) {
 		device_close(&device);
-		return error_set(err, ERROR_FATAL, "capture on %s: the name went to another",
-				 interface);
+		return error_set(err, ERROR_FATAL,
+				 "capture on %s: another interface has this name now", interface);
 	}
-	describe(device.pcap, conf, interface, ret_source);
+	describe_source(device.pcap, conf, interface, ret_source);
 	*ret_device = device;
 	return 0;
 }
 
-int device_check_right(struct error *err)
+int device_check_permission(struct error *err)
 {
 	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
 		return 0;
 	if (errno == EPERM || errno == EACCES)
-		return refuse_right("any interface", err);
+		return refuse_permission("any interface", err);
 	return error_errno(err, "open a packet socket");
 }
 
@@ -172,21 +173,22 @@ void device_close(struct device *device)
 	*device = (struct device){ .fd = -1 };
 }
 
-void device_share_time(const struct device *device, bool is_shared)
+void device_force_kernel_timestamps(const struct device *device, bool is_forced)
 {
-	int value = is_shared;
+	int value = is_forced;
 
-	/* If it fails, a packet at the very instant of a hand-over may be recorded twice, or not. */
+	/* If this fails, a packet at the instant of a hand-over may be recorded twice or not at all. */
 	if (device->fd >= 0 &&
 	    setsockopt(device->fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value) < 0)
-		log_debug("time stamps are not shared", log_text("reason", strerrorname_np(errno)));
+		log_debug("cannot force kernel timestamps",
+			  log_text("reason", strerrorname_np(errno)));
 }
 
 uint64_t device_unseen(const struct device *device, uint64_t seen)
 {
 	struct pcap_stat stats;
 
-	/* ps_recv includes what was dropped (pcap_stats(3PCAP), "Linux"). */
+	/* ps_recv includes drops (pcap_stats(3PCAP), "Linux"). */
 	if (pcap_stats(device->pcap, &stats) < 0)
 		return 0;
 	return (unsigned)(stats.ps_recv - stats.ps_drop - (unsigned)seen);

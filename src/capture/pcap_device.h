@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * One opened capture device: libpcap with our options. Used by the thread that opened it or that it was
- * handed to; all calls but device_open() are cheap.
+ * An open capture device: a libpcap handle with our options. Used by the thread that opened it, or to which
+ * it was handed over; all calls except device_open() are cheap.
  */
 
 #include <pcap/pcap.h>
@@ -14,7 +14,7 @@
 #include "packet/chunk.h"
 
 /*
- * A packet may wait this long in a block of the ring that is not full (TPACKET_V3's retire time-out);
+ * The longest a packet waits in a block of the ring that is not full (the retire timeout of TPACKET_V3);
  * 250 ms costs no more than a second does.
  */
 #define DEVICE_TIMEOUT_MS 250
@@ -26,33 +26,33 @@ struct device {
 };
 
 /*
- * Open, activate, install the filter; fills what is known of the source. index: of the interface that has
- * to have this name (another one may have got it in the meantime); 0: any.
+ * Open and activate the device, install the filter and describe the source. Fails if the interface with this
+ * name does not have this index any more; index 0: any.
  */
 int device_open(const struct conf *conf, const char *interface, unsigned index,
 		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 	__attribute__((warn_unused_result));
 void device_close(struct device *device);
-/* May we capture at all? ERROR_CONFIG if not. */
-int device_check_right(struct error *err) __attribute__((warn_unused_result));
+/* Check that we are permitted to capture at all; ERROR_CONFIG if not. */
+int device_check_permission(struct error *err) __attribute__((warn_unused_result));
 
 /*
- * While any socket of the machine wants it, the kernel stamps each packet once, and all captures see the
- * same time; otherwise each capture reads the clock for itself, some microseconds apart (kernel:
+ * While any socket of the machine requests it, the kernel timestamps each packet once, and all captures see
+ * the same time. Otherwise each capture reads the clock itself, some microseconds apart (kernel:
  * net_enable_timestamp() and tpacket_get_timestamp()).
  */
-void device_share_time(const struct device *device, bool is_shared);
+void device_force_kernel_timestamps(const struct device *device, bool is_forced);
 
-/* How many packets are still in the ring, given how many came out of it. */
+/* Number of packets still in the ring, given the number read from it. */
 uint64_t device_unseen(const struct device *device, uint64_t seen);
 
 /*
- * How much libpcap's counters of 32 bits grew: they wrap. That of the interface is the sum of differences
- * between its statistics in sysfs, which count as 0 when it is gone or has another name: then libpcap
- * subtracts what they were (pcap-linux.c: linux_if_drops()), which is no growth. Pure.
+ * Growth of libpcap's 32-bit counters, which wrap. The interface counter sums up changes of the interface's
+ * statistics in sysfs. When the interface is gone or was renamed, libpcap reads them as 0 and subtracts the
+ * old values (pcap-linux.c: linux_if_drops()), which does not count as growth. Pure.
  */
 uint64_t device_kernel_drops(unsigned before, unsigned now);
 uint64_t device_interface_drops(unsigned before, unsigned now);
 
-/* What was lost since the last call: at least once a minute, or a wrap may go unseen. */
+/* Drops since the last call. Call at least once a minute, or a wrap may go unnoticed. */
 void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);

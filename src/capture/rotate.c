@@ -41,7 +41,7 @@ void rotate_set_limits(struct rotate *rotate, struct rotate_limits limits)
 
 void rotate_seen(struct rotate *rotate, uint64_t packet_ns)
 {
-	/* A floor above the boundary would hide that one. */
+	/* A floor above the boundary would hide the boundary. */
 	if (packet_ns > rotate->latest_ns && packet_ns < rotate->boundary_ns)
 		set_latest(rotate, packet_ns);
 }
@@ -49,7 +49,7 @@ void rotate_seen(struct rotate *rotate, uint64_t packet_ns)
 bool rotate_cut(struct rotate *rotate, uint64_t real_ns, const char *reason)
 {
 	if (real_ns < rotate->floor_ns)
-		real_ns = rotate->floor_ns; /* the clock was set back: with the next packet */
+		real_ns = rotate->floor_ns; /* the clock was set back: end before the next packet */
 	if (real_ns >= rotate->boundary_ns)
 		return false;
 	rotate->boundary_ns = real_ns;

@@ -16,7 +16,7 @@ const struct format *format_choose(const struct conf *conf)
 
 const struct format *format_of_name(const char *name)
 {
-	/* Node and interface, which may hold anything, are before the last '_'; behind it is a number. */
+	/* Node and interface, which may contain anything, end at the last '_'; a number follows it. */
 	const char *number = strrchr(name, '_');
 	const char *extension = strchr(number ? number : name, '.');
 

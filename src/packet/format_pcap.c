@@ -34,7 +34,7 @@ static size_t encode_header(const struct chunk_source *source, const struct form
 		.link_type = source->link_type,
 	};
 
-	(void)origin; /* there is no place for it */
+	(void)origin; /* the header has no field for it */
 	memcpy(out, &header, sizeof header);
 	return sizeof header;
 }

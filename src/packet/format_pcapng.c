@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "packet/format.h"
 
-/* Numbers are given with the place where the draft defines them. */
+/* The comments refer to sections of the draft. */
 enum {
 	BLOCK_SECTION = 0x0a0d0d0a, /* 4.1 */
 	BLOCK_INTERFACE = 1,        /* 4.2 */
@@ -35,7 +35,7 @@ enum {
 
 	RESOLUTION_NANO = 9, /* a negative power of ten */
 	FILTER_TEXT = 0,     /* the filter is text for libpcap */
-	TEXT_MAX = 255,      /* of an option but the filter */
+	TEXT_MAX = 255,      /* of any option except the filter */
 };
 
 #define BYTE_ORDER_MAGIC UINT32_C(0x1a2b3c4d)
@@ -74,14 +74,14 @@ struct statistics {
 };
 
 #define LENGTH_BYTES sizeof(uint32_t)
-#define PACKET_BYTES (sizeof(struct packet) + LENGTH_BYTES) /* around the packet's own */
+#define PACKET_BYTES (sizeof(struct packet) + LENGTH_BYTES) /* around the captured bytes */
 
 static size_t aligned(size_t length)
 {
 	return (length + 3) & ~(size_t)3;
 }
 
-/* Appends one option; `bytes` of text need no end. Returns the new end. */
+/* Append an option; text needs no terminating NUL. Returns the new end. */
 static uint8_t *put_option(uint8_t *out, uint16_t code, const void *bytes, size_t length)
 {
 	const uint16_t head[2] = { code, (uint16_t)length };
@@ -104,7 +104,7 @@ static uint8_t *put_number(uint8_t *out, uint16_t code, uint64_t number)
 	return put_option(out, code, &number, sizeof number);
 }
 
-/* Times are 64 bits, the upper half first. */
+/* Times have 64 bits, the upper half first. */
 static uint8_t *put_time(uint8_t *out, uint16_t code, uint64_t ns)
 {
 	const uint32_t halves[2] = { (uint32_t)(ns >> 32), (uint32_t)ns };
@@ -112,7 +112,7 @@ static uint8_t *put_time(uint8_t *out, uint16_t code, uint64_t ns)
 	return put_option(out, code, halves, sizeof halves);
 }
 
-/* Ends the options and the block that began at `begin` with this header. Returns the block's length. */
+/* End the options and the block that starts at `begin`. Returns the length of the block. */
 static size_t end_block(uint8_t *begin, uint8_t *end, uint32_t type)
 {
 	const uint16_t no_more[2] = { OPTION_END, 0 };
@@ -190,7 +190,7 @@ static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, u
 		.original = original,
 	};
 
-	/* First the last four bytes before the length: what the packet leaves of them is 0. */
+	/* Clear the last four bytes before the length first, so that padding is 0. */
 	memset(out + length - 2 * LENGTH_BYTES, 0, LENGTH_BYTES);
 	memcpy(out, &block, sizeof block);
 	memcpy(out + sizeof block, packet, captured);
@@ -210,7 +210,7 @@ static size_t encode_trailer(const struct format_totals *totals, uint8_t out[FOR
 	memcpy(out, &statistics, sizeof statistics);
 	end = put_time(end, STATISTICS_START, totals->start_ns);
 	end = put_time(end, STATISTICS_END, totals->end_ns);
-	/* As dumpcap has it, and readers show it: all that is missing is "dropped". */
+	/* As in dumpcap, and as readers show it: everything missing is "dropped". */
 	end = put_number(end, STATISTICS_RECEIVED, delivered + totals->drops);
 	end = put_number(end, STATISTICS_DROPPED, totals->drops);
 	end = put_number(end, STATISTICS_ACCEPTED, delivered + totals->drops_kernel);
@@ -219,7 +219,7 @@ static size_t encode_trailer(const struct format_totals *totals, uint8_t out[FOR
 	return end_block(out, end, BLOCK_STATISTICS);
 }
 
-/* The length of the whole block of that type and at least that size that the bytes begin with, or 0. */
+/* Length of the whole block of this type and minimum size at the beginning of the bytes, or 0. */
 static size_t find_block(const uint8_t *bytes, size_t length, uint32_t type, size_t least)
 {
 	struct block_header block;
@@ -252,7 +252,7 @@ static size_t decode_header(const uint8_t *bytes, size_t length, bool *ret_is_na
 	return section + interface;
 }
 
-/* The whole packet block that the bytes begin with: its length, and its time; or 0. */
+/* Length and time of the whole packet block at the beginning of the bytes, or 0. */
 static size_t find_packet(const uint8_t *bytes, size_t length, uint64_t *ret_ns)
 {
 	size_t whole = find_block(bytes, length, BLOCK_PACKET, sizeof(struct packet));

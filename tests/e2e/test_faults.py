@@ -23,14 +23,14 @@ def finish(lab, daemon, sent, timeout=40):
     return objects
 
 
-def check_fault(lab, kind, reason, **fault):
+def check_fault(lab, kind, warning, **fault):
     """A fault of the bucket while segments are uploaded; the log says so, and all arrive."""
     lab.link()
     lab.bucket()
     daemon = lab.daemon(*SMALL).start_ready()
     lab.gcs.fault(kind, **fault)
     sent = lab.send_megabytes(7)
-    daemon.wait_line(severity="WARNING", reason=reason)
+    daemon.wait_line(severity="WARNING", reason=warning)
     finish(lab, daemon, sent)
     check(any(each["fault"] for each in lab.gcs.requests), "the fault was not used")
 
