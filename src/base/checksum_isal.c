@@ -3,11 +3,11 @@
 
 #include <isa-l/crc.h>
 
-#define STEP_MAX (UINT32_C(1) << 30) /* the library takes the length as an int */
+#define STEP_MAX (UINT32_C(1) << 30) /* the library's length is an int */
 
 uint32_t crc32c_update(uint32_t crc, const void *bytes, size_t length)
 {
-	/* The library's prototype lacks const; it only reads. */
+	/* The library's prototype lacks const, but it only reads. */
 	unsigned char *p = (unsigned char *)(uintptr_t)bytes;
 
 	crc = ~crc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where ISA-L is missing: one table, a byte at a time (RFC 3720, appendix B.4 gives the polynomial). */
+/* Without ISA-L: table-driven, one byte at a time (polynomial: RFC 3720, appendix B.4). */
 #include "base/checksum.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The two clocks: monotonic for how long, real time (UTC) for when. Never blocks, never fails. */
+/* The monotonic clock for durations, and real time (UTC) for timestamps. Never blocks, never fails. */
 
 #include <stdint.h>
 
@@ -10,5 +10,5 @@
 
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_ms(void);
-/* Nanoseconds since 1970-01-01 UTC; steps when somebody sets the clock. */
+/* Nanoseconds since 1970-01-01 UTC; jumps when the clock is set. */
 uint64_t clock_real_ns(void);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* A closed connection's packets wait in the ring for at most its time-out; this is far beyond that. */
+/* Far longer than packets of a closed connection can wait in the ring. */
 #define FORGET_AFTER_NS (UINT64_C(30) * CLOCK_NS_PER_S)
 
 struct connections {
@@ -33,8 +33,9 @@ struct connections *connections_free(struct connections *table)
 	return NULL;
 }
 
-/* Address and port of one end; returns the family as it is on the wire, 0 if it is not IP. */
-static sa_family_t unpack(const struct sockaddr *address, uint8_t out[16], in_port_t *ret_port)
+/* Extract address and port; returns the family on the wire, or 0 if it is not IP. */
+static sa_family_t unpack_address(const struct sockaddr *address, uint8_t out[16],
+				  in_port_t *ret_port)
 {
 	if (address->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)address;
@@ -57,7 +58,7 @@ static sa_family_t unpack(const struct sockaddr *address, uint8_t out[16], in_po
 	return 0;
 }
 
-/* A slot that is free, or of the connection that has been closed for longest; -1: all are open. */
+/* Find a free slot, or that of the connection closed longest ago; -1: all are open. */
 static int find_slot(const struct connections *table)
 {
 	int best = -1;
@@ -80,8 +81,9 @@ int connections_add(struct connections *table, const struct sockaddr *local,
 	struct connection entry = { .closed_ns = UINT64_MAX };
 	int slot = -1;
 
-	entry.family = unpack(local, entry.local, &entry.local_port);
-	if (entry.family == 0 || unpack(remote, entry.remote, &entry.remote_port) != entry.family)
+	entry.family = unpack_address(local, entry.local, &entry.local_port);
+	if (entry.family == 0 ||
+	    unpack_address(remote, entry.remote, &entry.remote_port) != entry.family)
 		return -1;
 	(void)pthread_mutex_lock(&table->lock);
 	slot = find_slot(table);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The TCP connections of our own uploads, so that capture can leave them out. An uploader adds each one
- * before it connects and closes it after the socket is closed; a closed one stays in the table for
- * a while, with the time, because its last packets are still in the ring. Locks, but never on the packet
- * path: a reader compares the generation and copies only when it changed.
+ * The TCP connections of the program's own uploads, so that captures can skip them. An uploader adds each
+ * connection before it connects and closes it after the socket is closed. A closed connection stays in the
+ * table for a while, with the time, because its last packets may still be in the ring. Locks, but never on the
+ * packet path: a reader compares the generation and copies the table only when it changed.
  */
 
 #include <netinet/in.h>
@@ -28,17 +28,17 @@ struct connections *connections_new(void);
 struct connections *connections_free(struct connections *table);
 
 /*
- * Enter a connection about to be made. Both addresses of the same family (an IPv4-mapped IPv6 address
- * becomes IPv4). Returns a handle >= 0, or -1 if CONNECTIONS_MAX are open.
+ * Add a connection about to be made. Both addresses have the same family (an IPv4-mapped IPv6 address becomes
+ * IPv4). Returns a handle >= 0, or -1 if CONNECTIONS_MAX are open.
  */
 int connections_add(struct connections *table, const struct sockaddr *local,
 		    const struct sockaddr *remote) __attribute__((warn_unused_result));
-/* The socket is closed: packets of it may still arrive for CONNECTIONS_LINGER_NS. */
+/* The socket was closed; its packets may still arrive for CONNECTIONS_LINGER_NS. */
 #define CONNECTIONS_LINGER_NS UINT64_C(2000000000)
 void connections_close(struct connections *table, int handle);
 
-/* A number that changes whenever the table does, to be loaded (acquire) for each packet. */
+/* A number that changes whenever the table does; load it (acquire) for each packet. */
 const atomic_uint *connections_generation(const struct connections *table);
-/* Copy those that are open or were closed lately; returns how many, and the generation they are of. */
+/* Copy connections that are open or were closed recently; returns their number, and the generation. */
 size_t connections_copy(struct connections *table, struct connection out[CONNECTIONS_MAX],
 			unsigned *ret_generation);

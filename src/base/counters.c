@@ -47,7 +47,7 @@ uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
 	struct drops now = counters_drops(drops);
 	uint64_t sent = counter_read(packets) - counter_read(discarded) + drops_sum(&now);
 
-	/* Discarded and dropped are added one after the other: a moment's difference is none. */
+	/* Discarded and dropped packets are added one after the other, so the sum may briefly be negative. */
 	return sent > INT64_MAX ? 0 : sent;
 }
 
@@ -74,12 +74,12 @@ void counters_done(struct counters *counters)
 	(void)pthread_mutex_destroy(&counters->lock);
 }
 
-/* The place of this name; else a free one; else that of the interface that is gone for longest. */
+/* The place of this name, or else a free one, or else that of the interface returned longest ago. */
 static struct interface_counters *find_place(struct counters *counters, const char *name)
 {
 	struct interface_counters *best = &counters->other_interfaces;
 
-	/* Of a segment whose facts are gone; or somebody calls an interface that. */
+	/* A segment without metadata has no name, and an interface may be named like this. */
 	if (!*name || strcmp(name, best->name) == 0)
 		return best;
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX; i++) {
@@ -88,7 +88,7 @@ static struct interface_counters *find_place(struct counters *counters, const ch
 		if (strcmp(each->name, name) == 0)
 			return each;
 		if (!each->name[0])
-			return each; /* places are taken in order: the name is not there */
+			return each; /* places are taken in order, so the name is not in the table */
 		if (each->users == 0 &&
 		    (best == &counters->other_interfaces || each->returned_ms < best->returned_ms))
 			best = each;
@@ -96,7 +96,7 @@ static struct interface_counters *find_place(struct counters *counters, const ch
 	return best;
 }
 
-/* With the lock held. */
+/* Requires the lock. */
 static struct interface_counters *find_or_make(struct counters *counters, const char *name)
 {
 	struct interface_counters *place = find_place(counters, name);
@@ -107,7 +107,7 @@ static struct interface_counters *find_or_make(struct counters *counters, const 
 		counters->has_other_interfaces = true;
 		return place;
 	}
-	/* What the one before it counted is in the whole. */
+	/* The totals keep what the previous interface counted. */
 	*place = (struct interface_counters){ .all = counters };
 	(void)snprintf(place->name, sizeof place->name, "%s", name);
 	return place;

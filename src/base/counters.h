@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the stages count and the main thread reports: the totals of the process, and the part of each
- * interface. A counter only grows; stages add once per chunk, segment or request, never per packet. Any
- * thread may add or read: the values are atomic, not one snapshot.
+ * Counters of the process and of each interface, updated by the stages and reported by the main thread. A
+ * counter only increases; stages add once per chunk, segment or request, never per packet. Any thread may add
+ * or read: each value is atomic, but all of them together are not a snapshot.
  *
- * What was sent adds up: sent = packets - packets_discarded + the sum of drops (the packets of our own
- * uploads, packets_own, are left out on both sides). A segment that is deleted for room or refused has
- * its packets in `packets`, in `packets_discarded` and in `drops`. One of an earlier run is in the last
- * two only, so the difference may be below 0.
+ * The counters balance: sent = packets - packets_discarded + the sum of drops (the packets of our own uploads,
+ * packets_own, are in neither). The packets of a segment that is evicted or rejected are in `packets`, in
+ * `packets_discarded` and in `drops`. For a segment of an earlier run they are in the last two only, so the
+ * difference may be negative.
  *
  * To add a counter: a field here, counter_add() where it happens, a row in status/metrics.c.
  */
@@ -23,10 +23,10 @@
 
 typedef atomic_uint_fast64_t counter;
 
-/* How values are spread: buckets[i] holds those up to bounds[i] and above the one before. */
+/* A distribution of values: buckets[i] counts those up to bounds[i] and above the previous bound. */
 #define HISTOGRAM_BOUNDS 12
 struct histogram {
-	counter buckets[HISTOGRAM_BOUNDS + 1]; /* the last one: more than the last bound */
+	counter buckets[HISTOGRAM_BOUNDS + 1]; /* the last one: above all bounds */
 	counter sum;
 };
 extern const uint64_t histogram_ms_bounds[HISTOGRAM_BOUNDS];
@@ -37,27 +37,27 @@ void histogram_add(struct histogram *histogram, const uint64_t bounds[HISTOGRAM_
 struct counters;
 
 /*
- * The part of one interface. Taken by the stages that work on it, which keep the pointer; afterwards it
- * stays until its place is needed. Fields that are also in struct counters are added to with
- * interface_add(), which adds to both.
+ * The counters of one interface. Stages that work on the interface take and keep the pointer; after they
+ * return it, it stays until its place is needed. Use interface_add() for fields that struct counters has, too:
+ * it adds to both.
  */
 #define COUNTERS_INTERFACES_MAX 256
 struct interface_counters {
 	counter packets, packets_discarded, packets_own, drops[DROP_REASON_COUNT];
-	counter bytes; /* recorded, as they stand in the file before compression */
+	counter bytes; /* recorded, as in the file before compression */
 	counter segments;
-	counter restarts; /* how often it was opened again after it was away */
-	/* Not counters but how it is now. */
+	counter restarts; /* how often it was reopened after it was gone */
+	/* Not counters, but the current state. */
 	atomic_bool is_live;       /* packets can be captured from it */
 	atomic_bool has_been_live; /* so that the next time is a restart */
-	/* When the segment began that capture has begun (real time in ns); 0: none is begun. */
+	/* Start of the segment that capture has begun (real time in ns); 0: none. */
 	atomic_uint_fast64_t open_since_ns;
-	counter segments_ended, segments_closed; /* by capture; of those, by the recorder */
-	atomic_uint_fast64_t in_ring;            /* packets that wait in the kernel's ring */
-	/* With the lock of struct counters. */
+	counter segments_ended, segments_closed; /* ended by capture; then closed by the recorder */
+	atomic_uint_fast64_t in_ring;            /* packets waiting in the kernel's ring */
+	/* Protected by the lock of struct counters. */
 	char name[64];
 	unsigned users;
-	uint64_t returned_ms; /* monotonic: when the last user let go of it */
+	uint64_t returned_ms; /* monotonic: when the last user returned it */
 	struct counters *all;
 };
 
@@ -69,34 +69,34 @@ struct level_counters {
 	counter bytes_before, bytes_after, ns;
 };
 
-/* HTTP status codes are below; 0 counts requests that got none. */
+/* HTTP status codes are lower; 0 counts requests without a response. */
 #define COUNTERS_HTTP_CODES 600
 
 struct counters {
 	counter packets;           /* recorded */
-	counter packets_discarded; /* recorded, then deleted for room or refused */
-	counter packets_own;       /* of our own uploads, left out */
+	counter packets_discarded; /* recorded, then evicted or rejected */
+	counter packets_own;       /* of our own uploads, not recorded */
 	counter drops[DROP_REASON_COUNT];
 	counter bytes;
 	counter segments; /* published into the spool */
 	counter restarts;
 
-	counter segments_uploaded; /* proved by the sink */
+	counter segments_uploaded; /* confirmed by the sink */
 	counter segments_rejected;
 	counter bytes_uploaded;
-	counter upload_failures; /* attempts, not segments; with those that were rejected */
-	counter upload_retries;  /* attempts that are made again */
+	counter upload_failures; /* attempts, not segments; including rejections */
+	counter upload_retries;  /* attempts that will be retried */
 	counter upload_responses[COUNTERS_HTTP_CODES];
 	struct histogram upload_ms, upload_bytes;
-	/* Real time in ns; 0: there was none. */
+	/* Real time in ns; 0: never. */
 	atomic_uint_fast64_t uploaded_last_ns, token_expires_ns;
 
 	counter reloads, reloads_refused;
 	counter chunk_waits; /* for a free chunk: memory was full */
-	/* Not a counter: how many more interfaces there are than may be recorded. */
+	/* Not a counter: selected interfaces beyond capture.max_interfaces. */
 	atomic_uint_fast64_t interfaces_left_out;
 
-	pthread_mutex_t lock; /* for who is in the tables; never held while packets wait */
+	pthread_mutex_t lock; /* for membership of the tables; never held while packets wait */
 	struct level_counters levels[COUNTERS_LEVELS_MAX];
 	struct interface_counters interfaces[COUNTERS_INTERFACES_MAX], other_interfaces;
 	bool has_other_interfaces;
@@ -112,20 +112,20 @@ static inline uint64_t counter_read(const counter *count)
 	return atomic_load_explicit(count, memory_order_relaxed);
 }
 
-/* interface_add(interface, drops[DROP_DISK], 5): to the interface's part and to the whole. */
+/* interface_add(interface, drops[DROP_DISK], 5) adds to the interface and to the process. */
 #define interface_add(interface, field, amount)                  \
 	do {                                                     \
 		counter_add(&(interface)->field, (amount));      \
 		counter_add(&(interface)->all->field, (amount)); \
 	} while (0)
 
-/* The packets that were sent, as above: of an interface's part, or of the whole. */
+/* Packets sent, as defined above, of an interface or of the process. */
 #define counters_sent(part) \
 	counters_sum_sent(&(part)->packets, &(part)->packets_discarded, (part)->drops)
 uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
 			   const counter drops[DROP_REASON_COUNT]);
 
-/* What counters of drops say now. */
+/* Read counters of drops. */
 struct drops counters_drops(const counter drops[DROP_REASON_COUNT]);
 /* interface_add() for each reason. */
 void counters_add_drops(struct interface_counters *interface, const struct drops *drops);
@@ -133,26 +133,26 @@ void counters_add_drops(struct interface_counters *interface, const struct drops
 void counters_init(struct counters *counters);
 void counters_done(struct counters *counters);
 
-/* The sink has proved that it holds a segment of this size, after this time. */
+/* The sink has confirmed a segment of this size, uploaded in this time. */
 void counters_add_upload(struct counters *counters, uint64_t bytes, uint64_t ms);
 
 /*
- * The part of this interface, for one more user; counters_return() lets go of it. When all places are in
- * use it is that of `other_interfaces`. Locks.
+ * Take the counters of this interface; give them back with counters_return(). When all places are in use,
+ * they are those of `other_interfaces`. Locks.
  */
 struct interface_counters *counters_take(struct counters *counters, const char *interface);
 void counters_return(struct interface_counters *interface);
-/* interface_add() of drops and discarded packets for who is no lasting user of it. Locks. */
+/* interface_add() drops and discarded packets without taking the interface's counters. Locks. */
 void counters_discard(struct counters *counters, const char *interface, enum drop_reason reason,
 		      uint64_t packets);
-/* Visit each interface there was, the others as "other" at the end if there were any. Locks meanwhile. */
+/* Visit all interfaces, with "other" at the end if there were others. Holds the lock meanwhile. */
 void counters_each_interface(struct counters *counters,
 			     void (*visit)(void *context,
 					   const struct interface_counters *interface),
 			     void *context);
 
-/* Where to count this codec (a constant) and level; valid for good. Locks. */
+/* The counters of this codec (a constant) and level; valid permanently. Locks. */
 struct level_counters *counters_level(struct counters *counters, const char *codec,
 				      const char *level);
-/* How many of counters->levels are in use. Their names stay as they are. Locks. */
+/* Number of counters->levels in use; their names never change. Locks. */
 size_t counters_levels(struct counters *counters);

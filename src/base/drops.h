@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Packets that the kernel showed us and that are in no file, by reason. A plain value. */
+/* Packets that the kernel delivered but no file contains, by reason. A plain value. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,13 +8,13 @@
 enum drop_reason {
 	DROP_KERNEL, /* the ring was full */
 	/*
-	 * Its hardware or driver had no room: rx_missed_errors and rx_fifo_errors of sysfs, which libpcap 1.10
-	 * reads in promiscuous mode alone, and never of "any".
+	 * The hardware or driver had no room: rx_missed_errors and rx_fifo_errors in sysfs, which libpcap 1.10
+	 * reads only in promiscuous mode, and never for "any".
 	 */
 	DROP_INTERFACE,
 	DROP_BUDGET,   /* the spool was full */
 	DROP_DISK,     /* the file could not be written */
-	DROP_REJECTED, /* its segment can never be sent, and waits in rejected/ */
+	DROP_REJECTED, /* its segment can never be uploaded and was moved to rejected/ */
 	DROP_REASON_COUNT,
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Text from outside may hold anything; what we print must stay one line. */
+/* Text from outside may contain anything; a message must stay one line. */
 static void keep_to_one_line(char *text)
 {
 	for (char *p = text; *p; p++)

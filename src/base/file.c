@@ -79,8 +79,8 @@ int file_sync_folder(int folder_fd, struct error *err)
 	return 0;
 }
 
-static int replace(int folder_fd, const char *name, mode_t mode, const void *bytes, size_t length,
-		   struct error *err)
+static int replace_file(int folder_fd, const char *name, mode_t mode, const void *bytes,
+			size_t length, struct error *err)
 {
 	char temporary[NAME_MAX + 1];
 	cleanup_close int fd = -1;
@@ -109,13 +109,13 @@ failed:
 int file_replace_in_place(int folder_fd, const char *name, const void *bytes, size_t length,
 			  struct error *err)
 {
-	return replace(folder_fd, name, 0640, bytes, length, err);
+	return replace_file(folder_fd, name, 0640, bytes, length, err);
 }
 
 int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
 		 struct error *err)
 {
-	if (replace(folder_fd, name, 0640, bytes, length, err) < 0)
+	if (replace_file(folder_fd, name, 0640, bytes, length, err) < 0)
 		return -1;
 	return file_sync_folder(folder_fd, err);
 }
@@ -123,7 +123,7 @@ int file_replace(int folder_fd, const char *name, const void *bytes, size_t leng
 int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
 			struct error *err)
 {
-	if (replace(folder_fd, name, 0600, bytes, length, err) < 0)
+	if (replace_file(folder_fd, name, 0600, bytes, length, err) < 0)
 		return -1;
 	return file_sync_folder(folder_fd, err);
 }
@@ -155,7 +155,7 @@ int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_tex
 	return 0;
 }
 
-/* rename() that refuses an existing target; the fall-backs are for file systems that lack the flag. */
+/* rename() that refuses an existing target, with fallbacks for file systems without the flag. */
 static int rename_to_new(int folder_fd, const char *temporary, const char *name)
 {
 	if (renameat2(folder_fd, temporary, folder_fd, name, RENAME_NOREPLACE) == 0)
@@ -168,7 +168,7 @@ static int rename_to_new(int folder_fd, const char *temporary, const char *name)
 	}
 	if (errno != EPERM && errno != EOPNOTSUPP)
 		return -1;
-	/* No hard links either: the names never repeat, so nobody else can be making this one. */
+	/* No hard links either. Names are never reused, so nobody else can be creating this one. */
 	if (faccessat(folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return -1;

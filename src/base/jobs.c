@@ -15,15 +15,15 @@ struct jobs {
 	struct thread thread;
 	int wake_fd;
 
-	pthread_mutex_t lock; /* for what follows; never held while a job runs */
+	pthread_mutex_t lock; /* for the fields below; never held while a job runs */
 	pthread_cond_t changed;
 	struct job *first, **end;
 	size_t left;
 	bool is_stopping;
 };
 
-/* The next one, waiting for it; NULL when there will be none. */
-static struct job *next_job(struct jobs *jobs)
+/* Wait for the next job; NULL: there will be none. */
+static struct job *wait_for_job(struct jobs *jobs)
 {
 	struct job *job;
 
@@ -53,7 +53,7 @@ static void run_jobs(void *context)
 	struct jobs *jobs = context;
 	struct job *job;
 
-	while ((job = next_job(jobs))) {
+	while ((job = wait_for_job(jobs))) {
 		job->run(job->context);
 		free(job);
 		note_done(jobs);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the main thread must not wait for (the disk, other threads): jobs, done one after the other by a thread of
- * their own. Main adds them and sees when they are done; a job that never ends, because a disk hangs, holds up
- * those behind it and nobody else.
+ * Background jobs: work that would make the main thread wait for the disk or for other threads. They run one
+ * after the other in a thread of their own. The main thread adds them and learns when they are done. A job that
+ * never ends, because a disk hangs, blocks only the jobs after it.
  */
 
 #include <stdbool.h>
@@ -13,13 +13,13 @@
 
 struct jobs;
 
-/* name: of the thread. wake_fd: gets a wakeup_send() whenever the last of the jobs is done; -1: nobody does. */
+/* name: of the thread. wake_fd: gets a wakeup_send() whenever the last job is done; -1: none. */
 int jobs_start(const char *name, int wake_fd, struct jobs **ret_jobs, struct error *err)
 	__attribute__((warn_unused_result));
-/* Wait until all are done, and end the thread. */
+/* Wait until all jobs are done, and end the thread. */
 struct jobs *jobs_stop(struct jobs *jobs);
 
-/* run(context) is called on the jobs' thread, after those that were added before. Never blocks. */
+/* Call run(context) in the jobs' thread, after all jobs added before. Never blocks. */
 void jobs_add(struct jobs *jobs, void (*run)(void *context), void *context);
-/* How many are not done, the one under way included. */
+/* Number of jobs not done, including the one running. */
 size_t jobs_left(struct jobs *jobs);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION /* the fields say what, the sentence says where */
+#define SD_JOURNAL_SUPPRESS_LOCATION /* event and fields identify a line better than its place in the source */
 #include <systemd/sd-journal.h>
 
 #include "base/clock.h"
@@ -31,7 +31,7 @@ static const char *const level_words[] = {
 	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
 };
 
-/* The words of Cloud Logging, which other collectors know as well. */
+/* The severities of Cloud Logging, which other collectors understand, too. */
 static const char *const json_severities[] = {
 	[LOG_LEVEL_ERROR] = "ERROR", [LOG_LEVEL_WARNING] = "WARNING", [LOG_LEVEL_NOTICE] = "NOTICE",
 	[LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_DEBUG] = "DEBUG",
@@ -48,7 +48,7 @@ static const struct {
 #undef EVENT
 };
 
-/* "SEGMENT_UPLOADED" as tools see it: "segment-uploaded". */
+/* Append the external name of an event: "segment-uploaded" for SEGMENT_UPLOADED. */
 static void append_event_name(struct text *out, enum log_event_id event)
 {
 	for (const char *p = events[event].name; *p; p++)
@@ -69,8 +69,8 @@ static bool stderr_is_journal(void)
 	return strcmp(stream, actual) == 0;
 }
 
-/* sd_journal_sendv() succeeds without one: what it was given is gone. */
-static bool journal_is_there(void)
+/* Without a journal, sd_journal_sendv() succeeds and the entry is lost. */
+static bool journal_exists(void)
 {
 	return access(JOURNAL_SOCKET, F_OK) == 0;
 }
@@ -83,8 +83,8 @@ void log_setup(enum log_level level, enum log_format format)
 		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
 	atomic_store(&current_level, (int)level);
 	before = atomic_exchange(&current_format, (int)format);
-	if (format == LOG_FORMAT_JOURNAL && before != LOG_FORMAT_JOURNAL && !journal_is_there())
-		log_warning("no journal is here, logging to standard error until there is",
+	if (format == LOG_FORMAT_JOURNAL && before != LOG_FORMAT_JOURNAL && !journal_exists())
+		log_warning("journal not available; logging to standard error until it is",
 			    log_text("socket", JOURNAL_SOCKET));
 }
 
@@ -99,10 +99,10 @@ static void write_line(struct text *line)
 
 	text_end_line(line);
 	written = write(STDERR_FILENO, line->bytes, line->length);
-	(void)written; /* nowhere left to complain */
+	(void)written; /* there is nowhere to report a failure */
 }
 
-/* A value with a space, a quote or nothing in it is quoted, so that key=value stays splittable. */
+/* Empty values and values with blanks, quotes or '=' are quoted, so that key=value can be parsed. */
 static bool needs_quotes(const char *value)
 {
 	if (!*value)
@@ -168,7 +168,7 @@ static void write_json(enum log_level level, enum log_event_id event, const char
 		else
 			text_append_json(&line, fields[i].text ? fields[i].text : "");
 		if (line.length + 2 >=
-		    line.capacity) { /* a cut field would not be JSON: leave it out */
+		    line.capacity) { /* a truncated field would not be JSON: omit it */
 			line.length = before;
 			break;
 		}
@@ -177,7 +177,7 @@ static void write_json(enum log_level level, enum log_event_id event, const char
 	write_line(&line);
 }
 
-/* Facts become fields KNT_KEY=value; the message carries them too, for a plain journalctl. */
+/* Fields become KNT_KEY=value; the message contains them, too, for a plain journalctl. */
 static void write_journal(enum log_level level, enum log_event_id event, const char *sentence,
 			  const struct log_field *fields, size_t field_count)
 {
@@ -215,8 +215,8 @@ static void write_journal(enum log_level level, enum log_event_id event, const c
 			text_append(&field, "=%s", fields[i].text ? fields[i].text : "");
 		iov[count++] = (struct iovec){ field.bytes, field.length };
 	}
-	/* The journal restarts now and then, and a container has none: do not lose the line. */
-	if (!journal_is_there() || sd_journal_sendv(iov, count) < 0)
+	/* The journal may be restarting, and a container has none: do not lose the line. */
+	if (!journal_exists() || sd_journal_sendv(iov, count) < 0)
 		write_text(level, sentence, fields, field_count);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * One event, one line: a sentence in lower case, then fields as key=value. The same call feeds a terminal
- * (text), the journal (each field one of its own) and a container's log collector (JSON). Any thread may log; a
- * line is written whole with one system call. Never called per packet; never given secrets or payload.
+ * The log: one event is one line, a sentence in lower case followed by fields as key=value. The same call
+ * serves a terminal (text), the journal (with structured fields) and the log collector of a container (JSON).
+ * Any thread may log; a line is written with one system call. Never called per packet, and never given secrets
+ * or packet contents.
  */
 
 #include <stdbool.h>
@@ -15,20 +16,20 @@
 /* The numbers are syslog's. */
 enum log_level {
 	LOG_LEVEL_ERROR = 3,   /* the operator must act */
-	LOG_LEVEL_WARNING = 4, /* degraded, heals by itself */
+	LOG_LEVEL_WARNING = 4, /* degraded, recovers automatically */
 	LOG_LEVEL_NOTICE = 5,  /* start, stop, reload, recovered */
-	LOG_LEVEL_INFO = 6,    /* a line per finished segment and upload */
+	LOG_LEVEL_INFO = 6,    /* one line per finished segment and upload */
 	LOG_LEVEL_DEBUG = 7,
 };
 
 enum log_format {
-	LOG_FORMAT_AUTO, /* journal if standard error is connected to it, else text */
+	LOG_FORMAT_AUTO, /* journal if standard error is connected to it, otherwise text */
 	LOG_FORMAT_TEXT,
 	LOG_FORMAT_JOURNAL,
 	LOG_FORMAT_JSON,
 };
 
-/* What operators meet: events.def. */
+/* The events that operators see: events.def. */
 enum log_event_id {
 	EVENT_NONE,
 #define EVENT(name, level, sentence, id, explanation) EVENT_##name,
@@ -45,16 +46,16 @@ struct log_field {
 };
 
 /*
- * Choose what is written and how; also while running (reload). Until called: info, auto. For as long as
- * there is no journal where it is chosen, all goes to standard error as text.
+ * Set level and format, initially or on a reload. Defaults: info, auto. While the journal is chosen but not
+ * available, lines go to standard error as text.
  */
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 
-/* For the macros below. sentence: NULL for the event's own, which EVENT_NONE does not have. */
+/* For the macros below. sentence: NULL for the event's own; required for EVENT_NONE. */
 void log_write(enum log_level level, enum log_event_id event, const char *sentence,
 	       const struct log_field *fields, size_t field_count);
-/* The level that events.def gives the event. */
+/* The level of an event in events.def. */
 enum log_level log_event_level(enum log_event_id event);
 
 #define log_text(name, value)                  \
@@ -76,9 +77,9 @@ enum log_level log_event_level(enum log_event_id event);
 			  sizeof(struct log_field))
 /* log_event(EVENT_SEGMENT_UPLOADED, log_text("name", name), log_number("bytes", 96)); */
 #define log_event(event, ...) log_fields_(log_event_level(event), event, NULL, ##__VA_ARGS__)
-/* At another level than the table's. */
+/* At a level other than the table's. */
 #define log_event_at(level, event, ...) log_fields_(level, event, NULL, ##__VA_ARGS__)
-/* What is no event of the table. */
+/* For lines that are not events of the table. */
 #define log_error(sentence, ...) log_fields_(LOG_LEVEL_ERROR, EVENT_NONE, sentence, ##__VA_ARGS__)
 #define log_warning(sentence, ...) \
 	log_fields_(LOG_LEVEL_WARNING, EVENT_NONE, sentence, ##__VA_ARGS__)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Ownership that follows scope: a local declared with a cleanup_* attribute releases what it holds when
- * it goes out of scope; take_ptr() and take_fd() hand it over. The mem_* allocators are for small things
- * and end the process with a message when memory is gone: all state is on disk and safe against a crash.
+ * Scope-bound ownership: a local declared with a cleanup_* attribute releases its resource when it goes out of
+ * scope; take_ptr() and take_fd() hand the resource over. The mem_* allocators are for small objects and abort
+ * with a message when out of memory, because all state is on disk and crash-safe.
  */
 
 #include <dirent.h>
@@ -60,7 +60,7 @@ static inline void mem_closedir_cleanup(DIR **dir)
 #define cleanup_fclose    cleanup(mem_fclose_cleanup)
 #define cleanup_closedir  cleanup(mem_closedir_cleanup)
 
-/* Hand over: the value, with NULL (-1) left behind. */
+/* Hand over the value, leaving NULL (-1) behind. */
 #define take_ptr(ptr)                          \
 	({                                     \
 		__auto_type taken_ptr = (ptr); \

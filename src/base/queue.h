@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A bounded first-in first-out queue of pointers between threads. It owns nothing it holds. Producers and
- * consumers may wait; close wakes every waiter.
+ * A bounded first-in, first-out queue of pointers between threads. It does not own its items. Consumers may
+ * wait; closing the queue wakes all of them.
  */
 
 #include <pthread.h>
@@ -21,10 +21,10 @@ struct queue {
 void queue_init(struct queue *queue, size_t capacity);
 void queue_done(struct queue *queue);
 
-/* Add an item that is known to fit (the caller bounds how many there are); never blocks. */
+/* Add an item; never blocks. The caller ensures that there is room. */
 void queue_push(struct queue *queue, void *item);
-/* Take the oldest item, waiting up to timeout_ms; NULL if there was none. */
+/* Take the oldest item, waiting up to timeout_ms; NULL if there is none. */
 void *queue_pop(struct queue *queue, unsigned timeout_ms);
-/* No more items will come: waiters get what is left, then NULL at once. */
+/* No more items will be added: consumers get the remaining ones, then NULL immediately. */
 void queue_close(struct queue *queue);
 bool queue_is_finished(struct queue *queue); /* closed and empty */

@@ -36,10 +36,10 @@ void text_append(struct text *text, const char *format, ...)
 	}
 }
 
-/* Length of the UTF-8 sequence at p, 0 if it is none; RFC 3629, section 4. */
+/* Length of the UTF-8 sequence at p, 0 if invalid; RFC 3629, section 4. */
 static int utf8_length(const unsigned char *p)
 {
-	/* By first byte: the length, and what the second byte has to be. */
+	/* By first byte: the length, and the allowed range of the second byte. */
 	static const struct {
 		unsigned char first, last, second_min, second_max;
 		int length;
@@ -161,7 +161,7 @@ int text_parse_time(const char *text, uint64_t *ret_real_ns)
 	return 0;
 }
 
-/* Digits from *text, which is moved behind them. */
+/* Parse digits at *text and advance it past them. */
 static int parse_digits(const char **text, uint64_t *ret_number)
 {
 	uint64_t number = 0;

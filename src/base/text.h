@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Text: numbers, sizes and times to and from characters, and a buffer of fixed size that is cut, never
- * overrun. Pure (but for random numbers): no allocation, no I/O, no locale.
+ * Text: conversion of numbers, sizes and times, and a buffer of fixed size that truncates and never overruns.
+ * Pure (except for UUIDs): no allocation, no I/O, no locale.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Characters over somebody's array; always NUL-terminated. What does not fit is cut and is_cut set. */
+/* Text in a caller's array; always NUL-terminated. Text that does not fit is truncated and is_cut set. */
 struct text {
 	char *bytes;
 	size_t length;
@@ -19,10 +19,10 @@ struct text {
 
 struct text text_over(char *bytes, size_t capacity);
 void text_append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* As a JSON string with its quotes; control characters are escaped, and a byte that is not UTF-8 is
- * told as U+FFFD, so that the result is always valid. */
+/* Append a JSON string with its quotes. Control characters are escaped, and bytes that are not UTF-8 are
+ * replaced by U+FFFD, so that the result is always valid. */
 void text_append_json(struct text *text, const char *value);
-/* End with a newline, in place of the last character when there is no room. */
+/* End with a newline, replacing the last character if there is no room. */
 void text_end_line(struct text *text);
 
 /* A random UUID (RFC 9562, version 4). */
@@ -33,25 +33,25 @@ void text_make_uuid(char out[TEXT_UUID_LENGTH + 1]);
 
 /* "2026-11-23T08:30:00.123Z" (UTC, milliseconds). out has TEXT_TIME_MAX bytes. */
 void text_format_rfc3339(uint64_t real_ns, char *out);
-/* "20261123T083000.123Z": the same instant, for file names: sorts by time, no colon. */
+/* "20261123T083000.123Z", for file names: sorts by time and contains no colon. */
 void text_format_compact(uint64_t real_ns, char *out);
 
 /*
- * RFC 3339 with the shortest exact fraction: "2026-11-23T08:30:00.123456789Z", and back. A text that is
- * not of exactly this form (UTC, 'T', 'Z', 0 to 9 digits of fraction) is -1.
+ * RFC 3339 with the shortest exact fraction: "2026-11-23T08:30:00.123456789Z", and back. Parsing returns -1
+ * for text that does not have exactly this form (UTC, 'T', 'Z', 0 to 9 digits of fraction).
  */
 void text_format_time(uint64_t real_ns, char *out);
 int text_parse_time(const char *text, uint64_t *ret_real_ns) __attribute__((warn_unused_result));
 
-/* All digits, no sign, no blank, fits 64 bits: 0, else -1. */
+/* Parse digits only, without sign or blanks; -1 if it is not a number or exceeds 64 bits. */
 int text_parse_number(const char *text, uint64_t *ret_number) __attribute__((warn_unused_result));
 
 /* The same for 1 to 16 hexadecimal digits. */
 int text_parse_hex(const char *text, uint64_t *ret_number) __attribute__((warn_unused_result));
 
 /*
- * A size: digits, then nothing (times plain_unit), B (bytes), k/M/G (powers of 1000) or KiB/MiB/GiB
- * (powers of 1024). 0 and bytes in ret_bytes, or -1 (not a size, or more than 64 bits hold).
+ * Parse a size: digits, then nothing (times plain_unit), B (bytes), k/M/G (powers of 1000) or KiB/MiB/GiB
+ * (powers of 1024). Returns -1 if it is not a size or exceeds 64 bits.
  */
 int text_parse_size(const char *text, uint64_t plain_unit, uint64_t *ret_bytes)
 	__attribute__((warn_unused_result));

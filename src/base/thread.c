@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* Of the calling thread. */
+/* The calling thread. */
 static _Thread_local struct thread *own;
 
 struct start {
