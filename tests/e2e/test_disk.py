@@ -406,7 +406,8 @@ def segment_that_waits(lab, faults, *arguments):
     lab.send(100)
     daemon.end_segment()
     daemon.wait_event("segment-finished", packets=100)
-    daemon.wait_for(lambda: not lab.spool_files("attempts"), 10, "no attempt")
+    daemon.wait_event("upload-failed")  # the first attempt is over, the next one is a second away
+    daemon.wait_for(lambda: not lab.spool_files("attempts", "sending"), 10, "no attempt")
     equal(faults.errors, {}, "faults")
     return daemon
 
