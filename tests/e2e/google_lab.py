@@ -154,8 +154,9 @@ def check_waits_as_told(lab, daemon, *services):
 def check_refused(lab, daemon, *parts, status=78):
     """A start-up that ends, with a message that has all the parts."""
     equal(daemon.start().wait(30), status, "exit status")
+    error, = daemon.lines(severity="ERROR")
     for part in parts:
-        contains(daemon.log(), part, "log")
+        contains(error["message"], part, "the error")
     equal(lab.gcs.names(), [], "objects")
 
 
