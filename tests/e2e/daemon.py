@@ -165,7 +165,7 @@ class Daemon:
                 found.append(line)
         return found
 
-    def events(self, name, **fields):
+    def events(self, name, /, **fields):
         """The events of this name (see src/base/events.def) that have these fields."""
         return self.lines(event=name, **fields)
 
@@ -173,7 +173,7 @@ class Daemon:
         """Until the log has `count` lines that have these fields."""
         self.wait_for(lambda: len(self.lines(**fields)) >= count, timeout, "%d log lines %r" % (count, fields))
 
-    def wait_event(self, name, timeout=PATIENCE_S, count=1, **fields):
+    def wait_event(self, name, /, timeout=PATIENCE_S, count=1, **fields):
         """Until an event was logged `count` times. Names may be a pattern: "segment-(uploaded|rejected)"."""
         self.wait_line(timeout, count, event=name, **fields)
 
