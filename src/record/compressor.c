@@ -9,8 +9,8 @@
 #include "packet/chunk.h"
 
 /*
- * Less of the pool free: a level down with each chunk, to stored if need be; more: a level up. In between
- * nothing changes, so that it takes half of the pool to swing: a second or more, not a chunk.
+ * Below the low mark, each chunk lowers the level, down to stored; above the high mark, each raises it. Between
+ * them it stays, so that the level changes direction only after half of the pool was filled or freed.
  */
 #define POOL_LOW_PERCENT  25
 #define POOL_HIGH_PERCENT 75
@@ -60,7 +60,7 @@ bool compressor_adapt(struct compressor *compressor, unsigned free_percent)
 	int before = compressor->level;
 
 	if (codec->level_min == codec->level_max)
-		return false; /* it has no levels */
+		return false; /* the codec has no levels */
 	if (free_percent < POOL_LOW_PERCENT && before != CODEC_LEVEL_STORED)
 		set_level(compressor, codec_level_down(codec, before));
 	else if (free_percent > POOL_HIGH_PERCENT && before != compressor->level_configured)

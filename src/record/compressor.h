@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A codec at work: chunks into members, at the level that is configured, or below it while the pool of chunks
- * runs low. Its buffers are as large as it ever needs. Used by one recorder's thread.
+ * Compresses chunks into members with a codec, at the configured level, or below it while the pool of chunks
+ * runs low. Buffers are allocated once, at their maximum size. Used by the thread of one recorder.
  */
 
 #include <stdbool.h>
@@ -25,13 +25,13 @@ struct compressor {
 void compressor_init(struct compressor *compressor, struct counters *counters);
 void compressor_done(struct compressor *compressor);
 
-/* From now on this codec, at this level or below. Allocates when it is another one than before. */
+/* Use this codec from now on, at this level or below. Allocates if the codec changes. */
 void compressor_choose(struct compressor *compressor, const struct codec *codec, int level);
 /*
- * Before a chunk, given how much of the pool is free: one step down or up, or none. True if this was the step
- * below what is configured.
+ * Before each chunk: lower or raise the level by one step, or leave it, depending on the free share of the
+ * pool. True if this was the first step below the configured level.
  */
 bool compressor_adapt(struct compressor *compressor, unsigned free_percent);
-/* One member of these bytes, at most CHUNK_BYTES of them; it is the compressor's until the next call. */
+/* Compress at most CHUNK_BYTES into one member, which is valid until the next call. */
 const uint8_t *compressor_compress(struct compressor *compressor, const uint8_t *bytes,
 				   size_t length, size_t *ret_length);
