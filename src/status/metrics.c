@@ -400,7 +400,7 @@ static const struct metric metrics[] = {
 	  "disk, rejected (permanently, by the destination)." },
 	{ "discarded_packets", METRIC_COUNTER, TOTAL(packets_discarded),
 	  "Packets that were recorded and then lost: deleted to free space, permanently "
-	  "rejected, or lost by the disk. Also counted in dropped_packets." },
+	  "rejected, or lost by the disk; also counted in dropped_packets." },
 	{ "own_packets", METRIC_COUNTER, TOTAL(packets_own),
 	  "Packets of the program's own uploads, which are not recorded." },
 	{ "interface_recorded_packets", METRIC_COUNTER, INTERFACE(packets),
@@ -457,8 +457,8 @@ static const struct metric metrics[] = {
 	  "Free inodes on the spool's file system above spool.min_free_inodes; absent if it has "
 	  "no inode limit." },
 	{ "spool_use_ratio", METRIC_GAUGE, ONE(sample_spool_use),
-	  "Use of whichever limit is closest: spool.max_size, spool.max_segments, spool.min_free "
-	  "or spool.min_free_inodes. At 1 the oldest segments are deleted." },
+	  "Use of the closest limit: spool.max_size, spool.max_segments, spool.min_free "
+	  "or spool.min_free_inodes; at 1 the oldest segments are deleted." },
 	{ "spool_full", METRIC_GAUGE, ONE(sample_spool_full),
 	  "1 while the file system has too little space and nothing is left to delete." },
 	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, ONE(sample_oldest),
