@@ -80,7 +80,7 @@ static int refuse_permission(const char *interface, struct error *err)
 			 interface);
 }
 
-static int activate(pcap_t *pcap, const char *interface, struct error *err)
+static int activate_device(pcap_t *pcap, const char *interface, struct error *err)
 {
 	int status = pcap_activate(pcap);
 
@@ -116,7 +116,8 @@ static int set_up_device(struct device *device, const struct conf *conf, const c
 {
 	char message[PCAP_ERRBUF_SIZE];
 
-	if (set_options(device->pcap, conf, err) < 0 || activate(device->pcap, interface, err) < 0)
+	if (set_options(device->pcap, conf, err) < 0 ||
+	    activate_device(device->pcap, interface, err) < 0)
 		return -1;
 	/* Only the second cooked format contains the interface of each packet; the first is the default. */
 	if (pcap_datalink(device->pcap) == DLT_LINUX_SLL)

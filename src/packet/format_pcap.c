@@ -23,8 +23,9 @@ struct record_header {
 	uint32_t captured, original;
 };
 
-static size_t encode_header(const struct chunk_source *source, const struct format_origin *origin,
-			    uint8_t out[FORMAT_EDGE_BYTES_MAX])
+static size_t encode_pcap_header(const struct chunk_source *source,
+				 const struct format_origin *origin,
+				 uint8_t out[FORMAT_EDGE_BYTES_MAX])
 {
 	struct file_header header = {
 		.magic = source->is_nano ? MAGIC_NANO : MAGIC_MICRO,
@@ -39,8 +40,8 @@ static size_t encode_header(const struct chunk_source *source, const struct form
 	return sizeof header;
 }
 
-static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, uint32_t captured,
-			    uint32_t original, const uint8_t *packet)
+static size_t encode_pcap_record(uint8_t *out, uint32_t seconds, uint32_t fraction,
+				 uint32_t captured, uint32_t original, const uint8_t *packet)
 {
 	struct record_header header = { seconds, fraction, captured, original };
 
@@ -49,7 +50,7 @@ static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, u
 	return sizeof header + captured;
 }
 
-static size_t decode_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
+static size_t decode_pcap_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
 {
 	struct file_header header;
 
@@ -62,8 +63,8 @@ static size_t decode_header(const uint8_t *bytes, size_t length, bool *ret_is_na
 	return sizeof header;
 }
 
-static size_t summarize(const uint8_t *bytes, size_t length, bool is_nano,
-			struct format_summary *ret_summary)
+static size_t summarize_pcap(const uint8_t *bytes, size_t length, bool is_nano,
+			     struct format_summary *ret_summary)
 {
 	static const struct record_header
 		zeros; /* what a power failure leaves at the end of a file */
@@ -94,8 +95,8 @@ const struct format format_pcap = {
 	.header_bytes_min = sizeof(struct file_header),
 	.record_fields_bytes = sizeof(struct record_header),
 	.record_align_bytes = 1,
-	.encode_header = encode_header,
-	.encode_record = encode_record,
-	.decode_header = decode_header,
-	.summarize = summarize,
+	.encode_header = encode_pcap_header,
+	.encode_record = encode_pcap_record,
+	.decode_header = decode_pcap_header,
+	.summarize = summarize_pcap,
 };

@@ -169,16 +169,17 @@ static size_t encode_interface(const struct chunk_source *source,
 	return end_block(out, end, BLOCK_INTERFACE);
 }
 
-static size_t encode_header(const struct chunk_source *source, const struct format_origin *origin,
-			    uint8_t out[FORMAT_EDGE_BYTES_MAX])
+static size_t encode_pcapng_header(const struct chunk_source *source,
+				   const struct format_origin *origin,
+				   uint8_t out[FORMAT_EDGE_BYTES_MAX])
 {
 	size_t length = encode_section(origin, out);
 
 	return length + encode_interface(source, origin, out + length);
 }
 
-static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, uint32_t captured,
-			    uint32_t original, const uint8_t *packet)
+static size_t encode_pcapng_record(uint8_t *out, uint32_t seconds, uint32_t fraction,
+				   uint32_t captured, uint32_t original, const uint8_t *packet)
 {
 	uint64_t ns = seconds * CLOCK_NS_PER_S + fraction;
 	uint32_t length = (uint32_t)(PACKET_BYTES + aligned(captured));
@@ -198,7 +199,8 @@ static size_t encode_record(uint8_t *out, uint32_t seconds, uint32_t fraction, u
 	return length;
 }
 
-static size_t encode_trailer(const struct format_totals *totals, uint8_t out[FORMAT_EDGE_BYTES_MAX])
+static size_t encode_pcapng_trailer(const struct format_totals *totals,
+				    uint8_t out[FORMAT_EDGE_BYTES_MAX])
 {
 	const struct statistics statistics = {
 		.time_high = (uint32_t)(totals->end_ns >> 32),
@@ -235,7 +237,7 @@ static size_t find_block(const uint8_t *bytes, size_t length, uint32_t type, siz
 	return again == block.length ? block.length : 0;
 }
 
-static size_t decode_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
+static size_t decode_pcapng_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
 {
 	size_t section = find_block(bytes, length, BLOCK_SECTION, sizeof(struct section));
 	struct section head;
@@ -267,8 +269,8 @@ static size_t find_packet(const uint8_t *bytes, size_t length, uint64_t *ret_ns)
 	return whole;
 }
 
-static size_t summarize(const uint8_t *bytes, size_t length, bool is_nano,
-			struct format_summary *ret_summary)
+static size_t summarize_pcapng(const uint8_t *bytes, size_t length, bool is_nano,
+			       struct format_summary *ret_summary)
 {
 	struct format_summary summary = { 0 };
 	size_t offset = 0, whole;
@@ -293,9 +295,9 @@ const struct format format_pcapng = {
 	.is_nano_only = true,
 	.record_fields_bytes = PACKET_BYTES,
 	.record_align_bytes = 4,
-	.encode_header = encode_header,
-	.encode_record = encode_record,
-	.encode_trailer = encode_trailer,
-	.decode_header = decode_header,
-	.summarize = summarize,
+	.encode_header = encode_pcapng_header,
+	.encode_record = encode_pcapng_record,
+	.encode_trailer = encode_pcapng_trailer,
+	.decode_header = decode_pcapng_header,
+	.summarize = summarize_pcapng,
 };
