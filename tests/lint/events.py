@@ -47,6 +47,14 @@ def text_of_table():
     return (lint.SOURCE / "src/base/events.def").read_text()
 
 
+def awaited_by_tests():
+    """The names of the events that tests wait for, with their places; patterns are left out."""
+    for path in sorted((lint.SOURCE / "tests").glob("*/*")):
+        if path.suffix == ".py" or path.name == "run":
+            for name in re.findall(r'(?:events\(|wait_event\(|"KNT_EVENT"\) == )"([a-z-]+)"', path.read_text()):
+                yield name.upper().replace("-", "_"), lint.relative(path)
+
+
 def check_catalogue(tap, found):
     name = "journalctl understands the catalogue"
     journalctl = lint.tool("journalctl")
@@ -81,6 +89,10 @@ def main():
     tap.point([f"{event.name}: {field}" for event in found
                for field in re.findall(r"@KNT_(\w+)@", event.explanation) if field.lower() not in event.fields],
               "explanations name fields of their line")
+    names = {event.name for event in found}
+    awaited = list(awaited_by_tests())
+    tap.point([f"{path}: {name}" for name, path in awaited if name not in names] if len(awaited) > 20
+              else [f"only {len(awaited)} found"], "tests wait for events that exist")
     check_catalogue(tap, found)
     tap.done()
 
