@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "google/credentials.h"
+#include "http/url.h"
 
 struct authorized_user {
 	char *url;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "google/credentials.h"
 #include "google/jwt.h"
+#include "http/url.h"
 
 #define FORM                                                                                 \
 	"grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Atoken-exchange"          \

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "conf/environment.h"
+#include "http/url.h"
 
 #define DEFAULT_HOST "metadata.google.internal"
 #define TOKEN_PATH   "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -68,7 +69,7 @@ static int metadata_fetch(void *state, struct http *http, struct credentials_tok
 	if (http_send(http, &request, &reply, err) < 0)
 		return error_wrap(err, "no answer from the metadata server (outside Google Cloud, "
 				       "name a key by gcs.credentials)");
-	if (strcasecmp(reply.metadata_flavor, "Google") != 0)
+	if (strcasecmp(http_reply_header(&reply, "Metadata-Flavor"), "Google") != 0)
 		return error_set(err, ERROR_TRANSIENT,
 				 "what answers as the metadata server (status %ld) is not Google's",
 				 reply.status);

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "http/http_parts.h"
-#include "http/http_private.h"
-#include "http/url.h"
+#include "http/failure.h"
+#include "http/handle.h"
 #include "http/sockets.h"
+#include "http/url.h"
 
 #define CONNECTIONS_KEPT     4L      /* storage, token endpoint and room for one change each */
 #define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the usual 64 KiB */
@@ -162,16 +162,30 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* Does the caller want this body piece by piece? An error's body is short and needed as a whole. */
+static bool is_streamed(const struct http *http)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+	return http->request->on_body && status >= 200 && status < 300;
+}
+
 static size_t on_write(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http *http = context;
+	const struct http_request *request = http->request;
 	size_t length = size * count;
 	size_t room = HTTP_BODY_MAX - http->body_bytes;
 
-	memcpy(http->body + http->body_bytes, bytes, length < room ? length : room);
-	http->body_bytes += length < room ? length : room;
-	/* What is longer is not read to its end: the connection is given up, the beginning counts. */
-	http->is_cut = length > room;
+	if (is_streamed(http)) {
+		http->is_cut = !request->on_body(request->on_body_context, bytes, length);
+	} else {
+		http->is_cut = length > room;
+		memcpy(http->body + http->body_bytes, bytes, http->is_cut ? room : length);
+		http->body_bytes += http->is_cut ? room : length;
+	}
+	/* Any other number than length makes libcurl close the connection. */
 	return http->is_cut ? 0 : length;
 }
 
@@ -179,7 +193,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
 	struct http *http = context;
 
-	http_headers_take(&http->headers, line, size * count);
+	http_headers_add(&http->headers, line, size * count);
 	return size * count;
 }
 
@@ -279,26 +293,22 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 static void fill_reply(struct http *http, struct http_reply *ret_reply)
 {
 	const struct http_headers *headers = &http->headers;
-	uint64_t date_s = http_parse_date(headers->values[HTTP_DATE]);
-	long status = 0;
+	uint64_t date_s = http_parse_date(http_headers_find(headers, "Date"));
+	uint64_t now_s = date_s ? date_s : clock_real_ns() / CLOCK_NS_PER_S;
 
-	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
 	http->body[http->body_bytes] = '\0';
 	*ret_reply = (struct http_reply){
-		.status = status,
 		.is_sent = is_sent(http),
 		.is_sent_again = http->is_sent_again,
+		.is_cut = http->is_cut,
 		.body = http->body,
 		.body_bytes = http->body_bytes,
-		.location = headers->values[HTTP_LOCATION],
-		.range = headers->values[HTTP_RANGE],
-		.metadata_flavor = headers->values[HTTP_METADATA_FLAVOR],
-		.www_authenticate = headers->values[HTTP_WWW_AUTHENTICATE],
-		.retry_after_ms = http_parse_retry_after(headers->values[HTTP_RETRY_AFTER],
-							 date_s ? date_s
-								: clock_real_ns() / CLOCK_NS_PER_S),
+		.headers = headers,
+		.retry_after_ms = http_parse_retry_after(http_headers_find(headers, "Retry-After"),
+							 now_s),
 		.date_s = date_s,
 	};
+	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &ret_reply->status);
 }
 
 static struct curl_slist *append(struct curl_slist *list, const char *header)
@@ -325,7 +335,7 @@ int http_send(struct http *http, const struct http_request *request, struct http
 	http->reason[0] = '\0';
 	http->problem.kind = ERROR_NONE;
 	http->is_cut = http->is_unreadable = http->is_sent_again = false;
-	memset(&http->headers, 0, sizeof http->headers);
+	http->headers.length = 0;
 
 	code = set_options(http, request, headers);
 	if (code == CURLE_OK)

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -120,4 +121,20 @@ char *http_url_host(const char *url)
 	curl_free(host);
 	curl_url_cleanup(parts);
 	return name;
+}
+
+char *http_escape(const char *text)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	char *escaped = mem_alloc(3 * strlen(text) + 1), *out = escaped;
+
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			*out++ = *text;
+		else
+			out += snprintf(out, 4, "%%%02X", (unsigned char)*text);
+	}
+	*out = '\0';
+	return escaped;
 }

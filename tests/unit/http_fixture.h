@@ -91,6 +91,19 @@ static inline bool server_read(struct server *server, int fd, char **ret_text, s
 	return false;
 }
 
+/* All of it, unless the peer hangs up. */
+static inline void server_send(int fd, const char *reply)
+{
+	size_t left = strlen(reply);
+	ssize_t sent;
+
+	for (; left > 0; reply += sent, left -= (size_t)sent) {
+		sent = send(fd, reply, left, MSG_NOSIGNAL);
+		if (sent < 0)
+			return;
+	}
+}
+
 static inline void *server_run(void *context)
 {
 	struct server *server = context;
@@ -124,7 +137,7 @@ static inline void *server_run(void *context)
 				(void)server_wait(server, -1);
 				break;
 			}
-			(void)!send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+			server_send(fd, reply);
 		}
 		(void)close(fd);
 	}

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "http/http.h"
+#include "http/url.h"
 
 #define FIELDS            "fields=generation,size,crc32c"
 #define FIELDS_AND_ID     FIELDS ",metadata"

@@ -96,8 +96,10 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 	credentials_wipe(login);
 	if (result < 0)
 		return gcs_decide(call->phase, ret_reply->status, false, &problem);
-	gcs_parse_problem(ret_reply->body, ret_reply->www_authenticate, &problem);
-	outcome = gcs_decide(call->phase, ret_reply->status, ret_reply->range[0] != '\0', &problem);
+	gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
+			  &problem);
+	outcome = gcs_decide(call->phase, ret_reply->status,
+			     http_reply_header(ret_reply, "Range")[0] != '\0', &problem);
 	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
 		describe(worker, ret_reply, &problem, outcome, err);
 	return outcome;

@@ -54,6 +54,7 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	const struct gcs_target target = { .base_url = sink->base_url, .universe = sink->universe };
 	struct http_reply reply;
 	enum gcs_outcome outcome;
+	const char *location;
 
 	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s", content_type);
 	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, bytes);
@@ -63,14 +64,15 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	outcome = gcs_exchange(worker, &call, &reply, err);
 	if (outcome != GCS_DONE)
 		return outcome;
-	if (!gcs_session_is_safe(reply.location, &target)) {
+	location = http_reply_header(&reply, "Location");
+	if (!gcs_session_is_safe(location, &target)) {
 		error_set(err, ERROR_TRANSIENT, "bucket %s: the server began a session %s",
 			  sink->bucket,
-			  reply.location[0] ? "at a place that no token is sent to"
-					    : "without saying where");
+			  location[0] ? "at a place that no token is sent to"
+				      : "without saying where");
 		return GCS_RETRY;
 	}
-	*ret_url = mem_strdup(reply.location);
+	*ret_url = mem_strdup(location);
 	return GCS_DONE;
 }
 
@@ -250,6 +252,7 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	struct http_reply reply;
 	enum gcs_outcome outcome;
 	uint64_t persisted = 0;
+	const char *range;
 
 	if (!upload->session.url)
 		return start(attempt, err);
@@ -259,7 +262,8 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 		/* Without proof it was not the service, perhaps: the session stays, to be asked. */
 		return gcs_prove(upload, &reply, err) < 0 ? FAILED : FINISHED;
 	case GCS_CONTINUE:
-		if (reply.range[0] && !gcs_parse_range(reply.range, &persisted))
+		range = http_reply_header(&reply, "Range");
+		if (range[0] && !gcs_parse_range(range, &persisted))
 			return start_over(attempt, err);
 		return advance(attempt, persisted, err);
 	case GCS_QUERY:

@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "http_fixture.h"
-#include "http/http_parts.h"
-#include "http/url.h"
+#include "http/failure.h"
 #include "http/sockets.h"
+#include "http/url.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -101,10 +101,10 @@ static void test_body_comes_from_memory_and_file(void **state)
 	assert_int_equal(fixture->reply.status, 308);
 	assert_string_equal(fixture->reply.body, "hello");
 	assert_int_equal(fixture->reply.body_bytes, 5);
-	assert_string_equal(fixture->reply.range, "bytes=0-41");
-	assert_string_equal(fixture->reply.location, "http://x/y");
-	assert_string_equal(fixture->reply.metadata_flavor, "Google");
-	assert_string_equal(fixture->reply.www_authenticate, "");
+	assert_string_equal(http_reply_header(&fixture->reply, "range"), "bytes=0-41");
+	assert_string_equal(http_reply_header(&fixture->reply, "Location"), "http://x/y");
+	assert_string_equal(http_reply_header(&fixture->reply, "Metadata-Flavor"), "Google");
+	assert_string_equal(http_reply_header(&fixture->reply, "WWW-Authenticate"), "");
 	assert_int_equal(fixture->reply.retry_after_ms, 7000);
 	assert_true(fixture->reply.is_sent);
 	assert_told(&fixture->server, 0, "PUT /path?upload_id=hush HTTP/1.1\r\n");
@@ -262,6 +262,151 @@ static void test_file_that_is_too_short(void **state)
 	request.url = fixture->url;
 	request.fd = fileno(file);
 	expect_failure(fixture, &request, ERROR_TRANSIENT, "cannot read the segment");
+	server_stop(&fixture->server);
+}
+
+struct receiver {
+	struct fixture *fixture;
+	size_t bytes, limit; /* received; at most so many are wanted */
+	size_t longest;
+	bool is_damaged; /* not all of it is "x" */
+	bool must_cancel;
+};
+
+static bool receive(void *context, const char *bytes, size_t length)
+{
+	struct receiver *receiver = context;
+
+	for (size_t i = 0; i < length; i++)
+		receiver->is_damaged |= bytes[i] != 'x';
+	receiver->bytes += length;
+	if (length > receiver->longest)
+		receiver->longest = length;
+	if (receiver->must_cancel)
+		atomic_store(&receiver->fixture->cancel, true);
+	return receiver->bytes < receiver->limit;
+}
+
+/* A reply that promises so many bytes and sends others. The caller frees. */
+static char *reply_of_xs(const char *status, size_t promised, size_t sent)
+{
+	char *reply = mem_printf("HTTP/1.1 %s\r\nX-Test: yes\r\nContent-Length: %zu\r\n%s\r\n%*s",
+				 status, promised, promised == sent ? "" : "Connection: close\r\n",
+				 (int)sent, "");
+
+	memset(reply + strlen(reply) - sent, 'x', sent);
+	return reply;
+}
+
+static void test_body_goes_to_a_callback(void **state)
+{
+	const size_t size = 100 * HTTP_BODY_MAX;
+	cleanup_free char *large = reply_of_xs("206 Partial Content", size, size);
+	const char *const replies[] = { large, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct receiver receiver = { .limit = SIZE_MAX };
+	struct http_request request = {
+		.method = "GET", .fd = -1, .on_body = receive, .on_body_context = &receiver
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 206);
+	assert_int_equal(receiver.bytes, size);
+	assert_false(receiver.is_damaged);
+	assert_true(receiver.longest <= 16384);
+	assert_false(fixture->reply.is_cut);
+	assert_int_equal(fixture->reply.body_bytes, 0);
+	assert_string_equal(fixture->reply.body, "");
+	assert_string_equal(http_reply_header(&fixture->reply, "X-Test"), "yes");
+	/* The connection serves the next request, too. */
+	request.on_body = NULL;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_string_equal(fixture->reply.body, "ok");
+	assert_int_equal(atomic_load(&fixture->server.connections), 1);
+	server_stop(&fixture->server);
+}
+
+static void test_callback_ends_the_body(void **state)
+{
+	cleanup_free char *large = reply_of_xs("200 OK", 1 << 20, 1 << 20);
+	const char *const replies[] = { large, OK_REPLY };
+	struct fixture *fixture = *state;
+	struct receiver receiver = { .limit = 100000 };
+	struct http_request request = {
+		.method = "GET", .fd = -1, .on_body = receive, .on_body_context = &receiver
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_int_equal(fixture->reply.status, 200);
+	assert_true(fixture->reply.is_cut);
+	assert_in_range(receiver.bytes, 100000, 100000 + 16383);
+	/* The rest of it is not taken for the next reply. */
+	request.on_body = NULL;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_string_equal(fixture->reply.body, "ok");
+	assert_false(fixture->reply.is_cut);
+	assert_int_equal(atomic_load(&fixture->server.connections), 2);
+	server_stop(&fixture->server);
+}
+
+static void test_body_that_breaks_off_is_no_reply(void **state)
+{
+	cleanup_free char *half = reply_of_xs("200 OK", 200000, 100000);
+	const char *const replies[] = { half };
+	struct fixture *fixture = *state;
+	struct receiver receiver = { .limit = SIZE_MAX };
+	struct http_request request = {
+		.method = "GET", .fd = -1, .on_body = receive, .on_body_context = &receiver
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "127.0.0.1: ");
+	assert_int_equal(fixture->reply.status, HTTP_BROKEN_OFF);
+	assert_int_equal(receiver.bytes, 100000);
+	server_stop(&fixture->server);
+}
+
+static void test_body_of_an_error_stays_in_memory(void **state)
+{
+	static const char *const replies[] = {
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
+		"HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\nthere",
+	};
+	struct fixture *fixture = *state;
+	struct receiver receiver = { .limit = SIZE_MAX };
+	struct http_request request = {
+		.method = "GET", .fd = -1, .on_body = receive, .on_body_context = &receiver
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_string_equal(fixture->reply.body, "none");
+	assert_int_equal(http_send(fixture->http, &request, &fixture->reply, &fixture->err), 0);
+	assert_string_equal(fixture->reply.body, "there");
+	assert_int_equal(receiver.bytes, 0);
+	server_stop(&fixture->server);
+}
+
+static void test_cancel_ends_a_stream(void **state)
+{
+	cleanup_free char *half = reply_of_xs("200 OK", 200000, 100000);
+	const char *const replies[] = { half };
+	struct fixture *fixture = *state;
+	struct receiver receiver = { .fixture = fixture, .limit = SIZE_MAX, .must_cancel = true };
+	struct http_request request = {
+		.method = "GET", .fd = -1, .on_body = receive, .on_body_context = &receiver
+	};
+
+	start(fixture, replies, COUNT_OF(replies));
+	request.url = fixture->url;
+	expect_failure(fixture, &request, ERROR_TRANSIENT, "stopped");
+	assert_int_equal(fixture->reply.status, HTTP_STOPPED);
 	server_stop(&fixture->server);
 }
 
@@ -487,12 +632,8 @@ static void *trickle(void *context)
 	return NULL;
 }
 
-static void test_a_trickle_is_a_stall(void **state)
+static void expect_stall(struct fixture *fixture, struct http_request *request)
 {
-	struct fixture *fixture = *state;
-	struct http_request request = {
-		.method = "GET", .url = fixture->url, .fd = -1, .timeout_ms = 20000
-	};
 	uint64_t begin_ms = clock_monotonic_ms();
 	pthread_t thread;
 	in_port_t port;
@@ -501,11 +642,32 @@ static void test_a_trickle_is_a_stall(void **state)
 	fixture->conf.upload_stall_timeout = 1;
 	assert_int_equal(listen(fd, 1), 0);
 	(void)snprintf(fixture->url, sizeof fixture->url, "http://127.0.0.1:%u/", port);
+	request->url = fixture->url;
 	assert_int_equal(pthread_create(&thread, NULL, trickle, &fd), 0);
-	expect_failure(fixture, &request, ERROR_TRANSIENT, "too slow");
+	expect_failure(fixture, request, ERROR_TRANSIENT, "too slow");
 	assert_true(clock_monotonic_ms() - begin_ms < 15000);
 	(void)pthread_join(thread, NULL);
 	(void)close(fd);
+}
+
+static void test_a_trickle_is_a_stall(void **state)
+{
+	struct http_request request = { .method = "GET", .fd = -1, .timeout_ms = 20000 };
+
+	expect_stall(*state, &request);
+}
+
+static void test_a_streamed_trickle_is_a_stall(void **state)
+{
+	struct receiver receiver = { .limit = SIZE_MAX };
+	struct http_request request = { .method = "GET",
+					.fd = -1,
+					.on_body = receive,
+					.on_body_context = &receiver,
+					.timeout_ms = 20000 };
+
+	expect_stall(*state, &request);
+	assert_true(receiver.bytes > 0);
 }
 
 /* Read all that comes; the errno at the end, 0 for a good end. */
@@ -694,27 +856,51 @@ static void test_body_pieces(void **state)
 	assert_int_equal(http_body_read(&request, 6, out, sizeof out), 0);
 }
 
-static void take(struct http_headers *headers, const char *line)
+static void add(struct http_headers *headers, const char *line)
 {
-	http_headers_take(headers, line, strlen(line));
+	http_headers_add(headers, line, strlen(line));
 }
 
 static void test_header_lines(void **state)
 {
 	static struct http_headers headers;
 	cleanup_free char *huge = mem_printf("Range: %0*d\r\n", HTTP_HEADER_MAX + 1, 0);
+	const struct http_reply reply = { .headers = &headers };
 
 	(void)state;
-	take(&headers, "RANGE:bytes=0-1\r\n");
-	assert_string_equal(headers.values[HTTP_RANGE], "bytes=0-1");
-	take(&headers, "Ranges: no\r\n");
-	take(&headers, "nonsense\r\n");
-	assert_string_equal(headers.values[HTTP_RANGE], "bytes=0-1");
-	take(&headers, huge);
-	assert_string_equal(headers.values[HTTP_RANGE], "");
-	take(&headers, "Location: http://a/\r\n");
-	take(&headers, "HTTP/1.1 200 OK\r\n");
-	assert_string_equal(headers.values[HTTP_LOCATION], "");
+	add(&headers, "RANGE:bytes=0-1\r\n");
+	assert_string_equal(http_reply_header(&reply, "Range"), "bytes=0-1");
+	add(&headers, "Ranges: no\r\n");
+	add(&headers, "nonsense\r\n");
+	assert_string_equal(http_reply_header(&reply, "Range"), "bytes=0-1");
+	add(&headers, huge);
+	assert_string_equal(http_reply_header(&reply, "Range"), "");
+	add(&headers, "Location: http://a/\r\n");
+	assert_string_equal(http_reply_header(&reply, "location"), "http://a/");
+	add(&headers, "HTTP/1.1 200 OK\r\n");
+	assert_string_equal(http_reply_header(&reply, "Location"), "");
+	assert_string_equal(http_reply_header(&(struct http_reply){ .status = 200 }, "Date"), "");
+}
+
+static void test_headers_are_bounded(void **state)
+{
+	static struct http_headers headers;
+	cleanup_free char *long_value = mem_printf(": %0*d\r\n", HTTP_HEADER_MAX - 1, 0);
+	size_t before;
+
+	(void)state;
+	headers.length = 0;
+	/* A byte of 0 must not begin a header of its own. */
+	http_headers_add(&headers, "X: a\0Range\0b\r\n", 15);
+	assert_string_equal(http_headers_find(&headers, "X"), "a");
+	assert_string_equal(http_headers_find(&headers, "Range"), "");
+	do {
+		before = headers.length;
+		add(&headers, long_value);
+		assert_true(headers.length <= HTTP_HEADERS_MAX);
+	} while (headers.length > before);
+	assert_in_range(headers.length, HTTP_HEADERS_MAX - HTTP_HEADER_MAX, HTTP_HEADERS_MAX);
+	assert_string_equal(http_headers_find(&headers, "X"), "a");
 }
 
 static void test_retry_after(void **state)
@@ -779,6 +965,11 @@ UNIT_TESTS()
 		TEST(test_other_protocols_are_refused),
 		TEST(test_long_reply_is_cut),
 		TEST(test_file_that_is_too_short),
+		TEST(test_body_goes_to_a_callback),
+		TEST(test_callback_ends_the_body),
+		TEST(test_body_that_breaks_off_is_no_reply),
+		TEST(test_body_of_an_error_stays_in_memory),
+		TEST(test_cancel_ends_a_stream),
 		TEST(test_cancel_ends_it_within_two_seconds),
 		TEST(test_timeout_of_the_whole_exchange),
 		TEST(test_date_of_the_server),
@@ -788,11 +979,13 @@ UNIT_TESTS()
 		TEST(test_full_table_is_transient),
 		TEST(test_password_of_a_proxy_stays_unsaid),
 		TEST(test_a_trickle_is_a_stall),
+		TEST(test_a_streamed_trickle_is_a_stall),
 		TEST(test_a_transfer_broken_off_leaves_nothing_behind),
 		TEST(test_how_a_socket_ends),
 		TEST(test_wrong_clock_is_transient),
 		cmocka_unit_test(test_body_pieces),
 		cmocka_unit_test(test_header_lines),
+		cmocka_unit_test(test_headers_are_bounded),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_what_may_be_told),
 		cmocka_unit_test(test_escape),

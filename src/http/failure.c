@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why there was no reply, in words that an operator can use and that tell no secret. */
-#include "http/http_private.h"
+#include "http/failure.h"
+
+#include <openssl/x509_vfy.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "http/handle.h"
 #include "http/url.h"
+
+/* How much of its end a sentence may lose when it is cut, newline and dots included. */
+#define CUT_MARGIN 8
+
+bool http_is_loggable(const char *reason, size_t capacity)
+{
+	size_t length = strlen(reason);
+
+	return length > 0 && length + CUT_MARGIN < capacity && !strchr(reason, '@') &&
+	       !strstr(reason, "://");
+}
+
+bool http_is_out_of_time(long verify_result)
+{
+	return verify_result == X509_V_ERR_CERT_NOT_YET_VALID ||
+	       verify_result == X509_V_ERR_CERT_HAS_EXPIRED;
+}
 
 /* What libcurl says of a failure, or only its kind where that may tell too much. */
 static const char *reason_of(const struct http *http, CURLcode code)
