@@ -67,3 +67,10 @@ char *mem_printf(const char *format, ...)
 		die_without_memory();
 	return text;
 }
+
+void mem_free_secret(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}

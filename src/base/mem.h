@@ -24,6 +24,14 @@ char *mem_strndup(const char *text, size_t length)
 char *mem_printf(const char *format, ...)
 	__attribute__((malloc, returns_nonnull, warn_unused_result, format(printf, 1, 2)));
 
+/* Wipe a text that is a secret, and free it; NULL is fine. */
+void mem_free_secret(char *text);
+
+static inline void mem_free_secret_cleanup(char **text)
+{
+	mem_free_secret(*text);
+}
+
 static inline void mem_free_cleanup(void *ptr)
 {
 	free(*(void **)ptr);
@@ -56,6 +64,7 @@ static inline void mem_closedir_cleanup(DIR **dir)
 
 #define cleanup(function) __attribute__((cleanup(function)))
 #define cleanup_free      cleanup(mem_free_cleanup)
+#define cleanup_secret    cleanup(mem_free_secret_cleanup)
 #define cleanup_close     cleanup(close_fd)
 #define cleanup_fclose    cleanup(mem_fclose_cleanup)
 #define cleanup_closedir  cleanup(mem_closedir_cleanup)

@@ -9,14 +9,14 @@
 
 #define JWT_MAX 65536
 
-/* In place of OpenSSL's own, which would ask on the terminal. */
+/* Replaces OpenSSL's own, which would ask on the terminal. */
 static int no_passphrase(char *out, int size, int is_writing, void *context)
 {
 	(void)out, (void)size, (void)is_writing, (void)context;
 	return 0;
 }
 
-int credentials_read_key(const char *pem, EVP_PKEY **ret_key, struct error *err)
+int jwt_read_key(const char *pem, EVP_PKEY **ret_key, struct error *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
@@ -52,7 +52,7 @@ static char *encode_part(json_t *object)
 	char *part;
 
 	if (!json)
-		abort(); /* no memory: all that goes in came out of a JSON text */
+		abort(); /* out of memory: the object was made from JSON */
 	part = base64url(json, strlen(json));
 	free(json);
 	json_decref(object);
@@ -82,8 +82,7 @@ static int sign(EVP_PKEY *key, const char *text, char **ret_signature, struct er
 	return 0;
 }
 
-int credentials_sign_jwt(EVP_PKEY *key, const char *key_id, json_t *claims, char **ret_jwt,
-			 struct error *err)
+int jwt_sign(EVP_PKEY *key, const char *key_id, json_t *claims, char **ret_jwt, struct error *err)
 {
 	/* "s*": leave the key id out where there is none. */
 	cleanup_free char *header = encode_part(
@@ -98,7 +97,7 @@ int credentials_sign_jwt(EVP_PKEY *key, const char *key_id, json_t *claims, char
 	return 0;
 }
 
-/* The JSON of one part. NULL if it is none. */
+/* The JSON of one part; NULL if it is not JSON. */
 static json_t *decode_part(const char *part, size_t length)
 {
 	size_t padded = (length + 3) / 4 * 4;
@@ -110,25 +109,25 @@ static json_t *decode_part(const char *part, size_t length)
 	for (size_t i = 0; i < padded; i++)
 		text[i] = i >= length ? '=' : part[i] == '-' ? '+' : part[i] == '_' ? '/' : part[i];
 	decoded = EVP_DecodeBlock(bytes, (unsigned char *)text, (int)padded);
-	if (decoded > 0) /* the padding is told as zeros */
+	if (decoded > 0) /* padding decodes as zeros */
 		object = json_loadb((char *)bytes, (size_t)decoded - (padded - length), 0, NULL);
 	free(text);
 	free(bytes);
 	return object;
 }
 
-bool credentials_jwt_has_ended(const char *jwt, uint64_t now_s)
+bool jwt_has_expired(const char *jwt, uint64_t now_s)
 {
 	const char *claims = strchr(jwt, '.');
 	const char *end = claims ? strchr(claims + 1, '.') : NULL;
 	json_t *object, *exp;
-	bool has_ended;
+	bool has_expired;
 
 	if (!end || end - claims > JWT_MAX)
 		return false;
 	object = decode_part(claims + 1, (size_t)(end - claims - 1));
 	exp = json_object_get(object, "exp");
-	has_ended = json_is_number(exp) && json_number_value(exp) <= (double)now_s;
+	has_expired = json_is_number(exp) && json_number_value(exp) <= (double)now_s;
 	json_decref(object);
-	return has_ended;
+	return has_expired;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Statements with a time: JWT (RFC 7519), signed here with an RSA key (RS256, RFC 7518), or somebody else's. */
+/* JSON Web Tokens (RFC 7519): signed with an RSA key of ours (RS256, RFC 7518), or read when they are of another issuer. */
 
 #include <jansson.h>
 #include <openssl/evp.h>
@@ -10,12 +10,12 @@
 #include "base/error.h"
 
 /* An RSA key in PEM, PKCS#8 or PKCS#1. The caller frees it with EVP_PKEY_free(), which wipes it. */
-int credentials_read_key(const char *pem, EVP_PKEY **ret_key, struct error *err)
+int jwt_read_key(const char *pem, EVP_PKEY **ret_key, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Takes over the claims. key_id NULL: none. The caller wipes *ret_jwt: whoever has it can use it. */
-int credentials_sign_jwt(EVP_PKEY *key, const char *key_id, json_t *claims, char **ret_jwt,
-			 struct error *err) __attribute__((warn_unused_result));
+/* Takes over the claims. key_id NULL: none. The caller frees *ret_jwt with mem_free_secret(). */
+int jwt_sign(EVP_PKEY *key, const char *key_id, json_t *claims, char **ret_jwt, struct error *err)
+	__attribute__((warn_unused_result));
 
-/* Does somebody's token tell that it has ended by now? False for what is no JWT or tells nothing. */
-bool credentials_jwt_has_ended(const char *jwt, uint64_t now_s);
+/* Does another issuer's token say that it has expired? False if it is not a JWT or does not say. */
+bool jwt_has_expired(const char *jwt, uint64_t now_s);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key files: read, checked and wiped. */
-#include "google/credentials_private.h"
+#include "google/key_file.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -16,7 +14,7 @@
 
 #define KEY_FILE_MAX 65536
 
-/* Below an object that nobody else holds. The nesting is bounded by the parser. */
+/* Of an object that nobody else holds. The parser limits the nesting. */
 static void wipe_texts(json_t *value)
 {
 	const char *key;
@@ -30,13 +28,13 @@ static void wipe_texts(json_t *value)
 	json_array_foreach(value, i, inner) wipe_texts(inner);
 }
 
-void credentials_free_json(json_t *object)
+void key_file_free(json_t *object)
 {
 	wipe_texts(object);
 	json_decref(object);
 }
 
-int credentials_text(const json_t *file, const char *key, const char **ret_text, struct error *err)
+int key_file_text(const json_t *file, const char *key, const char **ret_text, struct error *err)
 {
 	const char *text = json_string_value(json_object_get(file, key));
 
@@ -46,7 +44,7 @@ int credentials_text(const json_t *file, const char *key, const char **ret_text,
 	return 0;
 }
 
-/* Something that makes its reader somebody else, in any kind of file. */
+/* Can whoever reads the file act as its account? For all kinds. */
 static bool holds_secret(const json_t *file)
 {
 	static const char *const keys[] = { "private_key", "refresh_token", "client_secret" };
@@ -60,7 +58,7 @@ static bool holds_secret(const json_t *file)
 	return json_object_get(headers, "Authorization") != NULL;
 }
 
-/* In a volume of Kubernetes, a folder "..TIME" that only this container sees: its modes shut nobody out. */
+/* In a Kubernetes volume, below a folder "..TIME" that only this container sees, modes protect nothing. */
 static bool is_in_volume(const char *path)
 {
 	cleanup_free char *real = realpath(path, NULL);
@@ -68,7 +66,7 @@ static bool is_in_volume(const char *path)
 	return real && strstr(real, "/..");
 }
 
-static void warn_of_mode(const char *path, const json_t *file)
+static void check_mode(const char *path, const json_t *file)
 {
 	mode_t loose = S_IWGRP | S_IWOTH;
 	struct stat st;
@@ -76,7 +74,7 @@ static void warn_of_mode(const char *path, const json_t *file)
 
 	if (stat(path, &st) < 0)
 		return;
-	/* A group that may read root's file was chosen for that. */
+	/* A group that can read root's file was given it on purpose. */
 	if (holds_secret(file))
 		loose |= st.st_uid == 0 ? S_IROTH : S_IROTH | S_IRGRP;
 	if (!(st.st_mode & loose) || is_in_volume(path))
@@ -86,7 +84,7 @@ static void warn_of_mode(const char *path, const json_t *file)
 		  log_text("remedy", "chmod 600"));
 }
 
-int credentials_load(const char *path, json_t **ret_file, struct error *err)
+int key_file_read(const char *path, json_t **ret_file, struct error *err)
 {
 	json_error_t where;
 	json_t *file;
@@ -102,19 +100,19 @@ int credentials_load(const char *path, json_t **ret_file, struct error *err)
 	OPENSSL_cleanse(text, length);
 	free(text);
 	if (!file) {
-		/* What jansson found there may be a piece of the key. */
+		/* jansson quotes the text, which may be a piece of the key. */
 		near = strstr(where.text, " near ");
 		if (near)
 			*near = '\0';
 		return error_set(err, ERROR_CONFIG, "%s:%d: not JSON: %s", path, where.line,
 				 where.text);
 	}
-	warn_of_mode(path, file);
+	check_mode(path, file);
 	*ret_file = file;
 	return 0;
 }
 
-int credentials_check_url(const char *key, const char *url, const char *universe, struct error *err)
+int key_file_check_url(const char *key, const char *url, const char *universe, struct error *err)
 {
 	struct http_url where;
 
@@ -124,20 +122,20 @@ int credentials_check_url(const char *key, const char *url, const char *universe
 		return 0;
 	if (universe)
 		return error_set(err, ERROR_CONFIG,
-				 "\"%s\" has to be an https:// URL of a host in %s "
+				 "\"%s\" must be an https:// URL of a host in %s "
 				 "(gcs.universe_domain)",
 				 key, universe);
-	return error_set(err, ERROR_CONFIG, "\"%s\" has to be an https:// URL", key);
+	return error_set(err, ERROR_CONFIG, "\"%s\" must be an https:// URL", key);
 }
 
-int credentials_token_url(const json_t *file, const char *universe, char **ret_url,
-			  struct error *err)
+int key_file_url(const json_t *file, const char *key, const char *universe, const char *usual,
+		 char **ret_url, struct error *err)
 {
-	const json_t *value = json_object_get(file, "token_uri");
+	const json_t *value = json_object_get(file, key);
 	const char *given = json_string_value(value);
 
-	if (value && credentials_check_url("token_uri", given ? given : "", NULL, err) < 0)
+	if (value && key_file_check_url(key, given ? given : "", universe, err) < 0)
 		return -1;
-	*ret_url = given ? mem_strdup(given) : mem_printf("https://oauth2.%s/token", universe);
+	*ret_url = mem_strdup(given ? given : usual);
 	return 0;
 }

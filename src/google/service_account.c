@@ -1,71 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A service account's key: a statement signed with it is exchanged for a token (RFC 7523), or is itself the
- * token (https://google.aip.dev/auth/4111), which spares the token service.
+ * A service account's key: an assertion signed with it is exchanged for a token (RFC 7523), or is itself the
+ * token (https://google.aip.dev/auth/4111), which needs no token service.
  */
-#include "google/credentials_private.h"
-
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
-#include "google/credentials.h"
+#include "google/account.h"
 #include "google/jwt.h"
+#include "google/key_file.h"
+#include "google/oauth.h"
 
-#define JWT_SECONDS        3600 /* the most that is accepted */
+#define JWT_SECONDS        3600 /* the longest that is accepted */
 #define CLOCK_SKEW_SECONDS 10   /* an `iat` in the server's future is refused */
 
 #define FORM_GRANT         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion="
-#define GRANT_REMEDY       "the key was deleted, or this node's clock is wrong"
 
-struct service_account {
-	char *email;
-	char *key_id; /* NULL: the file has none */
-	char *url;
-	char *scope;
-	bool is_self_signed;
-	EVP_PKEY *key;
-};
-
-static void service_account_close(void *state)
-{
-	struct service_account *account = state;
-
-	if (!account)
-		return;
-	EVP_PKEY_free(account->key); /* wipes it */
-	free(account->email);
-	free(account->key_id);
-	free(account->url);
-	free(account->scope);
-	free(account);
-}
-
-static int service_account_open(const json_t *file, const struct credentials_setup *setup,
-				void **ret_state, char **ret_description, struct error *err)
-{
-	const char *key_id = json_string_value(json_object_get(file, "private_key_id"));
-	struct service_account *account = mem_calloc(1, sizeof *account);
-	const char *email, *pem;
-
-	if (credentials_text(file, "client_email", &email, err) < 0 ||
-	    credentials_text(file, "private_key", &pem, err) < 0 ||
-	    credentials_token_url(file, setup->universe, &account->url, err) < 0 ||
-	    credentials_read_key(pem, &account->key, err) < 0) {
-		service_account_close(account);
-		return -1;
-	}
-	account->email = mem_strdup(email);
-	account->key_id = key_id ? mem_strdup(key_id) : NULL;
-	account->scope = mem_strdup(setup->scope);
-	account->is_self_signed = setup->is_self_signed;
-	*ret_state = account;
-	*ret_description = mem_printf("service account %s", email);
-	return 0;
-}
-
-/* An assertion is for the token service alone; a token of our own says who is meant by itself. */
-static json_t *make_claims(const struct service_account *account)
+/* An assertion is for the token service alone; a self-signed token says whose it is. */
+static json_t *make_claims(const struct google_account *account)
 {
 	json_int_t issued_s = (json_int_t)(clock_real_ns() / CLOCK_NS_PER_S) - CLOCK_SKEW_SECONDS;
 
@@ -75,32 +26,43 @@ static json_t *make_claims(const struct service_account *account)
 			 "exp", issued_s + JWT_SECONDS);
 }
 
-static int service_account_fetch(void *state, struct http *http,
-				 struct credentials_token *ret_token, struct error *err)
+static int service_account_fetch(const struct google_account *account, struct http *http,
+				 struct token *ret_token, struct error *err)
 {
-	const struct service_account *account = state;
-	struct credentials_exchange exchange = { .url = account->url, .remedy = GRANT_REMEDY };
-	char *jwt, *form;
-	int result;
+	struct oauth_exchange exchange = {
+		.url = account->url,
+		.remedy = "the key was deleted, or this node's clock is wrong",
+	};
+	cleanup_secret char *jwt = NULL, *form = NULL;
 
-	if (credentials_sign_jwt(account->key, account->key_id, make_claims(account), &jwt, err) <
-	    0)
+	if (jwt_sign(account->key, account->key_id, make_claims(account), &jwt, err) < 0)
 		return -1;
 	if (account->is_self_signed) {
-		ret_token->value = jwt;
+		ret_token->value = take_ptr(jwt);
 		ret_token->lifetime_s = JWT_SECONDS - CLOCK_SKEW_SECONDS;
 		return 0;
 	}
-	exchange.form = form = mem_printf("%s%s", FORM_GRANT, jwt);
-	result = credentials_exchange(http, &exchange, ret_token, err);
-	credentials_wipe(jwt);
-	credentials_wipe(form);
-	return result;
+	exchange.body = form = mem_printf("%s%s", FORM_GRANT, jwt);
+	return oauth_exchange(http, &exchange, ret_token, err);
 }
 
-const struct credentials_kind credentials_service_account = {
-	.type = "service_account",
-	.open = service_account_open,
-	.fetch = service_account_fetch,
-	.close = service_account_close,
-};
+int google_open_service_account(const json_t *file, const struct google_setup *setup,
+				struct google_account *account, struct error *err)
+{
+	cleanup_free char *usual_url = mem_printf(OAUTH_TOKEN_URL, setup->universe);
+	const char *key_id = json_string_value(json_object_get(file, "private_key_id"));
+	const char *email, *pem;
+
+	if (key_file_text(file, "client_email", &email, err) < 0 ||
+	    key_file_text(file, "private_key", &pem, err) < 0 ||
+	    key_file_url(file, "token_uri", NULL, usual_url, &account->url, err) < 0 ||
+	    jwt_read_key(pem, &account->key, err) < 0)
+		return -1;
+	account->email = mem_strdup(email);
+	account->key_id = key_id ? mem_strdup(key_id) : NULL;
+	account->scope = mem_strdup(setup->scope);
+	account->is_self_signed = setup->is_self_signed;
+	account->description = mem_printf("service account %s", email);
+	account->fetch = service_account_fetch;
+	return 0;
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A credentials file of any kind. */
 #include "fuzz.h"
-#include "google/credentials.h"
-#include "google/credentials_private.h"
+#include "google/account.h"
+#include "google/key_file.h"
 
 /* Looked at without the parser that made the decision: what was accepted does not lead elsewhere. */
 static void check_url(const json_t *file, const char *key)
@@ -27,26 +27,25 @@ static void check_url(const json_t *file, const char *key)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	const struct credentials_setup setup = {
-		.universe = "googleapis.com",
-		.scope = CREDENTIALS_SCOPE,
-	};
+	const struct google_setup setup = { .universe = "googleapis.com", .scope = GOOGLE_SCOPE };
 	json_t *file = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
-	struct credentials_account account = { 0 };
+	struct google_account account = { 0 };
 	struct error err = { 0 };
+	const char *type;
 
-	if (credentials_account_open(file, &setup, &account, &err) < 0) {
-		fuzz_require(err.kind == ERROR_CONFIG && !account.kind && !account.description);
+	if (google_account_open(file, &setup, &account, &err) < 0) {
+		fuzz_require(err.kind == ERROR_CONFIG);
 	} else {
-		fuzz_require(account.kind && account.description);
+		fuzz_require(account.fetch && account.description);
+		type = json_string_value(json_object_get(file, "type"));
 		/* Other kinds do not look at these keys. */
-		if (strcmp(account.kind->type, "external_account") == 0)
+		if (strcmp(type, "external_account") == 0)
 			check_url(file, "token_url");
-		if (strcmp(account.kind->type, "external_account") == 0 ||
-		    strcmp(account.kind->type, "impersonated_service_account") == 0)
+		if (strcmp(type, "external_account") == 0 ||
+		    strcmp(type, "impersonated_service_account") == 0)
 			check_url(file, "service_account_impersonation_url");
 	}
-	credentials_account_done(&account);
-	credentials_free_json(file);
+	google_account_close(&account);
+	key_file_free(file);
 	return 0;
 }

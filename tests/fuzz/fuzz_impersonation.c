@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the IAM credentials API answers. */
 #include "fuzz.h"
-#include "google/credentials.h"
-#include "google/credentials_private.h"
+#include "google/impersonation.h"
 
 #define NOW_S UINT64_C(1795422600)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	cleanup_free char *body = fuzz_text(bytes, size);
-	struct credentials_token token = { 0 };
+	struct token token = { 0 };
 	struct error err = { 0 };
 
-	if (credentials_parse_impersonated(body, NOW_S, &token, &err) < 0) {
+	if (google_impersonation_parse(body, NOW_S, &token, &err) < 0) {
 		fuzz_require(err.kind == ERROR_TRANSIENT && !token.value);
 		return 0;
 	}
 	fuzz_require(*token.value && !strpbrk(token.value, "\r\n"));
 	/* A life that is over is 0, never one that began before it ended. */
 	fuzz_require(token.lifetime_s < UINT64_MAX - NOW_S);
-	credentials_wipe(token.value);
+	mem_free_secret(token.value);
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
 #include "fuzz.h"
-#include "google/credentials.h"
+#include "google/external_account.h"
 #include "google/jwt.h"
-#include "google/credentials_private.h"
+#include "google/oauth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -11,15 +11,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	char *token = NULL;
 	struct error err = { 0 };
 
-	if (credentials_parse_subject((const char *)bytes, size, field, &token, &err) < 0) {
+	if (external_account_parse((const char *)bytes, size, field, &token, &err) < 0) {
 		fuzz_require((err.kind == ERROR_TRANSIENT || err.kind == ERROR_CONFIG) && !token);
 		return 0;
 	}
-	fuzz_require(*token && strlen(token) <= CREDENTIALS_TOKEN_MAX);
+	fuzz_require(*token && strlen(token) <= OAUTH_TOKEN_MAX);
 	fuzz_require(!strchr(" \t\r\n", token[strlen(token) - 1]));
-	/* Nobody's token has ended before 1970, unless it says so itself. */
-	if (credentials_jwt_has_ended(token, 0))
-		fuzz_require(credentials_jwt_has_ended(token, UINT64_MAX));
-	credentials_wipe(token);
+	/* Nobody's token has expired before 1970, unless it says so itself. */
+	if (jwt_has_expired(token, 0))
+		fuzz_require(jwt_has_expired(token, UINT64_MAX));
+	mem_free_secret(token);
 	return 0;
 }

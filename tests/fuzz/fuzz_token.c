@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a token endpoint or a metadata server answers, with a token or without. */
 #include "fuzz.h"
-#include "google/credentials.h"
-#include "google/credentials_private.h"
+#include "google/oauth.h"
 
 /* What is told of a refusal is one line, and no word of it is as long as a token. */
 static void check_refusal(const char *body)
@@ -10,16 +9,14 @@ static void check_refusal(const char *body)
 	static const char of_tokens[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 					"0123456789-._~+%=";
 	static const long statuses[] = { 400, 403, 503 };
-	static const enum credentials_service services[] = { CREDENTIALS_TOKEN_SERVICE,
-							     CREDENTIALS_METADATA };
+	static const enum oauth_service services[] = { OAUTH_TOKEN_SERVICE, OAUTH_METADATA };
 	struct http_reply reply = { .body = body, .body_bytes = strlen(body) };
 
 	for (size_t i = 0; i < 6; i++) {
 		struct error err = { 0 };
 
 		reply.status = statuses[i / 2];
-		fuzz_require(credentials_judge(services[i % 2], &reply, "do something", &err) ==
-			     -1);
+		fuzz_require(oauth_refusal(services[i % 2], &reply, "do something", &err) == -1);
 		fuzz_require(err.kind == ERROR_CONFIG || err.kind == ERROR_TRANSIENT);
 		fuzz_require(!strpbrk(err.message, "\r\n"));
 		for (const char *p = err.message; *p; p += strcspn(p, of_tokens)) {
@@ -34,16 +31,16 @@ static void check_refusal(const char *body)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	cleanup_free char *body = fuzz_text(bytes, size);
-	struct credentials_token token = { 0 };
+	struct token token = { 0 };
 	struct error err = { 0 };
 
 	check_refusal(body);
-	if (credentials_parse_token(body, &token, &err) < 0) {
+	if (oauth_parse_token(body, &token, &err) < 0) {
 		fuzz_require(err.kind == ERROR_TRANSIENT && !token.value);
 		return 0;
 	}
 	/* It becomes a header: nothing in it may end the line. */
 	fuzz_require(*token.value && !strpbrk(token.value, "\r\n"));
-	credentials_wipe(token.value);
+	mem_free_secret(token.value);
 	return 0;
 }

@@ -6,7 +6,7 @@
  * is it that is there?).
  */
 
-#include "google/credentials.h"
+#include "google/google.h"
 #include "sink/gcs/gcs_retry.h"
 #include "sink/gcs/gcs_format.h"
 #include "sink/gcs/gcs_session.h"
@@ -19,7 +19,7 @@ struct sink {
 	char *prefix; /* "PREFIX/" of the destination's URL, or "" */
 	char *base_url;
 	const char *universe; /* NULL: an emulator */
-	struct credentials *credentials;
+	struct google_credentials *credentials;
 	const char *storage_class;     /* NULL: the bucket's */
 	uint64_t chunk_bytes;          /* larger objects go in pieces of this size */
 	atomic_bool has_warned_of_get; /* once is enough */

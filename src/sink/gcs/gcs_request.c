@@ -40,7 +40,7 @@ static void describe(const struct sink_worker *worker, const struct http_reply *
 		  worker->sink->bucket, status, problem->reason[0] ? " " : "", problem->reason,
 		  problem->message[0] ? ": " : "", problem->message,
 		  is_about_account ? "; credentials: " : "",
-		  is_about_account ? credentials_describe(worker->sink->credentials) : "",
+		  is_about_account ? google_credentials_describe(worker->sink->credentials) : "",
 		  remedy[0] ? "; " : "", remedy);
 	err->retry_after_ms = reply->retry_after_ms;
 }
@@ -57,27 +57,27 @@ static void count_reply(const struct sink_worker *worker, long status)
 											  : 0],
 		1);
 	atomic_store(&counters->token_expires_ns,
-		     credentials_expires_ns(worker->sink->credentials));
+		     google_credentials_expires_ns(worker->sink->credentials));
 }
 
-/* GCS_LOGIN is one of the outcomes here. */
+/* GCS_LOGIN is one of the outcomes here. *login is the header that was sent, for the caller to free. */
 static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct gcs_call *call,
-				      struct http_reply *ret_reply, struct error *err)
+				      char **login, struct http_reply *ret_reply, struct error *err)
 {
-	const char *project = credentials_quota_project(worker->sink->credentials);
+	const char *project = google_credentials_quota_project(worker->sink->credentials);
 	const char *headers[GCS_CALL_HEADERS + 4];
 	struct http_request request = call->request;
 	struct gcs_problem problem = { .is_explained = false };
 	enum gcs_outcome outcome;
 	char operation[96], payer[128];
-	char *login;
 	size_t n = 0;
 	int result;
 
-	if (credentials_header(worker->sink->credentials, worker->http, &login, err) < 0)
+	mem_free_secret(take_ptr(*login));
+	if (google_credentials_header(worker->sink->credentials, worker->http, login, err) < 0)
 		return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
-	if (login[0])
-		headers[n++] = login;
+	if ((*login)[0])
+		headers[n++] = *login;
 	if (project[0]) {
 		(void)snprintf(payer, sizeof payer, "x-goog-user-project: %s", project);
 		headers[n++] = payer;
@@ -93,7 +93,6 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 	worker->requests++;
 	result = http_send(worker->http, &request, ret_reply, err);
 	count_reply(worker, ret_reply->status);
-	credentials_wipe(login);
 	if (result < 0)
 		return gcs_decide(call->phase, ret_reply->status, false, &problem);
 	gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
@@ -108,14 +107,15 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
 			      struct http_reply *ret_reply, struct error *err)
 {
+	cleanup_secret char *login = NULL;
 	enum gcs_outcome outcome;
 
 	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
-	outcome = exchange_once(worker, call, ret_reply, err);
+	outcome = exchange_once(worker, call, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have ended early, or its account was changed: once more with a new one. */
-		credentials_refused(worker->sink->credentials);
-		outcome = exchange_once(worker, call, ret_reply, err);
+		google_credentials_refused(worker->sink->credentials, login);
+		outcome = exchange_once(worker, call, &login, ret_reply, err);
 	}
 	/* What is signed here is only as good as this node's clock, which somebody will set. */
 	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {

@@ -23,7 +23,7 @@ static const char *const storage_classes[] = {
 
 static void gcs_close(struct sink *sink)
 {
-	credentials_close(sink->credentials);
+	google_credentials_close(sink->credentials);
 	free(sink->bucket);
 	free(sink->prefix);
 	free(sink->base_url);
@@ -96,7 +96,7 @@ static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 			  emulator);
 		goto failed;
 	}
-	if (credentials_open(context->conf, &sink->credentials, err) < 0)
+	if (google_credentials_open(context->conf, &sink->credentials, err) < 0)
 		goto failed;
 	*ret_sink = sink;
 	return 0;

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "http_fixture.h"
-#include "google/credentials.h"
+#include "google/google.h"
 
 #define TOKEN_REPLY(token, seconds)                                                      \
 	REPLY("200 OK", "Content-Type: application/json\r\nMetadata-Flavor: Google\r\n", \
@@ -17,7 +17,7 @@ struct fixture {
 	atomic_bool cancel;
 	struct http *http;
 	struct server server;
-	struct credentials *credentials;
+	struct google_credentials *credentials;
 	struct error err;
 	char dir[32];
 	char path[64];
@@ -43,7 +43,7 @@ static inline int teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	credentials_close(fixture->credentials);
+	google_credentials_close(fixture->credentials);
 	http_close(fixture->http);
 	connections_free(fixture->connections);
 	(void)unlink(fixture->path);
@@ -63,16 +63,16 @@ static inline void write_file(const char *path, const char *content)
 
 static inline void open_good(struct fixture *fixture, const char *description)
 {
-	fixture->credentials = credentials_close(fixture->credentials);
-	if (credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
+	fixture->credentials = google_credentials_close(fixture->credentials);
+	if (google_credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
-	assert_string_equal(credentials_describe(fixture->credentials), description);
+	assert_string_equal(google_credentials_describe(fixture->credentials), description);
 }
 
 static inline void open_bad(struct fixture *fixture, const char *part)
 {
-	assert_int_equal(credentials_open(&fixture->conf, &fixture->credentials, &fixture->err),
-			 -1);
+	assert_int_equal(
+		google_credentials_open(&fixture->conf, &fixture->credentials, &fixture->err), -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
 	if (!strstr(fixture->err.message, part))
 		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);
@@ -83,19 +83,20 @@ static inline void expect_header(struct fixture *fixture, const char *expected)
 {
 	char *header;
 
-	if (credentials_header(fixture->credentials, fixture->http, &header, &fixture->err) < 0)
+	if (google_credentials_header(fixture->credentials, fixture->http, &header, &fixture->err) <
+	    0)
 		fail_msg("%s", fixture->err.message);
 	assert_string_equal(header, expected);
-	credentials_wipe(header);
+	mem_free_secret(header);
 }
 
 static inline void expect_no_header(struct fixture *fixture, enum error_kind kind, const char *part)
 {
 	char *header;
 
-	assert_int_equal(
-		credentials_header(fixture->credentials, fixture->http, &header, &fixture->err),
-		-1);
+	assert_int_equal(google_credentials_header(fixture->credentials, fixture->http, &header,
+						   &fixture->err),
+			 -1);
 	assert_int_equal(fixture->err.kind, kind);
 	if (!strstr(fixture->err.message, part))
 		fail_msg("\"%s\" is not in: %s", part, fixture->err.message);

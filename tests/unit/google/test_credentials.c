@@ -160,12 +160,10 @@ static void test_bad_files(void **state)
 		  "\"private_key\" is missing" },
 		{ "{\"type\":\"service_account\",\"client_email\":\"a\",\"private_key\":\"hush\"}",
 		  "\"private_key\" is not a private key" },
-		{ USER(",\"token_uri\":\"http://example.com/token\""),
-		  "has to be an https:// URL" },
-		{ USER(",\"token_uri\":\"http://localhost:1@example.com/\""),
-		  "has to be an https" },
-		{ USER(",\"token_uri\":\"http://127.0.0.1.example.com/\""), "has to be an https" },
-		{ USER(",\"token_uri\":7"), "has to be an https" },
+		{ USER(",\"token_uri\":\"http://example.com/token\""), "must be an https:// URL" },
+		{ USER(",\"token_uri\":\"http://localhost:1@example.com/\""), "must be an https" },
+		{ USER(",\"token_uri\":\"http://127.0.0.1.example.com/\""), "must be an https" },
+		{ USER(",\"token_uri\":7"), "must be an https" },
 		{ USER(",\"quota_project_id\":\"a\\r\\nb\""),
 		  "is not the name of a quota project" },
 		{ "{\"type\":\"authorized_user\",\"client_id\":\"a\",\"client_secret\":\"b\"}",
@@ -297,8 +295,9 @@ static void expect_self_signed(struct fixture *fixture)
 	json_t *claims;
 	char *header;
 
-	assert_int_equal(
-		credentials_header(fixture->credentials, fixture->http, &header, &fixture->err), 0);
+	assert_int_equal(google_credentials_header(fixture->credentials, fixture->http, &header,
+						   &fixture->err),
+			 0);
 	assert_memory_equal(header, prefix, strlen(prefix));
 	claims = claims_of(header);
 	expect_text(claims, "iss", "up@p.iam.gserviceaccount.com");
@@ -309,7 +308,7 @@ static void expect_self_signed(struct fixture *fixture)
 				 json_integer_value(json_object_get(claims, "iat")),
 			 3600);
 	json_decref(claims);
-	credentials_wipe(header);
+	mem_free_secret(header);
 }
 
 static void test_self_signed(void **state)
@@ -353,7 +352,10 @@ static void test_token_is_kept_until_refused(void **state)
 	use_login(fixture, replies, COUNT_OF(replies));
 	expect_header(fixture, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer one");
-	credentials_refused(fixture->credentials);
+	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
+	expect_header(fixture, "Authorization: Bearer two");
+	/* Another worker learns of the old token's end only now. */
+	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer two");
 	assert_int_equal(atomic_load(&fixture->server.count), 2);
 	server_stop(&fixture->server);
@@ -455,8 +457,8 @@ static void ask_for_header(void *context)
 	struct asker *asker = context;
 	char *header;
 
-	asker->result = credentials_header(asker->fixture->credentials, asker->http, &header,
-					   &asker->err);
+	asker->result = google_credentials_header(asker->fixture->credentials, asker->http, &header,
+						  &asker->err);
 }
 
 static void start_asker(struct fixture *fixture, struct asker *asker)
@@ -560,14 +562,15 @@ static void test_quota_project(void **state)
 	struct fixture *fixture = *state;
 
 	open_good(fixture, "metadata server");
-	assert_string_equal(credentials_quota_project(fixture->credentials), "");
+	assert_string_equal(google_credentials_quota_project(fixture->credentials), "");
 	write_file(fixture->path, USER(",\"quota_project_id\":\"of-file\""));
 	fixture->conf.gcs_credentials = fixture->path;
 	open_good(fixture, "authorized user");
-	assert_string_equal(credentials_quota_project(fixture->credentials), "of-file");
+	assert_string_equal(google_credentials_quota_project(fixture->credentials), "of-file");
 	setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "example.com:p-1", 1);
 	open_good(fixture, "authorized user");
-	assert_string_equal(credentials_quota_project(fixture->credentials), "example.com:p-1");
+	assert_string_equal(google_credentials_quota_project(fixture->credentials),
+			    "example.com:p-1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -5,8 +5,8 @@
 #include "unit.h"
 
 #include "credentials_fixture.h"
+#include "google/external_account.h"
 #include "google/jwt.h"
-#include "google/credentials_private.h"
 
 #define AUDIENCE \
 	"//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
@@ -82,7 +82,7 @@ static void test_token_file_is_read_at_each_exchange(void **state)
 			    STS_FORM STORAGE_SCOPE TYPE_OF_TOKEN "ey.first%26.");
 	write_token(fixture, "ey.second");
 	expect_header(fixture, "Authorization: Bearer one");
-	credentials_refused(fixture->credentials);
+	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer two");
 	assert_string_equal(server_body(&fixture->server, 1),
 			    STS_FORM STORAGE_SCOPE TYPE_OF_TOKEN "ey.second");
@@ -226,22 +226,22 @@ static void test_bad_files(void **state)
 			   ",\"token_url\":\"https://sts.us-east1.rep.googleapis.com/v1/token\""),
 		  NULL },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://example.com/v1/token\""),
-		  "\"token_url\" has to be an https:// URL of a host in googleapis.com" },
+		  "\"token_url\" must be an https:// URL of a host in googleapis.com" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"http://sts.googleapis.com/v1/token\""),
-		  "\"token_url\" has to be an https" },
+		  "\"token_url\" must be an https" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://xgoogleapis.com/\""),
-		  "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://googleapis.com/\""),
-		  "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://sts.googleapis.com.evil.test/\""),
-		  "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://evil.test/.googleapis.com\""),
-		  "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://evil.test?.googleapis.com\""),
-		  "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
 		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://169.254.169.254/\""),
-		  "\"token_url\" has to be" },
-		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":7"), "\"token_url\" has to be" },
+		  "\"token_url\" must be" },
+		{ EXTERNAL(GOOD_SOURCE, ",\"token_url\":7"), "\"token_url\" must be" },
 		/* The file cannot widen that by itself. */
 		{ EXTERNAL(GOOD_SOURCE, ",\"universe_domain\":\"evil.test\","
 					"\"token_url\":\"https://sts.evil.test/v1/token\""),
@@ -253,32 +253,32 @@ static void test_bad_files(void **state)
 		{ EXTERNAL(GOOD_SOURCE, "," GOOD_IMPERSONATION), NULL },
 		{ IMPERSONATION("https://iamcredentials.evil.test/v1/projects/-/serviceAccounts/"
 				"a@b:generateAccessToken"),
-		  "\"service_account_impersonation_url\" has to be an https:// URL of a host in" },
+		  "\"service_account_impersonation_url\" must be an https:// URL of a host in" },
 		{ IMPERSONATION("https://iamcredentials.googleapis.com/v1/projects/-/"
 				"serviceAccounts/a@b:signJwt"),
-		  "has to end in /serviceAccounts/EMAIL:generateAccessToken" },
+		  "must end in /serviceAccounts/EMAIL:generateAccessToken" },
 		{ IMPERSONATION("https://iamcredentials.googleapis.com/v1/projects/-/"
 				"serviceAccounts/:generateAccessToken"),
-		  "has to end in" },
+		  "must end in" },
 		{ IMPERSONATION("https://iamcredentials.googleapis.com/v1/projects/-/"
 				"serviceAccounts/a/b:generateAccessToken"),
-		  "has to end in" },
+		  "must end in" },
 		{ IMPERSONATION(""), "\"service_account_impersonation_url\" is missing" },
 		{ EXTERNAL(GOOD_SOURCE, "," GOOD_IMPERSONATION ",\"service_account_impersonation\":"
 					"{\"token_lifetime_seconds\":599}"),
-		  "\"token_lifetime_seconds\" has to be from 600 to 43200" },
+		  "\"token_lifetime_seconds\" must be from 600 to 43200" },
 		{ EXTERNAL(GOOD_SOURCE, "," GOOD_IMPERSONATION ",\"service_account_impersonation\":"
 					"{\"token_lifetime_seconds\":43201}"),
-		  "\"token_lifetime_seconds\" has to be from" },
+		  "\"token_lifetime_seconds\" must be from" },
 		{ EXTERNAL(GOOD_SOURCE, "," GOOD_IMPERSONATION ",\"service_account_impersonation\":"
 					"{\"token_lifetime_seconds\":\"1h\"}"),
-		  "\"token_lifetime_seconds\" has to be a number" },
+		  "\"token_lifetime_seconds\" must be a number" },
 		/* Sources. */
 		{ EXTERNAL("{}", ""),
 		  "\"credential_source\": it needs either a \"file\" or a \"url\"" },
 		{ EXTERNAL("7", ""), "it needs either" },
 		{ EXTERNAL("{\"file\":\"/a\",\"url\":\"https://a\"}", ""), "it needs either" },
-		{ EXTERNAL("{\"file\":\"token\"}", ""), "\"file\" has to be an absolute path" },
+		{ EXTERNAL("{\"file\":\"token\"}", ""), "\"file\" must be an absolute path" },
 		{ EXTERNAL("{\"file\":7}", ""), "\"file\" is missing or not a text" },
 		{ EXTERNAL("{\"executable\":{\"command\":\"/bin/hush\"}}", ""),
 		  "\"credential_source\": a program that is run (\"executable\") is not supported "
@@ -288,7 +288,7 @@ static void test_bad_files(void **state)
 		{ EXTERNAL("{\"certificate\":{\"use_default_certificate_config\":true}}", ""),
 		  "a client's certificate (\"certificate\") is not supported" },
 		{ EXTERNAL("{\"file\":\"/a\",\"format\":{\"type\":\"xml\"}}", ""),
-		  "\"type\" has to be \"text\" or \"json\"" },
+		  "\"type\" must be \"text\" or \"json\"" },
 		{ EXTERNAL("{\"file\":\"/a\",\"format\":{\"type\":\"json\"}}", ""),
 		  "\"format\": \"subject_token_field_name\" is missing" },
 		{ EXTERNAL("{\"file\":\"/a\",\"format\":{}}", ""),
@@ -296,15 +296,15 @@ static void test_bad_files(void **state)
 		{ URL_SOURCE("https://issuer.example.com/token", ""), NULL },
 		{ URL_SOURCE("http://169.254.169.254/metadata/identity/oauth2/token", ""), NULL },
 		{ URL_SOURCE("http://[::1]:8/token", ""), NULL },
-		{ URL_SOURCE("http://issuer.example.com/token", ""), "\"url\" has to be" },
-		{ URL_SOURCE("file:///etc/shadow", ""), "\"url\" has to be" },
-		{ URL_SOURCE("https://a:hush@issuer.example.com/token", ""), "\"url\" has to be" },
-		{ URL_SOURCE("https://a/", ",\"headers\":[]"), "\"headers\" has to be an object" },
+		{ URL_SOURCE("http://issuer.example.com/token", ""), "\"url\" must be" },
+		{ URL_SOURCE("file:///etc/shadow", ""), "\"url\" must be" },
+		{ URL_SOURCE("https://a:hush@issuer.example.com/token", ""), "\"url\" must be" },
+		{ URL_SOURCE("https://a/", ",\"headers\":[]"), "\"headers\" must be an object" },
 		{ URL_SOURCE("https://a/", ",\"headers\":{\"a b\":\"hush\"}"),
-		  "\"headers\": \"a b\" is not a header" },
+		  "\"headers\": \"a b\" is not an HTTP header" },
 		{ URL_SOURCE("https://a/", ",\"headers\":{\"a\":\"hush\\r\\nHost: b\"}"),
-		  "\"headers\": \"a\" is not a header" },
-		{ URL_SOURCE("https://a/", ",\"headers\":{\"a\":7}"), "is not a header" },
+		  "\"headers\": \"a\" is not an HTTP header" },
+		{ URL_SOURCE("https://a/", ",\"headers\":{\"a\":7}"), "is not an HTTP header" },
 		{ URL_SOURCE("https://a/",
 			     ",\"headers\":{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\","
 			     "\"f\":\"\",\"g\":\"\",\"h\":\"\",\"i\":\"\",\"j\":\"\",\"k\":\"\","
@@ -314,7 +314,7 @@ static void test_bad_files(void **state)
 			     ",\"headers\":{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\","
 			     "\"f\":\"\",\"g\":\"\",\"h\":\"\",\"i\":\"\",\"j\":\"\",\"k\":\"\","
 			     "\"l\":\"\",\"m\":\"\",\"n\":\"\",\"o\":\"\",\"p\":\"\",\"q\":\"\"}"),
-		  "\"headers\" has to be an object of at most 16 texts" },
+		  "\"headers\" must be an object of at most 16 texts" },
 		/* Impersonated accounts. */
 		{ IMPERSONATED_BY(USER, ""), NULL },
 		{ IMPERSONATED_BY(EXTERNAL(GOOD_SOURCE, ""), ""), NULL },
@@ -324,12 +324,12 @@ static void test_bad_files(void **state)
 		  "\"source_credentials\": \"type\" is missing" },
 		{ IMPERSONATED_BY(IMPERSONATED_BY(USER, ""), ""),
 		  "\"source_credentials\": they are impersonated themselves" },
-		{ IMPERSONATED_BY(USER, ",\"delegates\":[7]"), "\"delegates\" has to be" },
-		{ IMPERSONATED_BY(USER, ",\"delegates\":\"a\""), "\"delegates\" has to be" },
+		{ IMPERSONATED_BY(USER, ",\"delegates\":[7]"), "\"delegates\" must be" },
+		{ IMPERSONATED_BY(USER, ",\"delegates\":\"a\""), "\"delegates\" must be" },
 		{ IMPERSONATED_BY(USER,
 				  ",\"delegates\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\","
 				  "\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]"),
-		  "\"delegates\" has to be a list of at most 16 texts" },
+		  "\"delegates\" must be a list of at most 16 texts" },
 	};
 	struct fixture *fixture = *state;
 
@@ -340,8 +340,9 @@ static void test_bad_files(void **state)
 			open_bad(fixture, cases[i].part);
 			continue;
 		}
-		fixture->credentials = credentials_close(fixture->credentials);
-		if (credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
+		fixture->credentials = google_credentials_close(fixture->credentials);
+		if (google_credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) <
+		    0)
 			fail_msg("%s", fixture->err.message);
 	}
 }
@@ -359,7 +360,7 @@ static void test_other_universe(void **state)
 	open_good(fixture, "external account");
 	write_file(fixture->path,
 		   EXTERNAL(GOOD_SOURCE, ",\"token_url\":\"https://sts.googleapis.com/v1/token\""));
-	open_bad(fixture, "has to be an https:// URL of a host in example.org");
+	open_bad(fixture, "must be an https:// URL of a host in example.org");
 	write_file(fixture->path, EXTERNAL(GOOD_SOURCE, ",\"universe_domain\":\"googleapis.com\""));
 	open_bad(fixture, "is googleapis.com, but gcs.universe_domain is example.org");
 }
@@ -420,14 +421,14 @@ static void test_subject_tokens(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct error err = { .kind = ERROR_NONE };
 		char *token = NULL;
-		int result = credentials_parse_subject(cases[i].text, cases[i].length,
-						       cases[i].field, &token, &err);
+		int result = external_account_parse(cases[i].text, cases[i].length, cases[i].field,
+						    &token, &err);
 
 		assert_int_equal(result, cases[i].token ? 0 : -1);
 		assert_int_equal(err.kind, cases[i].kind);
 		if (cases[i].token)
 			assert_string_equal(token, cases[i].token);
-		credentials_wipe(token);
+		mem_free_secret(token);
 	}
 }
 
@@ -454,7 +455,7 @@ static void test_end_of_a_jwt(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		if (credentials_jwt_has_ended(cases[i].jwt, 2000) != cases[i].has_ended)
+		if (jwt_has_expired(cases[i].jwt, 2000) != cases[i].has_ended)
 			fail_msg("%s", cases[i].jwt);
 }
 
