@@ -3,10 +3,10 @@
 
 #include <jansson.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "http/redact.h"
+#include "http/reply_rules.h"
 
 static const char *first_reason(const json_t *error)
 {
@@ -35,15 +35,7 @@ static bool has_scope_detail(const json_t *error)
 
 bool gcs_problem_says(const struct gcs_problem *problem, const char *words)
 {
-	char word[64];
-
-	for (size_t length; *words; words += length + (words[length] == '|')) {
-		length = strcspn(words, "|");
-		(void)snprintf(word, sizeof word, "%.*s", (int)length, words);
-		if (strcasestr(problem->reason, word) || strcasestr(problem->message, word))
-			return true;
-	}
-	return false;
+	return reply_says(problem->reason, words) || reply_says(problem->message, words);
 }
 
 void gcs_parse_problem(const char *body, const char *www_authenticate,

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-#include "http/http.h"
+#include "http/reply.h"
+#include "http/reply_rules.h"
 
 #define BIT(phase) (1u << (phase))
 enum {
@@ -18,17 +19,13 @@ enum {
 	ANY = CREATE | METADATA | DELETE,
 };
 
-/* What else a row may ask for, in place of words. */
-static const char with_range[] = "a Range header";
-static const char explained[] = "a JSON error: GCS's own word, not a proxy's on the way";
+/* What else a rule may ask for. */
+enum {
+	WITH_RANGE = 1, /* a Range header */
+	EXPLAINED = 2,  /* a JSON error: GCS's own word, not a proxy's on the way */
+};
 
-/* The first row that fits decides. */
-static const struct row {
-	long first, last; /* statuses */
-	unsigned phases;
-	const char *words; /* any of them in reason or message; NULL: whatever it says */
-	enum gcs_outcome outcome;
-} rows[] = {
+static const struct reply_rule rules[] = {
 	/* No reply. What a session got of the data, it knows. */
 	{ HTTP_BROKEN_OFF, HTTP_BROKEN_OFF, DATA, NULL, GCS_QUERY },
 	{ HTTP_NOT_TRUSTED, HTTP_NOT_TRUSTED, ANY, NULL, GCS_SETUP },
@@ -37,7 +34,7 @@ static const struct row {
 	{ 200, 299, ANY, NULL, GCS_DONE },
 
 	/* To a question "nothing yet"; after data, nobody knows what was kept. */
-	{ 308, 308, SESSION, with_range, GCS_CONTINUE },
+	{ 308, 308, SESSION, NULL, GCS_CONTINUE, .traits = WITH_RANGE },
 	{ 308, 308, STATUS, NULL, GCS_CONTINUE },
 	{ 308, 308, DATA, NULL, GCS_QUERY },
 	/* A redirect is a captive portal's or a proxy's. */
@@ -48,7 +45,7 @@ static const struct row {
 	{ 400, 400, CREATE, GCS_ABOUT_CHECKSUM, GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
-	{ 400, 400, CREATE, explained, GCS_REFUSED },
+	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 400, 400, ANY, NULL, GCS_RETRY },
 
 	{ 401, 401, ANY, NULL, GCS_LOGIN },
@@ -65,7 +62,7 @@ static const struct row {
 	{ 404, 404, DELETE, NULL, GCS_DONE },
 	{ 404, 404, ANY, NULL, GCS_SETUP }, /* the bucket */
 
-	{ 405, 405, CREATE, explained, GCS_REFUSED },
+	{ 405, 405, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 405, 405, ANY, NULL, GCS_RETRY },
 
 	{ 408, 408, DATA, NULL, GCS_QUERY },
@@ -77,14 +74,14 @@ static const struct row {
 	{ 410, 410, DELETE, NULL, GCS_DONE },
 	{ 410, 410, ANY, NULL, GCS_RETRY },
 
-	{ 411, 411, CREATE, explained, GCS_REFUSED },
+	{ 411, 411, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 411, 411, ANY, NULL, GCS_RETRY },
 
 	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
 	{ 412, 412, CREATE, NULL, GCS_EXISTS },
 	{ 412, 412, ANY, NULL, GCS_RETRY },
 
-	{ 413, 413, CREATE, explained, GCS_REFUSED },
+	{ 413, 413, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 413, 413, ANY, NULL, GCS_RETRY },
 
 	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },
@@ -105,23 +102,18 @@ static const struct row {
 	{ 500, 999, ANY, NULL, GCS_RETRY },
 };
 
-static bool fits(const struct row *row, enum gcs_phase phase, long status, bool has_range,
-		 const struct gcs_problem *problem)
-{
-	if (status < row->first || status > row->last || !(row->phases & BIT(phase)))
-		return false;
-	if (row->words == with_range)
-		return has_range;
-	if (row->words == explained)
-		return problem->is_explained;
-	return !row->words || gcs_problem_says(problem, row->words);
-}
-
 enum gcs_outcome gcs_decide(enum gcs_phase phase, long status, bool has_range,
 			    const struct gcs_problem *problem)
 {
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (fits(&rows[i], phase, status, has_range, problem))
-			return rows[i].outcome;
-	return GCS_RETRY; /* no status that there is */
+	const struct reply_evidence evidence = {
+		.status = status,
+		.request = BIT(phase),
+		.traits = (has_range ? WITH_RANGE : 0) | (problem->is_explained ? EXPLAINED : 0),
+		.texts = { problem->reason, problem->message },
+	};
+	const struct reply_rule *rule = reply_rules_find(rules, sizeof rules / sizeof rules[0],
+							 &evidence);
+
+	/* Without a rule, it is no status of HTTP. */
+	return rule ? (enum gcs_outcome)rule->outcome : GCS_RETRY;
 }
