@@ -6,7 +6,6 @@
  * does for a projected service account token), or from a URL. Programs are never run, and what only a virtual
  * machine of another cloud could sign is not supported.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -16,7 +15,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "google/account.h"
-#include "google/external_account.h"
 #include "google/impersonation.h"
 #include "google/jwt.h"
 #include "google/key_file.h"
@@ -195,42 +193,6 @@ static int read_impersonation(struct google_account *account, const json_t *file
 	return google_impersonate(account, url, NULL, (uint64_t)lifetime_s, setup, err);
 }
 
-/* Without the newline that a text usually ends in. */
-static int copy_token(const char *text, size_t length, char **ret_token, struct error *err)
-{
-	while (length > 0 && isspace((unsigned char)text[length - 1]))
-		length--;
-	if (length == 0)
-		return error_set(err, ERROR_TRANSIENT, "it is empty");
-	if (length > OAUTH_TOKEN_MAX)
-		return error_set(err, ERROR_CONFIG, "it is longer than %d bytes", OAUTH_TOKEN_MAX);
-	if (memchr(text, '\0', length))
-		return error_set(err, ERROR_CONFIG, "it is not a text");
-	*ret_token = mem_strndup(text, length);
-	return 0;
-}
-
-int external_account_parse(const char *text, size_t length, const char *field, char **ret_token,
-			   struct error *err)
-{
-	json_t *object, *value;
-	int result;
-
-	if (!field)
-		return copy_token(text, length, ret_token, err);
-	object = json_loadb(text, length, 0, NULL);
-	if (!object) /* perhaps it is still being written */
-		return error_set(err, ERROR_TRANSIENT, "it is not JSON");
-	value = json_object_get(object, field);
-	if (json_is_string(value))
-		result = copy_token(json_string_value(value), json_string_length(value), ret_token,
-				    err);
-	else
-		result = error_set(err, ERROR_CONFIG, "it has no text \"%.64s\"", field);
-	key_file_free(object);
-	return result;
-}
-
 static int read_subject(const struct google_account *account, char **ret_token, struct error *err)
 {
 	const char *path = account->subject.path;
@@ -245,7 +207,7 @@ static int read_subject(const struct google_account *account, char **ret_token, 
 				    : ERROR_TRANSIENT;
 		return error_wrap(err, "the token file");
 	}
-	result = external_account_parse(text, length, account->subject.field, ret_token, err);
+	result = oauth_parse_subject(text, length, account->subject.field, ret_token, err);
 	OPENSSL_cleanse(text, length);
 	free(text);
 	return result < 0 ? error_wrap(err, "the token file %s", path) : 0;
@@ -268,8 +230,8 @@ static int request_subject(const struct google_account *account, struct http *ht
 		return error_wrap(err, "the source of tokens");
 	if (reply.status != 200)
 		return oauth_refusal(OAUTH_SUBJECT, &reply, NULL, err);
-	if (external_account_parse(reply.body, reply.body_bytes, account->subject.field, ret_token,
-				   err) < 0)
+	if (oauth_parse_subject(reply.body, reply.body_bytes, account->subject.field, ret_token,
+				err) < 0)
 		return error_wrap(err, "the reply of the source of tokens");
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "google/oauth.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -155,6 +156,42 @@ int oauth_parse_token(const char *body, struct token *ret_token, struct error *e
 		};
 	key_file_free(reply);
 	return is_token ? 0 : error_set(err, ERROR_TRANSIENT, "the reply holds no access token");
+}
+
+/* Without the newline that a text usually ends in. */
+static int copy_token(const char *text, size_t length, char **ret_token, struct error *err)
+{
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		length--;
+	if (length == 0)
+		return error_set(err, ERROR_TRANSIENT, "it is empty");
+	if (length > OAUTH_TOKEN_MAX)
+		return error_set(err, ERROR_CONFIG, "it is longer than %d bytes", OAUTH_TOKEN_MAX);
+	if (memchr(text, '\0', length))
+		return error_set(err, ERROR_CONFIG, "it is not a text");
+	*ret_token = mem_strndup(text, length);
+	return 0;
+}
+
+int oauth_parse_subject(const char *text, size_t length, const char *field, char **ret_token,
+			struct error *err)
+{
+	json_t *object, *value;
+	int result;
+
+	if (!field)
+		return copy_token(text, length, ret_token, err);
+	object = json_loadb(text, length, 0, NULL);
+	if (!object) /* perhaps it is still being written */
+		return error_set(err, ERROR_TRANSIENT, "it is not JSON");
+	value = json_object_get(object, field);
+	if (json_is_string(value))
+		result = copy_token(json_string_value(value), json_string_length(value), ret_token,
+				    err);
+	else
+		result = error_set(err, ERROR_CONFIG, "it has no text \"%.64s\"", field);
+	key_file_free(object);
+	return result;
 }
 
 int oauth_post(struct http *http, const struct oauth_exchange *exchange,

@@ -37,6 +37,12 @@ int oauth_exchange(struct http *http, const struct oauth_exchange *exchange,
 /* {"access_token":"…","expires_in":3599}; ERROR_TRANSIENT if it is not that. */
 int oauth_parse_token(const char *body, struct token *ret_token, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Another issuer's token: a text, or that member of a JSON object (NULL: the text is the token). The caller frees it
+ * with mem_free_secret(). ERROR_TRANSIENT: there may be one later; ERROR_CONFIG: never.
+ */
+int oauth_parse_subject(const char *text, size_t length, const char *field, char **ret_token,
+			struct error *err) __attribute__((warn_unused_result));
 /* Is this a token that can go into a header? NULL is not. */
 bool oauth_is_token(const char *text);
 

@@ -8,7 +8,7 @@
 #include "http/handle.h"
 #include "http/url.h"
 
-/* How much of its end a sentence may lose when it is cut, newline and dots included. */
+/* A message that ends this close to the buffer's end may have been cut: newline and dots included. */
 #define CUT_MARGIN 8
 
 bool http_is_loggable(const char *reason, size_t capacity)
@@ -25,7 +25,7 @@ bool http_is_out_of_time(long verify_result)
 	       verify_result == X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
-/* What libcurl says of a failure, or only its kind where that may tell too much. */
+/* What libcurl says about a failure, or only its kind if the details may be a secret. */
 static const char *reason_of(const struct http *http, CURLcode code)
 {
 	const char *reason = http->reason;
@@ -33,7 +33,7 @@ static const char *reason_of(const struct http *http, CURLcode code)
 	return http_is_loggable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
 }
 
-/* Of the server's certificate or an https proxy's. */
+/* For the certificate of the server or of an https proxy. */
 static bool is_clock_to_blame(const struct http *http)
 {
 	long server = 0, proxy = 0;
@@ -43,7 +43,7 @@ static bool is_clock_to_blame(const struct http *http)
 	return http_is_out_of_time(server) || http_is_out_of_time(proxy);
 }
 
-static enum http_failure classify(const struct http *http, CURLcode code)
+static enum http_failure classify_failure(const struct http *http, CURLcode code)
 {
 	curl_off_t ready_us = 0;
 
@@ -53,57 +53,48 @@ static enum http_failure classify(const struct http *http, CURLcode code)
 		return HTTP_NOT_READABLE;
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
-		/* At boot the clock may be years off until the time service has set it. */
+		/* At boot the clock may be years off until it is synchronized. */
 		return is_clock_to_blame(http) ? HTTP_NOT_IN_TIME : HTTP_NOT_TRUSTED;
 	case CURLE_SSL_CACERT_BADFILE:
 		return HTTP_NOT_TRUSTED;
 	default:
-		/* 0: it did not come to the transfer, with name, proxy and TLS behind it. */
+		/* 0: the transfer never began; resolving, proxy or TLS failed before. */
 		(void)curl_easy_getinfo(http->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 		return ready_us == 0 ? HTTP_NOT_CONNECTED : HTTP_BROKEN_OFF;
 	}
 }
 
-static void describe(enum http_failure failure, const char *host, const char *reason,
-		     struct error *err)
+static void describe_failure(enum http_failure failure, const char *host, const char *reason,
+			     struct error *err)
 {
-	switch (failure) {
-	case HTTP_STOPPED:
+	if (failure == HTTP_STOPPED)
 		error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
-		break;
-	case HTTP_NOT_IN_TIME:
+	else if (failure == HTTP_NOT_IN_TIME)
 		error_set(err, ERROR_TRANSIENT,
 			  "%s: its TLS certificate is not valid at this time (%s); is this node's "
 			  "clock right?",
 			  host, reason);
-		break;
-	case HTTP_NOT_TRUSTED:
+	else if (failure == HTTP_NOT_TRUSTED)
 		error_set(err, ERROR_CONFIG,
 			  "%s: its TLS certificate does not verify (%s); if a proxy or a private "
-			  "endpoint has its own authority, name that in upload.ca_file",
+			  "endpoint has its own authority, set upload.ca_file to it",
 			  host, reason);
-		break;
-	case HTTP_NOT_CONNECTED:
-	case HTTP_BROKEN_OFF:
-	case HTTP_NOT_READABLE:
-	case HTTP_FAILURE_COUNT:
+	else
 		error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
-		break;
-	}
 }
 
 enum http_failure http_fail(const struct http *http, CURLcode code, struct error *err)
 {
 	cleanup_free char *host = http_url_host(http->request->url);
-	enum http_failure failure = classify(http, code);
+	enum http_failure failure = classify_failure(http, code);
 	const char *reason = reason_of(http, code);
 
 	if (code == CURLE_COULDNT_RESOLVE_PROXY)
 		reason = "cannot find the proxy";
 	else if (code == CURLE_SSL_CACERT_BADFILE)
-		reason = "the file of trusted certificate authorities cannot be used";
+		reason = "cannot use the file of trusted certificate authorities";
 	else if (http->problem.kind != ERROR_NONE)
 		reason = http->problem.message;
-	describe(failure, host, reason, err);
+	describe_failure(failure, host, reason, err);
 	return failure;
 }

@@ -13,13 +13,13 @@
 #include "http/sockets.h"
 #include "http/url.h"
 
-#define CONNECTIONS_KEPT     4L      /* storage, token endpoint and room for one change each */
-#define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the usual 64 KiB */
+#define CONNECTIONS_KEPT     4L      /* storage, token endpoint, and one successor of each */
+#define UPLOAD_BUFFER_BYTES  131072L /* fewer system calls than with the default of 64 KiB */
 #define KEEPALIVE_S          60L
 #define LOCAL_TIMEOUT_MS     5000L /* a metadata server is on this node or next to it */
 #define STALL_BYTES_A_SECOND 1024L
 
-/* Only what we ever use, so that no URL from outside can name a file or a mail server. */
+/* Only what we use, so that no URL from outside can name a file or a mail server. */
 #if LIBCURL_VERSION_NUM >= 0x075500
 #define PROTOCOLS_OPTION CURLOPT_PROTOCOLS_STR
 #define PROTOCOLS_VALUE  "http,https"
@@ -29,8 +29,8 @@
 #endif
 
 /*
- * libcurl asks name servers in a thread of its own, and when an exchange ends early it waits for that: up to
- * minutes, where none answers. With this the thread is left to end by itself.
+ * libcurl resolves names in a thread of its own and joins it when an exchange ends early, which takes minutes
+ * if no name server answers. With this option it detaches the thread instead.
  */
 #if LIBCURL_VERSION_NUM >= 0x075700
 #define LEAVE_RESOLVER(easy) curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)
@@ -84,7 +84,7 @@ struct http *http_close(struct http *http)
 {
 	if (!http)
 		return NULL;
-	/* This closes the kept connections, through the callback below. */
+	/* Closes the kept connections through close_socket(). */
 	curl_easy_cleanup(http->easy);
 	sockets_free(http->sockets);
 	/* The last reply may have been a token. */
@@ -103,7 +103,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 			  remote->addrlen, &http->problem);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	/* One of the host's addresses will do: an IPv6 one without a route is no news any more. */
+	/* One address of the host is enough: forget that another, perhaps IPv6, had no route. */
 	http->problem.kind = ERROR_NONE;
 	return fd;
 }
@@ -112,7 +112,7 @@ static int close_socket(void *context, curl_socket_t fd)
 {
 	struct http *http = context;
 
-	/* Between exchanges it is a kept connection: nothing is broken off. */
+	/* Between exchanges this is an idle connection, and nothing is lost. */
 	sockets_close(http->sockets, fd, http->request && atomic_load(http->cancel));
 	return 0;
 }
@@ -144,13 +144,13 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
 	return (size_t)got;
 }
 
-/* The last byte was handed to libcurl: it may have arrived. */
+/* libcurl has the last byte, so it may have arrived. */
 static bool is_sent(const struct http *http)
 {
 	return http->position == http_body_bytes(http->request);
 }
 
-/* A connection that had been kept and turns out dead: libcurl sends the request once more. */
+/* libcurl repeats the request because a kept connection turned out to be dead. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	struct http *http = context;
@@ -197,7 +197,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-/* This machine and metadata servers: a proxy would reach others by that name, and see what it must not. */
+/* This machine and metadata servers: through a proxy, these names mean other hosts, and it would see secrets. */
 static bool is_without_proxy(const struct http_request *request)
 {
 	struct http_url url;
@@ -206,8 +206,8 @@ static bool is_without_proxy(const struct http_request *request)
 	       (http_read_url(request->url, &url) && (url.is_loopback || url.is_link_local));
 }
 
-/* Bytes a second that are no stall: a worker's share of the limit may be less than that usually is. */
-static long slowest(const struct http *http)
+/* Below this rate (bytes per second) a transfer is stalled; lower if a worker's share of the limit is. */
+static long stall_rate(const struct http *http)
 {
 	uint64_t limit = http->rate ? atomic_load(&http->rate->bytes_a_second) : 0;
 	uint64_t share = limit / http->conf->upload_workers / 2;
@@ -243,7 +243,7 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	code = code ? code : LEAVE_RESOLVER(easy);
 
-	SET(CURLOPT_LOW_SPEED_LIMIT, slowest(http));
+	SET(CURLOPT_LOW_SPEED_LIMIT, stall_rate(http));
 	SET(CURLOPT_LOW_SPEED_TIME, (long)conf->upload_stall_timeout);
 	if (is_without_proxy(request))
 		SET(CURLOPT_NOPROXY, "*");
@@ -277,7 +277,7 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 
 	SET(CURLOPT_HTTPHEADER, headers);
 	if (strcmp(request->method, "GET") != 0) {
-		/* "Upload" is libcurl's word for a body that is read piece by piece, also an empty one. */
+		/* libcurl calls any body that it reads piece by piece an upload, even an empty one. */
 		SET(CURLOPT_UPLOAD, 1L);
 		SET(CURLOPT_CUSTOMREQUEST, request->method);
 		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)http_body_bytes(request));
@@ -311,24 +311,24 @@ static void fill_reply(struct http *http, struct http_reply *ret_reply)
 	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &ret_reply->status);
 }
 
-static struct curl_slist *append(struct curl_slist *list, const char *header)
+static struct curl_slist *append_header(struct curl_slist *list, const char *header)
 {
 	struct curl_slist *longer = curl_slist_append(list, header);
 
 	if (!longer)
-		abort(); /* no memory: as mem_alloc() */
+		abort(); /* out of memory, as in mem_alloc() */
 	return longer;
 }
 
 int http_send(struct http *http, const struct http_request *request, struct http_reply *ret_reply,
 	      struct error *err)
 {
-	/* Without this libcurl waits a second for a "100 Continue" that hardly anybody sends. */
-	struct curl_slist *headers = append(NULL, "Expect:");
+	/* Otherwise libcurl waits a second for a "100 Continue" that hardly any server sends. */
+	struct curl_slist *headers = append_header(NULL, "Expect:");
 	CURLcode code;
 
 	for (const char *const *header = request->headers; header && *header; header++)
-		headers = append(headers, *header);
+		headers = append_header(headers, *header);
 	http->request = request;
 	http->position = 0;
 	http->body_bytes = 0;

@@ -7,8 +7,8 @@
 
 #define PIECES_A_SECOND 20
 #define PIECE_MIN       1024
-#define CATCH_UP_NS     (100 * CLOCK_NS_PER_MS) /* of delays by scheduling and the network */
-#define SLICE_NS        (100 * CLOCK_NS_PER_MS) /* cancel is looked at so often */
+#define CATCH_UP_NS     (100 * CLOCK_NS_PER_MS) /* delays by scheduling and the network */
+#define SLICE_NS        (100 * CLOCK_NS_PER_MS) /* how often to look at cancel */
 
 void rate_init(struct rate *rate, uint64_t bytes_a_second)
 {
@@ -26,7 +26,7 @@ void rate_set(struct rate *rate, uint64_t bytes_a_second)
 {
 	(void)pthread_mutex_lock(&rate->lock);
 	if (atomic_exchange(&rate->bytes_a_second, bytes_a_second) != bytes_a_second)
-		rate->free_ns = 0; /* what was reserved at the old rate is not waited for */
+		rate->free_ns = 0; /* drop reservations at the old rate */
 	(void)pthread_mutex_unlock(&rate->lock);
 }
 

@@ -10,7 +10,7 @@
 /* Longer than any name in a message, shorter than any token. */
 #define WORD_MAX 64
 
-/* Tags and what cannot be printed out, blanks in a row made one. The caller frees. */
+/* Without tags and unprintable characters, runs of blanks as one. The caller frees. */
 static char *make_plain(const char *said)
 {
 	char *plain = mem_alloc(strlen(said) + 1);
@@ -35,7 +35,7 @@ static char *make_plain(const char *said)
 	return plain;
 }
 
-/* Google's 404 pages repeat the URL. Whoever has a session's id can write its object. */
+/* Google's 404 pages repeat the URL, and whoever has a session's id can write its object. */
 static void blank_session_ids(char *text)
 {
 	static const char key[] = "upload_id=";

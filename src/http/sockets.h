@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The TCP sockets of one worker, each entered in the own-connections table before it connects, so that
- * capture knows to leave its packets out. For that the local address has to be known first: it is the one
- * the kernel would choose, and the socket is bound to it. Never shared between threads.
+ * The TCP sockets of one worker. Each is entered in the table of our own connections before it connects, so
+ * that capture can leave its packets out. That needs the local address beforehand: the socket is bound to the one
+ * that the kernel would choose. Never shared between threads.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 struct sockets;
 
 struct sockets *sockets_new(struct connections *connections);
-/* All of its sockets have to be closed already. */
+/* All of its sockets must be closed. */
 struct sockets *sockets_free(struct sockets *sockets);
 
 /*
@@ -25,7 +25,7 @@ struct sockets *sockets_free(struct sockets *sockets);
 int sockets_open(struct sockets *sockets, int type, int protocol, const struct sockaddr *remote,
 		 socklen_t remote_length, struct error *err) __attribute__((warn_unused_result));
 /*
- * is_broken_off, or much that was not acknowledged: the connection ends at once (RST), because what the
- * kernel would go on sending for minutes would be recorded as somebody else's.
+ * If is_broken_off, or if much is not acknowledged, reset the connection (RST): otherwise the kernel would go
+ * on sending for minutes, and we would record that as somebody else's traffic.
  */
 void sockets_close(struct sockets *sockets, int fd, bool is_broken_off);

@@ -10,35 +10,34 @@
 
 #include "base/mem.h"
 
-/* The name that Google's metadata server has everywhere. */
+/* Google's metadata server has this name everywhere. */
 #define METADATA_NAME "metadata.google.internal"
 
-static bool is_loopback(const char *host)
+/* An IPv4 address as the IPv6 address that it is mapped to. False: it is a name. */
+static bool parse_address(const char *host, struct in6_addr *ret_address)
 {
-	struct in6_addr six;
-	struct in_addr four;
-
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (inet_pton(AF_INET6, host, &six) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&six) ||
-		       (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == IN_LOOPBACKNET);
-	/* libcurl itself never asks a name server for this one. */
-	return strcmp(host, "localhost") == 0;
+	*ret_address = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+	return inet_pton(AF_INET, host, ret_address->s6_addr + 12) == 1 ||
+	       inet_pton(AF_INET6, host, ret_address) == 1;
 }
 
-static bool is_link_local(const char *host)
+/* libcurl itself never asks a name server for "localhost". */
+static void find_place(struct http_url *url)
 {
-	struct in6_addr six;
-	struct in_addr four;
+	struct in6_addr address;
+	const uint8_t *four = address.s6_addr + 12;
+	bool is_mapped;
 
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 16 == 0xa9fe;
-	if (inet_pton(AF_INET6, host, &six) == 1)
-		return IN6_IS_ADDR_LINKLOCAL(&six) ||
-		       (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 0xa9 &&
-			six.s6_addr[13] == 0xfe);
-	return strcmp(host, METADATA_NAME) == 0;
+	if (!parse_address(url->host, &address)) {
+		url->is_loopback = strcmp(url->host, "localhost") == 0;
+		url->is_link_local = strcmp(url->host, METADATA_NAME) == 0;
+		return;
+	}
+	is_mapped = IN6_IS_ADDR_V4MAPPED(&address);
+	url->is_loopback = IN6_IS_ADDR_LOOPBACK(&address) ||
+			   (is_mapped && four[0] == IN_LOOPBACKNET);
+	url->is_link_local = IN6_IS_ADDR_LINKLOCAL(&address) ||
+			     (is_mapped && four[0] == 169 && four[1] == 254);
 }
 
 /* The host as libcurl gives it, without the brackets of an IPv6 address. */
@@ -84,7 +83,7 @@ bool http_read_url(const char *url, struct http_url *ret_url)
 	const char *authority = strstr(url, "://");
 	bool is_good;
 
-	/* libcurl takes one slash or three for a slip of the pen. */
+	/* libcurl forgives one slash or three. */
 	if (!authority || authority[3] == '/')
 		return false;
 	for (const char *p = url; *p; p++)
@@ -95,8 +94,7 @@ bool http_read_url(const char *url, struct http_url *ret_url)
 	curl_url_cleanup(parts);
 	if (!is_good)
 		return false;
-	read.is_loopback = is_loopback(read.host);
-	read.is_link_local = is_link_local(read.host);
+	find_place(&read);
 	*ret_url = read;
 	return true;
 }

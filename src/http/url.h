@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Where a URL leads, read by the same parser that will send the request, so that a check and the request
- * cannot understand two different hosts. Pure: no name is looked up.
+ * Where a URL leads. It is parsed by libcurl, which sends the request, so that a check and the request cannot see
+ * two different hosts. Pure: no name is resolved.
  */
 
 #include <stdbool.h>
@@ -13,14 +13,14 @@
 struct http_url {
 	char host[HTTP_HOST_MAX + 1]; /* in lower case; an IPv6 address without brackets */
 	bool is_https;
-	bool is_loopback; /* stays on this machine */
+	bool is_loopback; /* this machine */
 	bool is_link_local; /* a metadata server: 169.254.0.0/16, fe80::/10, metadata.google.internal */
 };
 
-/* False if it is not an http:// or https:// URL of a host, or if it holds a user's name or a fragment. */
+/* False if it is not an http:// or https:// URL with a host, or has a user name or a fragment. */
 bool http_read_url(const char *url, struct http_url *ret_url);
 
-/* Is the host (in lower case) one in the domain, but not the domain itself? */
+/* Is the host (in lower case) below the domain, and not the domain itself? */
 bool http_host_is_in(const char *host, const char *domain);
 
 /* The host for messages, "the server" if there is none; the rest may be a secret. The caller frees. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
 #include "fuzz.h"
-#include "google/external_account.h"
 #include "google/jwt.h"
 #include "google/oauth.h"
 
@@ -11,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	char *token = NULL;
 	struct error err = { 0 };
 
-	if (external_account_parse((const char *)bytes, size, field, &token, &err) < 0) {
+	if (oauth_parse_subject((const char *)bytes, size, field, &token, &err) < 0) {
 		fuzz_require((err.kind == ERROR_TRANSIENT || err.kind == ERROR_CONFIG) && !token);
 		return 0;
 	}

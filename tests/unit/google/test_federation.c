@@ -5,8 +5,8 @@
 #include "unit.h"
 
 #include "credentials_fixture.h"
-#include "google/external_account.h"
 #include "google/jwt.h"
+#include "google/oauth.h"
 
 #define AUDIENCE \
 	"//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
@@ -421,7 +421,7 @@ static void test_subject_tokens(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct error err = { .kind = ERROR_NONE };
 		char *token = NULL;
-		int result = external_account_parse(cases[i].text, cases[i].length, cases[i].field,
+		int result = oauth_parse_subject(cases[i].text, cases[i].length, cases[i].field,
 						    &token, &err);
 
 		assert_int_equal(result, cases[i].token ? 0 : -1);
