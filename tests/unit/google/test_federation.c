@@ -196,6 +196,30 @@ static void test_impersonated_service_account(void **state)
 	server_stop(&fixture->server);
 }
 
+/* The source speaks for an account itself, which speaks for the account that is wanted. */
+static void test_impersonation_in_two_steps(void **state)
+{
+	static const char *const replies[] = { TOKEN_REPLY("source", "3599"),
+					       IMPERSONATED("between", "2026-11-23T09:30:00Z"),
+					       IMPERSONATED("up", "2026-11-23T09:30:00Z") };
+	struct fixture *fixture = *state;
+
+	USE_EXTERNAL(fixture, replies,
+		     "service account up@p.iam.gserviceaccount.com by external account as "
+		     "up@p.iam.gserviceaccount.com",
+		     "{\"type\":\"impersonated_service_account\"," AS_UP
+		     ",\"source_credentials\":" EXTERNAL(FILE_SOURCE, TOKEN_URL "," AS_UP) "}",
+		     PORT(fixture), PORT(fixture), PORT(fixture), fixture->dir);
+	write_token(fixture, "ey");
+	expect_header(fixture, "Authorization: Bearer up");
+	assert_told(&fixture->server, 0, "POST /v1/token HTTP/1.1\r\n");
+	assert_told(&fixture->server, 1, "Authorization: Bearer source\r\n");
+	assert_told(&fixture->server, 1, "https://www.googleapis.com/auth/cloud-platform");
+	assert_told(&fixture->server, 2, "Authorization: Bearer between\r\n");
+	assert_told(&fixture->server, 2, "https://www.googleapis.com/auth/devstorage.read_write");
+	server_stop(&fixture->server);
+}
+
 #define GOOD_SOURCE           "{\"file\":\"/hush\"}"
 #define URL_SOURCE(url, more) EXTERNAL("{\"url\":\"" url "\"" more "}", "")
 #define IMPERSONATION(url) \
@@ -422,7 +446,7 @@ static void test_subject_tokens(void **state)
 		struct error err = { .kind = ERROR_NONE };
 		char *token = NULL;
 		int result = oauth_parse_subject(cases[i].text, cases[i].length, cases[i].field,
-						    &token, &err);
+						 &token, &err);
 
 		assert_int_equal(result, cases[i].token ? 0 : -1);
 		assert_int_equal(err.kind, cases[i].kind);
@@ -549,6 +573,7 @@ UNIT_TESTS()
 		TEST(test_client_of_the_token_service),
 		TEST(test_external_account_as_another),
 		TEST(test_impersonated_service_account),
+		TEST(test_impersonation_in_two_steps),
 		TEST(test_bad_files),
 		TEST(test_other_universe),
 		TEST(test_token_files_that_are_none),
