@@ -73,7 +73,7 @@ int google_account_open(const json_t *file, const struct google_setup *setup,
 	__attribute__((warn_unused_result));
 void google_account_close(struct google_account *account);
 
-/* The kinds. Each fills the members that its fetch function needs; the file is NULL for a kind without one. */
+/* The kinds. Each fills the members that its fetch function needs; file is NULL where there is none. */
 typedef int google_open(const json_t *file, const struct google_setup *setup,
 			struct google_account *account, struct error *err);
 google_open google_open_authorized_user, google_open_external_account, google_open_metadata_server,

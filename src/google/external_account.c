@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Workload Identity Federation, https://google.aip.dev/auth/4117: a token of another issuer, such as a Kubernetes
- * cluster, is exchanged at Google's security token service (RFC 8693), and if the file says so, the result for a
- * token of a service account. The issuer's token comes from a file that somebody keeps fresh (the kubelet
- * does for a projected service account token), or from a URL. Programs are never run, and what only a virtual
- * machine of another cloud could sign is not supported.
+ * Workload Identity Federation, https://google.aip.dev/auth/4117: a token of another issuer, such as a
+ * Kubernetes cluster, is exchanged at Google's security token service (RFC 8693), and if the file says
+ * so, the result for a token of a service account. The issuer's token comes from a file that somebody
+ * keeps fresh (the kubelet does for a projected service account token), or from a URL. Programs are never
+ * run, and what only a virtual machine of another cloud could sign is not supported.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Google credentials, found in the order of Application Default Credentials, and the access token that they give.
- * One object serves all workers; it is locked inside. Each kind of credentials is a file and a row of the table in
- * credentials.c. Tokens and keys never appear in logs or error messages.
+ * Google credentials, found in the order of Application Default Credentials, and the access token that
+ * they give. One object serves all workers; it is locked inside. Each kind of credentials is a file and a
+ * row of the table in credentials.c. Tokens and keys never appear in logs or error messages.
  */
 
 #include <stdint.h>
@@ -17,7 +17,7 @@ struct google_credentials;
 /*
  * Find the credentials: none when $STORAGE_EMULATOR_HOST is set, else gcs.credentials (or
  * $GOOGLE_APPLICATION_CREDENTIALS), gcloud's well-known file, the metadata server. Reads files, but does
- * not use the network. ERROR_CONFIG: a file is malformed, or was named and is missing; no other is tried then.
+ * not use the network. ERROR_CONFIG: a file is malformed, or is named but missing.
  */
 int google_credentials_open(const struct conf *conf, struct google_credentials **ret_credentials,
 			    struct error *err) __attribute__((warn_unused_result));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* JSON Web Tokens (RFC 7519): signed with an RSA key of ours (RS256, RFC 7518), or read when they are of another issuer. */
+/* JSON Web Tokens (RFC 7519): ours are signed with RSA (RS256, RFC 7518), those of others are read. */
 
 #include <jansson.h>
 #include <openssl/evp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The metadata server of a Google Cloud machine, or of GKE's Workload Identity. It is reached over plain HTTP on
- * the node itself; a header that no captive portal sends proves that it is Google's.
+ * The metadata server of a Google Cloud machine, or of GKE's Workload Identity. It is reached over plain
+ * HTTP on the node itself; a header that no captive portal sends proves that it is Google's.
  */
 #include <string.h>
 #include <strings.h>

@@ -38,8 +38,8 @@ int oauth_exchange(struct http *http, const struct oauth_exchange *exchange,
 int oauth_parse_token(const char *body, struct token *ret_token, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * Another issuer's token: a text, or that member of a JSON object (NULL: the text is the token). The caller frees it
- * with mem_free_secret(). ERROR_TRANSIENT: there may be one later; ERROR_CONFIG: never.
+ * Another issuer's token: a text, or that member of a JSON object (NULL: the text is the token). The
+ * caller frees it with mem_free_secret(). ERROR_TRANSIENT: there may be one later; ERROR_CONFIG: never.
  */
 int oauth_parse_subject(const char *text, size_t length, const char *field, char **ret_token,
 			struct error *err) __attribute__((warn_unused_result));
@@ -47,8 +47,8 @@ int oauth_parse_subject(const char *text, size_t length, const char *field, char
 bool oauth_is_token(const char *text);
 
 /*
- * Fill err for a reply whose status is not 200: a refusal is ERROR_CONFIG, with its remedy (the caller's, for a
- * token service and IAM), unless this node's clock may be the reason. Returns -1.
+ * Fill err for a reply whose status is not 200: a refusal is ERROR_CONFIG, with its remedy (the caller's,
+ * for a token service and IAM), unless this node's clock may be the reason. Returns -1.
  */
 int oauth_refusal(enum oauth_service service, const struct http_reply *reply, const char *remedy,
 		  struct error *err);

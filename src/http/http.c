@@ -197,7 +197,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-/* This machine and metadata servers: through a proxy, these names mean other hosts, and it would see secrets. */
+/* This machine and metadata servers: to a proxy, their names mean other hosts. */
 static bool is_without_proxy(const struct http_request *request)
 {
 	struct http_url url;

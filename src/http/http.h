@@ -29,7 +29,7 @@ int http_global_init(struct error *err) __attribute__((warn_unused_result));
  */
 int http_open(const struct conf *conf, struct connections *connections, const atomic_bool *cancel,
 	      struct http **ret_http, struct error *err) __attribute__((warn_unused_result));
-/* Limit what is sent to this rate, borrowed until http_close() and shared with other workers; NULL: no limit. */
+/* Limit what is sent to this rate, which workers share; borrowed until http_close(). NULL: no limit. */
 void http_limit(struct http *http, struct rate *rate);
 struct http *http_close(struct http *http);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The upload rate limit of all workers together. A worker reserves the next free stretch of time and waits for it,
- * so they take turns. Short delays are made up for; idle time earns no credit. Locked inside; the limit may
- * change at any time.
+ * The upload rate limit of all workers together. A worker reserves the next free stretch of time and
+ * waits for it, so they take turns. Short delays are made up for; idle time earns no credit. Locked
+ * inside; the limit may change at any time.
  */
 
 #include <stdatomic.h>

@@ -5,7 +5,8 @@
 #include "base/text.h"
 
 /*
- * Append plain text or an HTML page as one line, without tags and unprintable characters, and with runs of blanks
- * as one. A word as long as a token is replaced by its length; the URL of an upload session loses its id.
+ * Append plain text or an HTML page as one line, without tags and unprintable characters, and with runs
+ * of blanks as one. A word as long as a token is replaced by its length, and the URL of an upload session
+ * loses its id.
  */
 void redact_append(struct text *out, const char *said);

@@ -31,8 +31,8 @@ struct http_headers {
 struct http_reply {
 	long status; /* or an enum http_failure */
 	/*
-	 * The whole request body was sent; and was sent once before, over a kept connection that turned out to
-	 * be dead (libcurl repeats the request). Both are set after a failure, too.
+	 * The whole request body was sent; and was sent once before, over a kept connection that turned
+	 * out to be dead (libcurl repeats the request). Both are set after a failure, too.
 	 */
 	bool is_sent, is_sent_again;
 	bool is_cut;      /* the body was longer than HTTP_BODY_MAX, or on_body() ended it */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What to do about a reply, as a table: the first rule that fits decides. For services whose status alone does
- * not say what went wrong. The caller has its own enums for requests, traits and outcomes. Pure.
+ * What to do about a reply, as a table: the first rule that fits decides. For services whose status alone
+ * does not say what went wrong. The caller has its own enums for requests, traits and outcomes. Pure.
  */
 
 #include <stdbool.h>

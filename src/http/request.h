@@ -17,9 +17,9 @@ struct http_request {
 	int fd;
 	uint64_t file_offset, file_bytes;
 	/*
-	 * Receives the body of a 2xx reply as it arrives, in pieces of at most 16 KiB (CURL_MAX_WRITE_SIZE), on
-	 * the thread that called http_send(); false ends the exchange. Time spent in it counts towards the
-	 * stall timeout. NULL: the reply keeps the body in memory.
+	 * Receives the body of a 2xx reply as it arrives, in pieces of at most 16 KiB
+	 * (CURL_MAX_WRITE_SIZE), on the thread that called http_send(); false ends the exchange. Time
+	 * spent in it counts towards the stall timeout. NULL: the reply keeps the body in memory.
 	 */
 	bool (*on_body)(void *context, const char *bytes, size_t length);
 	void *on_body_context;

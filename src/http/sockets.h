@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The TCP sockets of one worker. Each is entered in the table of our own connections before it connects, so
- * that capture can leave its packets out. That needs the local address beforehand: the socket is bound to the one
- * that the kernel would choose. Never shared between threads.
+ * The TCP sockets of one worker. Each is entered in the table of our own connections before it connects,
+ * so that capture can leave its packets out. That needs the local address beforehand: the socket is bound
+ * to the one that the kernel would choose. Never shared between threads.
  */
 
 #include <stdbool.h>

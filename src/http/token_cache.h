@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A bearer token shared by all workers: fetched when it is needed, renewed before it expires, and dropped when a
- * server refuses it. Who issues it is up to the fetch function. Locked inside, but not during a fetch: meanwhile
- * other threads use the old token, or wait if there is none. Tokens never appear in logs or error messages.
+ * A bearer token shared by all workers: fetched when it is needed, renewed before it expires, and dropped
+ * when a server refuses it. Who issues it is up to the fetch function. Locked inside, but not during a
+ * fetch: meanwhile other threads use the old token, or wait if there is none. Tokens never appear in logs
+ * or error messages.
  */
 
 #include <stdint.h>

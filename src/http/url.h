@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Where a URL leads. It is parsed by libcurl, which sends the request, so that a check and the request cannot see
- * two different hosts. Pure: no name is resolved.
+ * Where a URL leads. It is parsed by libcurl, which sends the request, so that a check and the request
+ * cannot see two different hosts. Pure: no name is resolved.
  */
 
 #include <stdbool.h>
