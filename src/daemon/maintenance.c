@@ -76,5 +76,5 @@ static void retry_segments(void *spool)
 void daemon_retry_now(struct daemon *daemon)
 {
 	jobs_add(daemon->jobs, retry_segments, daemon->spool);
-	uploader_hurry(daemon->uploader);
+	uploader_retry_now(daemon->uploader);
 }

@@ -21,9 +21,9 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf,
 		}
 }
 
-static void uploader_cleanup(struct uploader **uploader)
+static void destination_cleanup(struct destination **next)
 {
-	uploader_free(*uploader);
+	uploader_discard(*next);
 }
 
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
@@ -31,7 +31,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
-	cleanup(uploader_cleanup) struct uploader *uploader = NULL;
+	cleanup(destination_cleanup) struct destination *destination = NULL;
 	struct pipelines *pipelines = NULL, *old_pipelines = NULL;
 	const struct codec *codec;
 	struct error reason;
@@ -45,7 +45,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	if (codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
-	    uploader_new(conf, daemon->connections, &daemon->counters, &uploader, err) < 0)
+	    uploader_prepare(daemon->uploader, conf, &destination, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
 	    (daemon_refresh_links(daemon, conf, err) < 0 ||
@@ -67,16 +67,8 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 		pipelines_end_segments(daemon->pipelines, "reload");
 	}
 	uploader_configure(daemon->uploader, conf);
-	if (uploader) {
-		struct uploader *before = daemon->uploader;
-
-		daemon->uploader = take_ptr(uploader);
-		if (uploader_start(daemon->uploader, before, daemon->spool, daemon->wake_fd, err) <
-		    0) {
-			daemon_fail(daemon, err);
-			return -1;
-		}
-	}
+	if (destination)
+		uploader_swap(daemon->uploader, take_ptr(destination));
 	daemon->conf = take_ptr(conf);
 	daemon_set_budget(daemon);
 	if (conf_differs(daemon->conf, old, CONF_status_listen) &&

@@ -179,7 +179,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		return -1;
 	if (pipelines_start(daemon->pipelines, err) < 0)
 		return -1;
-	return uploader_start(daemon->uploader, NULL, daemon->spool, daemon->wake_fd, err);
+	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
 
 static void log_start(const struct daemon *daemon)

@@ -41,13 +41,13 @@ struct sink_object {
 	const char *content_type;
 	const struct segment *segment; /* facts for custom metadata */
 	/*
-	 * What the last attempt had to say to this one, in whichever run; "": it ended with its process, so
-	 * that nobody knows how; NULL: there was none, or none that matters.
+	 * What an earlier attempt saved, in whichever run; "": that attempt ended with its process, so that its
+	 * result is unknown; NULL: nothing.
 	 */
-	const char *last_attempt;
-	/* Say something to the next attempt, durably, at most SPOOL_ATTEMPT_MAX bytes; NULL: nothing. */
-	void (*keep)(void *keeper, const char *text);
-	void *keeper;
+	const char *upload_state;
+	/* Save it for the next attempt, durably, at most SPOOL_ATTEMPT_MAX bytes; NULL deletes it. */
+	void (*save_upload_state)(void *context, const char *state);
+	void *save_context;
 };
 
 /* What an attempt tells, for the log and for the next one. */

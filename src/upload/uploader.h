@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The upload stage: N worker threads, each claims a ready segment, sends it to the sink and removes it
- * when the sink has proved that it holds it. Runs the start-up probe on the first worker. Never touches
- * capture; a network that is gone for a day costs a growing spool and nothing else.
+ * The upload stage: worker threads, each of which claims a ready segment, sends it to the destination and
+ * removes it once the destination has proved that it holds it. The main thread calls these functions, none of
+ * which waits for network or disk but uploader_check(), uploader_stop() and uploader_free(). Never touches
+ * capture; a network that is down for a day costs a growing spool and nothing else.
+ *
+ * A reload changes the destination under the running workers: what they are sending goes back to the spool, and
+ * they move on when all have left the old one, so that there are never more connections than configured, nor more
+ * than the rate. An upload that hangs for twice upload.stall_timeout is left alone until the stop, and another
+ * worker starts in its place.
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/connections.h"
@@ -16,58 +23,56 @@
 #include "spool/spool.h"
 
 struct uploader;
+struct destination; /* of one configuration */
 
 enum uploader_probe {
 	UPLOADER_PROBE_PENDING,
 	UPLOADER_PROBE_OK,
-	UPLOADER_PROBE_NO_ANSWER, /* start all the same, keep trying */
+	UPLOADER_PROBE_NO_ANSWER, /* upload anyway, and keep trying */
 	UPLOADER_PROBE_REFUSED,   /* a definite no */
 };
 
-/* Open the sink (ERROR_CONFIG if it cannot be right) without starting anything: no network, no disk. */
+/* Open the destination (ERROR_CONFIG if it cannot be right) without starting anything. */
 int uploader_new(const struct conf *conf, struct connections *connections,
 		 struct counters *counters, struct uploader **ret_uploader, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * Start the workers on this spool, in place of `before` (NULL: of none), which is ours from now on, also
- * after a failure: it is stopped and freed by the first worker, and none sends anything before that, so that
- * there are never more than one uploader's connections, nor more than its rate. One that hangs for twice
- * upload.stall_timeout is left alone until we are stopped. wake_fd (an eventfd, or -1) is written to when the
- * probe ended, and when a draining uploader has nothing left to do. Never blocks; after a failure workers may
- * run, which uploader_stop() joins.
+ * Start the workers on this spool. wake_fd (an eventfd, or -1) is written to when a probe ended, and when a
+ * draining uploader has nothing left to do. After a failure workers may run, which uploader_stop() joins.
  */
-int uploader_start(struct uploader *uploader, struct uploader *before, struct spool *spool,
-		   int wake_fd, struct error *err) __attribute__((warn_unused_result));
-
-/* Take over the options that need no new uploader. */
-void uploader_configure(struct uploader *uploader, const struct conf *conf);
-/* Let no worker wait for its next attempt. */
-void uploader_hurry(struct uploader *uploader);
-/*
- * Monotonic time at which the worker that is busy and made progress longest ago did so; now_ms if none is
- * busy. While the uploader before is waited for, those are its workers. destination: theirs, cut to size.
- */
-uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
-			       size_t size);
-
-/* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
-int uploader_check(struct uploader *uploader, struct error *err)
+int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
 	__attribute__((warn_unused_result));
+/* Join the workers; what is being sent goes back to ready/. Blocks for as long as an upload hangs. */
+void uploader_stop(struct uploader *uploader);
+struct uploader *uploader_free(struct uploader *uploader);
 
-/* How the start-up probe ended; err is filled unless PENDING or OK. */
-enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err);
+/* Reload, first half: open the destination of a new configuration, for uploader_swap() or uploader_discard(). */
+int uploader_prepare(struct uploader *uploader, const struct conf *conf,
+		     struct destination **ret_next, struct error *err)
+	__attribute__((warn_unused_result));
+/* Second half, which cannot fail: from now on, segments go there; its probe starts anew. Takes it over. */
+void uploader_swap(struct uploader *uploader, struct destination *next);
+struct destination *uploader_discard(struct destination *next);
+/* Take over the options that need no new destination. */
+void uploader_configure(struct uploader *uploader, const struct conf *conf);
 
+/* Let no worker wait for its next attempt. */
+void uploader_retry_now(struct uploader *uploader);
 /* From now on newest first, and no waiting: workers end when nothing is ready. */
 void uploader_drain(struct uploader *uploader);
 /* True when draining and every worker has ended. */
 bool uploader_is_drained(struct uploader *uploader);
 
+/* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
+int uploader_check(struct uploader *uploader, struct error *err)
+	__attribute__((warn_unused_result));
+/* How the current destination's probe ended; err is filled unless PENDING or OK. */
+enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err);
 /*
- * Break off what is being sent (it goes back to ready), join the workers, and those of the uploader before.
- * Blocks for as long as one hangs.
+ * Monotonic time at which the worker that is sending and made progress longest ago did so; now_ms if none is
+ * sending. Not of those left alone after a reload. destination: that worker's, cut to size.
  */
-void uploader_stop(struct uploader *uploader);
-struct uploader *uploader_free(struct uploader *uploader);
-
-/* One line about outage that lasts, for STATUS=; empty when uploads work. As outage_describe(). */
+uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
+			       size_t size);
+/* One line about an outage that lasts, for STATUS=; empty when uploads work. As outage_describe(). */
 const char *uploader_outage(struct uploader *uploader, char *out, size_t size);

@@ -39,7 +39,7 @@ struct gcs_upload {
 	const struct sink_object *object;
 	const char *name; /* "PREFIX/" included */
 	struct gcs_session session;
-	bool is_kept; /* there is something that the next attempt would find */
+	bool is_saved; /* there is something that the next attempt would find */
 };
 
 /* One request. */
@@ -97,4 +97,4 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 	__attribute__((warn_unused_result));
 /* The next attempt, in whichever run, is to know this of the session. */
-void gcs_keep(struct gcs_upload *upload, const struct gcs_session *session);
+void gcs_save_state(struct gcs_upload *upload, const struct gcs_session *session);

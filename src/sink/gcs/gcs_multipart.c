@@ -45,8 +45,8 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	*ret_was_there = false;
 	/* What an earlier attempt left behind must not outlive this one's crash; without it, that is "unknown". */
 	worst.may_be_there = true;
-	if (upload->is_kept)
-		gcs_keep(upload, &worst);
+	if (upload->is_saved)
+		gcs_save_state(upload, &worst);
 	outcome = gcs_exchange(upload->worker, &call, &reply, err);
 	if (gcs_may_have_landed(&reply))
 		upload->session.may_be_there = true;

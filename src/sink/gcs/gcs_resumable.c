@@ -80,7 +80,7 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
  * If this process ends in the middle, the next one finds this: the worst that can have come of what is
  * sent until the next call, or until the attempt is over. Only the last byte makes an object.
  */
-static void keep_for_a_crash(struct gcs_upload *upload, bool is_last)
+static void save_worst_case(struct gcs_upload *upload, bool is_last)
 {
 	struct gcs_session worst = upload->session;
 
@@ -90,7 +90,7 @@ static void keep_for_a_crash(struct gcs_upload *upload, bool is_last)
 	} else if (worst.sent < upload->object->bytes) {
 		worst.sent = upload->object->bytes - 1;
 	}
-	gcs_keep(upload, &worst);
+	gcs_save_state(upload, &worst);
 }
 
 /* A request that may make the object. */
@@ -99,12 +99,12 @@ static enum gcs_outcome exchange_last(struct gcs_upload *upload, const struct gc
 {
 	enum gcs_outcome outcome;
 
-	keep_for_a_crash(upload, true);
+	save_worst_case(upload, true);
 	outcome = gcs_exchange(upload->worker, call, ret_reply, err);
 	if (gcs_may_have_landed(ret_reply))
 		upload->session.may_be_there = true;
 	else
-		keep_for_a_crash(upload, false);
+		save_worst_case(upload, false);
 	return outcome;
 }
 
@@ -141,7 +141,7 @@ static enum verdict start(struct attempt *attempt, struct error *err)
 		return outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
 	upload->session.url = url;
 	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
-	keep_for_a_crash(upload, false);
+	save_worst_case(upload, false);
 	return GO_ON;
 }
 
@@ -297,7 +297,7 @@ int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct er
 	enum verdict verdict;
 
 	if (upload->session.url)
-		keep_for_a_crash(upload, false);
+		save_worst_case(upload, false);
 	do {
 		verdict = step(&attempt, err);
 	} while (verdict == GO_ON);

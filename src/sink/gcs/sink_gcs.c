@@ -179,14 +179,14 @@ static struct gcs_target target_of(const struct gcs_upload *upload)
 	};
 }
 
-void gcs_keep(struct gcs_upload *upload, const struct gcs_session *session)
+void gcs_save_state(struct gcs_upload *upload, const struct gcs_session *session)
 {
 	const struct gcs_target target = target_of(upload);
 	char *text = gcs_session_format(session, &target);
 
-	if (text || upload->is_kept)
-		upload->object->keep(upload->object->keeper, text);
-	upload->is_kept = text;
+	if (text || upload->is_saved)
+		upload->object->save_upload_state(upload->object->save_context, text);
+	upload->is_saved = text;
 	gcs_session_wipe(text);
 }
 
@@ -205,7 +205,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	struct sink *sink = worker->sink;
 	cleanup_free char *name = mem_printf("%s%s", sink->prefix, object->name);
 	struct gcs_upload upload = {
-		.worker = worker, .object = object, .name = name, .is_kept = object->last_attempt
+		.worker = worker, .object = object, .name = name, .is_saved = object->upload_state
 	};
 	const struct gcs_target target = target_of(&upload);
 	uint64_t before;
@@ -217,7 +217,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 				 GCS_NAME_MAX);
 	worker->requests = 0;
 	choose_operation(worker, object->segment->id);
-	gcs_session_parse(object->last_attempt, &target, clock_real_ns() / CLOCK_NS_PER_S,
+	gcs_session_parse(object->upload_state, &target, clock_real_ns() / CLOCK_NS_PER_S,
 			  &upload.session);
 	before = upload.session.acknowledged;
 	if (object->bytes <= sink->chunk_bytes)
@@ -231,7 +231,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	if (result < 0 && err->kind != ERROR_REJECTED) {
 		/* What is set up wrong may be put right while we run: the segment stays. */
 		err->kind = ERROR_TRANSIENT;
-		gcs_keep(&upload, &upload.session);
+		gcs_save_state(&upload, &upload.session);
 	}
 	gcs_session_forget(&upload.session);
 	return result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The upload stage between a real spool and a folder, or a scripted server. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -119,15 +120,25 @@ static void publish(struct fixture *fixture, const char *content, char name[SEGM
 	assert_int_equal(spool_publish(fixture->spool, name, &segment, &fixture->err), 0);
 }
 
-/* In place of the one that runs, if there is one. */
+/* As a reload does it. */
+static void swap(struct fixture *fixture, const struct conf *conf)
+{
+	struct destination *next;
+
+	if (uploader_prepare(fixture->uploader, conf, &next, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.message);
+	uploader_swap(fixture->uploader, next);
+}
+
+/* Start, or reload if it runs. */
 static void start_with(struct fixture *fixture, const struct conf *conf)
 {
-	struct uploader *before = fixture->uploader;
-
-	if (uploader_new(conf, fixture->connections, &fixture->counters, &fixture->uploader,
-			 &fixture->err) < 0 ||
-	    uploader_start(fixture->uploader, before, fixture->spool, fixture->wake_fd,
-			   &fixture->err) < 0)
+	if (fixture->uploader)
+		swap(fixture, conf);
+	else if (uploader_new(conf, fixture->connections, &fixture->counters, &fixture->uploader,
+			      &fixture->err) < 0 ||
+		 uploader_start(fixture->uploader, fixture->spool, fixture->wake_fd,
+				&fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
 }
 
@@ -520,7 +531,7 @@ static void test_reload_away_from_a_share_that_hangs(void **state)
 	assert_true(uploader_last_beat_ms(fixture->uploader, now_ms, told, sizeof told) < now_ms);
 	assert_non_null(strstr(told, "/hangs"));
 	assert_false(has_arrived(fixture, names[0]));
-	/* The second reload waits for both. */
+	/* A second reload need not wait for it again. */
 	start(fixture);
 	publish(fixture, "abc", names[1]);
 	WAIT_FOR(waiting(fixture) == 1);
@@ -561,30 +572,38 @@ static void test_stop_while_the_one_before_hangs(void **state)
 	assert_true(waiting(fixture) >= 1);
 }
 
-/* No thread can be started, as with a limit on them: nothing blocks, and a stop ends the one before, too. */
-static void test_reload_without_threads(void **state)
+/* No thread can be started from now on, as with a limit on them. */
+static void forbid_threads(pthread_attr_t *ret_usual)
 {
-	struct fixture *fixture = *state;
-	char name[SEGMENT_NAME_MAX + 1];
-	pthread_attr_t usual, huge;
-	struct uploader *before;
+	pthread_attr_t huge;
 
-	start(fixture);
-	expect_wake(fixture);
-	before = fixture->uploader;
-	assert_int_equal(uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
-				      &fixture->uploader, &fixture->err),
-			 0);
-	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_getattr_default_np(ret_usual), 0);
 	assert_int_equal(pthread_attr_init(&huge), 0);
 	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
 	assert_int_equal(pthread_setattr_default_np(&huge), 0);
-	assert_int_equal(uploader_start(fixture->uploader, before, fixture->spool, fixture->wake_fd,
-					&fixture->err),
-			 -1);
-	assert_int_equal(pthread_setattr_default_np(&usual), 0);
-	(void)pthread_attr_destroy(&usual);
 	(void)pthread_attr_destroy(&huge);
+}
+
+static void allow_threads(pthread_attr_t *usual)
+{
+	assert_int_equal(pthread_setattr_default_np(usual), 0);
+	(void)pthread_attr_destroy(usual);
+}
+
+static void test_start_without_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	pthread_attr_t usual;
+
+	assert_int_equal(uploader_new(&fixture->conf, fixture->connections, &fixture->counters,
+				      &fixture->uploader, &fixture->err),
+			 0);
+	forbid_threads(&usual);
+	assert_int_equal(
+		uploader_start(fixture->uploader, fixture->spool, fixture->wake_fd, &fixture->err),
+		-1);
+	allow_threads(&usual);
 	assert_non_null(strstr(fixture->err.message, "start thread"));
 	uploader_drain(fixture->uploader);
 	assert_true(uploader_is_drained(fixture->uploader));
@@ -592,6 +611,160 @@ static void test_reload_without_threads(void **state)
 	publish(fixture, "abc", name);
 	(void)usleep(100000);
 	assert_int_equal(waiting(fixture), 1);
+}
+
+/* A reload needs no thread, unless an upload hangs: those that are there move on. */
+static void test_reload_without_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	pthread_attr_t usual;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(mkdir(fixture->share + strlen("file://"), 0755), 0);
+	start_with(fixture, &fixture->hanging_conf); /* with one worker; the next has two */
+	expect_wake(fixture);
+	forbid_threads(&usual);
+	start(fixture);
+	expect_wake(fixture);
+	publish(fixture, "abc", name);
+	WAIT_FOR(waiting(fixture) == 0);
+	allow_threads(&usual);
+	assert_true(has_arrived(fixture, name));
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	uploader_drain(fixture->uploader);
+	WAIT_FOR(uploader_is_drained(fixture->uploader));
+}
+
+/* Threads of this process that upload. */
+static size_t upload_threads(void)
+{
+	struct dirent *entry;
+	DIR *tasks = opendir("/proc/self/task");
+	size_t count = 0;
+
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks))) {
+		cleanup_free char *path = mem_printf("/proc/self/task/%s/comm", entry->d_name);
+		char name[32] = "";
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		(void)!read(fd, name, sizeof name - 1);
+		(void)close(fd);
+		count += strncmp(name, "upload-", strlen("upload-")) == 0;
+	}
+	(void)closedir(tasks);
+	return count;
+}
+
+/* Nothing is sent: the workers that wait move on, as many as the new configuration has. */
+static void test_swap_while_idle(void **state)
+{
+	static const uint64_t workers[] = { 1, 4, 4, 2, 1, 16, 1 };
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+
+	start(fixture);
+	expect_wake(fixture);
+	WAIT_FOR(upload_threads() == fixture->conf.upload_workers);
+	for (size_t i = 0; i < COUNT_OF(workers); i++) {
+		fixture->conf.upload_workers = workers[i];
+		start(fixture);
+		WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_OK);
+		WAIT_FOR(upload_threads() == workers[i]);
+		publish(fixture, "abc", name);
+		WAIT_FOR(waiting(fixture) == 0);
+		assert_true(has_arrived(fixture, name));
+	}
+}
+
+/* What cannot be right changes nothing. */
+static void test_refused_swap_changes_nothing(void **state)
+{
+	static char nonsense[] = "s3://bucket";
+	struct fixture *fixture = *state;
+	struct conf conf = fixture->conf;
+	struct destination *next = NULL;
+	char name[SEGMENT_NAME_MAX + 1];
+
+	start(fixture);
+	expect_wake(fixture);
+	conf.upload_destination = nonsense;
+	assert_int_equal(uploader_prepare(fixture->uploader, &conf, &next, &fixture->err), -1);
+	assert_null(next);
+	/* And so does a reload that something else refuses. */
+	assert_int_equal(
+		uploader_prepare(fixture->uploader, &fixture->hanging_conf, &next, &fixture->err),
+		0);
+	uploader_discard(next);
+	publish(fixture, "abc", name);
+	WAIT_FOR(waiting(fixture) == 0);
+	assert_true(has_arrived(fixture, name));
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+}
+
+/* What is being sent goes back to the spool at once, and the new probe is reported. */
+static void test_swap_while_sending(void **state)
+{
+	static const char *const replies[] = { REPLY("503 Busy", "", ""), HANG };
+	static const char *const no[] = { REPLY("404 Not Found", "", "") };
+	struct fixture *fixture = *state;
+	char names[3][SEGMENT_NAME_MAX + 1];
+	struct server server, next;
+	uint64_t begin_ms;
+
+	use_bucket(fixture, &server, replies, COUNT_OF(replies));
+	start(fixture);
+	expect_wake(fixture);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		publish(fixture, "abc", names[i]);
+	WAIT_FOR(atomic_load(&server.count) == 2);
+	use_bucket(fixture, &next, no, COUNT_OF(no));
+	fixture->conf.upload_workers = 1;
+	begin_ms = clock_monotonic_ms();
+	start(fixture);
+	WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_REFUSED);
+	assert_true(clock_monotonic_ms() - begin_ms < 2500);
+	assert_non_null(strstr(fixture->err.message, "create the bucket"));
+	assert_int_equal(waiting(fixture), 3);
+	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
+	/* From there to a folder, twice in a row. */
+	fixture->conf.upload_destination = fixture->destination;
+	start(fixture);
+	start(fixture);
+	WAIT_FOR(waiting(fixture) == 0);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		assert_true(has_arrived(fixture, names[i]));
+	server_stop(&server);
+	server_stop(&next);
+}
+
+/* Each hung one is left alone, and all that is left can be stopped. */
+static void test_swap_while_hung_again_and_again(void **state)
+{
+	struct fixture *fixture = *state;
+	char held[SEGMENT_NAME_MAX + 1], name[SEGMENT_NAME_MAX + 1];
+
+	fixture->conf.upload_stall_timeout = 1;
+	fixture->hanging_conf.upload_stall_timeout = 1;
+	start_hanging(fixture, held);
+	/* To the same share: the next worker hangs, too. */
+	start_with(fixture, &fixture->hanging_conf);
+	publish(fixture, "abc", name);
+	WAIT_FOR(atomic_load(&hung) == 2);
+	start(fixture);
+	start(fixture);
+	start(fixture);
+	publish(fixture, "abc", name);
+	WAIT_FOR(waiting(fixture) == 2);
+	assert_true(has_arrived(fixture, name));
+	/* Two that hang, two that are configured; and those come back when they can. */
+	WAIT_FOR(upload_threads() == 4);
+	atomic_store(&is_hanging, false);
+	WAIT_FOR(waiting(fixture) == 0);
+	WAIT_FOR(upload_threads() == 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -615,7 +788,12 @@ UNIT_TESTS()
 		TEST(test_reload_takes_the_place),
 		TEST(test_reload_away_from_a_share_that_hangs),
 		TEST(test_stop_while_the_one_before_hangs),
+		TEST(test_start_without_threads),
 		TEST(test_reload_without_threads),
+		TEST(test_swap_while_idle),
+		TEST(test_refused_swap_changes_nothing),
+		TEST(test_swap_while_sending),
+		TEST(test_swap_while_hung_again_and_again),
 	};
 
 	unit_add(tests, start_http, NULL);

@@ -411,9 +411,9 @@ static char *resource_reply(uint64_t bytes, uint32_t crc32c)
 		(uintmax_t)bytes, text);
 }
 
-static void keep(void *keeper, const char *text)
+static void save_upload_state(void *context, const char *text)
 {
-	struct fixture *fixture = keeper;
+	struct fixture *fixture = context;
 
 	const char *flag = text ? strstr(text, "may-be-there=") : NULL;
 	size_t length = strlen(fixture->kept_all);
@@ -442,8 +442,8 @@ static void set_object(struct fixture *fixture, uint64_t bytes)
 						.crc32c = crc32c,
 						.content_type = "application/gzip",
 						.segment = &fixture->segment,
-						.keep = keep,
-						.keeper = fixture };
+						.save_upload_state = save_upload_state,
+						.save_context = fixture };
 	free(fixture->good);
 	free(fixture->damaged);
 	fixture->good = resource_reply(bytes, crc32c);
@@ -523,10 +523,10 @@ static void forget_script(struct fixture *fixture)
 
 static int send_object(struct fixture *fixture)
 {
-	cleanup_free char *last_attempt = fixture->kept ? mem_strdup(fixture->kept) : NULL;
+	cleanup_free char *upload_state = fixture->kept ? mem_strdup(fixture->kept) : NULL;
 	int result;
 
-	fixture->object.last_attempt = last_attempt;
+	fixture->object.upload_state = upload_state;
 	result = sink_ops(fixture->sink)
 			 ->send(fixture->worker, &fixture->object, &fixture->receipt,
 				&fixture->err);
@@ -536,7 +536,7 @@ static int send_object(struct fixture *fixture)
 			 fixture->reply_count, result < 0 ? fixture->err.message : "sent");
 	/* As the spool does when the segment leaves it. */
 	if (result == 0 || fixture->err.kind == ERROR_REJECTED)
-		keep(fixture, NULL);
+		save_upload_state(fixture, NULL);
 	return result;
 }
 
@@ -753,14 +753,14 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 	SCRIPT(fixture, TAKEN, BLIND);
 	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		keep(fixture, NULL);
+		save_upload_state(fixture, NULL);
 		forget_script(fixture);
 		if (cases[i].first) {
 			SCRIPT(fixture, cases[i].first);
 			assert_int_equal(send_object(fixture), -1);
 			assert_int_equal(fixture->kept != NULL, cases[i].may_be_there);
 		} else {
-			keep(fixture, "");
+			save_upload_state(fixture, "");
 		}
 		SCRIPT(fixture, TAKEN, BLIND);
 		if (cases[i].may_be_there)
@@ -770,7 +770,7 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 	}
 	/* Sent again by libcurl itself, when a kept connection turned out dead: the first may have arrived. */
 	forget_script(fixture);
-	keep(fixture, NULL);
+	save_upload_state(fixture, NULL);
 	{
 		char crc32c[GCS_CRC32C_LENGTH + 1];
 		char *kept_alive;
@@ -787,7 +787,7 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 		free(kept_alive);
 	}
 	/* Nobody was there to be asked: nothing can have arrived. */
-	keep(fixture, NULL);
+	save_upload_state(fixture, NULL);
 	forget_script(fixture);
 	server_stop(&fixture->server);
 	assert_int_equal(send_object(fixture), -1);
@@ -946,7 +946,7 @@ static void test_what_a_crash_leaves(void **state)
 	/* At the begin; before the last chunk; before the question; answered; for the next attempt. */
 	assert_string_equal(fixture->kept_all, "01111");
 	forget_script(fixture);
-	keep(fixture, NULL);
+	save_upload_state(fixture, NULL);
 	memset(fixture->kept_all, 0, sizeof fixture->kept_all);
 	SCRIPT(fixture, fixture->location, AT("8388607"), AT("8400895"),
 	       REPLY("429 Slow", "Retry-After: 1\r\n", ""));
@@ -966,7 +966,7 @@ static void test_a_crash_after_another_attempt(void **state)
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < COUNT_OF(kept); i++) {
-		keep(fixture, kept[i]);
+		save_upload_state(fixture, kept[i]);
 		memset(fixture->kept_all, 0, sizeof fixture->kept_all);
 		SCRIPT(fixture, EMPTY_REPLY("429 Slow"));
 		expect_failed(fixture, ERROR_TRANSIENT, "429");
@@ -989,7 +989,7 @@ static void test_another_process_goes_on(void **state)
 			"%.*sacknowledged=0\nsent=%ju\n%s", (int)(at - fixture->kept),
 			fixture->kept, (uintmax_t)LARGE, strstr(fixture->kept, "session="));
 
-		keep(fixture, killed);
+		save_upload_state(fixture, killed);
 	}
 	SCRIPT(fixture, AT("8388607"), fixture->good);
 	expect_sent(fixture, false);
@@ -1232,7 +1232,7 @@ static void test_a_session_that_ends_in_412(void **state)
 	/* No answer is no word about whose it is. */
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
-	keep(fixture, NULL);
+	save_upload_state(fixture, NULL);
 	SCRIPT(fixture, fixture->location, AT("8388607"), REPLY("400 Bad", "", MESSAGE("No")));
 	expect_failed(fixture, ERROR_REJECTED, "400: No");
 	/* What was refused has no session to go on with. */

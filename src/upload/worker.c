@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upload/worker.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/wakeup.h"
+
+/* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
+#define CLAIM_MS 1000
+
+/* Does it hold up the others at an older destination? With the lock held. */
+static bool is_straggling(const struct worker *worker)
+{
+	return worker->state == WORKER_RUNNING && worker->destination &&
+	       worker->destination != worker->uploader->current;
+}
+
+static bool have_stragglers(const struct uploader *uploader)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (is_straggling(&uploader->workers[i]))
+			return true;
+	return false;
+}
+
+/* The place is closed: nobody else takes one that was in use. */
+static void leave_destination(struct worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	struct destination *left = worker->destination; /* set by this thread only */
+
+	if (!left)
+		return;
+	left->ops->worker_close(worker->place);
+	(void)pthread_mutex_lock(&uploader->lock);
+	worker->destination = NULL;
+	worker->state = WORKER_RUNNING;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	destination_release(left);
+}
+
+/* Wait until the destination is probed, or this worker is to probe it. With the lock held. */
+static void wait_for_turn(struct uploader *uploader)
+{
+	while (!uploader->is_stopping) {
+		struct destination *next = uploader->current;
+
+		if (next->is_probed)
+			return;
+		if (next->is_being_probed)
+			(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
+		else if (have_stragglers(uploader) && clock_monotonic_ns() < next->give_up_at_ns)
+			(void)thread_cond_wait_until(&uploader->changed, &uploader->lock,
+						     next->give_up_at_ns);
+		else
+			return;
+	}
+}
+
+/*
+ * Those still at an older destination hang, and send nothing: connections and rate are free for others. Returns
+ * where they hang, for the caller to release; NULL if none does. With the lock held.
+ */
+static struct destination *leave_stragglers_behind(struct uploader *uploader)
+{
+	struct destination *stuck = NULL;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct worker *worker = &uploader->workers[i];
+
+		if (!is_straggling(worker))
+			continue;
+		worker->state = WORKER_LEFT_BEHIND;
+		if (!stuck)
+			stuck = destination_ref(worker->destination);
+	}
+	return stuck;
+}
+
+/* The first worker at a destination: bring the others, and ask whether it takes segments. */
+static void begin_destination(struct worker *worker, struct destination *stuck)
+{
+	struct uploader *uploader = worker->uploader;
+	struct destination *destination = worker->destination;
+	struct error err;
+	int result = 0;
+
+	/* The token of the old one is nobody's any more; this one has none yet. */
+	atomic_store(&uploader->counters->token_expires_ns, 0);
+	if (stuck)
+		log_event(EVENT_OLD_UPLOAD_STUCK,
+			  log_text("destination", stuck->conf->upload_destination));
+	destination_release(stuck);
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	if (!uploader->is_stopping)
+		result = workers_start(uploader, destination->conf->upload_workers, &err);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (result < 0)
+		log_error("fewer upload workers than configured", log_reason(&err));
+
+	if (destination_probe(destination, worker->place, &err) == 0)
+		err = (struct error){ .kind = ERROR_NONE };
+	(void)pthread_mutex_lock(&uploader->lock);
+	destination->probe_error = err;
+	destination->is_probed = true;
+	(void)pthread_cond_broadcast(&uploader->changed);
+	wakeup_send(uploader->wake_fd);
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+/* Take a place at the current destination. False: there is none for this worker, or nothing left to do. */
+static bool change_destination(struct worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	struct destination *next, *stuck = NULL;
+	bool is_first;
+
+	leave_destination(worker);
+	(void)pthread_mutex_lock(&uploader->lock);
+	wait_for_turn(uploader);
+	next = uploader->current;
+	if (uploader->is_stopping || worker->is_drained || next->free_places == 0) {
+		worker->state = WORKER_ENDED; /* and this thread takes the lock no more */
+		if (uploader->is_draining && workers_running(uploader) == 0)
+			wakeup_send(uploader->wake_fd);
+		(void)pthread_mutex_unlock(&uploader->lock);
+		return false;
+	}
+	worker->destination = destination_ref(next);
+	worker->place = next->places[--next->free_places];
+	worker->outage = (struct outage_worker){ .is_failing = false };
+	is_first = !next->is_probed;
+	if (is_first) {
+		next->is_being_probed = true;
+		stuck = leave_stragglers_behind(uploader);
+	}
+	(void)pthread_mutex_unlock(&uploader->lock);
+	backoff_reset(&worker->backoff);
+	if (is_first)
+		begin_destination(worker, stuck);
+	return true;
+}
+
+/* False if uploads are to end, or go elsewhere. */
+static bool may_go_on(struct worker *worker, bool *ret_is_draining)
+{
+	struct uploader *uploader = worker->uploader;
+	bool may;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	may = !uploader->is_stopping && worker->destination == uploader->current;
+	*ret_is_draining = uploader->is_draining;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return may;
+}
+
+/* Pause before the next attempt. A stop, a reload, the start of draining and uploader_retry_now() cut it short. */
+static void wait_backoff(struct worker *worker, uint64_t retry_after_ms, bool was_draining)
+{
+	struct uploader *uploader = worker->uploader;
+	uint32_t random = 0;
+	uint64_t deadline_ns;
+	unsigned retries_asked;
+
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = (uint32_t)clock_monotonic_ns();
+	deadline_ns = clock_monotonic_ns() +
+		      backoff_next_ms(&worker->backoff, retry_after_ms, random) * CLOCK_NS_PER_MS;
+	(void)pthread_mutex_lock(&uploader->lock);
+	retries_asked = uploader->retries_asked;
+	while (!uploader->is_stopping && worker->destination == uploader->current &&
+	       uploader->is_draining == was_draining && uploader->retries_asked == retries_asked)
+		if (!thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
+			break;
+	(void)pthread_mutex_unlock(&uploader->lock);
+}
+
+/* An attempt failed for now. */
+static void note_failure(struct worker *worker, const char *name, const struct error *err)
+{
+	struct uploader *uploader = worker->uploader;
+	struct outage *outage = &worker->destination->outage;
+	unsigned failures;
+	bool is_news;
+
+	counter_add(&uploader->counters->upload_failures, 1);
+	counter_add(&uploader->counters->upload_retries, 1);
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_news = outage_failed(outage, &worker->outage, clock_monotonic_ms(), err);
+	failures = outage->failures;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (is_news)
+		log_event(EVENT_UPLOAD_FAILED, log_text("name", name),
+			  log_number("failures", failures), log_reason(err));
+}
+
+/* An attempt succeeded, or there is nothing to send. */
+static void note_success(struct worker *worker, bool has_uploaded)
+{
+	struct uploader *uploader = worker->uploader;
+	struct outage *outage = &worker->destination->outage;
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t since_ms;
+	unsigned failures;
+	bool is_over;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_over = has_uploaded ? outage_worked(outage, &worker->outage, now_ms)
+			       : outage_idle(outage, &worker->outage);
+	since_ms = outage->since_ms;
+	failures = outage->failures;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (is_over)
+		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", failures),
+			  log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
+}
+
+static void handle_claim(struct worker *worker, struct spool_claim *claim, bool is_draining)
+{
+	struct sink_receipt receipt;
+	struct error err;
+
+	if (upload_segment(worker, claim, &receipt, &err) == 0) {
+		backoff_reset(&worker->backoff);
+		note_success(worker, true);
+		return;
+	}
+	/* One rejected segment is no outage; but as all may be rejected, a pause follows. */
+	if (err.kind == ERROR_REJECTED)
+		counter_add(&worker->uploader->counters->upload_failures, 1);
+	else if (atomic_load(&worker->destination->cancel))
+		return; /* we ended it ourselves */
+	else
+		note_failure(worker, claim->name, &err);
+	if (receipt.has_advanced)
+		backoff_reset(&worker->backoff);
+	wait_backoff(worker, err.retry_after_ms, is_draining);
+}
+
+static void send_segments(struct worker *worker)
+{
+	bool is_draining;
+
+	while (!worker->is_drained && may_go_on(worker, &is_draining)) {
+		enum spool_order order = is_draining ? SPOOL_NEWEST_FIRST : SPOOL_OLDEST_FIRST;
+		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
+		struct spool_claim claim;
+		struct error err;
+		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms, &claim, &err);
+
+		if (claimed > 0) {
+			handle_claim(worker, &claim, is_draining);
+		} else if (claimed < 0) {
+			note_failure(worker, "", &err);
+			wait_backoff(worker, 0, is_draining);
+		} else {
+			note_success(worker, false);
+			worker->is_drained = is_draining;
+		}
+	}
+}
+
+static void run_worker(void *context)
+{
+	struct worker *worker = context;
+
+	while (change_destination(worker))
+		send_segments(worker);
+}
+
+size_t workers_running(const struct uploader *uploader)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		running += uploader->workers[i].state == WORKER_RUNNING;
+	return running;
+}
+
+int workers_start(struct uploader *uploader, size_t wanted, struct error *err)
+{
+	size_t running = workers_running(uploader);
+
+	for (size_t i = 0; i < WORKERS_MAX && running < wanted; i++) {
+		struct worker *worker = &uploader->workers[i];
+		char name[32];
+
+		if (worker->state != WORKER_ENDED)
+			continue;
+		thread_join(&worker->thread);
+		*worker = (struct worker){ .uploader = uploader, .state = WORKER_RUNNING };
+		(void)snprintf(name, sizeof name, "upload-%zu", i + 1);
+		if (thread_start(&worker->thread, name, run_worker, worker, err) < 0) {
+			worker->state = WORKER_ENDED;
+			return -1;
+		}
+		running++;
+	}
+	return running < wanted ? error_set(err, ERROR_FATAL,
+					    "%d upload threads, most of which hang", WORKERS_MAX)
+				: 0;
+}
