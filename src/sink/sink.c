@@ -4,61 +4,86 @@
 #include <ctype.h>
 #include <string.h>
 
-static const struct sink_ops *const sinks[] = {
-	&sink_gcs,
-	&sink_file,
-};
+static const struct sink_ops *const sinks[] = { &sink_gcs, &sink_file };
+#define SINK_COUNT (sizeof sinks / sizeof sinks[0])
 
+/* The first extension that fits. */
 static const struct {
 	const char *extension;
 	const char *type;
 } content_types[] = {
-	{ ".pcap.gz", "application/gzip" },          { ".pcap.zst", "application/zstd" },
-	{ ".pcap", "application/vnd.tcpdump.pcap" }, { ".pcapng.gz", "application/gzip" },
-	{ ".pcapng.zst", "application/zstd" },       { ".pcapng", "application/x-pcapng" },
+	{ ".gz", "application/gzip" },
+	{ ".zst", "application/zstd" },
+	{ ".pcap", "application/vnd.tcpdump.pcap" },
+	{ ".pcapng", "application/x-pcapng" },
+	{ "", "application/octet-stream" },
 };
 
 const char *sink_content_type(const char *name)
 {
 	size_t length = strlen(name);
 
-	for (size_t i = 0; i < sizeof content_types / sizeof content_types[0]; i++) {
+	for (size_t i = 0;; i++) { /* the last one always fits */
 		size_t extension = strlen(content_types[i].extension);
 
 		if (length >= extension &&
 		    strcmp(name + length - extension, content_types[i].extension) == 0)
 			return content_types[i].type;
 	}
-	return "application/octet-stream";
+}
+
+void sink_append_forms(struct text *out)
+{
+	for (size_t i = 0; i < SINK_COUNT; i++) {
+		if (sinks[i]->bare_form)
+			text_append(out, "%s, ", sinks[i]->bare_form);
+		text_append(out, "%s%s", sinks[i]->form, i + 1 < SINK_COUNT ? ", " : "");
+	}
+}
+
+/* The kind of sink, with what follows the scheme in ret_rest; NULL: none. */
+static const struct sink_ops *find_sink(const char *destination, const char **ret_rest)
+{
+	bool is_bare = !strpbrk(destination, "/:");
+
+	for (size_t i = 0; i < SINK_COUNT; i++) {
+		size_t length = strlen(sinks[i]->scheme);
+
+		*ret_rest = is_bare ? destination : destination + length;
+		if (is_bare ? sinks[i]->bare_form != NULL
+			    : strncmp(destination, sinks[i]->scheme, length) == 0)
+			return sinks[i];
+	}
+	return NULL;
+}
+
+/* "BUCKET/PREFIX": a destination that is known by its bare name needs its scheme here. */
+static void append_guess(const char *destination, struct text *out)
+{
+	if (!isalnum((unsigned char)destination[0]) || strchr(destination, ':'))
+		return;
+	for (size_t i = 0; i < SINK_COUNT; i++)
+		if (sinks[i]->bare_form)
+			text_append(out, "%s%s, ", sinks[i]->scheme, destination);
 }
 
 int sink_open(const struct sink_context *context, struct sink **ret_sink, struct error *err)
 {
-	const struct conf *conf = context->conf;
-	const char *destination = conf->upload_destination;
+	const char *destination = context->conf->upload_destination;
+	const char *rest;
+	const struct sink_ops *ops = find_sink(destination, &rest);
+	char forms[1024];
+	struct text text = text_over(forms, sizeof forms);
 
-	if (!destination[0])
-		return conf_error(conf, CONF_upload_destination, err,
-				  "is required (-b): BUCKET, gs://BUCKET[/PREFIX] or file:///DIR");
-	for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++) {
-		size_t length = strlen(sinks[i]->scheme);
-
-		if (strncmp(destination, sinks[i]->scheme, length) == 0)
-			return sinks[i]->open(context, destination + length, ret_sink, err);
-	}
-	if (isalnum((unsigned char)destination[0]) && strchr(destination, '/') &&
-	    !strchr(destination, ':'))
-		return conf_error(conf, CONF_upload_destination, err,
-				  "\"%s\" is not a destination; allowed are gs://%s, BUCKET, and "
-				  "file:///DIR for a folder",
-				  destination, destination);
-	/* The original script took the name of a bucket; a path is neither. */
-	if (strchr(destination, '/') || strchr(destination, ':'))
-		return conf_error(conf, CONF_upload_destination, err,
-				  "\"%s\" is not a destination; allowed are BUCKET, "
-				  "gs://BUCKET[/PREFIX] and file:///DIR",
-				  destination);
-	return sink_gcs.open(context, destination, ret_sink, err);
+	if (ops && *destination)
+		return ops->open(context, rest, ret_sink, err);
+	append_guess(destination, &text);
+	sink_append_forms(&text);
+	return *destination ? conf_error(context->conf, CONF_upload_destination, err,
+					 "\"%s\" is not a destination; allowed are %s", destination,
+					 forms)
+			    : conf_error(context->conf, CONF_upload_destination, err,
+					 "is required (-b): %s", forms);
 }
 
 struct sink *sink_close(struct sink *sink)

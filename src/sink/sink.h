@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Where segments go. A sink is a row in one table {name, scheme, functions}; every sink gives the same
- * guarantees: never overwrites, and reports success only when it has proved that it holds the same bytes.
- * To add one: a file sink_NAME.c, a row in sink.c, an option group, a test.
+ * Where segments go. A kind of sink is a row in one table: what its destinations look like, and its functions.
+ * All give the same guarantees: a sink never overwrites, and reports success only with proof that it holds the
+ * same bytes. To add one: sink_NAME.c or a folder NAME/, a row in sink.c, its options, a test. Nothing else names
+ * a kind of sink.
  *
- * A sink has two objects: one for the whole program (bucket, credentials; shared by the workers and
- * locked inside) and one per worker thread (its connections; never shared).
+ * A sink has two objects: one for the whole program (bucket, credentials; shared by the workers and locked
+ * inside) and one for each worker thread (its connections; never shared).
  */
 
 #include <stdatomic.h>
@@ -16,18 +17,19 @@
 #include "base/connections.h"
 #include "base/counters.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "conf/conf.h"
-#include "segment/segment.h"
 #include "http/rate.h"
+#include "segment/segment.h"
 
 struct sink;        /* one destination */
 struct sink_worker; /* one thread's connection to it */
 
-/* What the workers need from outside; has to outlive the sink. */
+/* What a sink needs from outside; it all outlives the sink. */
 struct sink_context {
 	const struct conf *conf;
 	struct connections *connections; /* own sockets are entered here before they connect */
-	struct rate *rate;               /* how fast all of them may be together */
+	struct rate *rate;               /* shared by all workers */
 	struct counters *counters;       /* NULL: nobody counts */
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
@@ -39,7 +41,7 @@ struct sink_object {
 	uint64_t bytes;
 	uint32_t crc32c;
 	const char *content_type;
-	const struct segment *segment; /* facts for custom metadata */
+	const struct segment *segment; /* the object's metadata: segment_each_fact() */
 	/*
 	 * What an earlier attempt saved, in whichever run; "": that attempt ended with its process, so that its
 	 * result is unknown; NULL: nothing.
@@ -50,35 +52,37 @@ struct sink_object {
 	void *save_context;
 };
 
-/* What an attempt tells, for the log and for the next one. */
+/* What an attempt reports, for the log and the next attempt. */
 struct sink_receipt {
 	char location[1400]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
 	unsigned requests;   /* network round trips; 0 where there are none */
 	bool was_there;      /* an earlier attempt, whose answer was lost, had succeeded */
-	bool has_advanced;   /* the sink has more of it than before; also told after a failure */
+	bool has_advanced;   /* the sink has more of it than before; also set after a failure */
 };
 
 struct sink_ops {
-	const char *name;   /* "gcs" */
-	const char *scheme; /* "gs://" */
+	const char *name;      /* "gcs" */
+	const char *scheme;    /* "gs://" */
+	const char *form;      /* what a destination looks like: "gs://BUCKET[/PREFIX]" */
+	const char *bare_form; /* so does one without a scheme: "BUCKET"; NULL: not of this kind */
+
 	/*
-	 * Read destination and credentials; no network. ERROR_CONFIG (or ERROR_USAGE) by conf_error() if
-	 * they cannot be right.
+	 * Read destination (what follows the scheme) and credentials; no network. ERROR_CONFIG or ERROR_USAGE by
+	 * conf_error() if they cannot be right.
 	 */
-	int (*open)(const struct sink_context *context, const char *rest_of_url,
+	int (*open)(const struct sink_context *context, const char *destination,
 		    struct sink **ret_sink, struct error *err);
 	void (*close)(struct sink *sink);
 	int (*worker_open)(struct sink *sink, struct sink_worker **ret_worker, struct error *err);
 	void (*worker_close)(struct sink_worker *worker);
 	/*
-	 * Would it take an object? Leaves nothing behind. ERROR_CONFIG: a definite no (with the remedy),
+	 * Would it accept an object? Leaves nothing behind. ERROR_CONFIG: a definite no (with the remedy),
 	 * ERROR_TRANSIENT: no answer.
 	 */
 	int (*probe)(struct sink_worker *worker, struct error *err);
 	/*
-	 * Send one object, one attempt, with a thread_beat() at least each second; a repeated one may
-	 * go on where the last ended.
-	 * ERROR_TRANSIENT: later it may work; ERROR_REJECTED: this object never.
+	 * One attempt to send an object, with a thread_beat() at least each second; a later one may resume it.
+	 * ERROR_TRANSIENT: may work later; ERROR_REJECTED: this object never will.
 	 */
 	int (*send)(struct sink_worker *worker, const struct sink_object *object,
 		    struct sink_receipt *ret_receipt, struct error *err);
@@ -91,14 +95,15 @@ struct sink_base {
 };
 
 /* The rows. */
-extern const struct sink_ops sink_gcs;
-extern const struct sink_ops sink_file;
+extern const struct sink_ops sink_gcs, sink_file;
 
-/* upload.destination is there and of a known kind; opens it. A name without a scheme is a GCS bucket. */
+/* Open upload.destination. */
 int sink_open(const struct sink_context *context, struct sink **ret_sink, struct error *err)
 	__attribute__((warn_unused_result));
 struct sink *sink_close(struct sink *sink);
 const struct sink_ops *sink_ops(const struct sink *sink);
 
+/* What destinations look like, for people: "BUCKET, gs://BUCKET[/PREFIX], file:///DIR". */
+void sink_append_forms(struct text *out);
 /* The media type of a segment's file, by its extension. */
 const char *sink_content_type(const char *name);

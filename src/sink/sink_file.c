@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files lie there as objects would,
- * DIR/[PREFIX/]NODE/NAME. The path is taken as it stands: "%20" is no blank.
+ * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files are named as objects would be,
+ * DIR/[PREFIX/]NODE/NAME. The path is taken literally: "%20" is no blank.
  */
 #include "sink/sink.h"
 
@@ -19,16 +19,16 @@
 
 #define BLOCK_BYTES 262144
 /*
- * A sync gives no sign of life while it waits for the share: this much at a time, it is short enough also
- * where that is slow (uploads that stand for twice upload.stall_timeout are told as hanging).
+ * A sync shows no progress while it waits for the share. In portions of this size it ends before twice
+ * upload.stall_timeout even on a slow share; after that an upload is reported as hanging.
  */
 #define SYNC_BYTES  (UINT64_C(8) << 20)
 #define FOLDER_MODE 0755
-#define FILE_MODE   0640 /* captures are nobody else's business */
+#define FILE_MODE   0640 /* captures are private */
 
 struct sink {
 	struct sink_base base;
-	char *folder; /* absolute, without a slash at the end; "" is the root */
+	char *folder; /* absolute, without a slash at the end, or "/" */
 };
 
 struct sink_worker {
@@ -37,37 +37,30 @@ struct sink_worker {
 	char block[BLOCK_BYTES];
 };
 
-/* The same text, or the same folder by another name. */
-static bool is_spool(const struct conf *conf, const char *folder)
+static int refuse_spool(const struct conf *conf, const char *folder, struct error *err)
 {
-	struct stat ours, spool;
-
-	return strcmp(folder, conf->spool_directory) == 0 ||
-	       (stat(folder, &ours) == 0 && stat(conf->spool_directory, &spool) == 0 &&
-		ours.st_dev == spool.st_dev && ours.st_ino == spool.st_ino);
+	return conf_error(conf, CONF_upload_destination, err,
+			  "%s is the spool (-o), where segments wait; choose another folder",
+			  folder);
 }
 
-static int file_open(const struct sink_context *context, const char *rest_of_url,
-		     struct sink **ret_sink, struct error *err)
+static int file_open(const struct sink_context *context, const char *path, struct sink **ret_sink,
+		     struct error *err)
 {
-	size_t length = strlen(rest_of_url);
+	size_t length = strlen(path);
 	cleanup_free char *folder = NULL;
 	struct sink *sink;
 
-	if (rest_of_url[0] != '/')
-		return conf_error(
-			context->conf, CONF_upload_destination, err,
-			"\"file://%s\" is not an absolute path; allowed is file:///DIR, with "
-			"three slashes",
-			rest_of_url);
-	while (length > 0 && rest_of_url[length - 1] == '/')
-		length--;
-	folder = mem_strndup(rest_of_url, length);
-	if (is_spool(context->conf, *folder ? folder : "/"))
+	if (path[0] != '/')
 		return conf_error(context->conf, CONF_upload_destination, err,
-				  "\"file://%s\" is the spool (-o), where segments wait; it has to "
-				  "be another folder",
-				  rest_of_url);
+				  "\"file://%s\" is not an absolute path; write file:///DIR, with "
+				  "three slashes",
+				  path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	folder = mem_strndup(path, length);
+	if (strcmp(folder, context->conf->spool_directory) == 0)
+		return refuse_spool(context->conf, folder, err);
 	sink = mem_calloc(1, sizeof *sink);
 	sink->base.ops = &sink_file;
 	sink->base.context = *context;
@@ -110,24 +103,28 @@ static bool to_parent(char *path)
 }
 
 /*
- * The folder itself is never made: where a share is not mounted, files would fill the disk that it is to be
- * mounted on. It may appear later.
+ * The folder itself is never created: if its share is not mounted yet, files would fill the disk below. Asked
+ * only here, by the workers, because a share may hang.
  */
 static int check_folder(const struct sink *sink, struct error *err)
 {
 	const struct conf *conf = sink->base.context.conf;
-	const char *folder = sink->folder[0] ? sink->folder : "/";
-	struct stat st;
+	const char *folder = sink->folder;
+	struct stat st, spool;
 
 	if (stat(folder, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return 0;
-		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder", folder);
+		if (!S_ISDIR(st.st_mode))
+			return conf_error(conf, CONF_upload_destination, err, "%s is not a folder",
+					  folder);
+		if (stat(conf->spool_directory, &spool) == 0 && st.st_dev == spool.st_dev &&
+		    st.st_ino == spool.st_ino)
+			return refuse_spool(conf, folder, err);
+		return 0;
 	}
 	if (errno == ENOENT)
 		return error_set(err, ERROR_TRANSIENT,
-				 "destination %s is not there: make the folder, or mount what "
-				 "belongs there",
+				 "destination %s does not exist: create the folder, or mount its "
+				 "share",
 				 folder);
 	if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
 		return conf_error(conf, CONF_upload_destination, err, "%s: %s", folder,
@@ -135,11 +132,10 @@ static int check_folder(const struct sink *sink, struct error *err)
 	return error_errno_as(err, ERROR_TRANSIENT, "destination %s", folder);
 }
 
-/* Is the folder there, and may we write to it? */
 static int file_probe(struct sink_worker *worker, struct error *err)
 {
 	const struct sink *sink = worker->sink;
-	const char *folder = sink->folder[0] ? sink->folder : "/";
+	const char *folder = sink->folder;
 
 	if (check_folder(sink, err) < 0)
 		return -1;
@@ -154,7 +150,7 @@ static int file_probe(struct sink_worker *worker, struct error *err)
 	return 0;
 }
 
-/* Make the folder of an object, and the names of all that is above it, durable. */
+/* Create the folder of an object; make its name, and those of the folders above it, durable. */
 static int make_folder(struct sink_worker *worker, const char *path, struct error *err)
 {
 	cleanup_free char *above = mem_strdup(path);
@@ -163,12 +159,12 @@ static int make_folder(struct sink_worker *worker, const char *path, struct erro
 	    access(path, F_OK) == 0)
 		return 0;
 	if (check_folder(worker->sink, err) < 0) {
-		err->kind = ERROR_TRANSIENT; /* a mount that came off: it may come back */
+		err->kind = ERROR_TRANSIENT; /* an unmounted share may come back */
 		return -1;
 	}
 	if (file_make_folders(path, FOLDER_MODE, err) < 0)
 		return -1;
-	/* Which of them are new is not known: sync up to the first that we may not open. */
+	/* Any of them may be new: sync up to the first that we may not open. */
 	while (to_parent(above)) {
 		cleanup_close int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -182,10 +178,7 @@ static int make_folder(struct sink_worker *worker, const char *path, struct erro
 	return 0;
 }
 
-/*
- * Read a file block by block into the worker's block; copy it to out unless that is -1, and sync that but
- * for the end. Size and CRC32C in ret_bytes and ret_crc32c.
- */
+/* Read a file for its size and CRC32C; copy it to out unless that is -1, and sync the copy except for its end. */
 static int read_through(struct sink_worker *worker, int in, int out, uint64_t *ret_bytes,
 			uint32_t *ret_crc32c, struct error *err)
 {
@@ -205,7 +198,7 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 			break;
 		crc32c = crc32c_update(crc32c, worker->block, (size_t)length);
 		if (out >= 0 && !rate_wait(worker->sink->base.context.rate, (size_t)length, cancel))
-			continue; /* the next round tells it */
+			continue; /* the next round returns */
 		if (out >= 0 && file_write_all(out, worker->block, (size_t)length, err) < 0)
 			return -1;
 		bytes += (uint64_t)length;
@@ -218,8 +211,8 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
 }
 
 /*
- * There is something of that name: success if it is ours. Not all of it need be on the disk: the attempt that
- * made it may have ended, or failed, before it had synced the name.
+ * A file of that name exists: success if it is ours. It is synced again, because the attempt that made it may
+ * have ended, or failed, before it had synced the name.
  */
 static int compare(struct sink_worker *worker, int folder_fd, const char *name,
 		   const struct sink_object *object, struct error *err)
@@ -231,20 +224,20 @@ static int compare(struct sink_worker *worker, int folder_fd, const char *name,
 	struct stat st;
 
 	if (fd < 0 && errno != ELOOP)
-		return error_errno(err, "cannot look at %s", name);
+		return error_errno(err, "cannot open %s", name);
 	if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)))
-		return error_set(err, ERROR_REJECTED, "%s is there and not a file", name);
+		return error_set(err, ERROR_REJECTED, "%s exists and is not a file", name);
 	if (read_through(worker, fd, -1, &bytes, &crc32c, err) < 0)
-		return error_wrap(err, "cannot look at %s", name);
+		return error_wrap(err, "cannot read %s", name);
 	if (bytes != object->bytes || crc32c != object->crc32c)
 		return error_set(err, ERROR_REJECTED,
-				 "%s is there with other content; nothing is overwritten", name);
+				 "%s exists with other content; nothing is overwritten", name);
 	if (fsync(fd) < 0)
 		return error_errno(err, "sync %s", name);
 	return file_sync_folder(folder_fd, err);
 }
 
-/* The bytes into a new file, synced, and checked against what is known of the segment. */
+/* Copy the segment to a new file; sync it, and check it against the segment's size and CRC32C. */
 static int write_copy(struct sink_worker *worker, int folder_fd, const char *temporary,
 		      const struct sink_object *object, struct error *err)
 {
@@ -266,19 +259,19 @@ static int write_copy(struct sink_worker *worker, int folder_fd, const char *tem
 	if (fsync(fd) < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, "sync");
 	if ((uint64_t)st.st_size != object->bytes)
-		return error_set(err, ERROR_TRANSIENT, "%s has %jd bytes in place of %ju",
-				 temporary, (intmax_t)st.st_size, (uintmax_t)object->bytes);
+		return error_set(err, ERROR_TRANSIENT, "%s has %jd bytes instead of %ju", temporary,
+				 (intmax_t)st.st_size, (uintmax_t)object->bytes);
 	return 0;
 }
 
 static int store(struct sink_worker *worker, int folder_fd, const char *name,
 		 const struct sink_object *object, bool *ret_was_there, struct error *err)
 {
-	/* Cut, so that a name as long as can be still has room for the rest. */
+	/* Cut to leave room for the rest in a name of maximum length. */
 	cleanup_free char *temporary = mem_printf(".%.240s.partial", name);
 	int result;
 
-	/* An earlier attempt may have left it, in this process or one before. */
+	/* An earlier attempt may have left it behind. */
 	if (unlinkat(folder_fd, temporary, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", temporary);
 	*ret_was_there = faccessat(folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -298,7 +291,8 @@ static int store(struct sink_worker *worker, int folder_fd, const char *name,
 static int file_send(struct sink_worker *worker, const struct sink_object *object,
 		     struct sink_receipt *ret_receipt, struct error *err)
 {
-	cleanup_free char *path = mem_printf("%s/%s", worker->sink->folder, object->name);
+	const char *root = worker->sink->folder;
+	cleanup_free char *path = mem_printf("%s/%s", root[1] ? root : "", object->name);
 	cleanup_free char *folder = mem_strdup(path);
 	const char *name = strrchr(path, '/') + 1;
 	cleanup_close int folder_fd = -1;
@@ -317,7 +311,7 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
 	return 0;
 failed:
-	/* Disk full, share gone, permission taken away: none of it is the segment's fault. */
+	/* A full disk, a share or a permission that is gone: none of it is the segment's fault. */
 	if (err->kind != ERROR_REJECTED)
 		err->kind = ERROR_TRANSIENT;
 	return error_wrap(err, "%s", folder);
@@ -326,6 +320,7 @@ failed:
 const struct sink_ops sink_file = {
 	.name = "file",
 	.scheme = "file://",
+	.form = "file:///DIR",
 	.open = file_open,
 	.close = file_close,
 	.worker_open = file_worker_open,

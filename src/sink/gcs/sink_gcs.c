@@ -45,8 +45,7 @@ static int parse_destination(struct sink *sink, const char *rest, struct error *
 	problem = gcs_bucket_problem(sink->bucket);
 	if (problem)
 		return conf_error(conf, CONF_upload_destination, err,
-				  "\"%s\" is not the name of a bucket: %s; allowed are BUCKET, "
-				  "gs://BUCKET[/PREFIX] and file:///DIR",
+				  "\"%s\" is not the name of a bucket: %s",
 				  sink->bucket[0] ? sink->bucket : conf->upload_destination,
 				  problem);
 	if (prefix_length > 0 && prefix[prefix_length - 1] == '/')
@@ -240,6 +239,8 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 const struct sink_ops sink_gcs = {
 	.name = "gcs",
 	.scheme = "gs://",
+	.form = "gs://BUCKET[/PREFIX]",
+	.bare_form = "BUCKET", /* as the original script took it */
 	.open = gcs_open,
 	.close = gcs_close,
 	.worker_open = gcs_worker_open,

@@ -235,10 +235,10 @@ static void test_nothing_is_overwritten(void **state)
 
 	assert_int_equal(unlink(fixture->path), 0);
 	assert_int_equal(symlink(fixture->source, fixture->path), 0);
-	expect_failed(fixture, ERROR_REJECTED, "is there and not a file");
+	expect_failed(fixture, ERROR_REJECTED, "exists and is not a file");
 	assert_int_equal(unlink(fixture->path), 0);
 	assert_int_equal(mkdir(fixture->path, 0700), 0);
-	expect_failed(fixture, ERROR_REJECTED, "is there and not a file");
+	expect_failed(fixture, ERROR_REJECTED, "exists and is not a file");
 }
 
 /* What is there may be there in memory alone: the local copy goes only when the disk has the other. */
@@ -356,8 +356,9 @@ static void test_probe(void **state)
 	use(fixture, none);
 	assert_int_equal(probe(fixture), -1);
 	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
-	assert_non_null(strstr(fixture->err.message, "is not there: make the folder, or mount"));
-	expect_failed(fixture, ERROR_TRANSIENT, "is not there");
+	assert_non_null(
+		strstr(fixture->err.message, "does not exist: create the folder, or mount"));
+	expect_failed(fixture, ERROR_TRANSIENT, "does not exist");
 	assert_int_equal(access(made, F_OK), -1);
 	use(fixture, file);
 	assert_int_equal(probe(fixture), -1);
@@ -383,8 +384,8 @@ static void test_paths_have_to_be_absolute(void **state)
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
 	assert_string_equal(
 		fixture->err.message,
-		"upload.destination: \"file://captures\" is not an absolute path; allowed "
-		"is file:///DIR, with three slashes");
+		"upload.destination: \"file://captures\" is not an absolute path; write "
+		"file:///DIR, with three slashes");
 	fixture->sink = sink;
 }
 
@@ -398,13 +399,18 @@ static void test_spool_is_no_destination(void **state)
 	(void)snprintf(link, sizeof link, "%s/link", fixture->dir);
 	assert_int_equal(symlink("a", link), 0);
 	fixture->conf.spool_directory = spool;
-	for (int i = 0; i < 2; i++) {
-		(void)snprintf(destination, sizeof destination, "file://%s/", i ? link : spool);
-		assert_int_equal(open_sink(fixture, destination), -1);
-		assert_int_equal(fixture->err.kind, ERROR_CONFIG);
-		assert_non_null(strstr(fixture->err.message, "is the spool (-o)"));
-	}
+	(void)snprintf(destination, sizeof destination, "file://%s/", spool);
+	assert_int_equal(open_sink(fixture, destination), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(fixture->err.message, "is the spool (-o)"));
 	fixture->sink = sink;
+	/* Whether another name leads there, only the disk knows: main opens sinks, and must not wait for that. */
+	(void)snprintf(destination, sizeof destination, "file://%s/", link);
+	use(fixture, destination);
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(fixture->err.message, "is the spool (-o)"));
+	expect_failed(fixture, ERROR_TRANSIENT, "is the spool (-o)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

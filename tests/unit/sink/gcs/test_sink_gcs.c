@@ -1325,8 +1325,9 @@ static void test_destinations(void **state)
 		char text[40];
 		const char *part;
 	} cases[] = {
-		{ "", "is required" },
-		{ "s3://bucket", "is not a destination" },
+		{ "", "is required (-b): BUCKET, gs://BUCKET[/PREFIX], file:///DIR" },
+		{ "s3://bucket", "\"s3://bucket\" is not a destination; allowed are BUCKET, "
+				 "gs://BUCKET[/PREFIX], file:///DIR" },
 		{ "./captures", "is not a destination" },
 		{ "/captures", "is not a destination" },
 		{ "Bucket", "lower-case" },
