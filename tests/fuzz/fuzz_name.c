@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "conf/conf.h"
 #include "segment/name.h"
-#include "sink/gcs/gcs_format.h"
+#include "sink/gcs/gcs_api.h"
 #include "http/url.h"
 
 static int sign(int order)

@@ -2,21 +2,20 @@
 #pragma once
 /*
  * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_multipart.c (small objects),
- * gcs_resumable.c (large ones), gcs_exchange.c (one request with credentials) and gcs_proof.c (whose object
- * is it that is there?).
+ * gcs_resumable.c (large ones), gcs_session.c (what the next attempt has to know), gcs_verify.c (whose object is
+ * it, and has it our bytes?) and gcs_request.c (one request with credentials). Used by the upload threads.
  */
 
 #include "google/google.h"
-#include "sink/gcs/gcs_retry.h"
-#include "sink/gcs/gcs_format.h"
-#include "sink/gcs/gcs_session.h"
 #include "http/http.h"
+#include "sink/gcs/gcs_api.h"
+#include "sink/gcs/gcs_retry.h"
 #include "sink/sink.h"
 
 struct sink {
 	struct sink_base base;
 	char *bucket;
-	char *prefix; /* "PREFIX/" of the destination's URL, or "" */
+	char *prefix; /* "PREFIX/" of the destination, or "" */
 	char *base_url;
 	const char *universe; /* NULL: an emulator */
 	struct google_credentials *credentials;
@@ -28,9 +27,19 @@ struct sink {
 struct sink_worker {
 	struct sink *sink;
 	struct http *http;
-	/* Of the call that is going on. */
+	/* Of the current call. */
 	char operation[TEXT_UUID_LENGTH + 1]; /* the same for all attempts to send a segment */
 	unsigned requests;
+};
+
+/* What one attempt to send an object leaves for the next one: gcs_session.h. */
+struct gcs_session {
+	bool may_be_there; /* an attempt that got as far as the last byte may have made the object */
+	uint64_t mismatches;   /* how often the server got other bytes than it was promised */
+	char *url;             /* NULL: no session */
+	uint64_t started_s;    /* real time */
+	uint64_t acknowledged; /* bytes that the server said it has: only grows */
+	uint64_t sent;         /* it cannot have more than this */
 };
 
 /* One object that is being sent. */
@@ -39,7 +48,7 @@ struct gcs_upload {
 	const struct sink_object *object;
 	const char *name; /* "PREFIX/" included */
 	struct gcs_session session;
-	bool is_saved; /* there is something that the next attempt would find */
+	bool is_saved; /* an upload state that the next attempt would find */
 };
 
 /* One request. */
@@ -55,46 +64,43 @@ struct gcs_call {
  * was said and what can be done: ERROR_REJECTED for GCS_REFUSED, ERROR_CONFIG for GCS_SETUP, else
  * ERROR_TRANSIENT.
  */
-enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
-			      struct http_reply *ret_reply, struct error *err)
+enum gcs_outcome gcs_send_request(struct sink_worker *worker, const struct gcs_call *call,
+				  struct http_reply *ret_reply, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Can a request that carried the end of the object have made it, though we were not told so? */
+/* Can a request that carried the end of the object have created it, though the reply does not say so? */
 bool gcs_may_have_landed(const struct http_reply *reply);
-
 /*
- * Does the resource that a finished upload answered prove that the bucket holds our bytes? If it proves the
- * opposite, what the bucket holds is deleted, and the session forgotten. ERROR_TRANSIENT: try again;
- * ERROR_REJECTED: it holds other bytes for good.
+ * Does the resource in a finished upload's reply prove that the bucket holds our bytes? If it proves the
+ * opposite, the object is deleted, and the session forgotten. ERROR_TRANSIENT: try again; ERROR_REJECTED: the
+ * bucket keeps other bytes.
  */
-int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
+int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * The server got other bytes than it was promised (err, as gcs_exchange() left it): fill err anew, and forget
- * the session. ERROR_REJECTED where our file is damaged, or if that happens again and again; else they were
- * changed on the way: ERROR_TRANSIENT.
+ * An object of that name exists: success if it is ours, by size, CRC32C and the segment's id; ERROR_REJECTED if
+ * it is another one. Where we lack the permission to look (storage.objects.get), it is ours if an attempt of
+ * ours may have created it.
  */
-void gcs_mismatch(struct gcs_upload *upload, struct error *err);
-/*
- * There is an object of that name: success if it is ours, by size, CRC32C and the segment's id;
- * ERROR_REJECTED if it is another one. Where we lack the permission to look (storage.objects.get), it is
- * ours if an attempt of ours may have made it.
- */
-int gcs_compare(const struct gcs_upload *upload, struct error *err)
+int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * The server received other bytes than announced: find out why, forget the session, and put it into err, which
+ * holds the server's words. ERROR_REJECTED if our file is damaged, or after several times; ERROR_TRANSIENT if
+ * the network changed them.
+ */
+void gcs_explain_mismatch(struct gcs_upload *upload, struct error *err);
 
 /*
- * Begin a session for the resource (JSON) of an object of this size (0: not known). GCS_DONE: its URL in
- * *ret_url is the caller's. Else as gcs_exchange().
+ * Start a session for the resource (JSON) of an object of this size (0: not known). GCS_DONE: its URL in
+ * *ret_url is the caller's. Otherwise as gcs_send_request().
  */
 enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
 				   const char *content_type, uint64_t bytes, char **ret_url,
 				   struct error *err) __attribute__((warn_unused_result));
 
-/* Send an object, in one request or by a session; what the session is afterwards is for the next attempt. */
+/* Send an object, in one request or by a session; the session is left as the next attempt needs it. */
 int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 	__attribute__((warn_unused_result));
 int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 	__attribute__((warn_unused_result));
-/* The next attempt, in whichever run, is to know this of the session. */
-void gcs_save_state(struct gcs_upload *upload, const struct gcs_session *session);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "sink/gcs/gcs.h"
+#include "sink/gcs/gcs_session.h"
 
 #define BOUNDARY "kube-node-tracer-"
 
@@ -46,14 +46,14 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	/* What an earlier attempt left behind must not outlive this one's crash; without it, that is "unknown". */
 	worst.may_be_there = true;
 	if (upload->is_saved)
-		gcs_save_state(upload, &worst);
-	outcome = gcs_exchange(upload->worker, &call, &reply, err);
+		gcs_session_save(upload, &worst);
+	outcome = gcs_send_request(upload->worker, &call, &reply, err);
 	if (gcs_may_have_landed(&reply))
 		upload->session.may_be_there = true;
 	if (outcome == GCS_MISMATCH)
-		gcs_mismatch(upload, err);
-	if (outcome == GCS_DONE && gcs_prove(upload, &reply, err) == 0)
+		gcs_explain_mismatch(upload, err);
+	if (outcome == GCS_DONE && gcs_verify(upload, &reply, err) == 0)
 		return 0;
 	*ret_was_there = outcome == GCS_EXISTS;
-	return outcome == GCS_EXISTS ? gcs_compare(upload, err) : -1;
+	return outcome == GCS_EXISTS ? gcs_verify_existing(upload, err) : -1;
 }

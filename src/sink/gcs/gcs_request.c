@@ -10,23 +10,9 @@
 
 static enum error_kind kind_of(enum gcs_outcome outcome)
 {
-	switch (outcome) {
-	case GCS_REFUSED:
+	if (outcome == GCS_REFUSED)
 		return ERROR_REJECTED;
-	case GCS_SETUP:
-		return ERROR_CONFIG;
-	case GCS_DONE:
-	case GCS_CONTINUE:
-	case GCS_QUERY:
-	case GCS_NEW_SESSION:
-	case GCS_LOGIN:
-	case GCS_EXISTS:
-	case GCS_HIDDEN:
-	case GCS_MISMATCH:
-	case GCS_RETRY:
-		break;
-	}
-	return ERROR_TRANSIENT;
+	return outcome == GCS_SETUP ? ERROR_CONFIG : ERROR_TRANSIENT;
 }
 
 static void describe(const struct sink_worker *worker, const struct http_reply *reply,
@@ -61,8 +47,8 @@ static void count_reply(const struct sink_worker *worker, long status)
 }
 
 /* GCS_LOGIN is one of the outcomes here. *login is the header that was sent, for the caller to free. */
-static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct gcs_call *call,
-				      char **login, struct http_reply *ret_reply, struct error *err)
+static enum gcs_outcome send_once(struct sink_worker *worker, const struct gcs_call *call,
+				  char **login, struct http_reply *ret_reply, struct error *err)
 {
 	const char *project = google_credentials_quota_project(worker->sink->credentials);
 	const char *headers[GCS_CALL_HEADERS + 4];
@@ -104,18 +90,18 @@ static enum gcs_outcome exchange_once(struct sink_worker *worker, const struct g
 	return outcome;
 }
 
-enum gcs_outcome gcs_exchange(struct sink_worker *worker, const struct gcs_call *call,
-			      struct http_reply *ret_reply, struct error *err)
+enum gcs_outcome gcs_send_request(struct sink_worker *worker, const struct gcs_call *call,
+				  struct http_reply *ret_reply, struct error *err)
 {
 	cleanup_secret char *login = NULL;
 	enum gcs_outcome outcome;
 
 	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
-	outcome = exchange_once(worker, call, &login, ret_reply, err);
+	outcome = send_once(worker, call, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have ended early, or its account was changed: once more with a new one. */
 		google_credentials_refused(worker->sink->credentials, login);
-		outcome = exchange_once(worker, call, &login, ret_reply, err);
+		outcome = send_once(worker, call, &login, ret_reply, err);
 	}
 	/* What is signed here is only as good as this node's clock, which somebody will set. */
 	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {

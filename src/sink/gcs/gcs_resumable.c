@@ -5,7 +5,7 @@
  * The session is kept beside the segment, so that the next attempt goes on with it, whichever worker makes
  * it, and in whichever run.
  */
-#include "sink/gcs/gcs.h"
+#include "sink/gcs/gcs_session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	/* A total of 0 could be taken for an empty object that is finished. */
 	if (bytes == 0)
 		headers[2] = NULL;
-	outcome = gcs_exchange(worker, &call, &reply, err);
+	outcome = gcs_send_request(worker, &call, &reply, err);
 	if (outcome != GCS_DONE)
 		return outcome;
 	location = http_reply_header(&reply, "Location");
@@ -90,17 +90,17 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 	} else if (worst.sent < upload->object->bytes) {
 		worst.sent = upload->object->bytes - 1;
 	}
-	gcs_save_state(upload, &worst);
+	gcs_session_save(upload, &worst);
 }
 
 /* A request that may make the object. */
-static enum gcs_outcome exchange_last(struct gcs_upload *upload, const struct gcs_call *call,
-				      struct http_reply *ret_reply, struct error *err)
+static enum gcs_outcome send_last(struct gcs_upload *upload, const struct gcs_call *call,
+				  struct http_reply *ret_reply, struct error *err)
 {
 	enum gcs_outcome outcome;
 
 	save_worst_case(upload, true);
-	outcome = gcs_exchange(upload->worker, call, ret_reply, err);
+	outcome = gcs_send_request(upload->worker, call, ret_reply, err);
 	if (gcs_may_have_landed(ret_reply))
 		upload->session.may_be_there = true;
 	else
@@ -124,7 +124,7 @@ static enum verdict start_over(struct attempt *attempt, struct error *err)
 static enum verdict compare(struct attempt *attempt, struct error *err)
 {
 	gcs_session_forget(&attempt->upload->session);
-	return gcs_compare(attempt->upload, err) < 0 ? FAILED : WAS_THERE;
+	return gcs_verify_existing(attempt->upload, err) < 0 ? FAILED : WAS_THERE;
 }
 
 static enum verdict start(struct attempt *attempt, struct error *err)
@@ -186,8 +186,8 @@ static enum gcs_outcome ask(struct gcs_upload *upload, bool is_taken, struct htt
 	(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
 		       upload->object->bytes);
 	return !is_taken && upload->session.sent == upload->object->bytes
-		       ? exchange_last(upload, &call, ret_reply, err)
-		       : gcs_exchange(upload->worker, &call, ret_reply, err);
+		       ? send_last(upload, &call, ret_reply, err)
+		       : gcs_send_request(upload->worker, &call, ret_reply, err);
 }
 
 static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
@@ -212,8 +212,8 @@ static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply 
 	call.request.file_bytes = length;
 	if (session->sent < begin + length)
 		session->sent = begin + length;
-	return begin + length == total ? exchange_last(upload, &call, ret_reply, err)
-				       : gcs_exchange(upload->worker, &call, ret_reply, err);
+	return begin + length == total ? send_last(upload, &call, ret_reply, err)
+				       : gcs_send_request(upload->worker, &call, ret_reply, err);
 }
 
 /* No reply, or one that leaves open what was kept: ask next, if that makes sense. */
@@ -236,7 +236,7 @@ static enum verdict ask_who(struct attempt *attempt, struct error *err)
 
 	switch (ask(attempt->upload, true, &reply, err)) {
 	case GCS_DONE:
-		return gcs_prove(attempt->upload, &reply, err) < 0 ? FAILED : WAS_THERE;
+		return gcs_verify(attempt->upload, &reply, err) < 0 ? FAILED : WAS_THERE;
 	case GCS_RETRY:
 	case GCS_SETUP:
 		return FAILED;
@@ -260,7 +260,7 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	switch (outcome) {
 	case GCS_DONE:
 		/* Without proof it was not the service, perhaps: the session stays, to be asked. */
-		return gcs_prove(upload, &reply, err) < 0 ? FAILED : FINISHED;
+		return gcs_verify(upload, &reply, err) < 0 ? FAILED : FINISHED;
 	case GCS_CONTINUE:
 		range = http_reply_header(&reply, "Range");
 		if (range[0] && !gcs_parse_range(range, &persisted))
@@ -273,7 +273,7 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	case GCS_EXISTS:
 		return has_asked ? compare(attempt, err) : ask_who(attempt, err);
 	case GCS_MISMATCH:
-		gcs_mismatch(upload, err);
+		gcs_explain_mismatch(upload, err);
 		return FAILED;
 	case GCS_REFUSED:
 		gcs_session_forget(&upload->session);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "sink/gcs/gcs_reply.h"
+#include "sink/gcs/gcs_api.h"
 
 /* What was asked. */
 enum gcs_phase {

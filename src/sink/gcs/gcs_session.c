@@ -128,3 +128,28 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	}
 	OPENSSL_cleanse(url, sizeof url);
 }
+
+struct gcs_target gcs_session_target(const struct gcs_upload *upload)
+{
+	const struct sink *sink = upload->worker->sink;
+
+	return (struct gcs_target){
+		.base_url = sink->base_url,
+		.universe = sink->universe,
+		.bucket = sink->bucket,
+		.name = upload->name,
+		.bytes = upload->object->bytes,
+		.crc32c = upload->object->crc32c,
+	};
+}
+
+void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session)
+{
+	const struct gcs_target target = gcs_session_target(upload);
+	char *text = gcs_session_format(session, &target);
+
+	if (text || upload->is_saved)
+		upload->object->save_upload_state(upload->object->save_context, text);
+	upload->is_saved = text;
+	gcs_session_wipe(text);
+}

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sink/gcs/gcs.h"
+#include "sink/gcs/gcs_session.h"
 
 #define MISMATCHES_MAX \
 	3 /* then it is the segment's fault, or this network never carries it whole */
@@ -40,10 +40,10 @@ static bool delete_object(const struct gcs_upload *upload, const char *generatio
 	struct http_reply reply;
 	struct error err;
 
-	return generation[0] && gcs_exchange(upload->worker, &call, &reply, &err) == GCS_DONE;
+	return generation[0] && gcs_send_request(upload->worker, &call, &reply, &err) == GCS_DONE;
 }
 
-int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
+int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 {
 	const char *bucket = upload->worker->sink->bucket;
 	const struct sink_object *object = upload->object;
@@ -68,7 +68,7 @@ int gcs_prove(struct gcs_upload *upload, const struct http_reply *reply, struct 
 			 bucket, upload->name, resource.bytes, object->bytes);
 }
 
-void gcs_mismatch(struct gcs_upload *upload, struct error *err)
+void gcs_explain_mismatch(struct gcs_upload *upload, struct error *err)
 {
 	const struct sink_object *object = upload->object;
 	bool is_last = ++upload->session.mismatches >= MISMATCHES_MAX;
@@ -110,7 +110,7 @@ static int guess(const struct gcs_upload *upload, struct error *err)
 	return 0;
 }
 
-int gcs_compare(const struct gcs_upload *upload, struct error *err)
+int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 {
 	const struct sink *sink = upload->worker->sink;
 	const char *our_id = upload->object->segment->id;
@@ -121,7 +121,7 @@ int gcs_compare(const struct gcs_upload *upload, struct error *err)
 	};
 	struct http_reply reply;
 	struct gcs_resource resource;
-	enum gcs_outcome outcome = gcs_exchange(upload->worker, &call, &reply, err);
+	enum gcs_outcome outcome = gcs_send_request(upload->worker, &call, &reply, err);
 
 	if (outcome == GCS_HIDDEN)
 		return guess(upload, err);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Google Cloud Storage by its JSON API: gs://BUCKET[/PREFIX]. */
-#include "sink/gcs/gcs.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "segment/name.h"
+#include "sink/gcs/gcs_session.h"
 
 #define UNIVERSE_MAX 200
 #define CHUNK_UNIT   (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
@@ -158,35 +157,10 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	}
 	cancel.request.url = url;
 	/* Left alone it would end by itself in a week, so a failure here is none of the probe. */
-	if (gcs_exchange(worker, &cancel, &reply, &ignored) != GCS_DONE)
+	if (gcs_send_request(worker, &cancel, &reply, &ignored) != GCS_DONE)
 		log_debug("probe's session not cancelled", log_reason(&ignored));
 	free(url);
 	return 0;
-}
-
-static struct gcs_target target_of(const struct gcs_upload *upload)
-{
-	const struct sink *sink = upload->worker->sink;
-
-	return (struct gcs_target){
-		.base_url = sink->base_url,
-		.universe = sink->universe,
-		.bucket = sink->bucket,
-		.name = upload->name,
-		.bytes = upload->object->bytes,
-		.crc32c = upload->object->crc32c,
-	};
-}
-
-void gcs_save_state(struct gcs_upload *upload, const struct gcs_session *session)
-{
-	const struct gcs_target target = target_of(upload);
-	char *text = gcs_session_format(session, &target);
-
-	if (text || upload->is_saved)
-		upload->object->save_upload_state(upload->object->save_context, text);
-	upload->is_saved = text;
-	gcs_session_wipe(text);
 }
 
 /* With the segment's id it is the same operation in all attempts. It becomes a header. */
@@ -206,7 +180,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	struct gcs_upload upload = {
 		.worker = worker, .object = object, .name = name, .is_saved = object->upload_state
 	};
-	const struct gcs_target target = target_of(&upload);
+	const struct gcs_target target = gcs_session_target(&upload);
 	uint64_t before;
 	int result;
 
@@ -230,7 +204,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	if (result < 0 && err->kind != ERROR_REJECTED) {
 		/* What is set up wrong may be put right while we run: the segment stays. */
 		err->kind = ERROR_TRANSIENT;
-		gcs_save_state(&upload, &upload.session);
+		gcs_session_save(&upload, &upload.session);
 	}
 	gcs_session_forget(&upload.session);
 	return result;

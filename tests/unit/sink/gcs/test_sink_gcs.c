@@ -7,7 +7,7 @@
 #include "base/checksum.h"
 #include "http_fixture.h"
 #include "sink/gcs/gcs_retry.h"
-#include "sink/gcs/gcs_format.h"
+#include "sink/gcs/gcs_api.h"
 #include "sink/gcs/gcs_session.h"
 #include "sink/sink.h"
 
@@ -1331,7 +1331,7 @@ static void test_destinations(void **state)
 		{ "./captures", "is not a destination" },
 		{ "/captures", "is not a destination" },
 		{ "Bucket", "lower-case" },
-		{ "gs://", "\"gs://\" is not the name of a bucket: it has to have 3 to 63" },
+		{ "gs://", "\"gs://\" is not the name of a bucket: it must have 3 to 63" },
 		{ "bucket/prefix", "allowed are gs://bucket/prefix, " },
 		{ "gs://ab/x", "3 to 63" },
 		{ "gs://bucket//x", "prefix" },

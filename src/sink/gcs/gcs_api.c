@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sink/gcs/gcs_format.h"
+#include "sink/gcs/gcs_api.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "http/redact.h"
+#include "http/reply_rules.h"
 #include "http/url.h"
 
 #define FIELDS            "fields=generation,size,crc32c"
@@ -38,9 +40,9 @@ const char *gcs_bucket_problem(const char *bucket)
 			return "two dots in a row are not allowed";
 	}
 	if (length < BUCKET_MIN || length > (strchr(bucket, '.') ? BUCKET_MAX_DOTTED : BUCKET_MAX))
-		return "it has to have 3 to 63 characters (222 with dots)";
+		return "it must have 3 to 63 characters (222 with dots)";
 	if (!isalnum((unsigned char)bucket[0]) || !isalnum((unsigned char)bucket[length - 1]))
-		return "it has to begin and end with a letter or digit";
+		return "it must begin and end with a letter or digit";
 	if (strncmp(bucket, "goog", 4) == 0)
 		return "it must not begin with \"goog\"";
 	if (!bucket[strspn(bucket, "0123456789.")] && strchr(bucket, '.'))
@@ -75,7 +77,7 @@ char *gcs_base_url(const char *universe, const char *emulator_host)
 
 char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type)
 {
-	/* A generation of 0 is "there is none": it creates, it never overwrites. */
+	/* Generation 0 means that there is no such object: this creates, and never overwrites. */
 	return mem_printf("%s/upload/storage/v1/b/%s/o?uploadType=%s&ifGenerationMatch=0&" FIELDS,
 			  base_url, bucket, upload_type);
 }
@@ -88,8 +90,8 @@ char *gcs_object_url(const char *base_url, const char *bucket, const char *name,
 			  query ? query : FIELDS_AND_ID);
 }
 
-/* Text from outside (a filter) may hold bytes that are no UTF-8, which JSON cannot carry. */
-static json_t *to_json(const char *text)
+/* A filter may contain bytes that are not UTF-8, which JSON cannot carry. */
+static json_t *make_json_string(const char *text)
 {
 	json_t *value = json_string(text);
 	char *copy;
@@ -105,15 +107,15 @@ static json_t *to_json(const char *text)
 	return value;
 }
 
-static void set(json_t *object, const char *key, const char *value)
+static void set_string(json_t *object, const char *key, const char *value)
 {
-	if (json_object_set_new(object, key, to_json(value)) < 0)
+	if (json_object_set_new(object, key, make_json_string(value)) < 0)
 		abort(); /* no memory */
 }
 
-static void add_fact(void *metadata, const char *key, const char *value)
+static void set_metadata(void *metadata, const char *key, const char *value)
 {
-	set(metadata, key, value);
+	set_string(metadata, key, value);
 }
 
 char *gcs_format_resource(const struct sink_object *object, const char *name,
@@ -125,14 +127,14 @@ char *gcs_format_resource(const struct sink_object *object, const char *name,
 	char *text;
 
 	gcs_format_crc32c(object->crc32c, crc32c);
-	set(resource, "name", name);
-	set(resource, "contentType", object->content_type);
-	/* Without it, and with it only, what is downloaded is what was uploaded: .gz stays .gz. */
-	set(resource, "cacheControl", "no-transform");
-	set(resource, "crc32c", crc32c);
+	set_string(resource, "name", name);
+	set_string(resource, "contentType", object->content_type);
+	/* Downloads return the bytes that were uploaded: .gz stays .gz. */
+	set_string(resource, "cacheControl", "no-transform");
+	set_string(resource, "crc32c", crc32c);
 	if (storage_class)
-		set(resource, "storageClass", storage_class);
-	segment_each_fact(object->segment, add_fact, metadata);
+		set_string(resource, "storageClass", storage_class);
+	segment_each_fact(object->segment, set_metadata, metadata);
 	if (json_object_set_new(resource, "metadata", metadata) < 0)
 		abort(); /* no memory */
 	text = json_dumps(resource, JSON_COMPACT);
@@ -155,7 +157,7 @@ bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource)
 
 	is_whole = bytes && text_parse_number(bytes, &parsed.bytes) == 0 && crc32c &&
 		   gcs_parse_crc32c(crc32c, &parsed.crc32c);
-	/* It goes into a URL. */
+	/* It becomes part of a URL. */
 	if (generation && generation[0] && !generation[strspn(generation, "0123456789")] &&
 	    strlen(generation) <= GCS_GENERATION_MAX)
 		memcpy(parsed.generation, generation, strlen(generation) + 1);
@@ -199,10 +201,85 @@ bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
 		return false;
 	crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
 		 bytes[3];
-	/* OpenSSL takes '=' anywhere, and bits that do not count. */
+	/* OpenSSL accepts '=' anywhere, and unused bits that are set. */
 	gcs_format_crc32c(crc32c, again);
 	if (strcmp(again, text) != 0)
 		return false;
 	*ret_crc32c = crc32c;
 	return true;
+}
+
+static const char *first_reason(const json_t *error)
+{
+	const char *detail = json_string_value(
+		json_object_get(json_array_get(json_object_get(error, "details"), 0), "reason"));
+	const char *reason = json_string_value(
+		json_object_get(json_array_get(json_object_get(error, "errors"), 0), "reason"));
+
+	return reason ? reason : detail;
+}
+
+static bool has_scope_detail(const json_t *error)
+{
+	const json_t *detail;
+	const char *reason;
+	size_t i;
+
+	json_array_foreach(json_object_get(error, "details"), i, detail)
+	{
+		reason = json_string_value(json_object_get(detail, "reason"));
+		if (reason && strcmp(reason, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") == 0)
+			return true;
+	}
+	return false;
+}
+
+bool gcs_problem_says(const struct gcs_problem *problem, const char *words)
+{
+	return reply_says(problem->reason, words) || reply_says(problem->message, words);
+}
+
+void gcs_parse_problem(const char *body, const char *www_authenticate,
+		       struct gcs_problem *ret_problem)
+{
+	json_t *root = json_loads(body, 0, NULL);
+	const json_t *error = json_object_get(root, "error");
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *reason = first_reason(error);
+	struct text text;
+
+	*ret_problem = (struct gcs_problem){ 0 };
+	text = text_over(ret_problem->message, sizeof ret_problem->message);
+	redact_append(&text, message ? message : body);
+	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
+	redact_append(&text, reason ? reason : "");
+	ret_problem->is_explained = message || reason;
+	ret_problem->is_scope = has_scope_detail(error) ||
+				strstr(www_authenticate, "insufficient_scope") ||
+				gcs_problem_says(ret_problem, "insufficientPermissions|"
+							      "insufficient authentication scopes|"
+							      "scope(s) are not authorized");
+	json_decref(root);
+}
+
+const char *gcs_remedy(long status, const struct gcs_problem *problem)
+{
+	if (status == 403 && problem->is_scope)
+		return "the access scopes of the node are too narrow: use Workload Identity, a node pool "
+		       "with the scope devstorage.read_write, or a key by gcs.credentials";
+	if ((status == 400 || status == 403) && gcs_problem_says(problem, GCS_ABOUT_MONEY))
+		return "check the billing of the bucket's project; for a requester-pays bucket, set "
+		       "GOOGLE_CLOUD_QUOTA_PROJECT";
+	switch (status) {
+	case 401:
+		return "the server does not accept the credentials";
+	case 403:
+		return gcs_problem_says(problem, GCS_ABOUT_RETENTION)
+			       ? ""
+			       : "grant roles/storage.objectCreator on the bucket to this account";
+	case 404:
+		return "create the bucket, or correct upload.destination";
+	default:
+		return "";
+	}
 }
