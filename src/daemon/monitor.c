@@ -114,6 +114,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 				conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
 					spool_is_full(daemon->spool));
 	daemon_follow_links(daemon);
+	uploader_tick(daemon->uploader);
 	announce_ready_if_due(daemon);
 	report_status(daemon);
 	daemon_tick_status(daemon);

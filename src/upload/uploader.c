@@ -40,13 +40,42 @@ struct uploader *uploader_free(struct uploader *uploader)
 	return NULL;
 }
 
-/* Let all workers look at what has changed, wherever they wait; called with the lock, which it gives back. */
+/* Let all workers see what has changed, wherever they wait; called with the lock, which it gives back. */
 static void unlock_and_wake(struct uploader *uploader)
 {
 	(void)pthread_cond_broadcast(&uploader->changed);
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (uploader->spool)
 		spool_wake(uploader->spool);
+}
+
+/* With the lock held. ERROR_FATAL: no more threads. */
+static int start_missing_workers(struct uploader *uploader, struct error *err)
+{
+	size_t missing = uploader->current->conf->upload_workers,
+	       running = workers_running(uploader);
+
+	if (!uploader->spool || uploader->is_stopping || uploader->is_draining)
+		return 0;
+	missing = missing > running ? missing - running : 0;
+	for (size_t i = 0; i < WORKERS_MAX && missing > 0; i++) {
+		struct worker *worker = &uploader->workers[i];
+		char name[32];
+
+		if (worker->state != WORKER_ENDED)
+			continue;
+		thread_join(&worker->thread);
+		*worker = (struct worker){ .uploader = uploader, .state = WORKER_RUNNING };
+		(void)snprintf(name, sizeof name, "upload-%zu", i + 1);
+		if (thread_start(&worker->thread, name, worker_run, worker, err) < 0) {
+			worker->state = WORKER_ENDED;
+			return -1;
+		}
+		missing--;
+	}
+	return missing == 0 ? 0
+			    : error_set(err, ERROR_FATAL, "%d upload threads, most of which hang",
+					WORKERS_MAX);
 }
 
 int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
@@ -56,7 +85,7 @@ int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, 
 	(void)pthread_mutex_lock(&uploader->lock);
 	uploader->spool = spool;
 	uploader->wake_fd = wake_fd;
-	result = workers_start(uploader, uploader->current->conf->upload_workers, err);
+	result = start_missing_workers(uploader, err);
 	uploader->is_stopping = result < 0;
 	unlock_and_wake(uploader);
 	return result;
@@ -74,6 +103,49 @@ void uploader_stop(struct uploader *uploader)
 		thread_join(&uploader->workers[i].thread);
 }
 
+/*
+ * Workers still at an older destination when their time is up: no longer wait for them. They send nothing, so
+ * that connections and rate are free. Returns where they hang, for the caller to release; NULL if none does.
+ * With the lock held.
+ */
+static struct destination *leave_stragglers_behind(struct uploader *uploader)
+{
+	struct destination *stuck = NULL;
+
+	if (clock_monotonic_ns() < uploader->current->give_up_at_ns)
+		return NULL;
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct worker *worker = &uploader->workers[i];
+
+		if (!worker_is_straggling(worker))
+			continue;
+		worker->state = WORKER_LEFT_BEHIND;
+		if (!stuck)
+			stuck = destination_ref(worker->destination);
+	}
+	(void)pthread_cond_broadcast(&uploader->changed);
+	return stuck;
+}
+
+void uploader_tick(struct uploader *uploader)
+{
+	struct destination *stuck;
+	struct error err;
+	bool is_short;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	stuck = leave_stragglers_behind(uploader);
+	is_short = start_missing_workers(uploader, &err) < 0;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	if (stuck)
+		log_event(EVENT_OLD_UPLOAD_STUCK,
+			  log_text("destination", stuck->conf->upload_destination));
+	destination_release(stuck);
+	if (is_short && !uploader->is_short)
+		log_error("fewer upload workers than configured", log_reason(&err));
+	uploader->is_short = is_short;
+}
+
 int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 		     struct destination **ret_next, struct error *err)
 {
@@ -84,8 +156,6 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 void uploader_swap(struct uploader *uploader, struct destination *next)
 {
 	struct destination *old;
-	struct error err;
-	int result;
 
 	(void)pthread_mutex_lock(&uploader->lock);
 	old = uploader->current;
@@ -94,13 +164,9 @@ void uploader_swap(struct uploader *uploader, struct destination *next)
 	next->give_up_at_ns = clock_monotonic_ns() +
 			      2 * next->conf->upload_stall_timeout * CLOCK_NS_PER_S;
 	atomic_store(&old->cancel, true);
-	/* Should all of them hang, a spare one notices, and starts others; if not, there is no place for it. */
-	result = workers_start(uploader, workers_running(uploader) + 1, &err);
 	unlock_and_wake(uploader);
-	if (result < 0)
-		log_warning("no spare upload worker, a hung upload would hold up the others",
-			    log_reason(&err));
 	destination_release(old);
+	uploader_tick(uploader);
 }
 
 struct destination *uploader_discard(struct destination *next)

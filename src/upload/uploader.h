@@ -9,7 +9,7 @@
  * A reload changes the destination under the running workers: what they are sending goes back to the spool, and
  * they move on when all have left the old one, so that there are never more connections than configured, nor more
  * than the rate. An upload that hangs for twice upload.stall_timeout is left alone until the stop, and another
- * worker starts in its place.
+ * worker starts in its place: uploader_tick() sees to that.
  */
 
 #include <stdbool.h>
@@ -42,6 +42,8 @@ int uploader_new(const struct conf *conf, struct connections *connections,
  */
 int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
 	__attribute__((warn_unused_result));
+/* Each second: replace workers that hang after a reload, and start those that could not be started before. */
+void uploader_tick(struct uploader *uploader);
 /* Join the workers; what is being sent goes back to ready/. Blocks for as long as an upload hangs. */
 void uploader_stop(struct uploader *uploader);
 struct uploader *uploader_free(struct uploader *uploader);

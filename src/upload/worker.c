@@ -12,19 +12,19 @@
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
 
-/* Does it hold up the others at an older destination? With the lock held. */
-static bool is_straggling(const struct worker *worker)
+size_t workers_running(const struct uploader *uploader)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		running += uploader->workers[i].state == WORKER_RUNNING;
+	return running;
+}
+
+bool worker_is_straggling(const struct worker *worker)
 {
 	return worker->state == WORKER_RUNNING && worker->destination &&
 	       worker->destination != worker->uploader->current;
-}
-
-static bool have_stragglers(const struct uploader *uploader)
-{
-	for (size_t i = 0; i < WORKERS_MAX; i++)
-		if (is_straggling(&uploader->workers[i]))
-			return true;
-	return false;
 }
 
 /* The place is closed: nobody else takes one that was in use. */
@@ -44,107 +44,65 @@ static void leave_destination(struct worker *worker)
 	destination_release(left);
 }
 
-/* Wait until the destination is probed, or this worker is to probe it. With the lock held. */
-static void wait_for_turn(struct uploader *uploader)
+/* Must a worker wait before it takes a place at the current destination? With the lock held. */
+static bool must_wait(const struct uploader *uploader)
 {
-	while (!uploader->is_stopping) {
-		struct destination *next = uploader->current;
-
-		if (next->is_probed)
-			return;
-		if (next->is_being_probed)
-			(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
-		else if (have_stragglers(uploader) && clock_monotonic_ns() < next->give_up_at_ns)
-			(void)thread_cond_wait_until(&uploader->changed, &uploader->lock,
-						     next->give_up_at_ns);
-		else
-			return;
-	}
+	if (uploader->current->is_probed)
+		return false; /* all others had left */
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (worker_is_straggling(&uploader->workers[i]))
+			return true;
+	return uploader->current->is_being_probed;
 }
 
-/*
- * Those still at an older destination hang, and send nothing: connections and rate are free for others. Returns
- * where they hang, for the caller to release; NULL if none does. With the lock held.
- */
-static struct destination *leave_stragglers_behind(struct uploader *uploader)
-{
-	struct destination *stuck = NULL;
-
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
-		struct worker *worker = &uploader->workers[i];
-
-		if (!is_straggling(worker))
-			continue;
-		worker->state = WORKER_LEFT_BEHIND;
-		if (!stuck)
-			stuck = destination_ref(worker->destination);
-	}
-	return stuck;
-}
-
-/* The first worker at a destination: bring the others, and ask whether it takes segments. */
-static void begin_destination(struct worker *worker, struct destination *stuck)
+/* The first worker at a destination. */
+static void probe_destination(struct worker *worker)
 {
 	struct uploader *uploader = worker->uploader;
 	struct destination *destination = worker->destination;
 	struct error err;
-	int result = 0;
 
-	/* The token of the old one is nobody's any more; this one has none yet. */
+	/* The old one's token is no longer anybody's; this one has none yet. */
 	atomic_store(&uploader->counters->token_expires_ns, 0);
-	if (stuck)
-		log_event(EVENT_OLD_UPLOAD_STUCK,
-			  log_text("destination", stuck->conf->upload_destination));
-	destination_release(stuck);
-
-	(void)pthread_mutex_lock(&uploader->lock);
-	if (!uploader->is_stopping)
-		result = workers_start(uploader, destination->conf->upload_workers, &err);
-	(void)pthread_mutex_unlock(&uploader->lock);
-	if (result < 0)
-		log_error("fewer upload workers than configured", log_reason(&err));
-
 	if (destination_probe(destination, worker->place, &err) == 0)
 		err = (struct error){ .kind = ERROR_NONE };
 	(void)pthread_mutex_lock(&uploader->lock);
 	destination->probe_error = err;
 	destination->is_probed = true;
 	(void)pthread_cond_broadcast(&uploader->changed);
-	wakeup_send(uploader->wake_fd);
 	(void)pthread_mutex_unlock(&uploader->lock);
+	wakeup_send(uploader->wake_fd);
 }
 
 /* Take a place at the current destination. False: there is none for this worker, or nothing left to do. */
 static bool change_destination(struct worker *worker)
 {
 	struct uploader *uploader = worker->uploader;
-	struct destination *next, *stuck = NULL;
-	bool is_first;
+	struct destination *next;
+	bool is_first, has_place;
 
 	leave_destination(worker);
 	(void)pthread_mutex_lock(&uploader->lock);
-	wait_for_turn(uploader);
+	while (!uploader->is_stopping && must_wait(uploader))
+		(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
 	next = uploader->current;
-	if (uploader->is_stopping || worker->is_drained || next->free_places == 0) {
-		worker->state = WORKER_ENDED; /* and this thread takes the lock no more */
+	is_first = !next->is_probed;
+	has_place = !uploader->is_stopping && !worker->is_drained && next->free_places > 0;
+	if (has_place) {
+		worker->destination = destination_ref(next);
+		worker->place = next->places[--next->free_places];
+		worker->outage = (struct outage_worker){ .is_failing = false };
+		backoff_reset(&worker->backoff);
+		next->is_being_probed = true;
+	} else {
+		worker->state = WORKER_ENDED;
 		if (uploader->is_draining && workers_running(uploader) == 0)
 			wakeup_send(uploader->wake_fd);
-		(void)pthread_mutex_unlock(&uploader->lock);
-		return false;
-	}
-	worker->destination = destination_ref(next);
-	worker->place = next->places[--next->free_places];
-	worker->outage = (struct outage_worker){ .is_failing = false };
-	is_first = !next->is_probed;
-	if (is_first) {
-		next->is_being_probed = true;
-		stuck = leave_stragglers_behind(uploader);
 	}
 	(void)pthread_mutex_unlock(&uploader->lock);
-	backoff_reset(&worker->backoff);
-	if (is_first)
-		begin_destination(worker, stuck);
-	return true;
+	if (has_place && is_first)
+		probe_destination(worker);
+	return has_place;
 }
 
 /* False if uploads are to end, or go elsewhere. */
@@ -266,43 +224,10 @@ static void send_segments(struct worker *worker)
 	}
 }
 
-static void run_worker(void *context)
+void worker_run(void *context)
 {
 	struct worker *worker = context;
 
 	while (change_destination(worker))
 		send_segments(worker);
-}
-
-size_t workers_running(const struct uploader *uploader)
-{
-	size_t running = 0;
-
-	for (size_t i = 0; i < WORKERS_MAX; i++)
-		running += uploader->workers[i].state == WORKER_RUNNING;
-	return running;
-}
-
-int workers_start(struct uploader *uploader, size_t wanted, struct error *err)
-{
-	size_t running = workers_running(uploader);
-
-	for (size_t i = 0; i < WORKERS_MAX && running < wanted; i++) {
-		struct worker *worker = &uploader->workers[i];
-		char name[32];
-
-		if (worker->state != WORKER_ENDED)
-			continue;
-		thread_join(&worker->thread);
-		*worker = (struct worker){ .uploader = uploader, .state = WORKER_RUNNING };
-		(void)snprintf(name, sizeof name, "upload-%zu", i + 1);
-		if (thread_start(&worker->thread, name, run_worker, worker, err) < 0) {
-			worker->state = WORKER_ENDED;
-			return -1;
-		}
-		running++;
-	}
-	return running < wanted ? error_set(err, ERROR_FATAL,
-					    "%d upload threads, most of which hang", WORKERS_MAX)
-				: 0;
 }

@@ -5,8 +5,8 @@
  * segment after another; between two it sees whether the destination was changed, and moves on.
  *
  * Nobody takes a place at a new destination while workers are at an older one, so that there are never more
- * connections than configured. Those that do not leave in time hang: they keep their destination, and others
- * are started in their place. The first worker to arrive probes the destination while the others wait.
+ * connections than configured. Those that hang keep their destination; uploader_tick() leaves them behind, and
+ * starts others. The first worker to arrive probes the destination while the others wait.
  */
 
 #include "base/counters.h"
@@ -44,6 +44,7 @@ struct uploader {
 	struct counters *counters;
 	struct rate rate; /* of all workers together, at whichever destination */
 	int wake_fd;
+	bool is_short; /* of threads; main's own */
 
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t changed;
@@ -53,13 +54,12 @@ struct uploader {
 	struct worker workers[WORKERS_MAX];
 };
 
-/*
- * Start threads until this many are running; ERROR_FATAL: there can be no more. With the uploader's lock, as
- * workers_running().
- */
-int workers_start(struct uploader *uploader, size_t wanted, struct error *err)
-	__attribute__((warn_unused_result));
+/* With the uploader's lock. */
 size_t workers_running(const struct uploader *uploader);
+/* Does it keep the others from the current destination? */
+bool worker_is_straggling(const struct worker *worker);
+/* The thread. */
+void worker_run(void *worker);
 
 /* Send a claimed segment, and end the claim as the result demands. As sink_ops.send. */
 int upload_segment(struct worker *worker, struct spool_claim *claim,

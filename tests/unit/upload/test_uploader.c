@@ -147,13 +147,16 @@ static void start(struct fixture *fixture)
 	start_with(fixture, &fixture->conf);
 }
 
-#define WAIT_FOR(condition)                                           \
-	do {                                                          \
-		uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS; \
-                                                                      \
-		while (!(condition) && clock_monotonic_ms() < end_ms) \
-			(void)usleep(1000);                           \
-		assert_true(condition);                               \
+/* The main thread goes on meanwhile. */
+#define WAIT_FOR(condition)                                             \
+	do {                                                            \
+		uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;   \
+                                                                        \
+		while (!(condition) && clock_monotonic_ms() < end_ms) { \
+			uploader_tick(fixture->uploader);               \
+			(void)usleep(1000);                             \
+		}                                                       \
+		assert_true(condition);                                 \
 	} while (0)
 
 static uint64_t waiting(struct fixture *fixture)
@@ -613,29 +616,6 @@ static void test_start_without_threads(void **state)
 	assert_int_equal(waiting(fixture), 1);
 }
 
-/* A reload needs no thread, unless an upload hangs: those that are there move on. */
-static void test_reload_without_threads(void **state)
-{
-	struct fixture *fixture = *state;
-	char name[SEGMENT_NAME_MAX + 1];
-	pthread_attr_t usual;
-
-	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	assert_int_equal(mkdir(fixture->share + strlen("file://"), 0755), 0);
-	start_with(fixture, &fixture->hanging_conf); /* with one worker; the next has two */
-	expect_wake(fixture);
-	forbid_threads(&usual);
-	start(fixture);
-	expect_wake(fixture);
-	publish(fixture, "abc", name);
-	WAIT_FOR(waiting(fixture) == 0);
-	allow_threads(&usual);
-	assert_true(has_arrived(fixture, name));
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
-	uploader_drain(fixture->uploader);
-	WAIT_FOR(uploader_is_drained(fixture->uploader));
-}
-
 /* Threads of this process that upload. */
 static size_t upload_threads(void)
 {
@@ -657,6 +637,31 @@ static size_t upload_threads(void)
 	}
 	(void)closedir(tasks);
 	return count;
+}
+
+/* A reload needs no thread, unless an upload hangs: those that are there move on. */
+static void test_reload_without_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	pthread_attr_t usual;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(mkdir(fixture->share + strlen("file://"), 0755), 0);
+	start_with(fixture, &fixture->hanging_conf); /* with one worker; the next has two */
+	expect_wake(fixture);
+	forbid_threads(&usual);
+	start(fixture);
+	expect_wake(fixture);
+	publish(fixture, "abc", name);
+	WAIT_FOR(waiting(fixture) == 0);
+	assert_int_equal(upload_threads(), 1);
+	allow_threads(&usual);
+	assert_true(has_arrived(fixture, name));
+	WAIT_FOR(upload_threads() == 2);
+	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	uploader_drain(fixture->uploader);
+	WAIT_FOR(uploader_is_drained(fixture->uploader));
 }
 
 /* Nothing is sent: the workers that wait move on, as many as the new configuration has. */
