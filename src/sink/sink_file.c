@@ -92,7 +92,7 @@ static void file_worker_close(struct sink_worker *worker)
 }
 
 /* Cut a path to its parent; false when it was the root. */
-static bool to_parent(char *path)
+static bool cut_to_parent(char *path)
 {
 	char *slash = strrchr(path, '/');
 
@@ -165,7 +165,7 @@ static int make_folder(struct sink_worker *worker, const char *path, struct erro
 	if (file_make_folders(path, FOLDER_MODE, err) < 0)
 		return -1;
 	/* Any of them may be new: sync up to the first that we may not open. */
-	while (to_parent(above)) {
+	while (cut_to_parent(above)) {
 		cleanup_close int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (fd < 0)
@@ -214,8 +214,8 @@ static int read_through(struct sink_worker *worker, int in, int out, uint64_t *r
  * A file of that name exists: success if it is ours. It is synced again, because the attempt that made it may
  * have ended, or failed, before it had synced the name.
  */
-static int compare(struct sink_worker *worker, int folder_fd, const char *name,
-		   const struct sink_object *object, struct error *err)
+static int compare_existing(struct sink_worker *worker, int folder_fd, const char *name,
+			    const struct sink_object *object, struct error *err)
 {
 	cleanup_close int fd = openat(folder_fd, name,
 				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -264,8 +264,8 @@ static int write_copy(struct sink_worker *worker, int folder_fd, const char *tem
 	return 0;
 }
 
-static int store(struct sink_worker *worker, int folder_fd, const char *name,
-		 const struct sink_object *object, bool *ret_was_there, struct error *err)
+static int store_object(struct sink_worker *worker, int folder_fd, const char *name,
+			const struct sink_object *object, bool *ret_was_there, struct error *err)
 {
 	/* Cut to leave room for the rest in a name of maximum length. */
 	cleanup_free char *temporary = mem_printf(".%.240s.partial", name);
@@ -276,7 +276,7 @@ static int store(struct sink_worker *worker, int folder_fd, const char *name,
 		return error_errno(err, "remove %s", temporary);
 	*ret_was_there = faccessat(folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if (*ret_was_there)
-		return compare(worker, folder_fd, name, object, err);
+		return compare_existing(worker, folder_fd, name, object, err);
 
 	result = write_copy(worker, folder_fd, temporary, object, err);
 	if (result == 0) {
@@ -285,7 +285,7 @@ static int store(struct sink_worker *worker, int folder_fd, const char *name,
 	}
 	if (result < 0)
 		(void)unlinkat(folder_fd, temporary, 0);
-	return *ret_was_there ? compare(worker, folder_fd, name, object, err) : result;
+	return *ret_was_there ? compare_existing(worker, folder_fd, name, object, err) : result;
 }
 
 static int file_send(struct sink_worker *worker, const struct sink_object *object,
@@ -298,7 +298,7 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 	cleanup_close int folder_fd = -1;
 
 	*ret_receipt = (struct sink_receipt){ .requests = 0 };
-	(void)to_parent(folder);
+	(void)cut_to_parent(folder);
 	if (make_folder(worker, folder, err) < 0)
 		goto failed;
 	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -306,7 +306,7 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 		error_errno(err, "open");
 		goto failed;
 	}
-	if (store(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0)
+	if (store_object(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0)
 		goto failed;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
 	return 0;

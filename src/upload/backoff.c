@@ -21,7 +21,7 @@ uint64_t backoff_next_ms(struct backoff *backoff, uint64_t retry_after_ms, uint3
 	pause = FLOOR_MS + (ceiling - FLOOR_MS) * random / UINT32_MAX;
 	if (retry_after_ms > RETRY_AFTER_MS)
 		retry_after_ms = RETRY_AFTER_MS;
-	/* On top, not instead: all nodes were told the same time, and must not come back at once. */
+	/* On top, not instead: all nodes got the same time, and must not return together. */
 	return retry_after_ms + pause;
 }
 

@@ -23,7 +23,7 @@ bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t
 	return outage->failures == 1 || outage->failures % LOG_EVERY == 0;
 }
 
-static bool recover(struct outage *outage, struct outage_worker *worker)
+static bool end_worker_outage(struct outage *outage, struct outage_worker *worker)
 {
 	if (!worker->is_failing)
 		return false;
@@ -34,13 +34,13 @@ static bool recover(struct outage *outage, struct outage_worker *worker)
 bool outage_worked(struct outage *outage, struct outage_worker *worker, uint64_t now_ms)
 {
 	outage->worked_ms = now_ms;
-	return recover(outage, worker);
+	return end_worker_outage(outage, worker);
 }
 
 bool outage_idle(struct outage *outage, struct outage_worker *worker)
 {
-	/* That there is nothing to send proves nothing, unless another worker's upload did. */
-	return outage->worked_ms >= worker->failed_ms && recover(outage, worker);
+	/* Having nothing to send proves nothing, unless another worker has uploaded since. */
+	return outage->worked_ms >= worker->failed_ms && end_worker_outage(outage, worker);
 }
 
 const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size)

@@ -52,27 +52,18 @@ const char *gcs_bucket_problem(const char *bucket)
 
 char *gcs_base_url(const char *universe, const char *emulator_host)
 {
-	const char *scheme = "http://";
-	const char *host = emulator_host;
-	size_t length;
+	struct http_url parsed;
+	char *url;
 
 	if (!emulator_host || !emulator_host[0])
 		return mem_printf("https://storage.%s", universe);
-	if (strncmp(host, "http://", 7) == 0) {
-		host += 7;
-	} else if (strncmp(host, "https://", 8) == 0) {
-		host += 8;
-		scheme = "https://";
-	}
-	length = strlen(host);
-	while (length > 0 && host[length - 1] == '/')
-		length--;
-	for (size_t i = 0; i < length; i++)
-		if (host[i] <= ' ' || host[i] > '~' || strchr("?#@\\", host[i]))
-			return NULL;
-	if (length == 0 || host[0] == '/' || strstr(host, "://"))
-		return NULL;
-	return mem_printf("%s%.*s", scheme, (int)length, host);
+	url = mem_printf("%s%s", strstr(emulator_host, "://") ? "" : "http://", emulator_host);
+	for (size_t length = strlen(url); url[length - 1] == '/'; length--)
+		url[length - 1] = '\0';
+	if (!strpbrk(url, "?\\") && http_read_url(url, &parsed))
+		return url;
+	free(url);
+	return NULL;
 }
 
 char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type)

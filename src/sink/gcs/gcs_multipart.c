@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small object and all that is known of it in one request (RFC 2387). */
+/* A small object and its metadata in one request (RFC 2387). */
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	call.request.tail_bytes = strlen(tail);
 
 	*ret_was_there = false;
-	/* What an earlier attempt left behind must not outlive this one's crash; without it, that is "unknown". */
+	/* If this process ends now, an older state must not mislead the next attempt; without one, it assumes the worst. */
 	worst.may_be_there = true;
 	if (upload->is_saved)
 		gcs_session_save(upload, &worst);

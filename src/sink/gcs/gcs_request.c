@@ -15,8 +15,9 @@ static enum error_kind kind_of(enum gcs_outcome outcome)
 	return outcome == GCS_SETUP ? ERROR_CONFIG : ERROR_TRANSIENT;
 }
 
-static void describe(const struct sink_worker *worker, const struct http_reply *reply,
-		     const struct gcs_problem *problem, enum gcs_outcome outcome, struct error *err)
+static void describe_failure(const struct sink_worker *worker, const struct http_reply *reply,
+			     const struct gcs_problem *problem, enum gcs_outcome outcome,
+			     struct error *err)
 {
 	long status = reply->status;
 	const char *remedy = gcs_remedy(status, problem);
@@ -37,7 +38,7 @@ static void count_reply(const struct sink_worker *worker, long status)
 
 	if (!counters)
 		return;
-	/* What is below the statuses says why there is none. */
+	/* Below 100 it says why there is no status: counted together. */
 	counter_add(
 		&counters->upload_responses[status >= 100 && status < COUNTERS_HTTP_CODES ? status
 											  : 0],
@@ -46,7 +47,7 @@ static void count_reply(const struct sink_worker *worker, long status)
 		     google_credentials_expires_ns(worker->sink->credentials));
 }
 
-/* GCS_LOGIN is one of the outcomes here. *login is the header that was sent, for the caller to free. */
+/* May return GCS_LOGIN. *login is the header that was sent; the caller frees it. */
 static enum gcs_outcome send_once(struct sink_worker *worker, const struct gcs_call *call,
 				  char **login, struct http_reply *ret_reply, struct error *err)
 {
@@ -86,7 +87,7 @@ static enum gcs_outcome send_once(struct sink_worker *worker, const struct gcs_c
 	outcome = gcs_decide(call->phase, ret_reply->status,
 			     http_reply_header(ret_reply, "Range")[0] != '\0', &problem);
 	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
-		describe(worker, ret_reply, &problem, outcome, err);
+		describe_failure(worker, ret_reply, &problem, outcome, err);
 	return outcome;
 }
 
@@ -99,11 +100,11 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, const struct gcs_c
 	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
 	outcome = send_once(worker, call, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
-		/* The token may have ended early, or its account was changed: once more with a new one. */
+		/* The token may have been revoked, or its account changed: once more with a new one. */
 		google_credentials_refused(worker->sink->credentials, login);
 		outcome = send_once(worker, call, &login, ret_reply, err);
 	}
-	/* What is signed here is only as good as this node's clock, which somebody will set. */
+	/* Signatures made here are only as good as this node's clock, which somebody will set. */
 	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {
 		outcome = GCS_RETRY;
 		err->kind = ERROR_TRANSIENT;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resumable uploads. Within one attempt a session may be interrupted as often as it likes, as long as
- * the server acknowledges more bytes each time; what ends the attempt is an interruption without progress.
- * The session is kept beside the segment, so that the next attempt goes on with it, whichever worker makes
- * it, and in whichever run.
+ * Resumable uploads. Within one attempt a session may be interrupted any number of times, as long as the server
+ * acknowledges more bytes each time; an interruption without progress ends the attempt. The session is saved
+ * with the segment, so that the next attempt resumes it, in whichever worker and run.
  */
 #include "sink/gcs/gcs_session.h"
 
@@ -77,8 +76,8 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 }
 
 /*
- * If this process ends in the middle, the next one finds this: the worst that can have come of what is
- * sent until the next call, or until the attempt is over. Only the last byte makes an object.
+ * If this process ends now, the next one finds this: the worst that may have happened by the next call, or by the
+ * end of the attempt. Only the last byte creates an object.
  */
 static void save_worst_case(struct gcs_upload *upload, bool is_last)
 {
@@ -93,7 +92,7 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 	gcs_session_save(upload, &worst);
 }
 
-/* A request that may make the object. */
+/* A request that may create the object. */
 static enum gcs_outcome send_last(struct gcs_upload *upload, const struct gcs_call *call,
 				  struct http_reply *ret_reply, struct error *err)
 {
@@ -108,7 +107,7 @@ static enum gcs_outcome send_last(struct gcs_upload *upload, const struct gcs_ca
 	return outcome;
 }
 
-/* The session is of no use any more: once, start from byte 0; then leave it to the next attempt. */
+/* The session is useless: start from byte 0, but only once; then leave it to the next attempt. */
 static enum verdict start_over(struct attempt *attempt, struct error *err)
 {
 	gcs_session_forget(&attempt->upload->session);
@@ -120,14 +119,14 @@ static enum verdict start_over(struct attempt *attempt, struct error *err)
 	return FAILED;
 }
 
-/* An object of the name is there, and it is not this session's. */
-static enum verdict compare(struct attempt *attempt, struct error *err)
+/* An object of this name exists, and it is not this session's. */
+static enum verdict compare_existing(struct attempt *attempt, struct error *err)
 {
 	gcs_session_forget(&attempt->upload->session);
 	return gcs_verify_existing(attempt->upload, err) < 0 ? FAILED : WAS_THERE;
 }
 
-static enum verdict start(struct attempt *attempt, struct error *err)
+static enum verdict start_session(struct attempt *attempt, struct error *err)
 {
 	struct gcs_upload *upload = attempt->upload;
 	const struct sink_object *object = upload->object;
@@ -138,19 +137,19 @@ static enum verdict start(struct attempt *attempt, struct error *err)
 						     object->bytes, &url, err);
 
 	if (outcome != GCS_DONE)
-		return outcome == GCS_EXISTS ? compare(attempt, err) : FAILED;
+		return outcome == GCS_EXISTS ? compare_existing(attempt, err) : FAILED;
 	upload->session.url = url;
 	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
 	save_worst_case(upload, false);
 	return GO_ON;
 }
 
-/* The server has this many bytes, all in all. */
+/* The server has this many bytes. */
 static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct error *err)
 {
 	struct gcs_session *session = &attempt->upload->session;
 
-	/* It lost what it had, or has what nobody sent: not our bytes any more. */
+	/* It lost some, or has some that nobody sent: these are not our bytes. */
 	if (persisted < session->acknowledged || persisted > session->sent)
 		return start_over(attempt, err);
 	if (persisted > session->acknowledged) {
@@ -164,14 +163,14 @@ static enum verdict advance(struct attempt *attempt, uint64_t persisted, struct 
 			  attempt->upload->worker->sink->bucket, persisted);
 	}
 	session->acknowledged = persisted;
-	/* All there, but no object yet: the question with the total makes it one. */
+	/* All bytes are there, but no object yet: asking with the total creates it. */
 	attempt->must_ask = persisted == attempt->upload->object->bytes;
 	return GO_ON;
 }
 
-/* How far is the session? The total makes it an object when all of it is there and the name is free. */
-static enum gcs_outcome ask(struct gcs_upload *upload, bool is_taken, struct http_reply *ret_reply,
-			    struct error *err)
+/* How far is the session? As it names the total, this creates the object once all bytes are there. */
+static enum gcs_outcome ask_progress(struct gcs_upload *upload, bool is_taken,
+				     struct http_reply *ret_reply, struct error *err)
 {
 	char range[64];
 	const char *headers[] = { range, NULL };
@@ -216,8 +215,8 @@ static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply 
 				       : gcs_send_request(upload->worker, &call, ret_reply, err);
 }
 
-/* No reply, or one that leaves open what was kept: ask next, if that makes sense. */
-static enum verdict interrupted(struct attempt *attempt, struct error *err)
+/* No reply, or one that does not say how much was kept: ask next, if that makes sense. */
+static enum verdict note_interruption(struct attempt *attempt, struct error *err)
 {
 	const struct sink_worker *worker = attempt->upload->worker;
 
@@ -229,23 +228,23 @@ static enum verdict interrupted(struct attempt *attempt, struct error *err)
 	return GO_ON;
 }
 
-/* The name is taken: if it was by this session, the session says so, and no permission is needed. */
-static enum verdict ask_who(struct attempt *attempt, struct error *err)
+/* The name is taken: if by this session, the session says so, and no permission is needed. */
+static enum verdict ask_owner(struct attempt *attempt, struct error *err)
 {
 	struct http_reply reply;
 
-	switch (ask(attempt->upload, true, &reply, err)) {
+	switch (ask_progress(attempt->upload, true, &reply, err)) {
 	case GCS_DONE:
 		return gcs_verify(attempt->upload, &reply, err) < 0 ? FAILED : WAS_THERE;
 	case GCS_RETRY:
 	case GCS_SETUP:
 		return FAILED;
 	default:
-		return compare(attempt, err);
+		return compare_existing(attempt, err);
 	}
 }
 
-static enum verdict step(struct attempt *attempt, struct error *err)
+static enum verdict take_step(struct attempt *attempt, struct error *err)
 {
 	struct gcs_upload *upload = attempt->upload;
 	bool has_asked = attempt->must_ask;
@@ -255,11 +254,12 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 	const char *range;
 
 	if (!upload->session.url)
-		return start(attempt, err);
-	outcome = has_asked ? ask(upload, false, &reply, err) : send_chunk(upload, &reply, err);
+		return start_session(attempt, err);
+	outcome = has_asked ? ask_progress(upload, false, &reply, err)
+			    : send_chunk(upload, &reply, err);
 	switch (outcome) {
 	case GCS_DONE:
-		/* Without proof it was not the service, perhaps: the session stays, to be asked. */
+		/* A success without proof may not be the service's: keep the session, and ask it later. */
 		return gcs_verify(upload, &reply, err) < 0 ? FAILED : FINISHED;
 	case GCS_CONTINUE:
 		range = http_reply_header(&reply, "Range");
@@ -267,11 +267,11 @@ static enum verdict step(struct attempt *attempt, struct error *err)
 			return start_over(attempt, err);
 		return advance(attempt, persisted, err);
 	case GCS_QUERY:
-		return interrupted(attempt, err);
+		return note_interruption(attempt, err);
 	case GCS_NEW_SESSION:
 		return start_over(attempt, err);
 	case GCS_EXISTS:
-		return has_asked ? compare(attempt, err) : ask_who(attempt, err);
+		return has_asked ? compare_existing(attempt, err) : ask_owner(attempt, err);
 	case GCS_MISMATCH:
 		gcs_explain_mismatch(upload, err);
 		return FAILED;
@@ -299,7 +299,7 @@ int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct er
 	if (upload->session.url)
 		save_worst_case(upload, false);
 	do {
-		verdict = step(&attempt, err);
+		verdict = take_step(&attempt, err);
 	} while (verdict == GO_ON);
 	*ret_was_there = verdict == WAS_THERE;
 	return verdict == FAILED ? -1 : 0;

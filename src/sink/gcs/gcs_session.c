@@ -40,8 +40,8 @@ char *gcs_session_format(const struct gcs_session *session, const struct gcs_tar
 			  session->url ? session->url : "");
 }
 
-/* The value of a line KEY=VALUE into out; false if there is none that fits. */
-static bool find(const char *text, const char *key, char out[VALUE_MAX])
+/* Copy the value of a line KEY=VALUE to out; false if there is none that fits. */
+static bool find_value(const char *text, const char *key, char out[VALUE_MAX])
 {
 	size_t key_length = strlen(key);
 
@@ -62,14 +62,14 @@ static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 {
 	char value[VALUE_MAX];
 
-	return find(text, key, value) && text_parse_number(value, ret_number) == 0;
+	return find_value(text, key, value) && text_parse_number(value, ret_number) == 0;
 }
 
 static bool is_equal(const char *text, const char *key, const char *expected)
 {
 	char value[VALUE_MAX];
 
-	return find(text, key, value) && strcmp(value, expected) == 0;
+	return find_value(text, key, value) && strcmp(value, expected) == 0;
 }
 
 /* Was the text written for this object? */
@@ -106,8 +106,8 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	*ret_session = session;
 	if (!text)
 		return;
-	/* Damaged, or nothing is known: the worst is assumed. */
-	if (!find(text, "server", url)) {
+	/* Damaged, or unknown: assume the worst. */
+	if (!find_value(text, "server", url)) {
 		ret_session->may_be_there = true;
 		return;
 	}
@@ -117,7 +117,7 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	(void)find_number(text, "mismatches", &ret_session->mismatches);
 	if (find_number(text, "started", &session.started_s) &&
 	    find_number(text, "acknowledged", &session.acknowledged) &&
-	    find_number(text, "sent", &session.sent) && find(text, "session", url) &&
+	    find_number(text, "sent", &session.sent) && find_value(text, "session", url) &&
 	    gcs_session_is_safe(url, target) && session.acknowledged <= session.sent &&
 	    session.sent <= target->bytes && now_s >= session.started_s &&
 	    now_s - session.started_s <= SESSION_MAX_S) {

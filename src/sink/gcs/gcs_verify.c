@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose object is it that is there, and has it our bytes? */
+/* Whose is an existing object, and does it have our bytes? */
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,15 +8,14 @@
 #include "base/mem.h"
 #include "sink/gcs/gcs_session.h"
 
-#define MISMATCHES_MAX \
-	3 /* then it is the segment's fault, or this network never carries it whole */
+#define MISMATCHES_MAX 3 /* after that, this network will never carry the segment whole */
 
 bool gcs_may_have_landed(const struct http_reply *reply)
 {
 	bool has_no_answer = reply->status == HTTP_BROKEN_OFF || reply->status == HTTP_STOPPED;
 	bool is_done = reply->status >= 200 && reply->status < 300;
 
-	/* What the service refuses as the client's mistake it has not done. */
+	/* What the service refuses as the client's mistake was not done. */
 	return reply->is_sent_again ||
 	       (reply->is_sent &&
 		(has_no_answer || is_done || reply->status == 408 || reply->status >= 500));
@@ -55,7 +54,7 @@ int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct
 				 bucket, reply->status);
 	if (has_our_bytes(&resource, object))
 		return 0;
-	/* What we made is known, and is not it: nothing under this name is ours from now on. */
+	/* The object that we created is known and is damaged: any other of this name is not ours. */
 	upload->session.may_be_there = false;
 	gcs_session_forget(&upload->session);
 	if (delete_object(upload, resource.generation))
@@ -92,19 +91,19 @@ void gcs_explain_mismatch(struct gcs_upload *upload, struct error *err)
 			 upload->session.mismatches, MISMATCHES_MAX);
 }
 
-/* It is there, and we may not look: only what we did ourselves can tell. */
-static int guess(const struct gcs_upload *upload, struct error *err)
+/* It exists, and we may not look: all we know is whether we may have created it. */
+static int guess_owner(const struct gcs_upload *upload, struct error *err)
 {
 	struct sink *sink = upload->worker->sink;
 
 	if (!upload->session.may_be_there)
 		return error_set(err, ERROR_REJECTED,
-				 "bucket %s: %s is there, though we never sent it; nothing is "
+				 "bucket %s: %s exists, though we never sent it; nothing is "
 				 "overwritten",
 				 sink->bucket, upload->name);
 	if (!atomic_exchange(&sink->has_warned_of_get, true))
-		log_warning("an object is there already and may not be looked at; taken as our "
-			    "own, because an attempt of ours ended without an answer",
+		log_warning("object already exists and cannot be read; assuming it is ours "
+			    "because an earlier upload got no response",
 			    log_text("bucket", sink->bucket), log_text("object", upload->name),
 			    log_text("remedy", "grant storage.objects.get"));
 	return 0;
@@ -124,19 +123,18 @@ int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 	enum gcs_outcome outcome = gcs_send_request(upload->worker, &call, &reply, err);
 
 	if (outcome == GCS_HIDDEN)
-		return guess(upload, err);
+		return guess_owner(upload, err);
 	if (outcome != GCS_DONE)
 		return -1;
 	if (!gcs_parse_resource(reply.body, &resource))
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: the server describes %s without size and CRC32C",
 				 sink->bucket, upload->name);
-	/* Another node of our name may have recorded the same bytes: nothing, in the same interval. */
+	/* Another node of our name may have recorded the same bytes: an empty segment of the same time. */
 	if (!has_our_bytes(&resource, upload->object) ||
 	    (our_id[0] && strcmp(resource.id, our_id) != 0))
-		return error_set(
-			err, ERROR_REJECTED,
-			"bucket %s: %s is there with other content; nothing is overwritten",
-			sink->bucket, upload->name);
+		return error_set(err, ERROR_REJECTED,
+				 "bucket %s: %s exists with other content; nothing is overwritten",
+				 sink->bucket, upload->name);
 	return 0;
 }

@@ -125,7 +125,7 @@ static void gcs_worker_close(struct sink_worker *worker)
 	free(worker);
 }
 
-/* A session that is begun and cancelled: it takes the permission to create, and creates nothing. */
+/* Start a session and cancel it: that takes the permission to create objects, and creates none. */
 static int gcs_probe(struct sink_worker *worker, struct error *err)
 {
 	const struct sink *sink = worker->sink;
@@ -150,20 +150,20 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	name = mem_printf("%s%s", sink->prefix, below);
 	resource = gcs_format_resource(&object, name, sink->storage_class);
 	if (gcs_start_session(worker, resource, object.content_type, 0, &url, err) != GCS_DONE) {
-		/* This very object is refused, and so would be any other. */
+		/* Any other object would be refused, too. */
 		if (err->kind == ERROR_REJECTED)
 			err->kind = ERROR_CONFIG;
 		return -1;
 	}
 	cancel.request.url = url;
-	/* Left alone it would end by itself in a week, so a failure here is none of the probe. */
+	/* The session expires in a week anyway, so this may fail. */
 	if (gcs_send_request(worker, &cancel, &reply, &ignored) != GCS_DONE)
-		log_debug("probe's session not cancelled", log_reason(&ignored));
+		log_debug("cannot cancel the session of the probe", log_reason(&ignored));
 	free(url);
 	return 0;
 }
 
-/* With the segment's id it is the same operation in all attempts. It becomes a header. */
+/* A header; the segment's id makes it the same operation in all attempts. */
 static void choose_operation(struct sink_worker *worker, const char *id)
 {
 	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
@@ -202,7 +202,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",
 		       sink->bucket, name);
 	if (result < 0 && err->kind != ERROR_REJECTED) {
-		/* What is set up wrong may be put right while we run: the segment stays. */
+		/* A wrong setup may be corrected while we run: the segment waits. */
 		err->kind = ERROR_TRANSIENT;
 		gcs_session_save(&upload, &upload.session);
 	}
