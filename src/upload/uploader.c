@@ -43,6 +43,7 @@ struct uploader *uploader_free(struct uploader *uploader)
 /* Let all workers see what has changed, wherever they wait; called with the lock, which it gives back. */
 static void unlock_and_wake(struct uploader *uploader)
 {
+	uploader->changes++;
 	(void)pthread_cond_broadcast(&uploader->changed);
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (uploader->spool)
@@ -182,9 +183,7 @@ void uploader_configure(struct uploader *uploader, const struct conf *conf)
 void uploader_retry_now(struct uploader *uploader)
 {
 	(void)pthread_mutex_lock(&uploader->lock);
-	uploader->retries_asked++;
-	(void)pthread_cond_broadcast(&uploader->changed);
-	(void)pthread_mutex_unlock(&uploader->lock);
+	unlock_and_wake(uploader);
 }
 
 void uploader_drain(struct uploader *uploader)

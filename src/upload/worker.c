@@ -105,7 +105,7 @@ static bool change_destination(struct worker *worker)
 	return has_place;
 }
 
-/* False if uploads are to end, or go elsewhere. */
+/* False if uploads are to end, or to go elsewhere. */
 static bool may_go_on(struct worker *worker, bool *ret_is_draining)
 {
 	struct uploader *uploader = worker->uploader;
@@ -114,28 +114,26 @@ static bool may_go_on(struct worker *worker, bool *ret_is_draining)
 	(void)pthread_mutex_lock(&uploader->lock);
 	may = !uploader->is_stopping && worker->destination == uploader->current;
 	*ret_is_draining = uploader->is_draining;
+	worker->seen_changes = uploader->changes;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	return may;
 }
 
-/* Pause before the next attempt. A stop, a reload, the start of draining and uploader_retry_now() cut it short. */
-static void wait_backoff(struct worker *worker, uint64_t retry_after_ms, bool was_draining)
+/* Pause before the next attempt, unless something changes. */
+static void wait_backoff(struct worker *worker, uint64_t retry_after_ms)
 {
 	struct uploader *uploader = worker->uploader;
 	uint32_t random = 0;
 	uint64_t deadline_ns;
-	unsigned retries_asked;
 
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = (uint32_t)clock_monotonic_ns();
 	deadline_ns = clock_monotonic_ns() +
 		      backoff_next_ms(&worker->backoff, retry_after_ms, random) * CLOCK_NS_PER_MS;
 	(void)pthread_mutex_lock(&uploader->lock);
-	retries_asked = uploader->retries_asked;
-	while (!uploader->is_stopping && worker->destination == uploader->current &&
-	       uploader->is_draining == was_draining && uploader->retries_asked == retries_asked)
-		if (!thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
-			break;
+	while (uploader->changes == worker->seen_changes &&
+	       thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
+		;
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
@@ -179,7 +177,7 @@ static void note_success(struct worker *worker, bool has_uploaded)
 			  log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
 }
 
-static void handle_claim(struct worker *worker, struct spool_claim *claim, bool is_draining)
+static void handle_claim(struct worker *worker, struct spool_claim *claim)
 {
 	struct sink_receipt receipt;
 	struct error err;
@@ -198,7 +196,7 @@ static void handle_claim(struct worker *worker, struct spool_claim *claim, bool 
 		note_failure(worker, claim->name, &err);
 	if (receipt.has_advanced)
 		backoff_reset(&worker->backoff);
-	wait_backoff(worker, err.retry_after_ms, is_draining);
+	wait_backoff(worker, err.retry_after_ms);
 }
 
 static void send_segments(struct worker *worker)
@@ -213,10 +211,10 @@ static void send_segments(struct worker *worker)
 		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms, &claim, &err);
 
 		if (claimed > 0) {
-			handle_claim(worker, &claim, is_draining);
+			handle_claim(worker, &claim);
 		} else if (claimed < 0) {
 			note_failure(worker, "", &err);
-			wait_backoff(worker, 0, is_draining);
+			wait_backoff(worker, 0);
 		} else {
 			note_success(worker, false);
 			worker->is_drained = is_draining;

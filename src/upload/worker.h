@@ -27,6 +27,7 @@ struct worker {
 	struct backoff backoff;
 	struct sink_worker *place; /* at destination */
 	bool is_drained;           /* nothing was left to send while draining */
+	unsigned seen_changes;     /* before the last attempt */
 
 	/* With the uploader's lock. */
 	enum worker_state {
@@ -49,7 +50,7 @@ struct uploader {
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t changed;
 	bool is_stopping, is_draining;
-	unsigned retries_asked; /* how often uploader_retry_now() was called */
+	unsigned changes; /* counts stop, swap, drain and retry_now: each ends a pause */
 	struct destination *current;
 	struct worker workers[WORKERS_MAX];
 };
