@@ -42,6 +42,9 @@ int fsync(int fd)
 
 struct fixture {
 	struct conf conf, hanging_conf;
+	struct conf changed
+		[8]; /* for reloads: each configuration stays as it is while it may be in use */
+	size_t changes;
 	struct connections *connections;
 	struct counters counters;
 	struct spool *spool;
@@ -140,6 +143,19 @@ static void start_with(struct fixture *fixture, const struct conf *conf)
 		 uploader_start(fixture->uploader, fixture->spool, fixture->wake_fd,
 				&fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
+}
+
+/* A copy to be changed; the number of workers is its own. */
+static struct conf *next_conf(struct fixture *fixture, uint64_t workers)
+{
+	struct conf *next;
+
+	assert_true(fixture->changes < COUNT_OF(fixture->changed));
+	next = &fixture->changed[fixture->changes++];
+	*next = fixture->conf;
+	next->references = 0;
+	next->upload_workers = workers;
+	return next;
 }
 
 static void start(struct fixture *fixture)
@@ -277,7 +293,8 @@ static void use_bucket(struct fixture *fixture, struct server *server, const cha
 	server_start(server, replies, count);
 	(void)snprintf(host, sizeof host, "127.0.0.1:%u", server->port);
 	setenv("STORAGE_EMULATOR_HOST", host, 1);
-	fixture->conf.upload_destination = bucket;
+	if (fixture->conf.upload_destination != bucket)
+		fixture->conf.upload_destination = bucket;
 }
 
 #define CHUNK                (UINT64_C(256) << 10)
@@ -675,8 +692,7 @@ static void test_swap_while_idle(void **state)
 	expect_wake(fixture);
 	WAIT_FOR(upload_threads() == fixture->conf.upload_workers);
 	for (size_t i = 0; i < COUNT_OF(workers); i++) {
-		fixture->conf.upload_workers = workers[i];
-		start(fixture);
+		swap(fixture, next_conf(fixture, workers[i]));
 		WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_OK);
 		WAIT_FOR(upload_threads() == workers[i]);
 		publish(fixture, "abc", name);
@@ -718,6 +734,7 @@ static void test_swap_while_sending(void **state)
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
 	struct server server, next;
+	struct conf *folder;
 	uint64_t begin_ms;
 
 	use_bucket(fixture, &server, replies, COUNT_OF(replies));
@@ -727,18 +744,18 @@ static void test_swap_while_sending(void **state)
 		publish(fixture, "abc", names[i]);
 	WAIT_FOR(atomic_load(&server.count) == 2);
 	use_bucket(fixture, &next, no, COUNT_OF(no));
-	fixture->conf.upload_workers = 1;
 	begin_ms = clock_monotonic_ms();
-	start(fixture);
+	swap(fixture, next_conf(fixture, 1));
 	WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_REFUSED);
 	assert_true(clock_monotonic_ms() - begin_ms < 2500);
 	assert_non_null(strstr(fixture->err.message, "create the bucket"));
 	assert_int_equal(waiting(fixture), 3);
 	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
 	/* From there to a folder, twice in a row. */
-	fixture->conf.upload_destination = fixture->destination;
-	start(fixture);
-	start(fixture);
+	folder = next_conf(fixture, 1);
+	folder->upload_destination = fixture->destination;
+	swap(fixture, folder);
+	swap(fixture, folder);
 	WAIT_FOR(waiting(fixture) == 0);
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		assert_true(has_arrived(fixture, names[i]));
