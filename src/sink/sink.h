@@ -41,6 +41,7 @@ struct sink_object {
 	uint64_t bytes;
 	uint32_t crc32c;
 	const char *content_type;
+	const char *id;                /* of the segment, nowhere else; "": not known */
 	const struct segment *segment; /* the object's metadata: segment_each_fact() */
 	/*
 	 * What an earlier attempt saved, in whichever run; "": that attempt ended with its process, so that its

@@ -112,7 +112,7 @@ static int guess_owner(const struct gcs_upload *upload, struct error *err)
 int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 {
 	const struct sink *sink = upload->worker->sink;
-	const char *our_id = upload->object->segment->id;
+	const char *our_id = upload->object->id;
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, NULL);
 	const struct gcs_call call = {
 		.phase = GCS_METADATA,

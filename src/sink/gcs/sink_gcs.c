@@ -189,7 +189,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
 				 GCS_NAME_MAX);
 	worker->requests = 0;
-	choose_operation(worker, object->segment->id);
+	choose_operation(worker, object->id);
 	gcs_session_parse(object->upload_state, &target, clock_real_ns() / CLOCK_NS_PER_S,
 			  &upload.session);
 	before = upload.session.acknowledged;

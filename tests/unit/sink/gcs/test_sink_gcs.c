@@ -441,6 +441,7 @@ static void set_object(struct fixture *fixture, uint64_t bytes)
 						.bytes = bytes,
 						.crc32c = crc32c,
 						.content_type = "application/gzip",
+						.id = fixture->segment.id,
 						.segment = &fixture->segment,
 						.save_upload_state = save_upload_state,
 						.save_context = fixture };
