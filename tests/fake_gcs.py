@@ -268,6 +268,8 @@ class FakeGcs(FakeServer):
 
     def answer_start(self, request, bucket):
         total = request.headers.get("X-Upload-Content-Length")
+        if not request.is_whole:
+            return error_reply(400, "invalid", "the body is cut")
         resource = self.parse_resource(request.body or b"{}")
         if resource is None or (total is not None and not total.isdigit()):
             return self.refuse("malformed start of a resumable upload")
