@@ -66,9 +66,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 			return -1;
 		pipelines_end_segments(daemon->pipelines, "reload");
 	}
-	uploader_configure(daemon->uploader, conf);
-	if (destination)
-		uploader_swap(daemon->uploader, take_ptr(destination));
+	uploader_swap(daemon->uploader, conf, take_ptr(destination));
 	daemon->conf = take_ptr(conf);
 	daemon_set_budget(daemon);
 	if (conf_differs(daemon->conf, old, CONF_status_listen) &&

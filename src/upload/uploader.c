@@ -154,10 +154,13 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 				ret_next, err);
 }
 
-void uploader_swap(struct uploader *uploader, struct destination *next)
+void uploader_swap(struct uploader *uploader, const struct conf *conf, struct destination *next)
 {
 	struct destination *old;
 
+	rate_set(&uploader->rate, conf->upload_rate_limit);
+	if (!next)
+		return;
 	(void)pthread_mutex_lock(&uploader->lock);
 	old = uploader->current;
 	uploader->current = next;
@@ -173,11 +176,6 @@ void uploader_swap(struct uploader *uploader, struct destination *next)
 struct destination *uploader_discard(struct destination *next)
 {
 	return destination_release(next);
-}
-
-void uploader_configure(struct uploader *uploader, const struct conf *conf)
-{
-	rate_set(&uploader->rate, conf->upload_rate_limit);
 }
 
 void uploader_retry_now(struct uploader *uploader)

@@ -52,11 +52,12 @@ struct uploader *uploader_free(struct uploader *uploader);
 int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 		     struct destination **ret_next, struct error *err)
 	__attribute__((warn_unused_result));
-/* Second half, which cannot fail: from now on, segments go there; its probe starts anew. Takes it over. */
-void uploader_swap(struct uploader *uploader, struct destination *next);
+/*
+ * Second half, which cannot fail: from now on, the new configuration holds, and segments go to `next`, whose probe
+ * starts again. Takes it over; NULL: the destination stays.
+ */
+void uploader_swap(struct uploader *uploader, const struct conf *conf, struct destination *next);
 struct destination *uploader_discard(struct destination *next);
-/* Take over the options that need no new destination. */
-void uploader_configure(struct uploader *uploader, const struct conf *conf);
 
 /* Let no worker wait for its next attempt. */
 void uploader_retry_now(struct uploader *uploader);

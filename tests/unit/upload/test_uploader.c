@@ -130,7 +130,7 @@ static void swap(struct fixture *fixture, const struct conf *conf)
 
 	if (uploader_prepare(fixture->uploader, conf, &next, &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
-	uploader_swap(fixture->uploader, next);
+	uploader_swap(fixture->uploader, conf, next);
 }
 
 /* Start, or reload if it runs. */
