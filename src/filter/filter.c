@@ -18,14 +18,14 @@ int filter_install(pcap_t *pcap, const struct conf *conf, struct error *err)
 	result = pcap_setfilter(pcap, &program);
 	pcap_freecode(&program);
 	if (result < 0)
-		return error_set(err, ERROR_FATAL, "install the capture filter: %s",
+		return error_set(err, ERROR_FATAL, "cannot install the capture filter: %s",
 				 pcap_geterr(pcap));
 	return 0;
 }
 
 int filter_check(const struct conf *conf, struct error *err)
 {
-	/* The first tells what is wrong. */
+	/* The error is that of the first. */
 	static const int link_types[] = { DLT_EN10MB, DLT_LINUX_SLL2, DLT_IEEE802_11_RADIO,
 					  DLT_RAW };
 	int result = -1;
@@ -35,7 +35,8 @@ int filter_check(const struct conf *conf, struct error *err)
 		struct bpf_program program;
 
 		if (!pcap)
-			return error_set(err, ERROR_FATAL, "no memory to compile the filter");
+			return error_set(err, ERROR_FATAL,
+					 "cannot compile the filter: out of memory");
 		result = pcap_compile(pcap, &program, conf->capture_filter, 1,
 				      PCAP_NETMASK_UNKNOWN);
 		if (result == 0)
