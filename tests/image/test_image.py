@@ -49,11 +49,12 @@ PARTS = {
     "the program": "^%s$" % PROGRAM,
     "OpenSSL": r"/lib(ssl|crypto)\.so",
     "glibc": r"/(lib(c|m|resolv|nss_\w+)\.so|ld-linux)",
-    "libsystemd, and libgcrypt, D-Bus and others that come with it and libpcap":
+    "libsystemd, and libgcrypt, D-Bus and others that it and libpcap bring along":
         r"/lib(systemd|gcrypt|gpg-error|dbus-1|lzma|lz4|cap)\.so",
     "ISA-L, zstd, libpcap, libconfig, jansson, zlib, libcap-ng, libmicrohttpd, libmnl":
         r"/lib(isal|zstd|pcap|config|jansson|z|cap-ng|microhttpd|mnl)\.so",
-    "libcurl, and what Debian's links whether used or not: GnuTLS, Kerberos, LDAP, SSH, RTMP, IDN, HTTP/2": r"\.so[.0-9]*$",
+    "libcurl, and what Debian's build of it links, needed or not: GnuTLS, Kerberos, LDAP, SSH, RTMP, IDN, HTTP/2":
+        r"\.so[.0-9]*$",
     "CA certificates, licences, package records": ""}
 
 
@@ -217,7 +218,7 @@ def test_size(_):
 
 
 def check_documents(total):
-    """README.md tells the size, container/README.md the parts, in MB."""
+    """README.md and docs/install.md give the size, container/README.md the parts, in MB."""
     parts = dict.fromkeys(PARTS, 0)
     for name, facts in files():
         if stat.S_ISREG(facts.st_mode):
@@ -229,9 +230,9 @@ def check_documents(total):
     for part, size in parts.items():
         # A library's update changes it a little.
         check(abs(float(rows[part]) - size) < 0.06 + size / 20, "%s: %.2f MB, not %s" % (part, size, rows[part]))
-    contains(text, "%d MB" % round(total / 1e6), "container/README.md")
-    with open(os.path.join(build.SOURCE, "README.md"), encoding="utf-8") as file:
-        contains(file.read(), "%d MB" % round(total / 1e6), "README.md")
+    for name in ("README.md", "docs/install.md", "container/README.md"):
+        with open(os.path.join(build.SOURCE, name), encoding="utf-8") as file:
+            contains(file.read(), "%d MB" % round(total / 1e6), name)
 
 
 def test_certificates_and_records(_):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What we tell people is what the program does: manuals, sample file, --help, versions, examples, README."""
+"""The documents match the program: manuals, sample file, --help, versions, examples, README and docs/."""
 
 import difflib
 import os
@@ -112,8 +112,9 @@ def check_names_in_documents(tap):
     keys = {option.key for option in lint.options()}
     groups = {option.group for option in lint.options()}
     unknown_flags, unknown_keys = [], []
-    paths = [lint.SOURCE / name for name in ("README.md", "CONTRIBUTING.md", "bootstrap")]
-    paths += [path for path in lint.our_files() if path.parent.name in ("systemd", "man", "examples")]
+    paths = [lint.SOURCE / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "bootstrap")]
+    paths += [path for path in lint.our_files()
+              if path.parent.name in ("systemd", "man", "examples") or path.parent.name == "docs" and path.suffix == ".md"]
     for path in paths:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             place = f"{lint.relative(path)}:{number}"
@@ -131,13 +132,21 @@ def check_names_in_documents(tap):
     tap.point(unknown_keys, "keys in the documents exist")
 
 
+def anchors(path):
+    """The fragments that GitHub gives the headings of a Markdown file."""
+    text = re.sub(r"^ *```.*?^ *```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def check_links(tap):
-    """Files that the Markdown documents point to are there."""
+    """Files and headings that the Markdown documents point to are there."""
     broken = []
     for path in lint.our_files(".md"):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
-            if not (path.parent / target).exists():
-                broken.append(f"{lint.relative(path)}: {target}")
+        for target, fragment in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text()):
+            found = path.parent / target if target else path
+            if not found.exists() or fragment and fragment not in anchors(found):
+                broken.append(f"{lint.relative(path)}: {target}#{fragment}")
     tap.point(broken, "links in the documents lead somewhere")
 
 

@@ -12,10 +12,10 @@ import time
 SOURCE = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).parents[2]).resolve()
 BUILD = pathlib.Path(os.environ.get("top_builddir") or SOURCE / "build").resolve()
 PROGRAM = BUILD / "kube-node-tracer"
-FOLDERS = (".ci", "completions", "container", "debian", "etc", "examples", "man", "rpm", "src", "systemd", "tests",
-           "tools")
-TOP_FILES = ("bootstrap", "configure.ac", "Makefile.am", "README.md", "CONTRIBUTING.md", "CHANGELOG.md",
-             ".clang-format", ".dockerignore", ".editorconfig", ".gitignore", "Dockerfile")
+FOLDERS = (".ci", "completions", "container", "debian", "docs", "etc", "examples", "man", "rpm", "src", "systemd",
+           "tests", "tools")
+TOP_FILES = ("bootstrap", "configure.ac", "Makefile.am", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
+             "CHANGELOG.md", ".clang-format", ".dockerignore", ".editorconfig", ".gitignore", "Dockerfile")
 
 
 class Tap:
