@@ -19,7 +19,7 @@ MAY_BE_EMPTY = ("Packets lost, by interface and reason", "Spool and its budget",
 
 def nodes_that_record(prometheus):
     """What the dashboard's first tile says: so many do, so many do not."""
-    return [prometheus.value(text) for title, text in expressions() if title == "Nodes that record"]
+    return [prometheus.value(text) for title, text in expressions() if title == "Nodes recording"]
 
 
 def test_alerts_fire_and_end(lab):
