@@ -69,7 +69,6 @@ def catalog():
         text += (f"\n-- {event['id']}\n"
                  f"Subject: {event['sentence']}\n"
                  "Defined-By: kube-node-tracer\n"
-                 f"Support: {tables.bug_report_address()}\n"
                  "Documentation: man:kube-node-tracer(8)\n\n")
         text += wrap(event["explanation"], "", CATALOG_WIDTH)
     return text

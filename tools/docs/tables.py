@@ -199,7 +199,3 @@ def metrics():
 def health_rules():
     """[(name, is_liveness, help)]"""
     return [row[:3] for row in array_rows("src/status/health.c", "health_rules")]
-
-
-def bug_report_address():
-    return re.search(r"AC_INIT\(\[[^]]*\], \[[^]]*\], \[([^]]*)\]", read("configure.ac")).group(1)
