@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Puts kube-node-tracer into a node image: run it as root in the machine or root folder that becomes the
-# image, by any builder. README.md tells more.
+# Installs kube-node-tracer into a node image: run it as root in the machine or root directory that becomes
+# the image, with any image builder. See README.md.
 set -eu
 
 usage() {
 	cat <<'HELP'
 Usage: install.sh PACKAGE [--conf FILE | --destination DESTINATION | --metadata]
 
-PACKAGE is the .deb or .rpm. Where nodes take their configuration from:
+PACKAGE is the .deb or .rpm. Source of the nodes' configuration:
 --conf FILE         this file
 --destination D     the package's file with this destination (bucket or URL)
 --metadata          instance metadata, read at each boot (Google Compute Engine)
@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
 		;;
 	-*) die "unknown flag $1; see --help" ;;
 	*)
-		[ -z "$package" ] || die "one package, not also $1"
+		[ -z "$package" ] || die "more than one package: $1"
 		package=$1
 		;;
 	esac
@@ -47,13 +47,13 @@ done
 	usage >&2
 	exit 64
 }
-[ -f "$package" ] || die "there is no file $package"
-[ -z "$file" ] || [ -f "$file" ] || die "there is no file $file"
+[ -f "$package" ] || die "no such file: $package"
+[ -z "$file" ] || [ -f "$file" ] || die "no such file: $file"
 case $destination in
 *[!A-Za-z0-9._:/-]*) die "not a bucket or URL: $destination" ;;
 esac
-[ "$(id -u)" = 0 ] || die "this needs root"
-# Package managers take a path with a slash for a file.
+[ "$(id -u)" = 0 ] || die "must be run as root"
+# Package managers treat a name with a slash as a file.
 package=$(cd "$(dirname "$package")" && pwd)/$(basename "$package")
 
 case $package in
@@ -72,7 +72,7 @@ if [ -n "$destination" ]; then
 	sed -i "s|^\\([[:space:]]*\\)#*destination = .*|\\1destination = \"$destination\";|" "$conf"
 fi
 if [ -n "$file$destination" ]; then
-	kube-node-tracer --print-config >/dev/null || die "$conf is not right"
+	kube-node-tracer --print-config >/dev/null || die "$conf is invalid"
 fi
 if [ -n "$metadata" ]; then
 	install -D -m 0755 "$here/from-metadata.sh" /usr/local/sbin/kube-node-tracer-from-metadata
@@ -80,10 +80,11 @@ if [ -n "$metadata" ]; then
 		/etc/systemd/system/kube-node-tracer-metadata.service
 	systemctl enable kube-node-tracer-metadata.service
 fi
-# Not now: the machine that makes the image is not to be recorded, and what it may have recorded stays out.
+# Enabled but not started: the machine that builds the image must not be recorded. Delete what it may have
+# recorded already.
 systemctl enable kube-node-tracer.service
 if [ -d /run/systemd/system ]; then
 	systemctl stop kube-node-tracer.service
 fi
 rm -rf /var/lib/kube-node-tracer/*
-echo "kube-node-tracer is in the image and starts with the node"
+echo "kube-node-tracer is installed and will start with the node"

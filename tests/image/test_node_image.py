@@ -77,7 +77,7 @@ def configure(folder, attributes, before="# as it was\n"):
 def test_destination_from_metadata(folder):
     text, output = configure(folder, {("instance", "kube-node-tracer-destination"): "gs://my-bucket/nodes"})
     contains(text, 'destination = "gs://my-bucket/nodes";', "configuration")
-    contains(output, "is written", "output")
+    contains(output, "wrote ", "output")
     equal(os.stat(os.path.join(folder, "kube-node-tracer.conf")).st_mode & 0o777, 0o644, "mode")
     printed = subprocess.run([program(), "--print-config", "--config",
                               os.path.join(folder, "kube-node-tracer.conf")], capture_output=True,
@@ -95,10 +95,10 @@ def test_metadata_that_is_no_use(folder):
     """Nothing there, nobody there, an error, nonsense: the file stays."""
     name = ("instance", "kube-node-tracer-conf")
     destination = ("instance", "kube-node-tracer-destination")
-    for attributes, said in (({}, "no attribute"), (None, "no answer"),
+    for attributes, said in (({}, "no attribute"), (None, "no response"),
                              # Not the project's: the instance may have one.
-                             ({name: 403, ("project", name[1]): 'upload: { destination = "b"; };\n'}, "answers 403"),
-                             ({name: "upload: { nonsense = 1; };\n"}, "is not right"),
+                             ({name: 403, ("project", name[1]): 'upload: { destination = "b"; };\n'}, "status 403"),
+                             ({name: "upload: { nonsense = 1; };\n"}, "is invalid"),
                              ({destination: '"; }; x'}, "not a bucket")):
         text, output = configure(folder, attributes)
         equal(text, "# as it was\n", "configuration with %r" % attributes)

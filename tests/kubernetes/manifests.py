@@ -52,9 +52,9 @@ def only(found, kind):
 
 HEADER = """\
 # SPDX-License-Identifier: Apache-2.0
-# kube-node-tracer on every node of a cluster, in one file: put the image and the bucket in, then
+# kube-node-tracer on every node of a cluster, in one file: fill in the image and the bucket, then
 #     kubectl apply -f daemonset.yaml
-# What is behind each line, and variants: kubernetes/README.md. Made of kubernetes/base by
+# kubernetes/README.md explains each line, and has variants. Generated from kubernetes/base by
 #     python3 tests/kubernetes/manifests.py >examples/daemonset.yaml
 """
 

@@ -8,7 +8,7 @@ import pathlib
 RULES = pathlib.Path(__file__).resolve().parents[2] / "examples/monitoring/kube-node-tracer.rules.yaml"
 HEAD = """\
 # SPDX-License-Identifier: Apache-2.0
-# examples/monitoring/kube-node-tracer.rules.yaml for the Prometheus Operator. Made of it by
+# examples/monitoring/kube-node-tracer.rules.yaml for the Prometheus Operator, generated from it by
 #     python3 tests/monitoring/prometheus_rule.py
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
