@@ -5,7 +5,9 @@
 import difflib
 import os
 import re
+import struct
 import sys
+import tempfile
 
 import lint
 
@@ -150,6 +152,27 @@ def check_links(tap):
     tap.point(broken, "links in the documents lead somewhere")
 
 
+def check_filters(tap):
+    """The filters of docs/ten-questions.md are filters; all of tshark's at once, as it takes a second to start."""
+    text = (lint.SOURCE / "docs/ten-questions.md").read_text().replace("\\\n", " ")
+    for tool, found in (("tcpdump", re.findall(r"tcpdump -nr - '([^']*)'", text)),
+                        ("tshark", [" || ".join(f"({each})" for each in re.findall(r"-Y '([^']*)'", text)
+                                                if not each.endswith("== N"))])):
+        name = f"{tool} takes the filters of docs/ten-questions.md"
+        if not lint.tool(tool):
+            tap.skip(name, f"no {tool}")
+            continue
+        complaints = [] if len("".join(found)) > 100 else ["few filters"]
+        with tempfile.NamedTemporaryFile(suffix=".pcap") as capture:
+            capture.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+            capture.flush()
+            for each in found:
+                command = ["-d", "-y", "EN10MB", each] if tool == "tcpdump" else ["-r", capture.name, "-Y", each]
+                result = lint.run(tool, *command)
+                complaints += [f"{each}: {result.stderr}"] if result.returncode else []
+        tap.point(complaints, name)
+
+
 def main():
     tap = lint.Tap()
     if not lint.PROGRAM.exists():
@@ -163,6 +186,7 @@ def main():
     check_examples(tap)
     check_names_in_documents(tap)
     check_links(tap)
+    check_filters(tap)
     tap.done()
 
 
