@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * File formats: a table of pure encoders and decoders without I/O or allocation, for any thread. To add one:
- * a file format_NAME.c, a row in format.c, a word in the option capture.format, and a test.
+ * Capture file formats, as a table of pure functions: encoders of a header, records and a trailer, and an
+ * iterator over the records of a file, ours or another tool's. Bytes in, bytes out, no I/O, no allocation.
+ * To add one: a file format_NAME.c, a row in format.c, a word of the option capture.format, a test.
  */
 
 #include <stdbool.h>
@@ -12,10 +13,36 @@
 #include "conf/conf.h"
 #include "packet/chunk.h"
 
-/* Contents of a batch of records. */
-struct format_summary {
-	uint64_t packets;
-	uint64_t first_ns, last_ns; /* of the first and the last record */
+/* One packet of a capture file. */
+struct format_record {
+	uint64_t time_ns;
+	uint32_t captured, original; /* lengths: in the file, and of the packet */
+	const uint8_t *packet;       /* in the bytes that were read */
+	uint32_t interface;          /* its number in the section; 0 where the format has none */
+	uint16_t link_type;          /* LINKTYPE_ value */
+};
+
+enum format_state {
+	FORMAT_RECORD,    /* here is one */
+	FORMAT_END,       /* all bytes are read */
+	FORMAT_TRUNCATED, /* what is left is the beginning of something */
+	FORMAT_CORRUPT,   /* what is left is nothing that the format has */
+};
+
+#define FORMAT_INTERFACES_MAX 64 /* of a section; the packets of more are skipped */
+
+/*
+ * What the iterator knows of a file so far; zeroed at its beginning. The bytes may come in several parts, if
+ * the rest of one is put before the next.
+ */
+struct format_reader {
+	bool has_header;
+	bool is_swapped; /* the other byte order */
+	uint32_t interfaces;
+	struct format_interface {
+		uint16_t link_type;
+		uint8_t resolution; /* as pcapng's if_tsresol */
+	} interface[FORMAT_INTERFACES_MAX];
 };
 
 /* Who wrote the file and where; never NULL. */
@@ -54,14 +81,21 @@ struct format {
 	size_t (*encode_trailer)(const struct format_totals *totals,
 				 uint8_t out[FORMAT_EDGE_BYTES_MAX]);
 
-	/* Decode a header; returns its length, or 0 if the bytes do not begin with one. */
-	size_t (*decode_header)(const uint8_t *bytes, size_t length, bool *ret_is_nano);
-	/* Count the whole records at the beginning; returns their length, including a trailer's. */
-	size_t (*summarize)(const uint8_t *bytes, size_t length, bool is_nano,
-			    struct format_summary *ret_summary);
+	/*
+	 * Read on from *offset, which moves behind what was whole: the header, blocks without packets, the
+	 * record that is returned.
+	 */
+	enum format_state (*next)(struct format_reader *reader, const uint8_t *bytes, size_t length,
+				  size_t *offset, struct format_record *ret_record);
 };
 
 extern const struct format format_pcap, format_pcapng;
+
+/* A number of the file in this machine's byte order. */
+static inline uint32_t format_in_order(const struct format_reader *reader, uint32_t number)
+{
+	return reader->is_swapped ? __builtin_bswap32(number) : number;
+}
 
 /* Size in the file of a record with this captured length. */
 static inline size_t format_record_bytes(const struct format *format, uint32_t captured)

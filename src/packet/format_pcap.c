@@ -50,43 +50,63 @@ static size_t encode_pcap_record(uint8_t *out, uint32_t seconds, uint32_t fracti
 	return sizeof header + captured;
 }
 
-static size_t decode_pcap_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
+static enum format_state read_pcap_header(struct format_reader *reader, const uint8_t *bytes,
+					  size_t length)
 {
 	struct file_header header;
 
 	if (length < sizeof header)
-		return 0;
+		return length == 0 ? FORMAT_END : FORMAT_TRUNCATED;
 	memcpy(&header, bytes, sizeof header);
+	reader->is_swapped = header.magic == __builtin_bswap32(MAGIC_MICRO) ||
+			     header.magic == __builtin_bswap32(MAGIC_NANO);
+	header.magic = format_in_order(reader, header.magic);
 	if (header.magic != MAGIC_MICRO && header.magic != MAGIC_NANO)
-		return 0;
-	*ret_is_nano = header.magic == MAGIC_NANO;
-	return sizeof header;
+		return FORMAT_CORRUPT;
+	reader->has_header = true;
+	reader->interfaces = 1;
+	/* The upper bits tell of frame check sequences. */
+	reader->interface[0].link_type = (uint16_t)format_in_order(reader, header.link_type);
+	reader->interface[0].resolution = header.magic == MAGIC_NANO ? 9 : 6;
+	return FORMAT_RECORD;
 }
 
-static size_t summarize_pcap(const uint8_t *bytes, size_t length, bool is_nano,
-			     struct format_summary *ret_summary)
+static enum format_state next_pcap_record(struct format_reader *reader, const uint8_t *bytes,
+					  size_t length, size_t *offset,
+					  struct format_record *ret_record)
 {
 	static const struct record_header
 		zeros; /* what a power failure leaves at the end of a file */
-	struct format_summary summary = { 0 };
-	size_t offset = 0;
+	struct record_header header;
+	uint32_t captured;
 
-	while (length - offset >= sizeof(struct record_header)) {
-		struct record_header header;
-		uint64_t time_ns;
+	if (!reader->has_header) {
+		enum format_state state = read_pcap_header(reader, bytes + *offset,
+							   length - *offset);
 
-		memcpy(&header, bytes + offset, sizeof header);
-		if (memcmp(&header, &zeros, sizeof header) == 0 || header.captured > CAPTURED_MAX ||
-		    header.captured > length - offset - sizeof header)
-			break;
-		time_ns = header.seconds * CLOCK_NS_PER_S + header.fraction * (is_nano ? 1 : 1000);
-		if (summary.packets++ == 0)
-			summary.first_ns = time_ns;
-		summary.last_ns = time_ns;
-		offset += sizeof header + header.captured;
+		if (state != FORMAT_RECORD)
+			return state;
+		*offset += sizeof(struct file_header);
 	}
-	*ret_summary = summary;
-	return offset;
+	if (length - *offset < sizeof header)
+		return length == *offset ? FORMAT_END : FORMAT_TRUNCATED;
+	memcpy(&header, bytes + *offset, sizeof header);
+	captured = format_in_order(reader, header.captured);
+	if (memcmp(&header, &zeros, sizeof header) == 0 || captured > CAPTURED_MAX)
+		return FORMAT_CORRUPT;
+	if (captured > length - *offset - sizeof header)
+		return FORMAT_TRUNCATED;
+	*ret_record = (struct format_record){
+		.time_ns = format_in_order(reader, header.seconds) * CLOCK_NS_PER_S +
+			   (uint64_t)format_in_order(reader, header.fraction) *
+				   (reader->interface[0].resolution == 9 ? 1 : 1000),
+		.captured = captured,
+		.original = format_in_order(reader, header.original),
+		.packet = bytes + *offset + sizeof header,
+		.link_type = reader->interface[0].link_type,
+	};
+	*offset += sizeof header + captured;
+	return FORMAT_RECORD;
 }
 
 const struct format format_pcap = {
@@ -97,6 +117,5 @@ const struct format format_pcap = {
 	.record_align_bytes = 1,
 	.encode_header = encode_pcap_header,
 	.encode_record = encode_pcap_record,
-	.decode_header = decode_pcap_header,
-	.summarize = summarize_pcap,
+	.next = next_pcap_record,
 };

@@ -33,14 +33,16 @@ enum {
 	STATISTICS_DROPPED_BY_OS = 7,
 	STATISTICS_DELIVERED = 8,
 
-	RESOLUTION_NANO = 9, /* a negative power of ten */
-	FILTER_TEXT = 0,     /* the filter is text for libpcap */
-	TEXT_MAX = 255,      /* of any option except the filter */
+	RESOLUTION_NANO = 9,  /* a negative power of ten */
+	RESOLUTION_MICRO = 6, /* where none is given */
+	FILTER_TEXT = 0,      /* the filter is text for libpcap */
+	TEXT_MAX = 255,       /* of an option but the filter */
 };
 
 #define BYTE_ORDER_MAGIC UINT32_C(0x1a2b3c4d)
 #define CAPTURED_MAX     UINT32_C(262144) /* readers refuse more */
 #define LENGTH_UNKNOWN   UINT64_MAX
+#define BLOCK_BYTES_MAX  UINT32_C(16777216) /* as libpcap has it */
 
 struct block_header {
 	uint32_t type;
@@ -221,71 +223,167 @@ static size_t encode_pcapng_trailer(const struct format_totals *totals,
 	return end_block(out, end, BLOCK_STATISTICS);
 }
 
-/* Length of the whole block of this type and minimum size at the beginning of the bytes, or 0. */
-static size_t find_block(const uint8_t *bytes, size_t length, uint32_t type, size_t least)
+static uint16_t in_order16(const struct format_reader *reader, uint16_t number)
 {
-	struct block_header block;
+	return reader->is_swapped ? __builtin_bswap16(number) : number;
+}
+
+/*
+ * The block that the bytes begin with: FORMAT_RECORD, and its type and length, if it is whole. A section
+ * header says which byte order holds from there on.
+ */
+static enum format_state find_block(struct format_reader *reader, const uint8_t *bytes,
+				    size_t length, struct block_header *ret_block)
+{
+	struct section section;
 	uint32_t again;
 
-	if (length < sizeof block)
-		return 0;
-	memcpy(&block, bytes, sizeof block);
-	if (block.type != type || block.length % 4 != 0 || block.length < least + LENGTH_BYTES ||
-	    block.length > length)
-		return 0;
-	memcpy(&again, bytes + block.length - LENGTH_BYTES, sizeof again);
-	return again == block.length ? block.length : 0;
-}
-
-static size_t decode_pcapng_header(const uint8_t *bytes, size_t length, bool *ret_is_nano)
-{
-	size_t section = find_block(bytes, length, BLOCK_SECTION, sizeof(struct section));
-	struct section head;
-	size_t interface;
-
-	if (section == 0)
-		return 0;
-	memcpy(&head, bytes, sizeof head);
-	interface = find_block(bytes + section, length - section, BLOCK_INTERFACE,
-			       sizeof(struct interface));
-	if (interface == 0 || head.magic != BYTE_ORDER_MAGIC || head.major != 1)
-		return 0;
-	*ret_is_nano = true;
-	return section + interface;
-}
-
-/* Length and time of the whole packet block at the beginning of the bytes, or 0. */
-static size_t find_packet(const uint8_t *bytes, size_t length, uint64_t *ret_ns)
-{
-	size_t whole = find_block(bytes, length, BLOCK_PACKET, sizeof(struct packet));
-	struct packet packet;
-
-	if (whole == 0)
-		return 0;
-	memcpy(&packet, bytes, sizeof packet);
-	if (packet.captured > CAPTURED_MAX || PACKET_BYTES + aligned(packet.captured) > whole)
-		return 0;
-	*ret_ns = (uint64_t)packet.time_high << 32 | packet.time_low;
-	return whole;
-}
-
-static size_t summarize_pcapng(const uint8_t *bytes, size_t length, bool is_nano,
-			       struct format_summary *ret_summary)
-{
-	struct format_summary summary = { 0 };
-	size_t offset = 0, whole;
-	uint64_t ns;
-
-	(void)is_nano;
-	while ((whole = find_packet(bytes + offset, length - offset, &ns)) > 0) {
-		if (summary.packets++ == 0)
-			summary.first_ns = ns;
-		summary.last_ns = ns;
-		offset += whole;
+	if (length < sizeof *ret_block)
+		return length == 0 ? FORMAT_END : FORMAT_TRUNCATED;
+	memcpy(ret_block, bytes, sizeof *ret_block);
+	if (ret_block->type == BLOCK_SECTION) { /* the same in both orders */
+		if (length < sizeof section)
+			return FORMAT_TRUNCATED;
+		memcpy(&section, bytes, sizeof section);
+		reader->is_swapped = section.magic == __builtin_bswap32(BYTE_ORDER_MAGIC);
+		if (format_in_order(reader, section.magic) != BYTE_ORDER_MAGIC ||
+		    in_order16(reader, section.major) != 1)
+			return FORMAT_CORRUPT;
+	} else if (!reader->has_header) {
+		return FORMAT_CORRUPT;
 	}
-	*ret_summary = summary;
-	return offset + find_block(bytes + offset, length - offset, BLOCK_STATISTICS,
-				   sizeof(struct statistics));
+	ret_block->type = format_in_order(reader, ret_block->type);
+	ret_block->length = format_in_order(reader, ret_block->length);
+	if (ret_block->length % 4 != 0 || ret_block->length > BLOCK_BYTES_MAX ||
+	    ret_block->length < sizeof *ret_block + LENGTH_BYTES)
+		return FORMAT_CORRUPT;
+	if (ret_block->length > length)
+		return FORMAT_TRUNCATED;
+	memcpy(&again, bytes + ret_block->length - LENGTH_BYTES, sizeof again);
+	return format_in_order(reader, again) == ret_block->length ? FORMAT_RECORD : FORMAT_CORRUPT;
+}
+
+/* The resolution of an interface's time stamps, from the options of its block. */
+static uint8_t find_resolution(const struct format_reader *reader, const uint8_t *options,
+			       size_t length)
+{
+	uint16_t head[2], code, size;
+
+	while (length >= sizeof head) {
+		memcpy(head, options, sizeof head);
+		code = in_order16(reader, head[0]);
+		size = in_order16(reader, head[1]);
+		if (code == OPTION_END || sizeof head + aligned(size) > length)
+			break;
+		if (code == INTERFACE_RESOLUTION && size == 1)
+			return options[sizeof head];
+		options += sizeof head + aligned(size);
+		length -= sizeof head + aligned(size);
+	}
+	return RESOLUTION_MICRO;
+}
+
+static enum format_state add_interface(struct format_reader *reader, const uint8_t *bytes,
+				       size_t length)
+{
+	struct interface interface;
+
+	if (length < sizeof interface + LENGTH_BYTES)
+		return FORMAT_CORRUPT;
+	memcpy(&interface, bytes, sizeof interface);
+	if (reader->interfaces < FORMAT_INTERFACES_MAX)
+		reader->interface[reader->interfaces] = (struct format_interface){
+			.link_type = in_order16(reader, interface.link_type),
+			.resolution = find_resolution(reader, bytes + sizeof interface,
+						      length - sizeof interface - LENGTH_BYTES),
+		};
+	reader->interfaces++;
+	return FORMAT_END; /* no packet in it */
+}
+
+/* Time stamps count in this negative power of ten or (upper bit) of two. */
+static uint64_t to_ns(uint64_t ticks, uint8_t resolution)
+{
+	unsigned exponent = resolution & 0x7f;
+	uint64_t unit = 1;
+
+	if (resolution & 0x80)
+		return exponent < 64
+			       ? (uint64_t)((unsigned __int128)ticks * CLOCK_NS_PER_S >> exponent)
+			       : 0;
+	for (unsigned i = 0; i < (exponent > 9 ? exponent - 9 : 9 - exponent); i++)
+		if (__builtin_mul_overflow(unit, 10, &unit))
+			return 0;
+	return exponent > 9 ? ticks / unit : ticks * unit;
+}
+
+/* FORMAT_END: a packet of an interface that is one too many, or not described. */
+static enum format_state read_packet(const struct format_reader *reader, const uint8_t *bytes,
+				     size_t length, struct format_record *ret_record)
+{
+	const struct format_interface *interface;
+	struct packet packet;
+	uint32_t number, captured;
+
+	if (length < PACKET_BYTES)
+		return FORMAT_CORRUPT;
+	memcpy(&packet, bytes, sizeof packet);
+	captured = format_in_order(reader, packet.captured);
+	if (captured > CAPTURED_MAX || PACKET_BYTES + aligned(captured) > length)
+		return FORMAT_CORRUPT;
+	number = format_in_order(reader, packet.interface);
+	if (number >= reader->interfaces || number >= FORMAT_INTERFACES_MAX)
+		return FORMAT_END;
+	interface = &reader->interface[number];
+	*ret_record = (struct format_record){
+		.time_ns = to_ns((uint64_t)format_in_order(reader, packet.time_high) << 32 |
+					 format_in_order(reader, packet.time_low),
+				 interface->resolution),
+		.captured = captured,
+		.original = format_in_order(reader, packet.original),
+		.packet = bytes + sizeof packet,
+		.interface = number,
+		.link_type = interface->link_type,
+	};
+	return FORMAT_RECORD;
+}
+
+/* FORMAT_END: the block is whole, and has no packet. */
+static enum format_state read_block(struct format_reader *reader, const uint8_t *bytes,
+				    const struct block_header *block,
+				    struct format_record *ret_record)
+{
+	switch (block->type) {
+	case BLOCK_SECTION:
+		reader->has_header = true;
+		reader->interfaces = 0;
+		return FORMAT_END;
+	case BLOCK_INTERFACE:
+		return add_interface(reader, bytes, block->length);
+	case BLOCK_PACKET:
+		return read_packet(reader, bytes, block->length, ret_record);
+	}
+	return FORMAT_END;
+}
+
+static enum format_state next_pcapng_record(struct format_reader *reader, const uint8_t *bytes,
+					    size_t length, size_t *offset,
+					    struct format_record *ret_record)
+{
+	for (;;) {
+		struct block_header block;
+		enum format_state state = find_block(reader, bytes + *offset, length - *offset,
+						     &block);
+
+		if (state != FORMAT_RECORD)
+			return state;
+		state = read_block(reader, bytes + *offset, &block, ret_record);
+		if (state == FORMAT_CORRUPT)
+			return state;
+		*offset += block.length;
+		if (state == FORMAT_RECORD)
+			return state;
+	}
 }
 
 const struct format format_pcapng = {
@@ -298,6 +396,5 @@ const struct format format_pcapng = {
 	.encode_header = encode_pcapng_header,
 	.encode_record = encode_pcapng_record,
 	.encode_trailer = encode_pcapng_trailer,
-	.decode_header = decode_pcapng_header,
-	.summarize = summarize_pcapng,
+	.next = next_pcapng_record,
 };

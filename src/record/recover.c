@@ -23,9 +23,9 @@ struct walk {
 	const struct codec *codec;
 	const struct format *format;
 	struct codec_state *state;
+	struct format_reader reader;
 	uint8_t *packed, *plain;
 	size_t packed_bytes;
-	bool is_nano;
 };
 
 static void walk_done(struct walk *walk)
@@ -33,6 +33,21 @@ static void walk_done(struct walk *walk)
 	walk->codec->state_free(walk->state);
 	free(walk->packed);
 	free(walk->plain);
+}
+
+/* Add the whole records of these bytes to the segment. Returns how many bytes are whole. */
+static size_t count_records(struct walk *walk, size_t plain_bytes, struct segment *segment)
+{
+	struct format_record record;
+	size_t whole = 0;
+
+	while (walk->format->next(&walk->reader, walk->plain, plain_bytes, &whole, &record) ==
+	       FORMAT_RECORD) {
+		if (segment->packets++ == 0)
+			segment->first_ns = record.time_ns;
+		segment->last_ns = record.time_ns;
+	}
+	return whole;
 }
 
 /*
@@ -43,8 +58,8 @@ static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *s
 			   struct error *err)
 {
 	ssize_t got = file_read_at(walk->fd, walk->packed, walk->packed_bytes, offset, err);
-	size_t plain_bytes = 0, header = 0, used, whole;
-	struct format_summary summary;
+	struct segment found = *segment;
+	size_t plain_bytes = 0, used, whole;
 
 	if (got <= 0)
 		return got;
@@ -52,23 +67,12 @@ static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *s
 				       CHUNK_BYTES, &plain_bytes);
 	if (used == 0)
 		return 0;
-	if (offset == 0) {
-		header = walk->format->decode_header(walk->plain, plain_bytes, &walk->is_nano);
-		if (header == 0)
-			return 0;
-	}
-	whole = header + walk->format->summarize(walk->plain + header, plain_bytes - header,
-						 walk->is_nano, &summary);
+	whole = count_records(walk, plain_bytes, &found);
 	if (walk->codec == &codec_none)
 		used = whole; /* no members: the records themselves are the places to cut at */
 	else if (whole != plain_bytes)
 		return 0;
-	if (summary.packets > 0) {
-		if (segment->packets == 0)
-			segment->first_ns = summary.first_ns;
-		segment->last_ns = summary.last_ns;
-	}
-	segment->packets += summary.packets;
+	*segment = found;
 	segment->pcap_bytes += whole;
 	segment->bytes += used;
 	return (ssize_t)used;
