@@ -42,9 +42,7 @@ static void maintain_spool(void *context)
 {
 	struct daemon *daemon = context;
 
-	spool_repair(daemon->spool);
-	spool_finish_removals(daemon->spool);
-	spool_enforce(daemon->spool);
+	spool_maintain(daemon->spool);
 	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
 }
 
@@ -70,7 +68,7 @@ void daemon_rescan(struct daemon *daemon)
 
 static void retry_segments(void *spool)
 {
-	spool_hurry(spool);
+	spool_retry_now(spool);
 }
 
 void daemon_retry_now(struct daemon *daemon)

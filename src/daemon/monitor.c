@@ -106,8 +106,14 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
 	const struct conf *conf = daemon->conf;
+	struct error err;
 
 	(void)now_us;
+	if (spool_is_removed(daemon->spool) && daemon->phase != PHASE_STOPPING) {
+		error_set(&err, ERROR_FATAL, "the spool folder %s was removed",
+			  conf->spool_directory);
+		daemon_fail(daemon, &err);
+	}
 	daemon_maintain(daemon);
 	if (daemon->pipelines)
 		pipelines_pause(daemon->pipelines,

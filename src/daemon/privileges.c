@@ -102,7 +102,7 @@ int privileges_drop(const struct conf *conf, struct error *err)
 		return 0;
 	if (find_account(conf, &uid, &gid, err) < 0)
 		return -1;
-	if (uid != 0 && spool_give(conf->spool_directory, uid, gid, err) < 0)
+	if (uid != 0 && spool_chown(conf->spool_directory, uid, gid, err) < 0)
 		return -1;
 	return become(conf, uid, gid, err);
 }
@@ -174,7 +174,7 @@ int privileges_check(const struct conf *conf, struct error *err)
 		return -1;
 	if (uid == 0)
 		return 0;
-	if (spool_check_give(conf->spool_directory, &reason) < 0)
+	if (spool_may_chown(conf->spool_directory, &reason) < 0)
 		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
 	return check_way_as(conf, uid, gid, err);
 }

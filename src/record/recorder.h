@@ -24,7 +24,7 @@ struct recorder_context {
 	struct chunk_pool *pool;
 	struct spool *spool;
 	struct counters *counters;
-	int wake_fd; /* an eventfd, written to when recorder_is_finished(); -1: nobody is told */
+	int wake_fd; /* an eventfd, written to when recorder_is_finished(); -1: none */
 };
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface);

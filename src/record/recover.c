@@ -11,8 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "packet/chunk.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 #include "segment/codec.h"
 
 /* A crash right after the beginning leaves no more; in a larger file there were packets. */
@@ -51,7 +50,7 @@ static size_t count_records(struct walk *walk, size_t plain_bytes, struct segmen
 }
 
 /*
- * The whole records of the member at this offset: added to the segment's facts. Returns how long the
+ * The whole records of the member at this offset: added to what is known of the segment. Returns how long the
  * member is, 0 if there is no whole one, -1 on read errors.
  */
 static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *segment,
@@ -137,101 +136,105 @@ static int check_rest(int fd, const char *name, const struct segment *found, uin
 			 (uintmax_t)file_bytes, (uintmax_t)found->bytes, (uintmax_t)found->packets);
 }
 
-static int recover_one(struct spool *spool, const char *name, struct counters *counters,
-		       struct error *err)
+/* So many packets were written once, and the disk did not keep them. Noted before it is counted: once. */
+static int count_missing(struct spool_writer *writer, uint64_t missing, struct counters *counters,
+			 struct error *err)
 {
-	struct interface_counters *counts;
-	struct segment segment;
-	cleanup_close int fd = spool_open_unfinished(spool, name, &segment, err);
-	uint64_t told, lost;
-	struct stat st;
+	struct segment *segment = &writer->segment;
 
-	if (fd < 0)
+	if (missing == 0)
+		return 0;
+	segment->drops.count[DROP_DISK] += missing;
+	if (spool_note(writer, err) < 0)
 		return -1;
+	counters_discard(counters, segment->interface, DROP_DISK, missing);
+	log_warning("unfinished segment lacks packets that were written",
+		    log_text("name", writer->name), log_number("packets", missing));
+	return 0;
+}
+
+/* Read the file and see what is whole of it. ERROR_REJECTED: it is damaged. */
+static int examine_file(struct spool_writer *writer, struct counters *counters,
+			uint64_t *ret_file_bytes, struct error *err)
+{
+	struct segment *segment = &writer->segment;
+	uint64_t written = segment->packets;
+	struct error noting;
+	struct stat st;
+	int fd = writer->file.fd;
+
 	/* What the disk has, not what memory shows: after a sync that failed they may differ. */
 	if (fsync(fd) < 0)
 		return error_errno(err, "sync");
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	told = segment.packets;
-	if (walk_file(fd, name, &segment, err) < 0)
-		return -1;
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
-	if (check_rest(fd, name, &segment, (uint64_t)st.st_size, err) < 0) {
-		struct error noting;
+	*ret_file_bytes = (uint64_t)st.st_size;
+	if (walk_file(fd, writer->name, segment, err) == 0 &&
+	    check_rest(fd, writer->name, segment, *ret_file_bytes, err) == 0)
+		return count_missing(writer,
+				     written > segment->packets ? written - segment->packets : 0,
+				     counters, err);
+	/* Damaged, it counts with the packets that are known of it. */
+	if (segment->packets < written)
+		segment->packets = written;
+	else if (err->kind == ERROR_REJECTED && segment->packets > written &&
+		 spool_note(writer, &noting) < 0)
+		*err = noting;
+	return -1;
+}
 
-		/* Set aside, it counts with what its facts tell. */
-		if (err->kind == ERROR_REJECTED && segment.packets > told &&
-		    spool_note_facts(spool, name, &segment, &noting) < 0)
-			*err = noting;
+/* Finish one file; -1 with the writer still to be ended. */
+static int recover_one(struct spool_writer *writer, struct counters *counters, struct error *err)
+{
+	struct segment *segment = &writer->segment, recovered;
+	cleanup_free char *name = mem_strdup(writer->name);
+	struct interface_counters *counts;
+	uint64_t file_bytes = 0;
+
+	if (examine_file(writer, counters, &file_bytes, err) < 0)
 		return -1;
-	}
-	/* Written once, and not on the disk: after a power failure, or an error when it was synced. */
-	lost = told > segment.packets ? told - segment.packets : 0;
-	segment.drops.count[DROP_DISK] += lost;
-	if (segment.packets == 0) {
-		/* What was lost before it stays told. */
-		if (spool_delete_unfinished(spool, name, &segment.drops, err) < 0)
-			return -1;
-		counters_discard(counters, segment.interface, DROP_DISK, lost);
-		log_notice("unfinished segment without packets removed", log_text("name", name),
-			   log_number("packets_lost", lost));
+	if (segment->packets == 0) {
+		if (spool_drop(writer) == 0)
+			log_notice("removed unfinished segment without packets",
+				   log_text("name", name));
 		return 0;
 	}
-	if (lost > 0) {
-		/* Once: if what follows fails, the next try finds what is told here. */
-		if (spool_note_facts(spool, name, &segment, err) < 0)
-			return -1;
-		counters_discard(counters, segment.interface, DROP_DISK, lost);
-		log_warning("unfinished segment lacks packets that were written",
-			    log_text("name", name), log_number("packets", lost));
-	}
-	if (ftruncate(fd, (off_t)segment.bytes) < 0)
-		return error_errno(err, "cut");
-	if (fsync(fd) < 0)
-		return error_errno(err, "sync");
-	if (file_checksum(fd, &segment.crc32c, err) < 0)
+	if (segment_file_cut(&writer->file, segment->bytes, err) < 0)
 		return -1;
-	(void)snprintf(segment.reason, sizeof segment.reason, "recovered");
-	segment.end_ns = segment.last_ns;
-	if (segment.start_ns == 0)
-		segment.start_ns = segment.first_ns;
-	if (spool_publish(spool, name, &segment, err) < 0)
-		return -1;
-	counts = counters_take(counters, segment.interface);
+	segment->crc32c = writer->file.crc32c;
+	(void)snprintf(segment->reason, sizeof segment->reason, "recovered");
+	segment->end_ns = segment->last_ns;
+	if (segment->start_ns == 0)
+		segment->start_ns = segment->first_ns;
+	recovered = *segment;
+	if (spool_finish(writer) < 0)
+		return 0;
+	counts = counters_take(counters, recovered.interface);
 	interface_add(counts, segments, 1);
 	counters_return(counts);
 	log_event(EVENT_SEGMENT_RECOVERED, log_text("name", name),
-		  log_number("packets", segment.packets), log_number("bytes", segment.bytes),
-		  log_number("bytes_cut", (uint64_t)st.st_size - segment.bytes));
+		  log_number("packets", recovered.packets), log_number("bytes", recovered.bytes),
+		  log_number("bytes_cut", file_bytes - recovered.bytes));
 	return 0;
-}
-
-/* One that cannot be read now may be readable later; one that is damaged never will be. */
-static void on_failure(struct spool *spool, const char *name, unsigned failures,
-		       const struct error *failure)
-{
-	struct error err;
-
-	if (failure->kind == ERROR_REJECTED) {
-		log_event(EVENT_SEGMENT_DAMAGED, log_text("name", name), log_reason(failure));
-		if (spool_set_aside(spool, name, &err) == 0)
-			return;
-	}
-	if (spool_abandon(spool, name) && failure->kind != ERROR_REJECTED && failures == 0)
-		log_event(EVENT_RECOVERY_FAILED, log_text("name", name), log_reason(failure));
 }
 
 void recover_unfinished(struct spool *spool, struct counters *counters,
 			const atomic_bool *is_stopping)
 {
-	char name[SEGMENT_NAME_MAX + 1];
-	unsigned failures;
+	struct spool_writer *writer;
 
-	while (!atomic_load(is_stopping) && spool_take_unfinished(spool, name, &failures)) {
-		struct error failure;
+	while (!atomic_load(is_stopping) && (writer = spool_take_unfinished(spool))) {
+		struct error err;
 
-		if (recover_one(spool, name, counters, &failure) < 0)
-			on_failure(spool, name, failures, &failure);
+		if (recover_one(writer, counters, &err) == 0)
+			continue;
+		/* One that cannot be read now may be readable later; one that is damaged never will be. */
+		if (err.kind != ERROR_REJECTED) {
+			spool_leave_for_recovery(writer, &err);
+			continue;
+		}
+		log_event(EVENT_SEGMENT_DAMAGED, log_text("name", writer->name), log_reason(&err));
+		(void)spool_quarantine(writer);
 	}
 }

@@ -14,7 +14,7 @@ static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_n
 #define CODEC_COUNT (sizeof codecs / sizeof *codecs)
 
 /* true and false are what the original script took. */
-static const struct codec *find(const char *word, size_t length)
+static const struct codec *find_codec(const char *word, size_t length)
 {
 	static const struct {
 		const char *word, *name;
@@ -22,7 +22,7 @@ static const struct codec *find(const char *word, size_t length)
 
 	for (size_t i = 0; i < sizeof also / sizeof *also; i++)
 		if (strlen(also[i].word) == length && strncmp(also[i].word, word, length) == 0)
-			return find(also[i].name, strlen(also[i].name));
+			return find_codec(also[i].name, strlen(also[i].name));
 	for (size_t i = 0; i < CODEC_COUNT; i++)
 		if (strlen(codecs[i]->name) == length &&
 		    strncmp(codecs[i]->name, word, length) == 0)
@@ -35,7 +35,7 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 {
 	const char *value = conf->segment_compression;
 	size_t length = strcspn(value, ":");
-	const struct codec *codec = find(value, length);
+	const struct codec *codec = find_codec(value, length);
 	uint64_t level;
 
 	if (!codec)

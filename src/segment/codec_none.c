@@ -25,7 +25,7 @@ static size_t bound(size_t length)
 	return length;
 }
 
-/* There are no members to tell apart; recovery cuts by records where the format allows it. */
+/* There are no members; recovery cuts by records where the format allows it. */
 static size_t decompress_member(struct codec_state *state, const uint8_t *bytes, size_t length,
 				uint8_t *out, size_t capacity, size_t *ret_length)
 {

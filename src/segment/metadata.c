@@ -1,118 +1,182 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "segment/segment.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-/* One row per fact: its key, its type and its place. Times are nanoseconds in the struct. */
-enum fact_type {
-	FACT_TEXT,
-	FACT_NUMBER,
-	FACT_TIME,
-	FACT_CRC
+#include "segment/segment.h"
+
+/* One row per field: its key, its type and its place. Times are nanoseconds in the struct. */
+enum field_type {
+	FIELD_TEXT,
+	FIELD_NUMBER,
+	FIELD_TIME,
+	FIELD_CRC
 };
 
-static const struct fact {
+static const struct field {
 	const char *key;
-	enum fact_type type;
+	enum field_type type;
 	size_t offset, size;
 	bool is_ours; /* in our files only */
-} facts[] = {
-#define FACT_OF(key, type, field, is_ours)                               \
+} fields[] = {
+#define FIELD_OF(key, type, field, is_ours)                              \
 	{                                                                \
 		key, type, offsetof(struct segment, field),              \
 			sizeof(((struct segment *)NULL)->field), is_ours \
 	}
-#define FACT(key, type, field) FACT_OF(key, type, field, false)
-	FACT("node", FACT_TEXT, node),
-	FACT("interface", FACT_TEXT, interface),
-	FACT("link-type", FACT_TEXT, link_type),
-	FACT("filter", FACT_TEXT, filter),
-	FACT("snaplen", FACT_NUMBER, snaplen),
-	FACT("id", FACT_TEXT, id),
-	FACT("sequence", FACT_NUMBER, sequence),
-	FACT("start", FACT_TIME, start_ns),
-	FACT("end", FACT_TIME, end_ns),
-	FACT("first", FACT_TIME, first_ns),
-	FACT("last", FACT_TIME, last_ns),
-	FACT("reason", FACT_TEXT, reason),
-	FACT("packets", FACT_NUMBER, packets),
-	FACT("packets-own", FACT_NUMBER, packets_own),
-	FACT("pcap-bytes", FACT_NUMBER, pcap_bytes),
-	FACT("drops-kernel", FACT_NUMBER, drops.count[DROP_KERNEL]),
-	FACT("drops-interface", FACT_NUMBER, drops.count[DROP_INTERFACE]),
-	FACT("drops-budget", FACT_NUMBER, drops.count[DROP_BUDGET]),
-	FACT("drops-disk", FACT_NUMBER, drops.count[DROP_DISK]),
-	FACT("bytes", FACT_NUMBER, bytes),
-	FACT("crc32c", FACT_CRC, crc32c),
-	FACT_OF("carried", FACT_NUMBER, carried, true),
-#undef FACT
-#undef FACT_OF
+#define FIELD(key, type, field) FIELD_OF(key, type, field, false)
+	FIELD("node", FIELD_TEXT, node),
+	FIELD("interface", FIELD_TEXT, interface),
+	FIELD("link-type", FIELD_TEXT, link_type),
+	FIELD("filter", FIELD_TEXT, filter),
+	FIELD("snaplen", FIELD_NUMBER, snaplen),
+	FIELD("id", FIELD_TEXT, id),
+	FIELD("sequence", FIELD_NUMBER, sequence),
+	FIELD("start", FIELD_TIME, start_ns),
+	FIELD("end", FIELD_TIME, end_ns),
+	FIELD("first", FIELD_TIME, first_ns),
+	FIELD("last", FIELD_TIME, last_ns),
+	FIELD("reason", FIELD_TEXT, reason),
+	FIELD("packets", FIELD_NUMBER, packets),
+	FIELD("packets-own", FIELD_NUMBER, packets_own),
+	FIELD("pcap-bytes", FIELD_NUMBER, pcap_bytes),
+	FIELD("drops-kernel", FIELD_NUMBER, drops.count[DROP_KERNEL]),
+	FIELD("drops-interface", FIELD_NUMBER, drops.count[DROP_INTERFACE]),
+	FIELD("drops-budget", FIELD_NUMBER, drops.count[DROP_BUDGET]),
+	FIELD("drops-disk", FIELD_NUMBER, drops.count[DROP_DISK]),
+	FIELD("bytes", FIELD_NUMBER, bytes),
+	FIELD("crc32c", FIELD_CRC, crc32c),
+	FIELD_OF("losses-stated", FIELD_NUMBER, losses_stated, true),
+#undef FIELD
+#undef FIELD_OF
 };
 
-#define VALUE_MAX (SEGMENT_FILTER_MAX + 1)
+#define FIELD_COUNT (sizeof fields / sizeof *fields)
+/* What version 0 kept for itself in its files; no attachment for others to see. */
+#define OLD_KEY   "carried"
 
-static void format_value(const struct segment *segment, const struct fact *fact,
+#define VALUE_MAX SEGMENT_ATTACHMENTS_MAX
+
+static void format_value(const struct segment *segment, const struct field *field,
 			 char value[VALUE_MAX])
 {
-	const void *field = (const char *)segment + fact->offset;
+	const void *place = (const char *)segment + field->offset;
 
-	switch (fact->type) {
-	case FACT_TEXT:
-		(void)snprintf(value, VALUE_MAX, "%s", (const char *)field);
+	switch (field->type) {
+	case FIELD_TEXT:
+		(void)snprintf(value, VALUE_MAX, "%s", (const char *)place);
 		break;
-	case FACT_NUMBER:
-		(void)snprintf(value, VALUE_MAX, "%ju", (uintmax_t) * (const uint64_t *)field);
+	case FIELD_NUMBER:
+		(void)snprintf(value, VALUE_MAX, "%ju", (uintmax_t) * (const uint64_t *)place);
 		break;
-	case FACT_TIME:
-		if (*(const uint64_t *)field == 0)
+	case FIELD_TIME:
+		if (*(const uint64_t *)place == 0)
 			value[0] = '\0';
 		else
-			text_format_time(*(const uint64_t *)field, value);
+			text_format_time(*(const uint64_t *)place, value);
 		break;
-	case FACT_CRC:
-		(void)snprintf(value, VALUE_MAX, "%08x", *(const uint32_t *)field);
+	case FIELD_CRC:
+		(void)snprintf(value, VALUE_MAX, "%08x", *(const uint32_t *)place);
 		break;
 	}
 }
 
-static int parse_value(const struct fact *fact, const char *value, struct segment *segment)
+static int parse_value(const struct field *field, const char *value, struct segment *segment)
 {
-	void *field = (char *)segment + fact->offset;
+	void *place = (char *)segment + field->offset;
 	uint64_t number;
 
-	switch (fact->type) {
-	case FACT_TEXT:
-		(void)snprintf(field, fact->size, "%s", value);
+	switch (field->type) {
+	case FIELD_TEXT:
+		(void)snprintf(place, field->size, "%s", value);
 		return 0;
-	case FACT_NUMBER:
-		return text_parse_number(value, field);
-	case FACT_TIME:
-		*(uint64_t *)field = 0;
-		return *value ? text_parse_time(value, field) : 0;
-	case FACT_CRC:
+	case FIELD_NUMBER:
+		return text_parse_number(value, place);
+	case FIELD_TIME:
+		*(uint64_t *)place = 0;
+		return *value ? text_parse_time(value, place) : 0;
+	case FIELD_CRC:
 		if (text_parse_hex(value, &number) < 0 || number > UINT32_MAX)
 			return -1;
-		*(uint32_t *)field = (uint32_t)number;
+		*(uint32_t *)place = (uint32_t)number;
 		return 0;
 	}
 	return -1;
 }
 
-void segment_each_fact(const struct segment *segment,
-		       void (*visit)(void *context, const char *key, const char *value),
-		       void *context)
+/* The line of this key among the attachments, or NULL. */
+static const char *find_line(const char *lines, const char *key)
+{
+	size_t length = strlen(key);
+
+	while (*lines) {
+		if (strncmp(lines, key, length) == 0 && lines[length] == '=')
+			return lines;
+		lines += strcspn(lines, "\n");
+		lines += *lines == '\n';
+	}
+	return NULL;
+}
+
+void segment_attachment(const struct segment *segment, const char *key, char *out, size_t capacity)
+{
+	const char *line = find_line(segment->attachments, key);
+	size_t length;
+
+	out[0] = '\0';
+	if (!line)
+		return;
+	line += strlen(key) + 1;
+	length = strcspn(line, "\n");
+	if (length < capacity)
+		(void)snprintf(out, capacity, "%.*s", (int)length, line);
+}
+
+bool segment_attach(struct segment *segment, const char *key, const char *value)
+{
+	char lines[SEGMENT_ATTACHMENTS_MAX];
+	struct text text = text_over(lines, sizeof lines);
+	const char *old = find_line(segment->attachments, key);
+	size_t before = old ? (size_t)(old - segment->attachments) : strlen(segment->attachments);
+
+	text_append(&text, "%.*s", (int)before, segment->attachments);
+	if (old)
+		text_append(&text, "%s", old + strcspn(old, "\n") + 1);
+	if (*value)
+		text_append(&text, "%s=%s\n", key, value);
+	if (text.is_cut)
+		return false;
+	memcpy(segment->attachments, lines, text.length + 1);
+	return true;
+}
+
+static void visit_attachments(const struct segment *segment,
+			      void (*visit)(void *context, const char *key, const char *value),
+			      void *context)
+{
+	char lines[SEGMENT_ATTACHMENTS_MAX], *rest = lines, *line;
+
+	memcpy(lines, segment->attachments, sizeof lines);
+	while ((line = strsep(&rest, "\n")) && *line) {
+		char *equals = strchr(line, '=');
+
+		*equals = '\0';
+		visit(context, line, equals + 1);
+	}
+}
+
+void segment_each_field(const struct segment *segment,
+			void (*visit)(void *context, const char *key, const char *value),
+			void *context)
 {
 	char value[VALUE_MAX];
 
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
-		if (facts[i].is_ours)
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (fields[i].is_ours)
 			continue;
-		format_value(segment, &facts[i], value);
-		visit(context, facts[i].key, value);
+		format_value(segment, &fields[i], value);
+		visit(context, fields[i].key, value);
 	}
+	visit_attachments(segment, visit, context);
 }
 
 static void append_line(void *context, const char *key, const char *value)
@@ -130,43 +194,51 @@ void segment_encode(const struct segment *segment, struct text *out)
 {
 	char value[VALUE_MAX];
 
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
-		format_value(segment, &facts[i], value);
-		append_line(out, facts[i].key, value);
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		format_value(segment, &fields[i], value);
+		append_line(out, fields[i].key, value);
 	}
+	visit_attachments(segment, append_line, out);
 }
 
-static const struct fact *find_fact(const char *key, size_t length)
+static const struct field *find_field(const char *key)
 {
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-		if (strlen(facts[i].key) == length && memcmp(facts[i].key, key, length) == 0)
-			return &facts[i];
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (strcmp(fields[i].key, key) == 0)
+			return &fields[i];
 	return NULL;
 }
 
-int segment_decode(const char *text, struct segment *ret_segment, struct error *err)
+static bool is_key(const char *key)
+{
+	return *key && !key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-")] &&
+	       strcmp(key, OLD_KEY) != 0;
+}
+
+int segment_decode(const char *metadata, struct segment *ret_segment, struct error *err)
 {
 	struct segment segment = { 0 };
 
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-		const char *equals = memchr(text, '=', length);
-		const struct fact *fact;
-		char value[VALUE_MAX];
-		size_t value_length;
+	while (*metadata) {
+		size_t length = strcspn(metadata, "\n");
+		char line[VALUE_MAX], *value;
+		const struct field *field;
 
-		if (!equals)
-			return error_set(err, ERROR_FATAL, "facts: a line without '='");
-		value_length = length - (size_t)(equals + 1 - text);
-		if (value_length >= sizeof value)
-			return error_set(err, ERROR_FATAL, "facts: a line is too long");
-		memcpy(value, equals + 1, value_length);
-		value[value_length] = '\0';
-		fact = find_fact(text, (size_t)(equals - text));
-		if (fact && parse_value(fact, value, &segment) < 0)
-			return error_set(err, ERROR_FATAL, "facts: %s has the value '%s'",
-					 fact->key, value);
-		text += length + (text[length] == '\n');
+		if (length >= sizeof line)
+			return error_set(err, ERROR_FATAL, "metadata: a line is too long");
+		memcpy(line, metadata, length);
+		line[length] = '\0';
+		value = strchr(line, '=');
+		if (!value)
+			return error_set(err, ERROR_FATAL, "metadata: a line without '='");
+		*value++ = '\0';
+		field = find_field(line);
+		if (field && parse_value(field, value, &segment) < 0)
+			return error_set(err, ERROR_FATAL, "metadata: %s has the value '%s'",
+					 field->key, value);
+		if (!field && is_key(line))
+			(void)segment_attach(&segment, line, value);
+		metadata += length + (metadata[length] == '\n');
 	}
 	*ret_segment = segment;
 	return 0;

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What is known of a segment. Written next to it when it is published, so that it survives a restart, and
- * sent with it as the object's custom metadata. Pure: text in, text out.
+ * What is known of a segment, a capture file of one interface and one interval. It is written next to the
+ * file, so that it survives a restart, and sent with it as the object's metadata. Pure: text in, text out.
+ *
+ * Beside it: name.h (what the file is called), losses.h (what happened to other files), segment_file.h (the
+ * file itself), codec.h (how its members are compressed).
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/counters.h"
+#include "base/drops.h"
 #include "base/error.h"
 #include "base/text.h"
 
-#define SEGMENT_NAME_MAX   255  /* as file systems have it */
-#define SEGMENT_FILTER_MAX 1024 /* longer filters are cut here, not in the capture */
-#define SEGMENT_FACTS_MAX \
-	4096 /* all facts as text: half of what a GCS object's metadata may hold */
+#define SEGMENT_NAME_MAX        255  /* as file systems have it */
+#define SEGMENT_FILTER_MAX      1024 /* longer filters are cut here, not in the capture */
+#define SEGMENT_ATTACHMENTS_MAX 4096
+/* All of it as text; a GCS object's metadata may hold as much. */
+#define SEGMENT_METADATA_MAX 8192
 
 struct segment {
 	char node[254];
 	char interface[64];
 	char link_type[32]; /* "EN10MB": the field's name for it */
 	char filter[SEGMENT_FILTER_MAX];
-	char reason
-		[16]; /* why it ended: size, age, clock, signal, reload, stop, interface, disk, recovered */
+	/* Why it ended: size, age, clock, signal, reload, stop, interface, disk, budget, recovered. */
+	char reason[16];
 	char id[TEXT_UUID_LENGTH + 1]; /* of this very segment, nowhere else; "": not known */
 	uint64_t sequence;
 	uint64_t snaplen;
@@ -31,20 +37,30 @@ struct segment {
 	uint64_t packets;
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */
-	struct drops drops;
-	uint64_t
-		carried; /* number of the carried drops that are among them: not for other people */
-	uint64_t bytes;  /* of the file */
-	uint32_t crc32c; /* of the file */
+	struct drops drops;   /* packets of its interface and interval that are missing from it */
+	uint64_t bytes;       /* of the file */
+	uint32_t crc32c;      /* of the file */
+	/* Losses up to the record of this number are stated in it; see spool/ledger.c. For the spool alone. */
+	uint64_t losses_stated;
+	/* What else is known, as lines "key=value": see segment_attach(). */
+	char attachments[SEGMENT_ATTACHMENTS_MAX];
 };
 
-/* The facts as lines "key=value"; keys are lower-case words with dashes. */
+/* All of it as lines "key=value"; keys are lower-case words with dashes. */
 void segment_encode(const struct segment *segment, struct text *out);
-/* Read them back: unknown keys are skipped (a newer version wrote them), missing ones are 0 or "". */
-int segment_decode(const char *facts, struct segment *ret_segment, struct error *err)
+/* Read them back: what is missing is 0 or ""; keys that are not known become attachments. */
+int segment_decode(const char *metadata, struct segment *ret_segment, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Call visit for each fact that is of use elsewhere, in the order of segment_encode. */
-void segment_each_fact(const struct segment *segment,
-		       void (*visit)(void *context, const char *key, const char *value),
-		       void *context);
+/* Call visit for each field that is of use elsewhere, in the order of segment_encode. */
+void segment_each_field(const struct segment *segment,
+			void (*visit)(void *context, const char *key, const char *value),
+			void *context);
+
+/*
+ * Attach a field that is known to whoever writes and reads it alone; it goes wherever the others go. In place
+ * of one with the same key; "" removes it. False, with nothing changed, if there is no room for it.
+ */
+bool segment_attach(struct segment *segment, const char *key, const char *value);
+/* What is attached under this key, or "" if there is nothing or it does not fit. */
+void segment_attachment(const struct segment *segment, const char *key, char *out, size_t capacity);

@@ -42,13 +42,13 @@ struct sink_object {
 	uint32_t crc32c;
 	const char *content_type;
 	const char *id;                /* of the segment, nowhere else; "": not known */
-	const struct segment *segment; /* the object's metadata: segment_each_fact() */
+	const struct segment *segment; /* the object's metadata: segment_each_field() */
 	/*
 	 * What an earlier attempt saved, in whichever run; "": that attempt ended with its process, so that its
 	 * result is unknown; NULL: nothing.
 	 */
 	const char *upload_state;
-	/* Save it for the next attempt, durably, at most SPOOL_ATTEMPT_MAX bytes; NULL deletes it. */
+	/* Save it for the next attempt, durably, at most SPOOL_UPLOAD_STATE_MAX bytes; NULL deletes it. */
 	void (*save_upload_state)(void *context, const char *state);
 	void *save_context;
 };

@@ -13,7 +13,7 @@ static uint64_t floor_of(const struct budget_floor *floor, uint64_t total)
 				 : floor->amount;
 }
 
-static uint64_t above(uint64_t free, const struct budget_floor *floor, uint64_t total)
+static uint64_t measure_room(uint64_t free, const struct budget_floor *floor, uint64_t total)
 {
 	uint64_t kept = floor_of(floor, total);
 
@@ -24,12 +24,12 @@ static uint64_t above(uint64_t free, const struct budget_floor *floor, uint64_t 
 
 uint64_t budget_room_bytes(const struct budget *budget, const struct budget_state *state)
 {
-	return above(state->disk_free, &budget->min_free, state->disk_total);
+	return measure_room(state->disk_free, &budget->min_free, state->disk_total);
 }
 
 uint64_t budget_room_inodes(const struct budget *budget, const struct budget_state *state)
 {
-	return above(state->inodes_free, &budget->min_free_inodes, state->inodes_total);
+	return measure_room(state->inodes_free, &budget->min_free_inodes, state->inodes_total);
 }
 
 double budget_use(const struct budget *budget, const struct budget_state *state)

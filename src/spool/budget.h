@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the spool may take, and whether it does. Pure: numbers in, an answer out. */
+/* The limits of the spool, and whether it is within them. Pure: numbers in, an answer out. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Itself, and what is known of it. */
+/* Itself, and its metadata. */
 #define BUDGET_FILES_PER_SEGMENT 2
 
 /* What to do when there is no room, as spool.when_full has it. */
@@ -15,7 +15,7 @@ enum budget_policy {
 	BUDGET_STOP_CAPTURE,
 };
 
-/* How much of the file system is for others: per cent of it, or so much. */
+/* How much of the file system is left to others: per cent of it, or bytes (or inodes). */
 struct budget_floor {
 	uint64_t amount;
 	bool is_percent;
@@ -24,9 +24,9 @@ struct budget_floor {
 struct budget {
 	enum budget_policy policy;
 	uint64_t max_segments; /* that are finished and not sent yet */
-	uint64_t max_bytes;    /* of everything in the folder, as du tells; 0: no limit */
+	uint64_t max_bytes;    /* of our files and folders, as du counts them; 0: no limit */
 	struct budget_floor min_free, min_free_inodes;
-	unsigned workers; /* that send at a time, each with its notes: room that is kept free */
+	unsigned workers; /* that send at a time: room for the upload state of each is kept free */
 };
 
 struct budget_state {
@@ -43,7 +43,7 @@ double budget_use(const struct budget *budget, const struct budget_state *state)
 /* The option whose limit the state is over; NULL: it is within all of them. */
 const char *budget_exceeded(const struct budget *budget, const struct budget_state *state);
 /*
- * Is there a sixteenth of each limit to spare? What was full goes on only then: it would be full again
- * with the next packet.
+ * Is there a sixteenth of each limit to spare? A spool that was full is used again only then: otherwise it
+ * would be full with the next packet.
  */
 bool budget_has_slack(const struct budget *budget, const struct budget_state *state);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The list of segments: a cache of what is in the folders. The caller holds the lock, but for
- * spool_hurry().
- */
+/* The list of segments: a cache of what is in the folders. The caller holds the lock. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,17 +11,17 @@
 #define HOLD_EXPONENT_MAX    6 /* 64 seconds */
 
 /* Where the name is, or would have to be. */
-static size_t place_of(const struct spool *spool, const char *name)
+static size_t find_place(const struct spool *spool, const char *name)
 {
 	size_t low = 0, high = spool->count;
 
 	/* New segments are the newest. */
-	if (high > 0 && name_compare(spool->entries[high - 1].name, name) < 0)
+	if (high > 0 && name_compare(spool->entries[high - 1]->name, name) < 0)
 		return high;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (name_compare(spool->entries[middle].name, name) < 0)
+		if (name_compare(spool->entries[middle]->name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -32,51 +29,63 @@ static size_t place_of(const struct spool *spool, const char *name)
 	return low;
 }
 
-struct spool_entry *spool_index_append(struct spool *spool, const char *name,
-				       enum spool_state state)
+struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
+					 enum spool_folder folder)
 {
+	struct spool_entry *entry = mem_calloc(1, sizeof *entry);
+
 	if (spool->count == spool->capacity) {
 		spool->capacity = spool->capacity ? spool->capacity * 2 : 64;
 		spool->entries = mem_realloc(spool->entries, spool->capacity,
-					     sizeof *spool->entries);
+					     sizeof(struct spool_entry *));
 	}
-	spool->entries[spool->count] = (struct spool_entry){ .name = mem_strdup(name),
-							     .state = state };
-	return &spool->entries[spool->count++];
+	entry->name = mem_strdup(name);
+	entry->folder = folder;
+	spool->entries[spool->count++] = entry;
+	return entry;
 }
 
-struct spool_entry *spool_index_insert(struct spool *spool, const char *name,
-				       enum spool_state state)
+struct spool_entry *spool_entries_insert(struct spool *spool, const char *name,
+					 enum spool_folder folder)
 {
-	size_t place = place_of(spool, name);
-	struct spool_entry entry = *spool_index_append(spool, name, state);
+	size_t place = find_place(spool, name);
+	struct spool_entry *entry = spool_entries_append(spool, name, folder);
 
 	memmove(&spool->entries[place + 1], &spool->entries[place],
-		(spool->count - 1 - place) * sizeof *spool->entries);
+		(spool->count - 1 - place) * sizeof(struct spool_entry *));
 	spool->entries[place] = entry;
-	spool->counts[state]++;
-	return &spool->entries[place];
+	spool->counts[folder]++;
+	return entry;
 }
 
-void spool_index_set_state(struct spool *spool, struct spool_entry *entry, enum spool_state state)
+struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder)
 {
-	spool->counts[entry->state]--;
-	spool->counts[state]++;
-	entry->state = state;
+	for (size_t i = 0; i < spool->count && spool->counts[folder] > 0; i++)
+		if (spool->entries[i]->folder == folder && !spool->entries[i]->is_claimed)
+			return spool->entries[i];
+	return NULL;
 }
 
-struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
-				     uint64_t *ret_due_ms)
+void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
+			    enum spool_folder folder)
+{
+	spool->counts[entry->folder]--;
+	spool->counts[folder]++;
+	entry->folder = folder;
+}
+
+struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+				       uint64_t *ret_due_ms)
 {
 	struct spool_entry *held = NULL;
 
 	*ret_due_ms = UINT64_MAX;
 	for (size_t i = 0; i < spool->count; i++) {
 		size_t place = order == SPOOL_OLDEST_FIRST ? i : spool->count - 1 - i;
-		struct spool_entry *entry = &spool->entries[place];
+		struct spool_entry *entry = spool->entries[place];
 
-		if (entry->is_claimed || entry->state == SPOOL_CAPTURING ||
-		    entry->state == SPOOL_REJECTED)
+		if (entry->is_claimed || entry->folder == SPOOL_CAPTURING ||
+		    entry->folder == SPOOL_REJECTED)
 			continue;
 		if (entry->not_before_ms <= now_ms)
 			return entry;
@@ -88,7 +97,7 @@ struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order
 	return order == SPOOL_NEWEST_FIRST ? held : NULL;
 }
 
-void spool_index_failed(struct spool_entry *entry, uint64_t now_ms)
+void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms)
 {
 	unsigned exponent = ++entry->failures;
 
@@ -99,50 +108,44 @@ void spool_index_failed(struct spool_entry *entry, uint64_t now_ms)
 	entry->not_before_ms = now_ms + (CLOCK_MS_PER_S << exponent);
 }
 
-struct spool_entry *spool_index_find(struct spool *spool, const char *name)
+struct spool_entry *spool_entries_find(struct spool *spool, const char *name)
 {
-	size_t place = place_of(spool, name);
+	size_t place = find_place(spool, name);
 
-	if (place == spool->count || strcmp(spool->entries[place].name, name) != 0)
+	if (place == spool->count || strcmp(spool->entries[place]->name, name) != 0)
 		return NULL;
-	return &spool->entries[place];
+	return spool->entries[place];
 }
 
-void spool_entry_set_attempt(struct spool_entry *entry, const char *text)
+void spool_entry_set_upload_state(struct spool_entry *entry, const char *text)
 {
-	if (entry->attempt)
-		explicit_bzero(entry->attempt, strlen(entry->attempt));
-	free(entry->attempt);
-	entry->attempt = text ? mem_strdup(text) : NULL;
+	if (entry->upload_state)
+		explicit_bzero(entry->upload_state, strlen(entry->upload_state));
+	free(entry->upload_state);
+	entry->upload_state = text ? mem_strdup(text) : NULL;
 }
 
-void spool_entry_done(struct spool_entry *entry)
+void spool_entry_free(struct spool_entry *entry)
 {
-	spool_entry_set_attempt(entry, NULL);
+	spool_entry_set_upload_state(entry, NULL);
 	free(entry->name);
+	free(entry);
 }
 
-void spool_index_delete(struct spool *spool, struct spool_entry *entry)
+void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
 {
-	size_t place = (size_t)(entry - spool->entries);
+	size_t place = find_place(spool, entry->name);
 
-	spool->entry_bytes -= entry->bytes + entry->beside_bytes;
-	spool->counts[entry->state]--;
-	spool_entry_done(entry);
-	memmove(entry, entry + 1, (--spool->count - place) * sizeof *entry);
+	spool->entry_bytes -= entry->bytes + entry->sidecar_bytes;
+	spool->counts[entry->folder]--;
+	spool_entry_free(entry);
+	memmove(&spool->entries[place], &spool->entries[place + 1],
+		(--spool->count - place) * sizeof(struct spool_entry *));
 }
 
-void spool_index_clear(struct spool *spool)
+void spool_entries_clear(struct spool *spool)
 {
 	while (spool->count > 0)
-		spool_entry_done(&spool->entries[--spool->count]);
-}
-
-void spool_hurry(struct spool *spool)
-{
-	(void)pthread_mutex_lock(&spool->lock);
-	for (size_t i = 0; i < spool->count; i++)
-		spool->entries[i].not_before_ms = 0;
-	(void)pthread_mutex_unlock(&spool->lock);
-	spool_tell(spool, false);
+		spool_entry_free(spool->entries[--spool->count]);
+	free(take_ptr(spool->entries));
 }

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the next segment has to tell: the drops of segments that were deleted for want of room, and their
- * packets. Kept in the file `carried`, so that a crash loses none of it and tells none twice: the file
- * names the segment that is about to be deleted, and bears a number that the facts of the segment which
- * tells it bear as well.
+ * Losses that no segment has stated yet. Whoever finishes the next segment states them in its metadata, once.
+ *
+ * A file lost/NUMBER.REASON is the metadata of a segment that is gone: its packets are lost for that reason,
+ * and with it goes what it lacked and what it stated of others. Numbers come from the spool's sequence, so each
+ * is larger than those before. The metadata of whoever states them name the last one ("losses-stated"): all up
+ * to there are stated. What is in no file yet is `pending` in memory, and written down once a second.
+ *
+ * Why a kill at any place neither loses nor doubles a loss:
+ *     Deleting X: (1) metadata/X becomes lost/N, (2) ready/X goes. After 1, X is still there: the next start
+ *     finds a segment of its sequence number and moves the metadata back; nobody can have stated N, because
+ *     stating and deleting exclude one another. After 2, N says what is lost.
+ *     Stating in S: (1) metadata/S say what is lost, up to N, (2) the files up to N go. Before 1 nothing is
+ *     stated; 1 is one rename. After it, the next start reads N in metadata/S and deletes the files. S is not
+ *     published before 2, so metadata/S are there for as long as such a file can be. If S is never finished, it
+ *     is recovered with its metadata; if it is deleted, they become a file in lost/ (with a larger number) that
+ *     still says N.
+ *     Adding up: many files become one in the same way as S states them: a file in lost/ that says N.
+ * After a power failure the same holds, because the deletions in ready/ are made durable before they are
+ * stated, and the metadata of S before the files go. A deletion itself needs no sync: if its two steps are lost,
+ * nothing was deleted.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,191 +34,333 @@
 #include "segment/name.h"
 #include "spool/spool_private.h"
 
-#define CARRIED_FILE SPOOL_CARRIED_FILE
-#define CARRIED_MAX  1024
+#define LOSS_FILES_MAX 64 /* more are added up */
 
-/* With carry_lock. A disk that takes nothing keeps it in memory, until it does. */
-static int write_carried(struct spool *spool, const char *deleting, struct error *err)
+#define LOSS_NAME_MAX  48
+
+/* Name the next file in lost/. */
+static int name_loss(struct spool *spool, enum drop_reason reason, char name[LOSS_NAME_MAX],
+		     struct error *err)
 {
-	char bytes[CARRIED_MAX];
-	struct text text = text_over(bytes, sizeof bytes);
+	uint64_t number;
 
-	text_append(&text, "%ju", (uintmax_t)spool->carried.number);
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		text_append(&text, " %ju", (uintmax_t)spool->carried.drops.count[i]);
-	text_append(&text, " %s\n", deleting);
-	spool->carried.is_unwritten = true;
-	if (file_replace(spool->root_fd, CARRIED_FILE, text.bytes, text.length, err) < 0)
+	if (spool_next_sequence(spool, &number, err) < 0)
 		return -1;
-	spool->carried.is_unwritten = false;
+	(void)snprintf(name, LOSS_NAME_MAX, "%08ju.%s", (uintmax_t)number,
+		       drop_reason_names[reason]);
 	return 0;
 }
 
-/* With carry_lock. */
-static void add(struct spool *spool, const struct drops *drops, const char *deleting)
+struct loss_file {
+	char name[LOSS_NAME_MAX];
+	uint64_t number;
+	enum drop_reason reason;
+};
+
+/* The files in lost/, in no order; the caller frees. NULL if the folder cannot be listed. With ledger_lock. */
+static struct loss_file *list_losses(const struct spool *spool, size_t *ret_count)
+{
+	struct error err;
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &err);
+	struct loss_file *files = dir ? mem_alloc(sizeof *files) : NULL;
+	struct dirent *item;
+	size_t count = 0;
+
+	while (dir && (item = readdir(dir))) {
+		struct loss_file *file = &files[count];
+
+		if (strlen(item->d_name) >= sizeof file->name ||
+		    !spool_loss_parse_name(item->d_name, &file->number, &file->reason))
+			continue;
+		(void)snprintf(file->name, sizeof file->name, "%s", item->d_name);
+		files = mem_realloc(files, ++count + 1, sizeof *files);
+	}
+	*ret_count = count;
+	return files;
+}
+
+static void account_loss(struct spool *spool, const char *name)
+{
+	spool->loss_files++;
+	atomic_fetch_add(&spool->loss_bytes, spool_allocated(spool->folder_fd[SPOOL_LOST], name));
+}
+
+/* Delete what is stated, and see what is left. */
+static void delete_stated(struct spool *spool)
+{
+	size_t count = 0;
+	cleanup_free struct loss_file *files = list_losses(spool, &count);
+
+	spool->loss_files = 0;
+	atomic_store(&spool->loss_bytes, 0);
+	for (size_t i = 0; i < count; i++)
+		if (files[i].number > spool->losses_stated ||
+		    unlinkat(spool->folder_fd[SPOOL_LOST], files[i].name, 0) < 0)
+			account_loss(spool, files[i].name);
+}
+
+struct collection {
+	struct losses losses;
+	uint64_t last;
+};
+
+/* All that is to be stated now; false if there is nothing, or it cannot be read. */
+static bool collect_losses(struct spool *spool, const struct losses *already,
+			   struct collection *ret_collection)
+{
+	struct collection collection = { .losses = *already, .last = spool->losses_stated };
+	size_t count = 0;
+	cleanup_free struct loss_file *files = spool->loss_files > 0 ? list_losses(spool, &count)
+								     : NULL;
+	struct segment segment;
+	struct error err;
+
+	for (size_t i = 0; i < count; i++) {
+		if (files[i].number <= spool->losses_stated)
+			continue;
+		if (spool_metadata_read(spool, SPOOL_LOST, files[i].name, &segment, &err) == 0)
+			losses_add_segment(&collection.losses, &segment, files[i].reason);
+		else if (err.errnum != 0)
+			return false; /* it may be readable later */
+		else
+			log_warning("a record of losses is damaged; its counts are lost",
+				    log_text("name", files[i].name), log_reason(&err));
+		if (files[i].number > collection.last)
+			collection.last = files[i].number;
+	}
+	losses_add_all(&collection.losses, &spool->pending);
+	*ret_collection = collection;
+	return count > 0 || spool->pending.count > 0;
+}
+
+/* Those of the collection are in a file that names the last of them. */
+static void forget_stated(struct spool *spool, const struct collection *collection)
+{
+	spool->pending.count = 0;
+	spool->losses_stated = collection->last;
+	delete_stated(spool);
+	spool_folder_sync(spool, SPOOL_LOST);
+}
+
+int spool_ledger_state(struct spool *spool, const char *name, struct segment *segment,
+		       struct error *err)
+{
+	struct collection collection;
+	struct losses already;
+	struct segment stating = *segment;
+	bool has_any;
+	int result = 0;
+
+	losses_of_segment(segment, &already);
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	has_any = collect_losses(spool, &already, &collection) &&
+		  losses_state(&collection.losses, &stating);
+	if (has_any) {
+		stating.losses_stated = collection.last;
+		spool_folder_sync(spool, SPOOL_READY);
+		result = spool_metadata_write(spool, name, &stating, err);
+		if (result == 0) {
+			forget_stated(spool, &collection);
+			*segment = stating;
+		}
+	}
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
+	return has_any ? result : spool_metadata_write(spool, name, segment, err);
+}
+
+/* One file in place of all, and of what is pending. With ledger_lock. */
+static int add_up_losses(struct spool *spool, struct error *err)
+{
+	static const struct losses none;
+	struct segment sum = { .packets = 0 };
+	char name[LOSS_NAME_MAX], bytes[SEGMENT_METADATA_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+	struct collection collection;
+
+	if (!collect_losses(spool, &none, &collection) || collection.losses.count == 0)
+		return 0;
+	(void)losses_state(&collection.losses, &sum); /* nothing else is attached */
+	sum.losses_stated = collection.last;
+	segment_encode(&sum, &text);
+	if (name_loss(spool, collection.losses.list[0].reason, name, err) < 0)
+		return -1;
+	spool_folder_sync(spool, SPOOL_READY);
+	if (file_replace_in_place(spool->folder_fd[SPOOL_LOST], name, text.bytes, text.length,
+				  err) < 0)
+		return -1;
+	forget_stated(spool, &collection);
+	return 0;
+}
+
+void spool_ledger_save(struct spool *spool)
 {
 	struct error err;
 
-	drops_add(&spool->carried.drops, drops);
-	if ((!drops_is_zero(drops) || spool->carried.is_unwritten) &&
-	    write_carried(spool, deleting, &err) < 0)
-		log_debug("drops cannot be noted, a crash would lose them", log_reason(&err));
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	if ((spool->pending.count > 0 || spool->loss_files > LOSS_FILES_MAX) &&
+	    add_up_losses(spool, &err) < 0)
+		log_debug("cannot write down losses; a crash would forget them", log_reason(&err));
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
 }
 
-void spool_carry_was_lost(struct spool *spool)
+void spool_add_loss(struct spool *spool, const char *interface, uint64_t from_ns, uint64_t to_ns,
+		    const struct drops *drops)
 {
-	(void)pthread_mutex_lock(&spool->carry_lock);
-	spool->carried.is_unwritten = true;
-	(void)pthread_mutex_unlock(&spool->carry_lock);
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	losses_add_drops(&spool->pending, interface, from_ns, to_ns, drops);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
 }
 
-void spool_carry_settle(struct spool *spool)
+/* Is what is lost with a segment what its metadata on the disk say? If not, they may be made to. */
+static bool is_written(struct spool *spool, const char *name, const struct segment *segment)
 {
-	static const struct drops none;
+	struct segment written;
+	struct error err;
 
-	spool_carry(spool, &none);
+	if (spool_metadata_read(spool, SPOOL_METADATA, name, &written, &err) == 0 &&
+	    written.packets == segment->packets &&
+	    memcmp(&written.drops, &segment->drops, sizeof written.drops) == 0)
+		return true;
+	return spool_metadata_write(spool, name, segment, &err) == 0;
 }
 
-void spool_carry(struct spool *spool, const struct drops *drops)
+/* A segment is lost: by its metadata, which move to lost/ under ret_name, or in memory ("" then). */
+static void note_loss(struct spool *spool, const char *name, const struct segment *segment,
+		      enum drop_reason reason, char ret_name[LOSS_NAME_MAX])
 {
-	(void)pthread_mutex_lock(&spool->carry_lock);
-	add(spool, drops, "");
-	(void)pthread_mutex_unlock(&spool->carry_lock);
+	struct losses losses = { .count = 0 };
+	struct error err;
+
+	ret_name[0] = '\0';
+	losses_add_segment(&losses, segment, reason);
+	if (losses.count == 0)
+		return;
+	if (is_written(spool, name, segment) && name_loss(spool, reason, ret_name, &err) == 0 &&
+	    renameat(spool->folder_fd[SPOOL_METADATA], name, spool->folder_fd[SPOOL_LOST],
+		     ret_name) == 0) {
+		account_loss(spool, ret_name);
+		return;
+	}
+	ret_name[0] = '\0';
+	losses_add_all(&spool->pending, &losses);
 }
 
-int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
-			 const struct drops *drops, struct error *err)
+/* It is not lost after all. */
+static void undo_loss(struct spool *spool, const char *name, const char *loss_name)
 {
-	struct spool_carried before;
-	struct error undoing;
+	if (renameat(spool->folder_fd[SPOOL_LOST], loss_name, spool->folder_fd[SPOOL_METADATA],
+		     name) < 0)
+		log_warning("cannot take back that a segment is lost", log_text("name", name),
+			    log_text("reason", strerror(errno)));
+	delete_stated(spool);
+}
+
+int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
+			const struct segment *segment, enum drop_reason reason, struct error *err)
+{
+	char loss_name[LOSS_NAME_MAX];
+	struct losses before;
 	int result = 0;
 
-	/* Held throughout: nobody may tell drops that do not come true. */
-	(void)pthread_mutex_lock(&spool->carry_lock);
-	before = spool->carried;
-	add(spool, drops, name);
-	if (unlinkat(spool->folder_fd[state], name, 0) < 0 && errno != ENOENT) {
-		result = error_errno(err, "remove %s", name);
-		spool->carried = before;
-		if (!drops_is_zero(drops) && write_carried(spool, "", &undoing) < 0)
-			log_debug("noted drops cannot be taken back", log_reason(&undoing));
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	before = spool->pending;
+	note_loss(spool, entry->name, segment, reason, loss_name);
+	if (unlinkat(spool->folder_fd[entry->folder], entry->name, 0) < 0 && errno != ENOENT) {
+		result = error_errno(err, "remove %s", entry->name);
+		spool->pending = before;
+		if (loss_name[0])
+			undo_loss(spool, entry->name, loss_name);
 	}
-	(void)pthread_mutex_unlock(&spool->carry_lock);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
 	return result;
 }
 
-/* One field of the file; cuts it off. */
-static int take_number(char **text, uint64_t *ret_number)
+void spool_count_lost(struct spool *spool, struct spool_entry *entry)
 {
-	char *end = *text + strcspn(*text, " ");
+	char loss_name[LOSS_NAME_MAX];
+	struct segment segment;
 
-	if (!*end)
-		return -1;
-	*end = '\0';
-	if (text_parse_number(*text, ret_number) < 0)
-		return -1;
-	*text = end + 1;
-	return 0;
+	spool_metadata_recall(spool, entry, &segment);
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	note_loss(spool, entry->name, &segment, DROP_DISK, loss_name);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
+	spool->lost++;
+	counters_discard(spool->counters, segment.interface, DROP_DISK, segment.packets);
+	log_warning("segment vanished from the spool", log_text("name", entry->name),
+		    log_number("packets", segment.packets));
+	spool_delete_sidecars(spool, entry->name);
+	spool_entries_delete(spool, entry);
+	spool_measure_folders(spool);
 }
 
-int spool_carried_parse(char *text, struct spool_carried *ret_carried, const char **ret_deleting)
+void spool_count_rejected(struct spool *spool, const struct segment *segment)
 {
-	struct spool_carried carried = { .number = 0 };
-
-	text[strcspn(text, "\n")] = '\0';
-	if (take_number(&text, &carried.number) < 0)
-		return -1;
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (take_number(&text, &carried.drops.count[i]) < 0)
-			return -1;
-	*ret_carried = carried;
-	*ret_deleting = text;
-	return 0;
+	counter_add(&spool->counters->segments_rejected, 1);
+	counters_discard(spool->counters, segment->interface, DROP_REJECTED, segment->packets);
 }
 
-/* A crash came between the note and the deletion: the packets are counted as dropped, so they go. */
-static int finish_deletion(struct spool *spool, const char *name, struct error *err)
-{
-	struct name_parts parts;
+/* Start ----------------------------------------------------------------------------------------- */
 
-	if (!name_parse(name, &parts) || strchr(name, '/'))
-		return 0;
-	for (enum spool_state state = SPOOL_CAPTURING; state <= SPOOL_SENDING; state++)
-		if (unlinkat(spool->folder_fd[state], name, 0) < 0 && errno != ENOENT)
-			return error_errno(err, "remove %s", name);
-	return 0;
-}
-
-/* Did the segment that was to tell it get that far? */
-static int forget_what_was_told(struct spool *spool, struct error *err)
+static int raise_stated(struct spool *spool, enum spool_folder folder, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list(spool, SPOOL_FACTS, err);
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
 	struct segment segment;
 	struct dirent *item;
 	struct error reading;
 
 	if (!dir)
 		return -1;
-	if (drops_is_zero(&spool->carried.drops))
-		return 0;
 	while ((item = readdir(dir)))
-		if (spool_facts_read(spool, item->d_name, &segment, &reading) == 0 &&
-		    segment.carried == spool->carried.number && segment.carried > 0) {
-			spool->carried.drops = (struct drops){ 0 };
-			spool->carried.number++;
-			return write_carried(spool, "", err);
-		}
+		if (item->d_name[0] != '.' &&
+		    spool_metadata_read(spool, folder, item->d_name, &segment, &reading) == 0 &&
+		    segment.losses_stated > spool->losses_stated)
+			spool->losses_stated = segment.losses_stated;
 	return 0;
 }
 
-int spool_carry_open(struct spool *spool, struct error *err)
+int spool_ledger_open(struct spool *spool, struct error *err)
 {
-	cleanup_free char *text = NULL;
-	struct error reading;
-	const char *deleting;
-	size_t length;
+	int result = 0;
 
-	/* As no segment's facts have it already. */
-	spool->carried = (struct spool_carried){ .number = clock_real_ns() };
-	if (file_read_text(spool->root_fd, CARRIED_FILE, CARRIED_MAX, &text, &length, &reading) <
-	    0) {
-		if (reading.errnum == ENOENT)
-			return 0;
-		*err = reading;
-		return -1;
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	delete_stated(spool);
+	if (spool->loss_files > 0) {
+		result = raise_stated(spool, SPOOL_METADATA, err);
+		if (result == 0)
+			result = raise_stated(spool, SPOOL_LOST, err);
+		delete_stated(spool);
 	}
-	if (spool_carried_parse(text, &spool->carried, &deleting) < 0) {
-		log_warning("file of carried drops is damaged, what it told is lost",
-			    log_text("name", CARRIED_FILE));
-		return 0;
-	}
-	if (finish_deletion(spool, deleting, err) < 0)
-		return -1;
-	return forget_what_was_told(spool, err);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
+	return result;
 }
 
-int spool_carry_tell(struct spool *spool, const char *name, struct segment *segment,
-		     struct error *err)
+/* Is it the segment that these metadata are of? */
+static bool is_of(const struct spool_entry *entry, const struct segment *segment)
 {
-	struct segment told = *segment;
-	struct error writing;
-	bool has_any;
-	int result;
+	struct name_parts parts;
 
-	(void)pthread_mutex_lock(&spool->carry_lock);
-	has_any = !drops_is_zero(&spool->carried.drops);
-	if (has_any) {
-		drops_add(&told.drops, &spool->carried.drops);
-		told.carried = spool->carried.number;
+	return name_parse(entry->name, &parts) && parts.sequence == segment->sequence &&
+	       name_start_ns(entry->name) / CLOCK_NS_PER_MS == segment->start_ns / CLOCK_NS_PER_MS;
+}
+
+void spool_ledger_undo_unfinished(struct spool *spool)
+{
+	cleanup_free struct loss_file *files = NULL;
+	struct segment segment;
+	struct error err;
+	size_t count = 0;
+
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	files = list_losses(spool, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (spool_metadata_read(spool, SPOOL_LOST, files[i].name, &segment, &err) < 0 ||
+		    segment.sequence == 0)
+			continue;
+		for (size_t j = 0; j < spool->count; j++)
+			if (is_of(spool->entries[j], &segment)) {
+				undo_loss(spool, spool->entries[j]->name, files[i].name);
+				spool_measure_sidecars(spool, spool->entries[j]);
+			}
 	}
-	result = spool_facts_write(spool, name, &told, err);
-	if (result == 0 && has_any) {
-		spool->carried.drops = (struct drops){ 0 };
-		spool->carried.number++;
-		if (write_carried(spool, "", &writing) < 0)
-			log_debug("drops were told but stay noted", log_reason(&writing));
-		*segment = told;
-	}
-	(void)pthread_mutex_unlock(&spool->carry_lock);
-	return result;
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
 }

@@ -7,40 +7,20 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
-/* A file that the spool itself makes, in its root folder or in one of those below. */
-static bool is_our_file(const char *name)
-{
-	struct name_parts parts;
-
-	for (size_t i = 0; spool_file_names[i]; i++)
-		if (strcmp(spool_file_names[i], name) == 0)
-			return true;
-	return spool_is_temporary(name) || name_parse(name, &parts);
-}
-
-static bool is_our_folder(const char *name)
-{
-	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		if (strcmp(spool_folder_names[state], name) == 0)
-			return true;
-	return false;
-}
-
-/* Nobody else's files come with the folder: it may be given away. */
+/* Nobody else's files are in the folder: it may get another owner. */
 static int check_is_ours(int root_fd, const char *directory, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list_fd(root_fd, err);
+	cleanup_closedir DIR *dir = spool_list_folder(root_fd, err);
 	struct dirent *item;
 
 	if (!dir)
 		return -1;
 	while ((item = readdir(dir)))
 		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
-		    strcmp(item->d_name, "lost+found") != 0 && !is_our_file(item->d_name) &&
-		    !is_our_folder(item->d_name))
+		    strcmp(item->d_name, "lost+found") != 0 && !spool_is_our_file(item->d_name) &&
+		    !spool_is_folder_name(item->d_name))
 			return error_set(err, ERROR_CONFIG,
 					 "%s holds other files; give the spool a folder of its own",
 					 directory);
@@ -48,41 +28,41 @@ static int check_is_ours(int root_fd, const char *directory, struct error *err)
 }
 
 /*
- * Give one file away. It is looked at and given through the same descriptor, and one with a second name is
- * left alone: whoever could write here may have laid a link to something that is not ours.
+ * Change the owner of one file. It is looked at and changed through the same descriptor, and one with a second
+ * name is left alone: whoever could write here may have made a link to something that is not ours.
  */
-static int give_file(int folder_fd, const char *name, uid_t uid, gid_t gid, struct error *err)
+static int chown_file(int folder_fd, const char *name, uid_t uid, gid_t gid, struct error *err)
 {
 	cleanup_close int fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? 0 : error_errno(err, "give %s away", name);
+		return errno == ENOENT ? 0 : error_errno(err, "change owner of %s", name);
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		return 0;
 	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
-		return error_errno(err, "give %s away", name);
+		return error_errno(err, "change owner of %s", name);
 	return 0;
 }
 
-/* Give a folder away, and our files in it. */
-static int give_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
+/* Change the owner of a folder, and of our files in it. */
+static int chown_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
 {
-	cleanup_closedir DIR *dir = spool_folder_list_fd(folder_fd, err);
+	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
 	struct dirent *item;
 
 	if (!dir)
 		return -1;
 	while ((item = readdir(dir)))
-		if (is_our_file(item->d_name) &&
-		    give_file(folder_fd, item->d_name, uid, gid, err) < 0)
+		if (spool_is_our_file(item->d_name) &&
+		    chown_file(folder_fd, item->d_name, uid, gid, err) < 0)
 			return -1;
 	if (fchown(folder_fd, uid, gid) < 0)
-		return error_errno(err, "give folder away");
+		return error_errno(err, "change owner of folder");
 	return 0;
 }
 
-int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
+int spool_chown(const char *directory, uid_t uid, gid_t gid, struct error *err)
 {
 	struct spool spool;
 	int result = spool_folder_open_root(&spool, directory, err);
@@ -93,10 +73,10 @@ int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	}
 	if (result == 0)
 		result = spool_folder_open_all(&spool, err);
-	for (int state = 0; state < SPOOL_STATE_COUNT && result == 0; state++)
-		result = give_folder(spool.folder_fd[state], uid, gid, err);
+	for (int folder = 0; folder < SPOOL_FOLDERS && result == 0; folder++)
+		result = chown_folder(spool.folder_fd[folder], uid, gid, err);
 	if (result == 0)
-		result = give_folder(spool.root_fd, uid, gid, err);
+		result = chown_folder(spool.root_fd, uid, gid, err);
 	spool_folder_close(&spool);
 	if (result == 0)
 		return 0;
@@ -104,7 +84,7 @@ int spool_give(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	return error_wrap(err, "spool %s", directory);
 }
 
-int spool_check_give(const char *directory, struct error *err)
+int spool_may_chown(const char *directory, struct error *err)
 {
 	cleanup_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

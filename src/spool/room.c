@@ -1,71 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the spool takes, to the block, and how room is made. The sum is that of `du`: every file in the
- * folder with its allocated blocks, finished or not, with the folders themselves. A recorder asks before
- * it writes, so that the sum never exceeds the limit.
+ * How room is made within the budget. A recorder asks before it writes, so that what the spool takes never
+ * exceeds the limit. Deletions come in batches: the lock is held for a few of them at a time.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "segment/name.h"
 #include "spool/spool_private.h"
 
 /*
- * Kept free below spool.max_size, for what comes with a segment: its facts and those that replace them, a
- * folder that grows, a file system's own blocks in a file; and so much more for each open segment. For
- * each worker, also while nobody writes segments: what it notes, and the file that replaces it.
+ * Kept free below spool.max_size, for what comes with a segment: its metadata and those that replace them, a
+ * folder that grows, a file system's own blocks in a file; and as much as below for each open segment. For
+ * each worker, also while nobody writes segments: its upload state, and the file that replaces it.
  */
 #define MARGIN_BYTES        UINT64_C(65536)
 #define MARGIN_OPEN_BYTES   UINT64_C(16384)
-#define MARGIN_WORKER_BYTES (2 * SPOOL_ATTEMPT_MAX)
+#define MARGIN_WORKER_BYTES (2 * SPOOL_UPLOAD_STATE_MAX)
 #define BLOCK_BYTES         UINT64_C(4096) /* what is written is rounded up to this, or the file system's */
 /* An open segment ends when it takes this part of spool.max_size: the oldest has to be a small part. */
 #define SEGMENT_PART 8
-
-uint64_t spool_allocated(int folder_fd, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	return (uint64_t)st.st_blocks * 512;
-}
-
-void spool_measure_beside(struct spool *spool, struct spool_entry *entry)
-{
-	uint64_t bytes = 0;
-
-	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT; state++)
-		bytes += spool_allocated(spool->folder_fd[state], entry->name);
-	spool->entry_bytes += bytes - entry->beside_bytes;
-	entry->beside_bytes = bytes;
-}
-
-void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes)
-{
-	spool->entry_bytes += bytes - entry->bytes;
-	entry->bytes = bytes;
-}
-
-void spool_measure_folders(struct spool *spool)
-{
-	spool->folder_bytes = spool_allocated(spool->root_fd, ".");
-	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		spool->folder_bytes += spool_allocated(spool->folder_fd[state], ".");
-	for (size_t i = 0; spool_file_names[i]; i++)
-		spool->folder_bytes += spool_allocated(spool->root_fd, spool_file_names[i]);
-}
-
-static uint64_t bytes_taken(const struct spool *spool)
-{
-	return spool->entry_bytes + spool->folder_bytes + spool->foreign_bytes;
-}
+#define BATCH        8 /* deletions while the lock is held */
 
 void spool_set_budget(struct spool *spool, const struct budget *budget)
 {
@@ -85,13 +41,13 @@ static struct budget get_budget(struct spool *spool)
 }
 
 /* As it would be with so many bytes and segments more. */
-static struct budget_state measure(struct spool *spool, const struct budget *budget,
-				   uint64_t more_bytes, uint64_t more_segments)
+static struct budget_state measure_state(struct spool *spool, const struct budget *budget,
+					 uint64_t more_bytes, uint64_t more_segments)
 {
 	struct budget_state state = {
 		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
 			    spool->counts[SPOOL_REJECTED] + more_segments,
-		.bytes = bytes_taken(spool) + budget->workers * MARGIN_WORKER_BYTES,
+		.bytes = spool_bytes_taken(spool) + budget->workers * MARGIN_WORKER_BYTES,
 	};
 	struct statvfs fs;
 
@@ -118,32 +74,24 @@ static struct budget_state measure(struct spool *spool, const struct budget *bud
 /* Delete one segment for want of room. Those in rejected/ were counted when they came there. */
 static int delete_for_room(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
-	struct segment segment = { 0 };
-	struct drops drops = { 0 };
-	struct error reading;
+	bool is_rejected = entry->folder == SPOOL_REJECTED;
+	struct segment segment;
 
-	if (spool_facts_read(spool, entry->name, &segment, &reading) < 0)
-		log_debug("segment has no facts", log_reason(&reading));
-	/* A full disk may not have taken the facts of its end. */
-	if (segment.packets < entry->packets)
-		segment.packets = entry->packets;
-	if (entry->state == SPOOL_READY) {
-		drops = segment.drops;
-		drops.count[DROP_BUDGET] += segment.packets;
-	}
-	if (spool_carry_deletion(spool, entry->state, entry->name, &drops, err) < 0)
+	spool_metadata_recall(spool, entry, &segment);
+	if (spool_ledger_delete(spool, entry, &segment, is_rejected ? DROP_REJECTED : DROP_BUDGET,
+				err) < 0)
 		return -1;
-	if (entry->state == SPOOL_READY) {
+	if (!is_rejected) {
 		counters_discard(spool->counters, segment.interface, DROP_BUDGET, segment.packets);
 		spool->deleted_packets += segment.packets;
 		spool->lost++;
 	}
 	log_event(EVENT_SEGMENT_EVICTED, log_text("name", entry->name),
-		  log_text("folder", spool_folder_names[entry->state]),
+		  log_text("folder", spool_folder_names[entry->folder]),
 		  log_number("packets", segment.packets), log_number("bytes", entry->bytes));
 	spool->deleted_segments++;
-	spool_forget(spool, entry->name);
-	spool_index_delete(spool, entry);
+	spool_delete_sidecars(spool, entry->name);
+	spool_entries_delete(spool, entry);
 	spool_measure_folders(spool);
 	return 0;
 }
@@ -151,31 +99,26 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 /* What has to go first: the oldest in rejected/, whoever has asked for it; then, by policy, in ready/. */
 static struct spool_entry *find_victim(struct spool *spool, enum budget_policy policy)
 {
-	enum spool_state state = spool->counts[SPOOL_REJECTED] > 0 ? SPOOL_REJECTED : SPOOL_READY;
-
-	if (state == SPOOL_READY && policy != BUDGET_DROP_OLDEST)
-		return NULL;
-	for (size_t i = 0; i < spool->count; i++)
-		if (spool->entries[i].state == state && !spool->entries[i].is_claimed)
-			return &spool->entries[i];
-	return NULL;
+	if (spool->counts[SPOOL_REJECTED] > 0)
+		return spool_entries_first(spool, SPOOL_REJECTED);
+	return policy == BUDGET_DROP_OLDEST ? spool_entries_first(spool, SPOOL_READY) : NULL;
 }
 
-/* Said when it begins and when it is over, however many segments or packets it costs. */
-static void note_trouble(struct spool *spool, const char *option, bool is_full)
+/* Logged when it begins and when it is over, however many segments or packets it costs. */
+static void note_shortage(struct spool *spool, const char *option, bool is_full)
 {
 	if (is_full && !atomic_load(&spool->is_full))
 		log_event(EVENT_SPOOL_FULL, log_text("limit", option),
-			  log_number("bytes", bytes_taken(spool)));
+			  log_number("bytes", spool_bytes_taken(spool)));
 	else if (!is_full && !spool->is_deleting && spool->deleted_segments > 0)
 		log_event(EVENT_SPOOL_EVICTING, log_text("limit", option),
-			  log_number("bytes", bytes_taken(spool)));
+			  log_number("bytes", spool_bytes_taken(spool)));
 	spool->is_deleting |= spool->deleted_segments > 0;
 	atomic_store(&spool->is_full, is_full);
 }
 
-/* There is room to spare: what was said is over. */
-static void note_well(struct spool *spool)
+/* There is room to spare: the shortage is over. */
+static void note_slack(struct spool *spool)
 {
 	/* Those of deleted packets are among them. */
 	uint64_t drops = counter_read(&spool->counters->drops[DROP_BUDGET]);
@@ -191,79 +134,76 @@ static void note_well(struct spool *spool)
 	atomic_store(&spool->is_full, false);
 }
 
+/* There is room now, and it took `first` (an option's name) to make it, or nothing. */
+static int note_room(struct spool *spool, const struct budget *budget,
+		     const struct budget_state *state, const char *first, struct error *err)
+{
+	if (first)
+		note_shortage(spool, first, false);
+	else if (budget_has_slack(budget, state))
+		note_slack(spool);
+	else if (atomic_load(&spool->is_full) && budget->policy != BUDGET_DROP_OLDEST)
+		return error_set(err, ERROR_TRANSIENT, "the spool is still nearly full");
+	return 1;
+}
+
 /*
- * Delete until so much more fits. False if it does not, or nothing may be deleted that helps. With the
- * lock held. What was freed is counted here: some file systems tell later.
+ * Delete until so much more fits: 1; or as many as a batch has: 0. -1 if it does not fit, and nothing may be
+ * deleted that helps. What was freed is counted here: some file systems report it later. Locked.
  */
-static bool make_room(struct spool *spool, uint64_t bytes, uint64_t segments, struct error *err)
+static int make_some_room(struct spool *spool, uint64_t bytes, uint64_t segments,
+			  const char **first, struct error *err)
 {
 	const struct budget budget = get_budget(spool);
-	struct budget_state state = measure(spool, &budget, bytes, segments);
-	const char *option, *first = NULL;
+	struct budget_state state = measure_state(spool, &budget, bytes, segments);
 
-	while ((option = budget_exceeded(&budget, &state))) {
-		struct spool_entry *victim = find_victim(spool, budget.policy);
-		uint64_t freed = victim ? victim->bytes + victim->beside_bytes : 0;
+	for (int deleted = 0;; deleted++) {
+		const char *option = budget_exceeded(&budget, &state);
+		struct spool_entry *victim;
+		uint64_t freed = spool_bytes_taken(spool);
 
-		if (!first)
-			first = option;
+		if (!option)
+			return note_room(spool, &budget, &state, *first, err);
+		if (deleted == BATCH)
+			return 0;
+		if (!*first)
+			*first = option;
+		victim = find_victim(spool, budget.policy);
 		if (!victim || delete_for_room(spool, victim, err) < 0) {
 			if (!victim)
 				error_set(err, ERROR_TRANSIENT, "%s is reached", option);
-			note_trouble(spool, option, true);
-			return false;
+			note_shortage(spool, option, true);
+			return -1;
 		}
+		freed -= spool_bytes_taken(spool) < freed ? spool_bytes_taken(spool) : freed;
 		state.segments--;
 		state.bytes -= freed < state.bytes ? freed : state.bytes;
 		state.disk_free += freed;
 		state.inodes_free += BUDGET_FILES_PER_SEGMENT;
 	}
-	if (first) {
-		note_trouble(spool, first, false);
-	} else if (budget_has_slack(&budget, &state)) {
-		note_well(spool);
-	} else if (atomic_load(&spool->is_full) && budget.policy != BUDGET_DROP_OLDEST) {
-		error_set(err, ERROR_TRANSIENT, "the spool is still nearly full");
-		return false;
-	}
-	return true;
 }
 
-int spool_make_room(struct spool *spool, const char *name, uint64_t bytes, struct error *err)
+int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+		    struct error *err)
 {
-	struct spool_entry *entry;
-	uint64_t segments = 0;
-	bool has_room;
+	const char *first = NULL;
+	int result;
 
-	(void)pthread_mutex_lock(&spool->lock);
-	/* Where nothing is deleted for it, there has to be a place for the segment when it is finished. */
-	if (!name && get_budget(spool).policy != BUDGET_DROP_OLDEST)
-		segments = spool->counts[SPOOL_CAPTURING] + 1;
-	has_room = make_room(spool, bytes, segments, err);
-	entry = has_room && name ? spool_index_find(spool, name) : NULL;
-	if (entry)
-		spool_set_bytes(spool, entry, entry->bytes + bytes);
-	(void)pthread_mutex_unlock(&spool->lock);
-	return has_room ? 0 : -1;
-}
+	do {
+		uint64_t segments = 0;
 
-int spool_settle(struct spool *spool, const char *name, int fd, struct error *err)
-{
-	struct spool_entry *entry;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, "stat %s", name);
-	(void)pthread_mutex_lock(&spool->lock);
-	entry = spool_index_find(spool, name);
-	if (entry)
-		spool_set_bytes(spool, entry, (uint64_t)st.st_blocks * 512);
-	(void)pthread_mutex_unlock(&spool->lock);
-	if (st.st_nlink == 0) {
-		errno = ENOENT;
-		return error_errno(err, "%s was deleted by somebody else", name);
-	}
-	return 0;
+		(void)pthread_mutex_lock(&spool->lock);
+		/* Where nothing is deleted for it, there has to be a place for the finished segment. */
+		if (!entry && get_budget(spool).policy != BUDGET_DROP_OLDEST)
+			segments = spool->counts[SPOOL_CAPTURING] + 1;
+		result = make_some_room(spool, bytes, segments, &first, err);
+		if (result > 0 && entry)
+			spool_set_bytes(spool, entry, entry->bytes + bytes);
+		(void)pthread_mutex_unlock(&spool->lock);
+		if (result == 0)
+			spool_ledger_save(spool);
+	} while (result == 0);
+	return result > 0 ? 0 : -1;
 }
 
 uint64_t spool_segment_bytes_max(struct spool *spool)
@@ -275,7 +215,7 @@ uint64_t spool_segment_bytes_max(struct spool *spool)
 		       : UINT64_MAX;
 }
 
-bool spool_give_way(struct spool *spool)
+bool spool_evict_one(struct spool *spool)
 {
 	struct spool_entry *victim;
 	struct error err;
@@ -285,25 +225,31 @@ bool spool_give_way(struct spool *spool)
 	victim = find_victim(spool, get_budget(spool).policy);
 	has_deleted = victim && delete_for_room(spool, victim, &err) == 0;
 	if (has_deleted)
-		note_trouble(spool, "the disk", false);
+		note_shortage(spool, "the disk", false);
 	(void)pthread_mutex_unlock(&spool->lock);
 	return has_deleted;
 }
 
 void spool_enforce(struct spool *spool)
 {
+	const char *first = NULL;
 	struct error err;
+	int result;
 
-	spool_carry_settle(spool);
-	(void)pthread_mutex_lock(&spool->lock);
-	spool_measure_folders(spool);
-	if (!make_room(spool, 0, 0, &err) && err.kind != ERROR_TRANSIENT && !spool->has_failed) {
-		log_error("cannot make room in the spool", log_reason(&err));
-		spool->has_failed = true;
-	} else if (!atomic_load(&spool->is_full)) {
-		spool->has_failed = false;
-	}
-	(void)pthread_mutex_unlock(&spool->lock);
+	do {
+		(void)pthread_mutex_lock(&spool->lock);
+		spool_measure_folders(spool);
+		result = make_some_room(spool, 0, 0, &first, &err);
+		if (result < 0 && err.kind != ERROR_TRANSIENT && !spool->has_failed) {
+			log_error("cannot make room in the spool", log_reason(&err));
+			spool->has_failed = true;
+		} else if (!atomic_load(&spool->is_full)) {
+			spool->has_failed = false;
+		}
+		(void)pthread_mutex_unlock(&spool->lock);
+		if (result == 0)
+			spool_ledger_save(spool);
+	} while (result == 0);
 }
 
 bool spool_is_full(const struct spool *spool)
@@ -311,21 +257,14 @@ bool spool_is_full(const struct spool *spool)
 	return atomic_load_explicit(&spool->is_full, memory_order_relaxed);
 }
 
-/* In name order, so by time. */
-static uint64_t oldest_ns(const struct spool *spool)
+/* When the oldest begins in these folders, in name order, so by time; 0: there is none. */
+static uint64_t find_oldest_ns(const struct spool *spool, enum spool_folder from,
+			       enum spool_folder to)
 {
 	for (size_t i = 0; i < spool->count; i++)
-		if (spool->entries[i].state == SPOOL_READY ||
-		    (spool->entries[i].state == SPOOL_SENDING && !spool->entries[i].is_proven))
-			return name_start_ns(spool->entries[i].name);
-	return 0;
-}
-
-static uint64_t oldest_capturing_ns(const struct spool *spool)
-{
-	for (size_t i = 0; i < spool->count && spool->counts[SPOOL_CAPTURING] > 0; i++)
-		if (spool->entries[i].state == SPOOL_CAPTURING)
-			return name_start_ns(spool->entries[i].name);
+		if (spool->entries[i]->folder >= from && spool->entries[i]->folder <= to &&
+		    !spool->entries[i]->is_proven)
+			return name_start_ns(spool->entries[i]->name);
 	return 0;
 }
 
@@ -340,7 +279,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 	state = (struct budget_state){
 		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
 			    spool->counts[SPOOL_REJECTED],
-		.bytes = bytes_taken(spool),
+		.bytes = spool_bytes_taken(spool),
 		.disk_total = spool->disk_total,
 		.disk_free = spool->disk_free,
 		.inodes_total = spool->inodes_total,
@@ -359,8 +298,11 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		.lost = spool->lost,
 		.disk_free = spool->disk_free,
 		.disk_total = spool->disk_total,
-		.oldest_capturing_ns = oldest_capturing_ns(spool),
-		.oldest_ns = oldest_ns(spool),
+		.oldest_capturing_ns = spool->counts[SPOOL_CAPTURING] > 0
+					       ? find_oldest_ns(spool, SPOOL_CAPTURING,
+								SPOOL_CAPTURING)
+					       : 0,
+		.oldest_ns = find_oldest_ns(spool, SPOOL_READY, SPOOL_SENDING),
 	};
 	(void)pthread_mutex_unlock(&spool->lock);
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the folders to the list: at the start, and when an operator may have moved files. What has not the
- * name of a segment is somebody else's: it takes room, and is left alone.
+ * From the folders to the list: at the start, after what an earlier run left half done is put right, and when an
+ * operator may have moved files. What has not the name of a segment is somebody else's, and left alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,54 +9,69 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "segment/name.h"
 #include "spool/spool_private.h"
 
-#define DEPTH_MAX 32 /* of folders that are not ours */
-
-static bool is_dot(const char *name)
+/* Left by a crash in the middle of file_replace(). */
+static int remove_temporaries(int folder_fd, struct error *err)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* What file_replace() makes for a file of ours, and a crash leaves: ".NAME.new". */
-bool spool_is_temporary(const char *name)
-{
-	size_t length = strlen(name);
-	cleanup_free char *final = NULL;
-	struct name_parts parts;
-
-	if (length <= 5 || name[0] != '.' || strcmp(name + length - 4, ".new") != 0)
-		return false;
-	final = mem_strndup(name + 1, length - 5);
-	for (size_t i = 0; spool_file_names[i]; i++)
-		if (strcmp(final, spool_file_names[i]) == 0)
-			return true;
-	return name_parse(final, &parts);
-}
-
-bool spool_is_segment(int folder_fd, const char *name, struct stat *st)
-{
-	struct name_parts parts;
-
-	return name_parse(name, &parts) && fstatat(folder_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st->st_mode);
-}
-
-/*
- * List one of the folders of segments, behind what is in the list. What a failing disk tells no more of than
- * the name has not vanished.
- */
-static int list_folder(struct spool *spool, enum spool_state state, struct error *err)
-{
-	cleanup_closedir DIR *dir = spool_folder_list(spool, state, err);
-	struct name_parts parts;
+	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
 	struct dirent *item;
 
 	if (!dir)
 		return -1;
+	while ((item = readdir(dir)))
+		if (spool_is_temporary(item->d_name))
+			(void)unlinkat(folder_fd, item->d_name, 0);
+	return 0;
+}
+
+/* Is it a regular file with a segment's name? */
+static bool is_segment(int folder_fd, const char *name)
+{
+	struct name_parts parts;
+	struct stat st;
+
+	return name_parse(name, &parts) &&
+	       fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* What an earlier run was sending is to be sent, and may have been. */
+int spool_clean_up(struct spool *spool, struct error *err)
+{
+	cleanup_closedir DIR *sending = spool_list_folder(spool->folder_fd[SPOOL_SENDING], err);
+	struct dirent *item;
+
+	if (!sending)
+		return -1;
+	while ((item = readdir(sending))) {
+		if (!is_segment(spool->folder_fd[SPOOL_SENDING], item->d_name))
+			continue;
+		spool_upload_state_note_unknown(spool, item->d_name);
+		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, item->d_name, err) < 0)
+			return -1;
+	}
+	if (remove_temporaries(spool->root_fd, err) < 0)
+		return -1;
+	for (int folder = SPOOL_METADATA; folder < SPOOL_FOLDERS; folder++)
+		if (remove_temporaries(spool->folder_fd[folder], err) < 0)
+			return -1;
+	return 0;
+}
+
+/*
+ * List one of the folders of segments, behind what is in the list. One of which a failing disk gives no more than
+ * the name has not vanished.
+ */
+static int list_folder(struct spool *spool, enum spool_folder folder, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
+	struct name_parts parts;
+	struct dirent *item;
+
+	if (!dir)
+		return error_wrap(err, "%s", spool_folder_names[folder]);
 	for (;;) {
 		struct stat st;
 
@@ -65,16 +80,16 @@ static int list_folder(struct spool *spool, enum spool_state state, struct error
 		if (!item && errno == 0)
 			return 0;
 		if (!item)
-			return error_errno(err, "list %s", spool_folder_names[state]);
+			return error_errno(err, "list %s", spool_folder_names[folder]);
 		if (!name_parse(item->d_name, &parts))
 			continue;
-		if (fstatat(spool->folder_fd[state], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (fstatat(spool->folder_fd[folder], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)
 				continue;
 			st = (struct stat){ .st_mode = S_IFREG };
 		}
 		if (S_ISREG(st.st_mode))
-			spool_index_append(spool, item->d_name, state)->bytes =
+			spool_entries_append(spool, item->d_name, folder)->bytes =
 				(uint64_t)st.st_blocks * 512;
 	}
 }
@@ -82,89 +97,74 @@ static int list_folder(struct spool *spool, enum spool_state state, struct error
 /* Whole ones first. */
 static int rank_of(const struct spool_entry *entry)
 {
-	return entry->state == SPOOL_CAPTURING ? SPOOL_STATE_COUNT : (int)entry->state;
+	return entry->folder == SPOOL_CAPTURING ? SPOOL_FOLDERS : (int)entry->folder;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct spool_entry *const *left = a, *const *right = b;
+
+	return name_compare((*left)->name, (*right)->name);
 }
 
 /* By name; of one that is there twice, the claimed one first, then the one that is nearer to be sent. */
 static int compare_entries(const void *a, const void *b)
 {
-	const struct spool_entry *left = a, *right = b;
-	int order = name_compare(left->name, right->name);
+	const struct spool_entry *left = *(const struct spool_entry *const *)a;
+	const struct spool_entry *right = *(const struct spool_entry *const *)b;
+	int order = compare_names(a, b);
 
 	if (order == 0)
 		order = right->is_claimed - left->is_claimed;
 	return order != 0 ? order : rank_of(left) - rank_of(right);
 }
 
-/* A power failure may leave a file where it was published from: it is whole in the other place. */
-static void drop_double(struct spool *spool, struct spool_entry *entry,
-			const struct spool_entry *kept)
+static void sort_entries(struct spool_entry **entries, size_t count)
 {
-	if (entry->state == SPOOL_CAPTURING && kept->state != SPOOL_CAPTURING)
-		(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
-	spool_entry_done(entry);
+	if (count > 0) /* there may be no list */
+		qsort(entries, count, sizeof(struct spool_entry *), compare_entries);
 }
 
-static int compare_names(const void *a, const void *b)
+static struct spool_entry *find_among(struct spool_entry **entries, size_t count,
+				      const struct spool_entry *entry)
 {
-	const struct spool_entry *left = a, *right = b;
+	struct spool_entry **found = count > 0
+					     ? bsearch(&entry, entries, count,
+						       sizeof(struct spool_entry *), compare_names)
+					     : NULL;
 
-	return name_compare(left->name, right->name);
+	return found ? *found : NULL;
 }
 
 /* What only this run knows of a segment; how it fared where it was is of no use elsewhere. */
 static void inherit(struct spool_entry *entry, const struct spool_entry *old)
 {
 	entry->packets = old->packets;
-	spool_entry_set_attempt(entry, old->attempt);
-	if (entry->state != old->state)
+	spool_entry_set_upload_state(entry, old->upload_state);
+	if (entry->folder != old->folder)
 		return;
 	entry->failures = old->failures;
 	entry->not_before_ms = old->not_before_ms;
 }
 
-/*
- * Of the first `known` entries those that are claimed stay; the rest was listed just now. What an operator has
- * moved has its name still; what is listed no more, and was to be sent, is lost.
- */
-static void replace_known(struct spool *spool, size_t known)
+/* A power failure may leave a file where it was published from: it is whole in the other place. */
+static void drop_doubles(struct spool *spool)
 {
 	size_t kept = 0;
 
-	if (spool->count == 0) /* there may be no list */
-		return;
-	qsort(spool->entries + known, spool->count - known, sizeof *spool->entries,
-	      compare_entries);
-	for (size_t i = 0; i < known; i++) {
-		const struct spool_entry *old = &spool->entries[i];
+	sort_entries(spool->entries, spool->count);
+	for (size_t i = 0; i < spool->count; i++) {
+		struct spool_entry *entry = spool->entries[i];
+		const struct spool_entry *before = kept > 0 ? spool->entries[kept - 1] : NULL;
 
-		if (!old->is_claimed && old->state <= SPOOL_SENDING &&
-		    !bsearch(old, spool->entries + known, spool->count - known, sizeof *old,
-			     compare_names))
-			spool_lose(spool, old);
+		if (!before || strcmp(entry->name, before->name) != 0) {
+			spool->entries[kept++] = entry;
+			continue;
+		}
+		if (entry->folder == SPOOL_CAPTURING && before->folder != SPOOL_CAPTURING)
+			(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
+		spool_entry_free(entry);
 	}
-	for (size_t i = known; i < spool->count; i++) {
-		const struct spool_entry *old = bsearch(&spool->entries[i], spool->entries, known,
-							sizeof *old, compare_names);
-
-		if (old)
-			inherit(&spool->entries[i], old);
-	}
-	for (size_t i = 0; i < spool->count; i++)
-		if (i < known && !spool->entries[i].is_claimed)
-			spool_entry_done(&spool->entries[i]);
-		else
-			spool->entries[kept++] = spool->entries[i];
-	spool->count = kept;
-	if (kept == 0)
-		return;
-	qsort(spool->entries, spool->count, sizeof *spool->entries, compare_entries);
-	kept = 1;
-	for (size_t i = 1; i < spool->count; i++)
-		if (strcmp(spool->entries[i].name, spool->entries[kept - 1].name) == 0)
-			drop_double(spool, &spool->entries[i], &spool->entries[kept - 1]);
-		else
-			spool->entries[kept++] = spool->entries[i];
 	spool->count = kept;
 }
 
@@ -173,108 +173,63 @@ static void sum_up(struct spool *spool)
 	spool->entry_bytes = 0;
 	memset(spool->counts, 0, sizeof spool->counts);
 	for (size_t i = 0; i < spool->count; i++) {
-		struct spool_entry *entry = &spool->entries[i];
+		struct spool_entry *entry = spool->entries[i];
 
-		spool->counts[entry->state]++;
-		entry->beside_bytes = 0;
-		spool_measure_beside(spool, entry);
+		spool->counts[entry->folder]++;
+		entry->sidecar_bytes = 0;
+		spool_measure_sidecars(spool, entry);
 		spool->entry_bytes += entry->bytes;
 	}
 }
 
-/* What is known of segments that are gone is of no use. */
-static int remove_orphans(struct spool *spool, enum spool_state beside, struct error *err)
+/*
+ * Of the first `known` entries those that are claimed stay; the rest was listed just now. What an operator has
+ * moved has its name still; what is listed no more, and was to be sent, is lost.
+ */
+static void replace_known(struct spool *spool, size_t known)
 {
-	cleanup_closedir DIR *dir = spool_folder_list(spool, beside, err);
+	struct spool_entry **listed = spool->entries + known;
+	size_t listed_count = spool->count - known, kept = 0, gone_count = 0;
+	struct spool_entry **gone = mem_calloc(known + 1, sizeof(struct spool_entry *));
+
+	sort_entries(listed, listed_count);
+	for (size_t i = 0; i < known; i++) {
+		struct spool_entry *old = spool->entries[i];
+		struct spool_entry *again = find_among(listed, listed_count, old);
+		bool is_gone = !again && !old->is_claimed && old->folder <= SPOOL_SENDING;
+
+		if (again)
+			inherit(again, old);
+		if (is_gone)
+			gone[gone_count++] = old; /* counted, once the list is whole */
+		if (is_gone || old->is_claimed)
+			spool->entries[kept++] = old;
+		else
+			spool_entry_free(old);
+	}
+	if (listed_count > 0)
+		memmove(spool->entries + kept, listed, listed_count * sizeof(struct spool_entry *));
+	spool->count = kept + listed_count;
+	drop_doubles(spool);
+	sum_up(spool);
+	for (size_t i = 0; i < gone_count; i++)
+		spool_count_lost(spool, gone[i]);
+	free(gone);
+}
+
+/* What is known of segments that are gone is of no use. */
+static int remove_orphans(struct spool *spool, enum spool_folder sidecars, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[sidecars], err);
 	struct name_parts parts;
 	struct dirent *item;
 
 	if (!dir)
 		return -1;
 	while ((item = readdir(dir)))
-		if (name_parse(item->d_name, &parts) && !spool_index_find(spool, item->d_name))
-			(void)unlinkat(spool->folder_fd[beside], item->d_name, 0);
+		if (name_parse(item->d_name, &parts) && !spool_entries_find(spool, item->d_name))
+			(void)unlinkat(spool->folder_fd[sidecars], item->d_name, 0);
 	return 0;
-}
-
-struct foreign {
-	uint64_t files, bytes;
-};
-
-static void measure_foreign_folder(int parent_fd, const char *name, unsigned depth,
-				   struct foreign *foreign);
-
-static void measure_foreign_file(int folder_fd, const char *name, unsigned depth,
-				 struct foreign *foreign)
-{
-	struct stat st;
-
-	if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	foreign->files++;
-	foreign->bytes += (uint64_t)st.st_blocks * 512;
-	if (S_ISDIR(st.st_mode))
-		measure_foreign_folder(folder_fd, name, depth + 1, foreign);
-}
-
-static void measure_foreign_folder(int parent_fd, const char *name, unsigned depth,
-				   struct foreign *foreign)
-{
-	int fd = depth > DEPTH_MAX
-			 ? -1
-			 : openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *item;
-
-	if (!dir)
-		mem_close_cleanup(&fd);
-	while (dir && (item = readdir(dir)))
-		if (!is_dot(item->d_name))
-			measure_foreign_file(dirfd(dir), item->d_name, depth, foreign);
-}
-
-static bool is_file_of_ours(const struct spool *spool, int folder_fd, const char *name)
-{
-	struct stat st;
-
-	if (is_dot(name) || spool_is_temporary(name))
-		return true;
-	if (folder_fd != spool->root_fd)
-		return spool_is_segment(folder_fd, name, &st);
-	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		if (strcmp(name, spool_folder_names[state]) == 0)
-			return true;
-	for (size_t i = 0; spool_file_names[i]; i++)
-		if (strcmp(name, spool_file_names[i]) == 0)
-			return true;
-	return false;
-}
-
-/* In the spool's own folder, or one of its folders. */
-static void measure_foreign(const struct spool *spool, int folder_fd, struct foreign *foreign)
-{
-	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *item;
-
-	if (!dir)
-		mem_close_cleanup(&fd);
-	while (dir && (item = readdir(dir)))
-		if (!is_file_of_ours(spool, folder_fd, item->d_name))
-			measure_foreign_file(folder_fd, item->d_name, 0, foreign);
-}
-
-static void find_foreign(struct spool *spool)
-{
-	struct foreign foreign = { 0 };
-
-	measure_foreign(spool, spool->root_fd, &foreign);
-	for (int state = 0; state < SPOOL_STATE_COUNT; state++)
-		measure_foreign(spool, spool->folder_fd[state], &foreign);
-	if (foreign.bytes != spool->foreign_bytes)
-		log_notice("spool holds files that are not its own, which count and are left alone",
-			   log_number("files", foreign.files), log_number("bytes", foreign.bytes));
-	spool->foreign_bytes = foreign.bytes;
 }
 
 int spool_scan(struct spool *spool, struct error *err)
@@ -282,28 +237,17 @@ int spool_scan(struct spool *spool, struct error *err)
 	size_t known = spool->count;
 	int result = 0;
 
-	for (enum spool_state state = SPOOL_CAPTURING; state <= SPOOL_REJECTED && result == 0;
-	     state++)
-		result = list_folder(spool, state, err);
+	for (enum spool_folder folder = SPOOL_CAPTURING; folder <= SPOOL_REJECTED && result == 0;
+	     folder++)
+		result = list_folder(spool, folder, err);
 	if (result == 0)
 		replace_known(spool, known);
 	while (result < 0 && spool->count > known)
-		spool_entry_done(&spool->entries[--spool->count]);
-	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT && result == 0; state++)
-		result = remove_orphans(spool, (enum spool_state)state, err);
-	sum_up(spool);
+		spool_entry_free(spool->entries[--spool->count]);
+	if (result == 0)
+		result = remove_orphans(spool, SPOOL_METADATA, err);
+	if (result == 0)
+		result = remove_orphans(spool, SPOOL_UPLOAD_STATE, err);
 	spool_measure_folders(spool);
-	find_foreign(spool);
-	return result;
-}
-
-int spool_rescan(struct spool *spool, struct error *err)
-{
-	int result;
-
-	(void)pthread_mutex_lock(&spool->lock);
-	result = spool_scan(spool, err);
-	(void)pthread_mutex_unlock(&spool->lock);
-	spool_hurry(spool);
 	return result;
 }

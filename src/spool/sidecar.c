@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* facts/NAME: what is known of the segment NAME, in whichever folder that is. */
+/*
+ * Beside a segment NAME, in whichever folder that is: metadata/NAME, what is known of it, and upload-state/NAME,
+ * what is to be known of attempts to send it, whose meaning is the sink's.
+ */
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,50 +17,59 @@
 #include "segment/name.h"
 #include "spool/spool_private.h"
 
-int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,
-		      struct error *err)
+int spool_metadata_write(struct spool *spool, const char *name, const struct segment *segment,
+			 struct error *err)
 {
-	char bytes[SEGMENT_FACTS_MAX];
-	struct text facts = text_over(bytes, sizeof bytes);
+	char bytes[SEGMENT_METADATA_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
 	struct error syncing;
 
-	segment_encode(segment, &facts);
-	assert(!facts.is_cut);
-	if (file_replace_in_place(spool->folder_fd[SPOOL_FACTS], name, facts.bytes, facts.length,
+	segment_encode(segment, &text);
+	assert(!text.is_cut);
+	if (file_replace_in_place(spool->folder_fd[SPOOL_METADATA], name, text.bytes, text.length,
 				  err) < 0)
 		return -1;
-	/* Whoever looks finds them: a failure here must not have them told once more. */
-	if (file_sync_folder(spool->folder_fd[SPOOL_FACTS], &syncing) < 0)
-		log_debug("facts may be those of before after a power failure",
-			  log_text("name", name), log_reason(&syncing));
+	/* They are visible already: reporting this failure would have their losses stated twice. */
+	if (file_sync_folder(spool->folder_fd[SPOOL_METADATA], &syncing) < 0)
+		log_debug(
+			"metadata not yet durable; a power failure may restore the previous version",
+			log_text("name", name), log_reason(&syncing));
 	return 0;
 }
 
-/* 0 if there are facts, -1 with err if there are none that can be used. */
-int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
-		     struct error *err)
+int spool_metadata_create(struct spool *spool, const char *name, const struct segment *segment,
+			  struct error *err)
+{
+	char bytes[SEGMENT_METADATA_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+	cleanup_close int fd = openat(spool->folder_fd[SPOOL_METADATA], name,
+				      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return error_errno(err, "create metadata of %s", name);
+	segment_encode(segment, &text);
+	assert(!text.is_cut);
+	return file_write_all(fd, text.bytes, text.length, err);
+}
+
+int spool_metadata_read(const struct spool *spool, enum spool_folder folder, const char *name,
+			struct segment *ret_segment, struct error *err)
 {
 	cleanup_free char *text = NULL;
 	size_t length;
 
-	if (file_read_text(spool->folder_fd[SPOOL_FACTS], name, SEGMENT_FACTS_MAX, &text, &length,
+	if (file_read_text(spool->folder_fd[folder], name, SEGMENT_METADATA_MAX, &text, &length,
 			   err) < 0)
 		return -1;
 	return segment_decode(text, ret_segment, err);
 }
 
-void spool_forget(struct spool *spool, const char *name)
-{
-	for (int state = SPOOL_FACTS; state < SPOOL_STATE_COUNT; state++)
-		(void)unlinkat(spool->folder_fd[state], name, 0);
-}
-
-/* What a name tells, where the facts are missing or damaged. */
-void spool_facts_guess(const char *name, struct segment *ret_segment)
+/* What a name says, where the metadata are missing or damaged. */
+static void guess_from_name(const char *name, struct segment *ret_segment)
 {
 	struct name_parts parts;
 
-	*ret_segment = (struct segment){ 0 };
+	*ret_segment = (struct segment){ .start_ns = name_start_ns(name) };
 	if (!name_parse(name, &parts))
 		return;
 	(void)snprintf(ret_segment->node, sizeof ret_segment->node, "%.*s", (int)parts.node_length,
@@ -64,13 +79,79 @@ void spool_facts_guess(const char *name, struct segment *ret_segment)
 	ret_segment->sequence = parts.sequence;
 }
 
-void spool_recall_packets(struct spool *spool, const char *name, struct segment *segment)
+void spool_metadata_recall(const struct spool *spool, const struct spool_entry *entry,
+			   struct segment *ret_segment)
 {
-	const struct spool_entry *entry;
+	struct error err;
+
+	/* The first ones are not synced: a power failure may leave an empty file. */
+	if (spool_metadata_read(spool, SPOOL_METADATA, entry->name, ret_segment, &err) < 0 ||
+	    !ret_segment->node[0])
+		guess_from_name(entry->name, ret_segment);
+	/* A full disk may not have taken those of its end. */
+	if (ret_segment->packets < entry->packets)
+		ret_segment->packets = entry->packets;
+}
+
+/* An empty note takes no room: a full disk may have a place for it. O_TRUNC: whatever was known. */
+static int note_unknown(struct spool *spool, const char *name, int truncate)
+{
+	cleanup_close int fd = openat(spool->folder_fd[SPOOL_UPLOAD_STATE], name,
+				      O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | truncate, 0600);
+
+	return fd < 0 ? -1 : 0;
+}
+
+void spool_upload_state_note_unknown(struct spool *spool, const char *name)
+{
+	if (note_unknown(spool, name, 0) < 0)
+		log_warning("cannot note that a segment was being sent", log_text("name", name),
+			    log_text("reason", strerror(errno)));
+}
+
+int spool_save_upload_state(struct spool *spool, const struct spool_claim *claim, const char *text,
+			    struct error *err)
+{
+	int folder_fd = spool->folder_fd[SPOOL_UPLOAD_STATE], result = 0;
+
+	if (text)
+		result = file_replace_secret(folder_fd, claim->name, text, strlen(text), err);
+	else
+		(void)unlinkat(folder_fd, claim->name, 0);
+	/* What is no longer true must not outlive this process; that there was an attempt must. */
+	if (result < 0)
+		(void)note_unknown(spool, claim->name, O_TRUNC);
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_entry_set_upload_state(claim->entry, result < 0 ? text : NULL);
+	(void)pthread_mutex_unlock(&spool->lock);
+	spool_account_sidecars(spool, claim->entry);
+	return result;
+}
+
+char *spool_load_upload_state(struct spool *spool, const struct spool_claim *claim)
+{
+	char *text = NULL;
+	struct error err;
+	size_t length;
 
 	(void)pthread_mutex_lock(&spool->lock);
-	entry = spool_index_find(spool, name);
-	if (entry && entry->packets > segment->packets)
-		segment->packets = entry->packets;
+	if (claim->entry->upload_state) /* what the disk did not take */
+		text = mem_strdup(claim->entry->upload_state);
 	(void)pthread_mutex_unlock(&spool->lock);
+	if (text)
+		return text;
+	if (file_read_text(spool->folder_fd[SPOOL_UPLOAD_STATE], claim->name,
+			   SPOOL_UPLOAD_STATE_MAX, &text, &length, &err) == 0)
+		return text;
+	if (err.errnum != ENOENT)
+		log_warning("cannot read what an earlier upload attempt left behind",
+			    log_text("name", claim->name), log_reason(&err));
+	/* That there was one is known anyway. */
+	return err.errnum == ENOENT ? NULL : mem_strdup("");
+}
+
+void spool_delete_sidecars(struct spool *spool, const char *name)
+{
+	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
+	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], name, 0);
 }

@@ -1,207 +1,190 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the parts of the spool share: spool.c (the queue), spool_index.c (the list), spool_budget.c (its
- * sum and its limits), spool_unfinished.c (capturing/), and the disk: spool_attempts.c, spool_carry.c,
- * spool_facts.c, spool_folder.c, spool_scan.c, spool_tidy.c.
+ * What the parts of the spool call of one another, from the bottom to the top: each file calls only those
+ * above it in this list. "Locked" functions want spool->lock held by the caller.
  */
 
 #include <dirent.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "base/thread.h"
 #include "spool/spool.h"
+#include "spool/spool_state.h"
 
-/*
- * A state is a folder. Whole segments are in READY to REJECTED; from FACTS on, folders hold files of the
- * segments' names with what is known of them.
- */
-enum spool_state {
-	SPOOL_CAPTURING,
-	SPOOL_READY,
-	SPOOL_SENDING,
-	SPOOL_REJECTED,
-	SPOOL_FACTS,
-	SPOOL_ATTEMPTS,
-	SPOOL_STATE_COUNT,
-};
+/* layout.c: folders and files -------------------------------------------------------------------- */
 
-extern const char *const spool_folder_names[SPOOL_STATE_COUNT];
-/* The files in the spool's own folder; ends with NULL. */
-extern const char *const spool_file_names[];
-#define SPOOL_CARRIED_FILE "carried"
-#define SPOOL_LOCK_FILE    "lock"
+#define SPOOL_LOCK_FILE "lock"
+extern const char *const spool_folder_names[SPOOL_FOLDERS];
 
-struct spool_entry {
-	char *name;
-	enum spool_state state;
-	uint64_t bytes;        /* allocated, or about to be */
-	uint64_t beside_bytes; /* allocated for what is known of it */
-	/*
-	 * Somebody works on it: nobody else may. Else, in SENDING: it could not be moved back, and can be
-	 * claimed again; in CAPTURING: it is to be recovered.
-	 */
-	bool is_claimed;
-	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
-	uint64_t packets; /* that this run wrote, once it has noted or published them; else 0 */
-	unsigned failures;
-	uint64_t not_before_ms; /* monotonic: so long others come first */
-	char *attempt; /* what attempts/NAME should hold, and the disk did not take; a secret */
-};
-
-/* See spool_carry.c. */
-struct spool_carried {
-	uint64_t number;
-	struct drops drops;
-	bool is_unwritten; /* the file tells something else */
-};
-
-struct spool {
-	char *directory;
-	int root_fd, folder_fd[SPOOL_STATE_COUNT];
-	int lock_fd; /* of the file `lock`: there is one process per spool */
-	struct counters *counters;
-	atomic_bool is_full;
-
-	pthread_mutex_t sequence_lock;
-	uint64_t sequence;
-
-	pthread_mutex_t budget_lock;
-	struct budget budget;
-
-	pthread_mutex_t carry_lock; /* may be taken with `lock` held, not the other way round */
-	struct spool_carried carried;
-
-	/* An event count for those who wait for a segment: its lock is never held for longer than this. */
-	pthread_mutex_t event_lock;
-	pthread_cond_t changed;
-	uint64_t events;
-	unsigned wakes; /* of them, how often spool_wake() was called */
-
-	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
-	uint64_t disk_free, disk_total; /* bytes, when last looked at */
-	uint64_t inodes_free, inodes_total;
-	struct spool_entry *entries; /* all segments, in name order */
-	size_t count, capacity;
-	size_t counts[SPOOL_STATE_COUNT];
-	/* Allocated: for what is in the list; the folders and our files in them; everybody else's. */
-	uint64_t entry_bytes, folder_bytes, foreign_bytes;
-	uint64_t refused, lost;                     /* as in struct spool_totals */
-	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
-	uint64_t drops_before;                      /* by budget, when there was enough */
-	bool is_deleting, has_failed, is_broken;    /* said already */
-};
-
+/* Has it the name of a file that the spool makes, in its root folder or in one of those below? */
+bool spool_is_our_file(const char *name);
+/* The name of a file in lost/, NUMBER.REASON; false if it has another shape. */
+bool spool_loss_parse_name(const char *name, uint64_t *ret_number, enum drop_reason *ret_reason);
+/* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
+bool spool_is_temporary(const char *name);
+/* A folder that the spool has, or that an older version of it had. */
+bool spool_is_folder_name(const char *name);
 /* Make and open the folders, and keep other processes out. */
 int spool_folder_open(struct spool *spool, const char *directory, struct error *err)
 	__attribute__((warn_unused_result));
-void spool_folder_close(struct spool *spool);
-/* Its steps. */
+/* The parts of that: the root folder; the others, with what an older version left in its own. */
 int spool_folder_open_root(struct spool *spool, const char *directory, struct error *err)
 	__attribute__((warn_unused_result));
-int spool_folder_lock(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 int spool_folder_open_all(struct spool *spool, struct error *err)
 	__attribute__((warn_unused_result));
+void spool_folder_close(struct spool *spool);
+/* Are the folders that are open those that have the names? */
+bool spool_folder_is_intact(const struct spool *spool);
 /* err of these, as an error of the start: ERROR_CONFIG is what the user must change. */
 int spool_folder_start_error(struct error *err);
-/* A stream over any folder. */
-DIR *spool_folder_list_fd(int folder_fd, struct error *err) __attribute__((warn_unused_result));
-/* A stream over one folder; the caller closes it. NULL on errors. */
-DIR *spool_folder_list(const struct spool *spool, enum spool_state state, struct error *err)
-	__attribute__((warn_unused_result));
+/* The names in a folder; the caller closes it. NULL on errors. */
+DIR *spool_list_folder(int folder_fd, struct error *err) __attribute__((warn_unused_result));
+bool spool_folder_has(const struct spool *spool, enum spool_folder folder, const char *name);
 /* Rename between folders; not synced. err->errnum is ENOENT if the file is in neither of them. */
-int spool_folder_move(const struct spool *spool, enum spool_state from, enum spool_state to,
+int spool_folder_move(const struct spool *spool, enum spool_folder from, enum spool_folder to,
 		      const char *name, struct error *err) __attribute__((warn_unused_result));
-/* Is there such a file? */
-bool spool_folder_has(const struct spool *spool, enum spool_state state, const char *name);
 /* Make a folder's names durable; a failure is only logged. */
-void spool_folder_sync(const struct spool *spool, enum spool_state state);
-/* Find the number to go on from: the stored one, or a higher one that a file in the spool bears. */
-int spool_folder_read_sequence(struct spool *spool, struct error *err)
+void spool_folder_sync(const struct spool *spool, enum spool_folder folder);
+
+/* sequence.c ------------------------------------------------------------------------------------- */
+
+/* A number that no other segment and no file in lost/ has or had, also in other runs. */
+int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
 	__attribute__((warn_unused_result));
+int spool_sequence_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+/* What was reserved and not used can be used by the next run. */
+void spool_sequence_close(struct spool *spool);
+
+/* event.c ---------------------------------------------------------------------------------------- */
+
+struct spool_watch {
+	uint64_t events;
+	unsigned wakes;
+};
 
 /* Something has become ready, or may have. */
-void spool_tell(struct spool *spool, bool is_wake);
+void spool_notify(struct spool *spool, bool is_wake);
+struct spool_watch spool_watch(struct spool *spool);
+/*
+ * Wait for something newer than `seen`, or until due_ms. False once it is no use: the deadline has come, or
+ * spool_wake() was called since there were `wakes` of them.
+ */
+bool spool_wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
+			 struct spool_watch *seen, unsigned wakes);
 
-/* The list; the caller holds the lock. */
-struct spool_entry *spool_index_insert(struct spool *spool, const char *name,
-				       enum spool_state state);
-struct spool_entry *spool_index_find(struct spool *spool, const char *name);
+/* entries.c: the list; all of it locked ---------------------------------------------------------- */
+
+struct spool_entry *spool_entries_insert(struct spool *spool, const char *name,
+					 enum spool_folder folder);
+struct spool_entry *spool_entries_find(struct spool *spool, const char *name);
 /* Behind the others, wherever its place is; not counted. */
-struct spool_entry *spool_index_append(struct spool *spool, const char *name,
-				       enum spool_state state);
-void spool_index_set_state(struct spool *spool, struct spool_entry *entry, enum spool_state state);
+struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
+					 enum spool_folder folder);
+/* The first by name in this folder that nobody has claimed, or NULL. */
+struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder);
+void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
+			    enum spool_folder folder);
 /*
  * The next one to send: the first in that order. What is held after failures waits for its time (the
  * nearest is put into ret_due_ms), and in a newest-first run comes last, but at once. NULL: none now.
  */
-struct spool_entry *spool_index_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
-				     uint64_t *ret_due_ms);
-/* Sending it failed for now. From the third time on it is held, for longer each time. */
-void spool_index_failed(struct spool_entry *entry, uint64_t now_ms);
-void spool_index_delete(struct spool *spool, struct spool_entry *entry);
-void spool_index_clear(struct spool *spool);
-/* Free what an entry owns. */
-void spool_entry_done(struct spool_entry *entry);
-/* What is to be known of an attempt while the disk does not take it; NULL: nothing. Wipes what was. */
-void spool_entry_set_attempt(struct spool_entry *entry, const char *text);
+struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+				       uint64_t *ret_due_ms);
+/* It failed for now. From the third time on it is held, for longer each time. */
+void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
+/* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
+void spool_entry_set_upload_state(struct spool_entry *entry, const char *text);
+void spool_entry_free(struct spool_entry *entry);
+void spool_entries_delete(struct spool *spool, struct spool_entry *entry);
+void spool_entries_clear(struct spool *spool);
 
-/* Facts, written durably as far as the folder can be synced. After an error those of before are there. */
-int spool_facts_write(struct spool *spool, const char *name, const struct segment *segment,
-		      struct error *err) __attribute__((warn_unused_result));
-/* -1 with err if there are none, or none that can be used. */
-int spool_facts_read(struct spool *spool, const char *name, struct segment *ret_segment,
-		     struct error *err) __attribute__((warn_unused_result));
-/* Remove all that is known of it. */
-void spool_forget(struct spool *spool, const char *name);
-/* So many packets as this run knows that it wrote, if the facts tell of fewer. Locks. */
-void spool_recall_packets(struct spool *spool, const char *name, struct segment *segment);
-/* What the name alone tells; the rest is 0. */
-void spool_facts_guess(const char *name, struct segment *ret_segment);
-
-/* The process ended while it sent this segment: nobody knows how that ended. */
-void spool_attempts_note_unknown(struct spool *spool, const char *name);
+/* accounting.c: what our files take, as du counts it --------------------------------------------- */
 
 /* Blocks, as du counts them; 0 for what is not there. */
 uint64_t spool_allocated(int folder_fd, const char *name);
-/* What is known of it has changed. Locks. */
-void spool_account_beside(struct spool *spool, const char *name);
-/* Account it; the caller holds the lock. */
+/* Locked. */
 void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes);
-void spool_measure_beside(struct spool *spool, struct spool_entry *entry);
+void spool_measure_sidecars(struct spool *spool, struct spool_entry *entry);
 void spool_measure_folders(struct spool *spool);
+uint64_t spool_bytes_taken(const struct spool *spool);
+/* Its sidecars have changed. Locks. */
+void spool_account_sidecars(struct spool *spool, struct spool_entry *entry);
 
-/* The segment is in rejected/ now: its packets count as discarded and dropped. */
-void spool_count_rejected(struct spool *spool, const struct segment *segment);
-/* The segment's file is gone, not by us: its packets count as dropped. The caller holds the lock. */
-void spool_lose(struct spool *spool, const struct spool_entry *entry);
+/* sidecar.c: metadata/NAME, upload-state/NAME ---------------------------------------------------- */
 
-/* The text of the file `carried`, which is cut up; ret_deleting points into it. Pure. */
-int spool_carried_parse(char *text, struct spool_carried *ret_carried, const char **ret_deleting)
+/* Durable as far as the folder can be synced. After an error those of before are there. */
+int spool_metadata_write(struct spool *spool, const char *name, const struct segment *segment,
+			 struct error *err) __attribute__((warn_unused_result));
+/* The first ones of a new segment: not synced. */
+int spool_metadata_create(struct spool *spool, const char *name, const struct segment *segment,
+			  struct error *err) __attribute__((warn_unused_result));
+/* -1 with err if there are none, or none that can be used. */
+int spool_metadata_read(const struct spool *spool, enum spool_folder folder, const char *name,
+			struct segment *ret_segment, struct error *err)
 	__attribute__((warn_unused_result));
-/* Read what an earlier run left, and finish what it had begun. */
-int spool_carry_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
-/* Write the facts of a segment that is finished, with all that is carried, which is added to segment's. */
-int spool_carry_tell(struct spool *spool, const char *name, struct segment *segment,
-		     struct error *err) __attribute__((warn_unused_result));
-/* The file is gone: it is written again by spool_carry_settle(), if not before. */
-void spool_carry_was_lost(struct spool *spool);
-/* Write what the disk did not take before. */
-void spool_carry_settle(struct spool *spool);
+/* What there is to know: from the metadata, or the name; and the packets that only the list knows. */
+void spool_metadata_recall(const struct spool *spool, const struct spool_entry *entry,
+			   struct segment *ret_segment);
+/* The process ended while it sent this segment: nobody knows how that ended. */
+void spool_upload_state_note_unknown(struct spool *spool, const char *name);
+void spool_delete_sidecars(struct spool *spool, const char *name);
+
+/* ledger.c: losses ------------------------------------------------------------------------------- */
+
+/* Forget what segments have stated already. */
+int spool_ledger_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+/* Losses of segments that are in the list after all are none: their deletion was not done. Locked. */
+void spool_ledger_undo_unfinished(struct spool *spool);
 /*
- * Delete a segment's file, whose drops (and packets, as drops) the next segment tells: both or, after an
- * error, neither, also if the process ends in between. The caller holds the lock.
+ * Write the metadata of a segment that is finished, with all losses that were not stated yet, which are put
+ * into segment as well.
  */
-int spool_carry_deletion(struct spool *spool, enum spool_state state, const char *name,
-			 const struct drops *drops, struct error *err)
+int spool_ledger_state(struct spool *spool, const char *name, struct segment *segment,
+		       struct error *err) __attribute__((warn_unused_result));
+/*
+ * Delete a segment's file; what it held, lacked and stated is lost for this reason. Both or, after an error,
+ * neither, also if the process ends in between. Locked; its entry stays.
+ */
+int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
+			const struct segment *segment, enum drop_reason reason, struct error *err)
 	__attribute__((warn_unused_result));
+/* The segment's file is gone, not by us: count its packets as dropped. Locked; the entry goes. */
+void spool_count_lost(struct spool *spool, struct spool_entry *entry);
+/* The segment is in rejected/ now: count its packets as discarded and dropped. */
+void spool_count_rejected(struct spool *spool, const struct segment *segment);
+/* Write down what no file has. A failure is only logged: tried again when called again. */
+void spool_ledger_save(struct spool *spool);
 
-/* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
-bool spool_is_temporary(const char *name);
-/* Is it a regular file with a segment's name? Fills st. */
-bool spool_is_segment(int folder_fd, const char *name, struct stat *st);
+/* scan.c: from the folders to the list ----------------------------------------------------------- */
+
 /* What an earlier run left half done: back to ready/, or away. */
-int spool_tidy(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
-/* Make the list anew; the caller holds the lock. */
+int spool_clean_up(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+/* Make the list again. Locked. */
 int spool_scan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
+
+/* room.c ----------------------------------------------------------------------------------------- */
+
+/*
+ * Is there room to write so many bytes more to the entry's file, or (NULL) to begin a segment with
+ * so many? Deletes what the policy allows (rejected first, then the oldest ready), counted and logged.
+ * ERROR_TRANSIENT: there is none; others: the disk.
+ */
+int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+		    struct error *err) __attribute__((warn_unused_result));
+/* Delete what is over the budget. Failures are logged. */
+void spool_enforce(struct spool *spool);
+
+/* claim.c ---------------------------------------------------------------------------------------- */
+
+/* Delete what spool_remove() could not; tried again when called again. */
+void spool_finish_removals(struct spool *spool);
+
+/* writer.c --------------------------------------------------------------------------------------- */
+
+/* A writer on this file of the entry, which takes fd. */
+struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *entry, int fd);
+/* It ends, whatever became of its file. */
+void spool_writer_free(struct spool_writer *writer);
+/* Move the file to this folder, or leave it where it is. Rename and list as one: a rescan sees both or none. */
+int spool_writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)
+	__attribute__((warn_unused_result));

@@ -21,7 +21,7 @@ static void save_upload_state(void *context, const char *state)
 	struct error err;
 
 	/* A failing disk is reported elsewhere. */
-	if (spool_keep_attempt(upload->spool, upload->claim, state, &err) < 0)
+	if (spool_save_upload_state(upload->spool, upload->claim, state, &err) < 0)
 		log_debug("upload state not saved, the next run starts over",
 			  log_text("name", upload->claim->name), log_reason(&err));
 }
@@ -43,7 +43,7 @@ static int send_claim(struct worker *worker, const struct spool_claim *claim,
 {
 	struct spool *spool = worker->uploader->spool;
 	struct upload upload = { .spool = spool, .claim = claim };
-	char *state = spool_last_attempt(spool, claim);
+	char *state = spool_load_upload_state(spool, claim);
 	char name[SEGMENT_NAME_MAX + 1024];
 	struct text text = text_over(name, sizeof name);
 	const struct sink_object object = {

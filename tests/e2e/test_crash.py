@@ -116,7 +116,7 @@ def test_kill_at_random_moments(lab):
             killed = time.time()
             daemon.kill()
             kills.append([killed, killed])
-            in_session += bool(lab.spool_files("attempts"))
+            in_session += bool(lab.spool_files("upload-state"))
             lab.gcs.clear_faults()
         last = lab.daemon(*arguments).start_ready()
         kills[-1][1] = time.time()

@@ -188,7 +188,7 @@ class Lane:
         for each in objects.values():
             equal(each.file_name, name, "name of an object")
             equal(self.read(each.path), content, "bytes of the object")
-        self.daemon.wait_for(lambda: not lab.spool_files("facts", "attempts"), PATIENCE,
+        self.daemon.wait_for(lambda: not lab.spool_files("metadata", "upload-state"), PATIENCE,
                              "what went with the segment is gone")
 
     def clean(self):
@@ -200,7 +200,7 @@ class Lane:
             for bucket, name in list(lab.gcs.objects):
                 os.unlink(lab.gcs.path(bucket, name))
             lab.gcs.objects.clear()
-        for path in lab.spool_files("ready", "sending", "rejected", "facts", "attempts"):
+        for path in lab.spool_files("ready", "sending", "rejected", "metadata", "upload-state"):
             os.unlink(os.path.join(lab.spool, path))
 
     def fault(self, server, kind, fault, **more):

@@ -126,7 +126,7 @@ def check_overload(lab, daemon, sent):
     equal(numbers, sorted(numbers), "packets in order")
     dropped = lab.check_accounted(objects, sent)
     equal(counted_at_the_end(daemon), len(numbers), "packets that the log tells")
-    told = {reason: sum(each.number("drops-" + reason) for each in objects) for reason in DROPS}
+    told = {reason: sum(each.missing(reason) for each in objects) for reason in DROPS}
     diagnose("sent %d = recorded %d + dropped %d %r" % (sent, len(numbers), dropped, told))
     check(dropped > 0, "there was no overload")
     return dropped

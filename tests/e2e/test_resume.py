@@ -39,13 +39,13 @@ def kill_in_session(lab):
     daemon = lab.daemon(*CHUNKS).start_ready()
     lab.gcs.fault("chunk", after=3, delay=3600, times=0)
     record(lab, daemon)
-    wait_until(lambda: lab.gcs.count("chunk", 308) == 3 and lab.spool_files("attempts"), 20,
+    wait_until(lambda: lab.gcs.count("chunk", 308) == 3 and lab.spool_files("upload-state"), 20,
                "three chunks")
     daemon.kill()
     lab.gcs.stop()  # lets the request go that it keeps waiting
     lab.gcs.clear_faults()
     lab.gcs.start()
-    path, = lab.spool_files("attempts")
+    path, = lab.spool_files("upload-state")
     equal(os.stat(os.path.join(lab.spool, path)).st_mode & 0o777, 0o600, "mode of " + path)
     return daemon
 
@@ -129,7 +129,7 @@ def check_conflict(lab, permissions, text, extra=()):
     equal(len(lab.spool_files("rejected")), 2, "segments that are kept")
     equal(len(daemon.events("segment-rejected", severity="ERROR", reason=".*%s.*" % text)), 2, "errors")
     equal(daemon.stop(), 0, "exit status")
-    equal(lab.spool_files("attempts"), [], "attempts")
+    equal(lab.spool_files("upload-state"), [], "attempts")
     for each in lab.objects():
         with open(each.path, "rb") as file:
             equal(file.read(), b"somebody else's", "content of " + each.name)
@@ -157,7 +157,7 @@ def test_the_object_of_our_session_is_damaged(lab):
     daemon.wait_event("segment-rejected", severity="ERROR", reason=".*(damaged|corrupt).*delete.*")
     equal(daemon.stop(), 0, "exit status")
     equal(len(lab.spool_files("rejected")), 1, "segments that are kept")
-    equal(lab.spool_files("attempts"), [], "attempts")
+    equal(lab.spool_files("upload-state"), [], "attempts")
     equal(daemon.events("segment-uploaded"), [], "what counts as delivered")
 
 

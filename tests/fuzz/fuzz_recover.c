@@ -17,8 +17,9 @@ static struct spool *spool;
 
 static void clean_up(void)
 {
-	static const char *const names[] = { "capturing", "ready", "sending",  "rejected", "facts",
-					     "attempts",  "lock",  "sequence", "carried" };
+	static const char *const names[] = { "capturing", "ready",    "sending",
+					     "rejected",  "metadata", "upload-state",
+					     "lost",      "lock",     "sequence" };
 
 	spool_close(spool);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -40,7 +41,7 @@ static void set_up(void)
 	(void)atexit(clean_up);
 }
 
-/* What was published is what its facts tell. */
+/* What was published is what its metadata say. */
 static void take_away(struct error *err)
 {
 	const struct budget none = { .max_segments = 0 };
@@ -56,7 +57,7 @@ static void take_away(struct error *err)
 		fuzz_require(spool_remove(spool, &claim, err) == 0);
 	}
 	spool_set_budget(spool, &none); /* what was set aside goes */
-	spool_enforce(spool);
+	spool_maintain(spool);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -64,22 +65,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	static const char *const extensions[] = { ".pcap.gz",   ".pcap.zst",   ".pcap",
 						  ".pcapng.gz", ".pcapng.zst", ".pcapng" };
 	const struct segment segment = { .node = "n", .interface = "eth0" };
-	cleanup_free char *name = NULL;
+	const struct error ended = { .message = "it ended" };
+	struct spool_writer *writer;
 	struct spool_totals totals;
 	atomic_bool is_stopping = false;
 	struct error err;
-	int fd;
 
 	if (size == 0)
 		return 0;
 	if (!spool)
 		set_up();
-	name = mem_printf("n_20251123T083000.000Z_eth0_00000001%s",
-			  extensions[bytes[0] % (sizeof extensions / sizeof *extensions)]);
-	fd = spool_create(spool, name, &segment, &err);
-	fuzz_require(fd >= 0 && write(fd, bytes + 1, size - 1) == (ssize_t)size - 1);
-	(void)close(fd);
-	spool_abandon(spool, name);
+	fuzz_require(spool_begin(spool, &segment,
+				 extensions[bytes[0] % (sizeof extensions / sizeof *extensions)],
+				 &writer, &err) == 0);
+	fuzz_require(write(writer->file.fd, bytes + 1, size - 1) == (ssize_t)size - 1);
+	spool_leave_for_recovery(writer, &ended);
 	recover_unfinished(spool, &counters, &is_stopping);
 	take_away(&err);
 	fuzz_require(spool_totals(spool, &totals));

@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Facts of a segment, and the drops that are carried to the next one, as read from files that a crash, an
- * operator or another version left.
+ * Metadata of a segment, and the losses that it states, as read from files that a crash, an operator or another
+ * version left.
  */
 #include "fuzz.h"
-#include "segment/segment.h"
-#include "spool/spool_private.h"
+#include "segment/losses.h"
 
-static void read_carried(const uint8_t *bytes, size_t size)
+/* What it states is the same when it is stated again; all of it fits. */
+static void check_losses(const struct segment *segment)
 {
-	cleanup_free char *text = fuzz_text(bytes, size);
-	const char *end = text + strlen(text), *deleting;
-	struct spool_carried carried;
+	struct segment other = { .packets = 0 };
+	struct losses losses, again;
 
-	if (spool_carried_parse(text, &carried, &deleting) == 0)
-		fuzz_require(deleting > text && deleting <= end && !strchr(deleting, '\n'));
+	losses_of_segment(segment, &losses);
+	fuzz_require(losses.count <= LOSSES_MAX);
+	fuzz_require(losses_state(&losses, &other));
+	losses_of_segment(&other, &again);
+	fuzz_require(losses_packets(&again) == losses_packets(&losses));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	cleanup_free char *facts = fuzz_text(bytes, size);
-	char first_bytes[SEGMENT_FACTS_MAX], again_bytes[SEGMENT_FACTS_MAX];
+	cleanup_free char *metadata = fuzz_text(bytes, size);
+	char first_bytes[SEGMENT_METADATA_MAX], again_bytes[SEGMENT_METADATA_MAX];
 	struct text first = text_over(first_bytes, sizeof first_bytes);
 	struct text again = text_over(again_bytes, sizeof again_bytes);
 	struct segment segment, decoded;
 	struct error err = { 0 };
 
-	read_carried(bytes, size);
-	if (segment_decode(facts, &segment, &err) < 0) {
+	if (segment_decode(metadata, &segment, &err) < 0) {
 		fuzz_require(err.kind != ERROR_NONE);
 		return 0;
 	}
+	check_losses(&segment);
 	/* What was understood survives being written and read. */
 	segment_encode(&segment, &first);
 	fuzz_require(!first.is_cut);

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "segment/name.h"
-#include "spool/spool.h"
+#include "spool/spool_private.h"
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */
 extern const char *unsynced_folder;
@@ -74,15 +74,45 @@ static bool is_there(const struct fixture *fixture, const char *folder, const ch
 }
 
 /* Begin capturing/NAME with these bytes. */
-static void begin(struct fixture *fixture, const char *name, const void *bytes, size_t length)
+static struct spool_writer *begin(struct fixture *fixture, const char *name, const void *bytes,
+				  size_t length)
 {
-	struct segment segment = { .node = "n", .interface = "eth0", .filter = "udp" };
+	struct segment segment = {
+		.node = "n", .interface = "eth0", .filter = "udp", .start_ns = name_start_ns(name)
+	};
+	struct spool *spool = fixture->spool;
+	uint64_t sequence = spool->sequence, end = spool->sequence_end;
+	struct spool_writer *writer;
+	struct name_parts parts;
 	struct error err;
-	int fd = spool_create(fixture->spool, name, &segment, &err);
 
-	assert_true(fd >= 0);
-	assert_int_equal(file_write_all(fd, bytes, length, &err), 0);
-	(void)close(fd);
+	assert_true(name_parse(name, &parts));
+	spool->sequence = parts.sequence - 1; /* the name's own, whatever comes next */
+	spool->sequence_end = UINT64_MAX;
+	if (spool_begin(spool, &segment, strchr(strrchr(name, '_'), '.'), &writer, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_string_equal(writer->name, name);
+	spool->sequence = sequence > parts.sequence ? sequence : parts.sequence;
+	spool->sequence_end = end > spool->sequence ? end : spool->sequence;
+	if (length > 0)
+		assert_int_equal(spool_append(writer, bytes, length, length, &err), 0);
+	return writer;
+}
+
+/* As if the process ended: the file stays as it is. */
+static inline void crash(struct spool_writer *writer)
+{
+	spool_writer_free(writer);
+}
+
+/* Recovery is to take it. */
+static inline void leave(struct spool_writer *writer)
+{
+	const struct error err = { .message = "a test" };
+
+	writer->is_recovered = true; /* which logs less */
+	writer->failures = 1;
+	spool_leave_for_recovery(writer, &err);
 }
 
 static uint64_t du_bytes;

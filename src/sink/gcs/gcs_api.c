@@ -125,7 +125,7 @@ char *gcs_format_resource(const struct sink_object *object, const char *name,
 	set_string(resource, "crc32c", crc32c);
 	if (storage_class)
 		set_string(resource, "storageClass", storage_class);
-	segment_each_fact(object->segment, set_metadata, metadata);
+	segment_each_field(object->segment, set_metadata, metadata);
 	if (json_object_set_new(resource, "metadata", metadata) < 0)
 		abort(); /* no memory */
 	text = json_dumps(resource, JSON_COMPACT);

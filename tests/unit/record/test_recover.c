@@ -7,7 +7,6 @@
 #include "segment/codec.h"
 #include "record/recorder.h"
 #include "record/recover.h"
-#include "spool/spool_private.h"
 
 #define MEMBERS            4
 #define PACKETS_PER_MEMBER 10
@@ -73,8 +72,8 @@ static void recover_cut(struct fixture *fixture, const struct format *format,
 	int found;
 
 	(void)snprintf(extension, sizeof extension, "%s%s", format->extension, codec->extension);
-	name_format("n", "eth0", 1700000000000000000, cut, extension, name);
-	begin(fixture, name, file->bytes, cut);
+	name_format("n", "eth0", 1700000000000000000, cut + 1, extension, name);
+	crash(begin(fixture, name, file->bytes, cut));
 	open_again(fixture);
 	recover(fixture);
 	assert_false(is_there(fixture, "capturing", name));
@@ -91,7 +90,7 @@ static void recover_cut(struct fixture *fixture, const struct format *format,
 	found = spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err);
 	assert_int_equal(found, expected > 0);
 	if (expected == 0) {
-		assert_false(is_there(fixture, "facts", name));
+		assert_false(is_there(fixture, "metadata", name));
 		return;
 	}
 	assert_string_equal(claimed.name, name);
@@ -140,8 +139,7 @@ static void test_damage_in_the_middle(void **state)
 	make_file(&file, &format_pcap, &codec_gzip);
 	memset(file.bytes + file.member_end[1] + 20, 0, 30);
 	name_format("n", "eth0", 1700000000000000000, 1, ".pcap.gz", name);
-	begin(fixture, name, file.bytes, file.length);
-	spool_abandon(fixture->spool, name);
+	leave(begin(fixture, name, file.bytes, file.length));
 	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
@@ -158,11 +156,10 @@ static void test_a_large_file_with_a_bad_beginning_is_set_aside(void **state)
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-		begin(fixture, names[i], zeros, sizeof zeros);
-		spool_abandon(fixture->spool, names[i]);
+		leave(begin(fixture, names[i], zeros, sizeof zeros));
 		recover(fixture);
 		assert_true(is_there(fixture, "rejected", names[i]));
-		assert_true(is_there(fixture, "facts", names[i]));
+		assert_true(is_there(fixture, "metadata", names[i]));
 	}
 }
 
@@ -177,8 +174,8 @@ static void test_zeros_at_the_end_are_no_packets(void **state)
 	make_file(&file, &format_pcap, &codec_none);
 	length = file.length;
 	memset(file.bytes + length, 0, 8192);
-	begin(fixture, "n_20251123T083000.000Z_eth0_00000001.pcap", file.bytes, length + 8192);
-	spool_abandon(fixture->spool, "n_20251123T083000.000Z_eth0_00000001.pcap");
+	leave(begin(fixture, "n_20251123T083000.000Z_eth0_00000001.pcap", file.bytes,
+		    length + 8192));
 	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, MEMBERS * PACKETS_PER_MEMBER);
@@ -186,7 +183,7 @@ static void test_zeros_at_the_end_are_no_packets(void **state)
 	(void)close(claimed.fd);
 }
 
-/* What the facts of the one segment in capturing/ tell. */
+/* What the metadata of the one segment in capturing/ say. */
 static struct segment known_of_open(struct fixture *fixture)
 {
 	struct segment known = { .packets = 0 };
@@ -194,13 +191,13 @@ static struct segment known_of_open(struct fixture *fixture)
 
 	(void)pthread_mutex_lock(&fixture->spool->lock);
 	if (fixture->spool->count > 0)
-		(void)!spool_facts_read(fixture->spool, fixture->spool->entries[0].name, &known,
-					&err);
+		(void)!spool_metadata_read(fixture->spool, SPOOL_METADATA,
+					   fixture->spool->entries[0]->name, &known, &err);
 	(void)pthread_mutex_unlock(&fixture->spool->lock);
 	return known;
 }
 
-/* A crash must not make a lossy segment look whole: its facts on disk follow its drops. */
+/* A crash must not make a lossy segment look whole: its metadata on disk follow its drops. */
 static void test_drops_of_the_open_segment_are_on_disk(void **state)
 {
 	struct fixture *fixture = *state;
@@ -247,7 +244,7 @@ static void test_a_file_that_is_not_ours_stays(void **state)
 
 	assert_non_null(file);
 	assert_int_equal(fclose(file), 0);
-	begin(fixture, strange, "hello", 5);
+	crash(begin(fixture, strange, "hello", 5));
 	open_again(fixture);
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	recover(fixture);
@@ -256,41 +253,66 @@ static void test_a_file_that_is_not_ours_stays(void **state)
 	assert_true(is_there(fixture, "rejected", strange));
 }
 
-/* What was lost before a segment that has no packet is told by the next one, once. */
-static void test_drops_of_a_segment_without_packets_are_carried(void **state)
+static uint64_t lost_before(const struct segment *segment)
 {
-	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
-			  next[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz";
-	struct fixture *fixture = *state;
-	struct segment segment = { .node = "n", .drops.count = { [DROP_DISK] = 5 } };
+	struct losses losses;
+
+	losses_of_segment(segment, &losses);
+	return losses_packets(&losses);
+}
+
+/* The next segment has no drops, and states these of others, once. */
+static void check_next_states(struct fixture *fixture, uint64_t lost)
+{
+	static const char *const names[] = { "n_20251123T083001.000Z_eth0_00000098.pcap.gz",
+					     "n_20251123T083001.000Z_eth0_00000099.pcap.gz" };
 	struct spool_claim claimed;
 	struct error err;
-	int fd = spool_create(fixture->spool, name, &segment, &err);
 
-	assert_true(fd >= 0);
-	(void)close(fd);
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		assert_int_equal(spool_finish(begin(fixture, names[i], "x", 1)), 0);
+		assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err),
+				 1);
+		assert_true(drops_is_zero(&claimed.segment.drops));
+		assert_int_equal(lost_before(&claimed.segment), i == 0 ? lost : 0);
+		(void)close(claimed.fd);
+	}
+}
+
+/* What a segment lacks that has no packet is stated by the next one, once. */
+static void test_drops_of_a_segment_without_packets_are_stated(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	struct fixture *fixture = *state;
+	struct spool_writer *writer = begin(fixture, name, "", 0);
+	struct error err;
+
+	writer->segment.drops.count[DROP_DISK] = 5;
+	assert_int_equal(spool_note(writer, &err), 0);
+	crash(writer);
 	open_again(fixture);
 	recover(fixture);
 	assert_false(is_there(fixture, "capturing", name));
 	open_again(fixture);
-	begin(fixture, next, "x", 1);
-	segment = (struct segment){ .node = "n", .bytes = 1 };
-	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
-	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.drops.count[DROP_DISK], 5);
-	(void)close(claimed.fd);
+	check_next_states(fixture, 5);
 }
 
-/* The open segment's facts told of all its packets; then the disk did not keep these bytes of it. */
-static void lose_end(struct fixture *fixture, const char *name, const uint8_t *bytes, size_t kept)
+/* A segment that had these bytes noted this many packets, and then nobody wrote it any more. */
+static struct spool_writer *begin_noted(struct fixture *fixture, const char *name,
+					const uint8_t *bytes, size_t length, uint64_t packets)
 {
-	const struct segment told = { .node = "n",
-				      .interface = "eth0",
-				      .packets = MEMBERS * PACKETS_PER_MEMBER };
+	struct spool_writer *writer = begin(fixture, name, bytes, length);
 	struct error err;
 
-	begin(fixture, name, bytes, kept);
-	assert_int_equal(spool_note_facts(fixture->spool, name, &told, &err), 0);
+	writer->segment.packets = packets;
+	assert_int_equal(spool_note(writer, &err), 0);
+	return writer;
+}
+
+/* The open segment's metadata said all its packets; then the disk did not keep these bytes of it. */
+static void lose_end(struct fixture *fixture, const char *name, const uint8_t *bytes, size_t kept)
+{
+	crash(begin_noted(fixture, name, bytes, kept, MEMBERS * PACKETS_PER_MEMBER));
 	open_again(fixture);
 	recover(fixture);
 	assert_false(is_there(fixture, "capturing", name));
@@ -324,9 +346,6 @@ static void test_packets_that_the_disk_did_not_keep_are_counted(void **state)
 static void test_packets_that_the_disk_did_not_keep_are_counted_once(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
-	const struct segment told = { .node = "n",
-				      .interface = "eth0",
-				      .packets = MEMBERS * PACKETS_PER_MEMBER };
 	struct fixture *fixture = *state;
 	struct spool_claim claimed;
 	struct file file;
@@ -334,10 +353,9 @@ static void test_packets_that_the_disk_did_not_keep_are_counted_once(void **stat
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT);
 	make_file(&file, &format_pcap, &codec_gzip);
-	begin(fixture, name, file.bytes, file.member_end[1]);
-	assert_int_equal(spool_note_facts(fixture->spool, name, &told, &err), 0);
-	spool_abandon(fixture->spool, name);
-	unsynced_folder = "facts";
+	leave(begin_noted(fixture, name, file.bytes, file.member_end[1],
+			  MEMBERS * PACKETS_PER_MEMBER));
+	unsynced_folder = "metadata";
 	recover(fixture);
 	unsynced_folder = NULL;
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
@@ -350,40 +368,34 @@ static void test_packets_that_the_disk_did_not_keep_are_counted_once(void **stat
 
 static void test_packets_that_the_disk_kept_none_of_are_counted(void **state)
 {
-	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
-			  next[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz";
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
 	struct fixture *fixture = *state;
-	struct segment segment = { .node = "n", .bytes = 1 };
-	struct spool_claim claimed;
 	struct file file;
-	struct error err;
 
 	make_file(&file, &format_pcap, &codec_gzip);
 	lose_end(fixture, name, file.bytes, file.header_end);
 	assert_lost(fixture, DROP_DISK, MEMBERS * PACKETS_PER_MEMBER);
-	begin(fixture, next, "x", 1);
-	assert_int_equal(spool_publish(fixture->spool, next, &segment, &err), 0);
-	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.drops.count[DROP_DISK], MEMBERS * PACKETS_PER_MEMBER);
-	(void)close(claimed.fd);
+	check_next_states(fixture, MEMBERS * PACKETS_PER_MEMBER);
 }
 
-/* The same when the disk did not take the facts either: this run knows how many there were. */
-static void test_packets_that_no_facts_tell_are_counted(void **state)
+/* The same when the disk did not take the metadata either: this run knows how many there were. */
+static void test_packets_that_no_metadata_say_are_counted(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
-	const struct segment told = { .node = "n", .packets = MEMBERS * PACKETS_PER_MEMBER };
 	struct fixture *fixture = *state;
-	cleanup_free char *obstacle = mem_printf("%s/facts/.%s.new", fixture->directory, name);
+	cleanup_free char *obstacle = mem_printf("%s/metadata/.%s.new", fixture->directory, name);
+	struct spool_writer *writer;
 	struct spool_claim claimed;
 	struct file file;
 	struct error err;
 
 	make_file(&file, &format_pcap, &codec_gzip);
-	begin(fixture, name, file.bytes, file.member_end[2]);
+	writer = begin(fixture, name, file.bytes, file.member_end[2]);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
-	spool_leave_facts(fixture->spool, name, &told);
-	spool_abandon(fixture->spool, name);
+	writer->segment.packets = MEMBERS * PACKETS_PER_MEMBER;
+	writer->file.is_uncut = true;                    /* so that it cannot be published */
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(spool_finish(writer), -1);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	recover(fixture); /* not yet: what is lost could not be noted */
@@ -415,22 +427,19 @@ static void test_what_is_set_aside_is_counted(void **state)
 static void test_what_is_gone_is_not_waited_for(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
-	const struct segment told = { .node = "n", .packets = 10 };
 	struct fixture *fixture = *state;
 	cleanup_free char *path = mem_printf("%s/capturing/%s", fixture->directory, name);
 	struct spool_totals totals;
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	begin(fixture, name, "x", 1);
-	spool_leave_facts(fixture->spool, name, &told);
-	spool_abandon(fixture->spool, name);
+	leave(begin_noted(fixture, name, (const uint8_t *)"x", 1, 10));
 	assert_int_equal(unlink(path), 0);
 	recover(fixture);
 	assert_lost(fixture, DROP_DISK, 10);
 	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.lost, 1);
 	assert_int_equal(totals.oldest_capturing_ns, 0);
-	assert_false(is_there(fixture, "facts", name));
+	assert_false(is_there(fixture, "metadata", name));
 }
 
 #define BEYOND_BYTES ((size_t)1 << 20) /* more than any member */
@@ -473,7 +482,7 @@ static void test_what_was_damaged_and_not_cut_off_is_set_aside(void **state)
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
 }
 
-/* More packets are found than the facts tell: so many count. */
+/* More packets are found than the metadata say: so many count. */
 static void test_what_is_set_aside_has_the_packets_that_are_found(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
@@ -485,7 +494,7 @@ static void test_what_is_set_aside_has_the_packets_that_are_found(void **state)
 	make_file(&file, &format_pcap, &codec_gzip);
 	memset(beyond, 'x', BEYOND_BYTES);
 	memcpy(beyond, file.bytes, file.length);
-	begin(fixture, name, beyond, BEYOND_BYTES);
+	crash(begin(fixture, name, beyond, BEYOND_BYTES));
 	open_again(fixture);
 	recover(fixture);
 	assert_true(is_there(fixture, "rejected", name));
@@ -600,11 +609,11 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_large_file_with_a_bad_beginning_is_set_aside),
 		SPOOL_TEST(test_zeros_at_the_end_are_no_packets),
 		SPOOL_TEST(test_drops_of_the_open_segment_are_on_disk),
-		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_carried),
+		SPOOL_TEST(test_drops_of_a_segment_without_packets_are_stated),
 		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted),
 		SPOOL_TEST(test_packets_that_the_disk_did_not_keep_are_counted_once),
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
-		SPOOL_TEST(test_packets_that_no_facts_tell_are_counted),
+		SPOOL_TEST(test_packets_that_no_metadata_say_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
 		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pure parts of the spool: names, facts, budget. */
+/* The pure parts of the spool: names, metadata, losses, budget. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
 
-#include "spool/budget.h"
+#include "segment/losses.h"
 #include "segment/name.h"
 #include "segment/segment.h"
+#include "spool/budget.h"
 
 #define WHEN UINT64_C(1763886600123000000) /* 2025-11-23T08:30:00.123Z */
 
@@ -114,10 +115,10 @@ static struct segment example(void)
 	return segment;
 }
 
-static void test_facts_there_and_back(void **state)
+static void test_metadata_there_and_back(void **state)
 {
 	struct segment segment = example(), back;
-	char bytes[SEGMENT_FACTS_MAX];
+	char bytes[SEGMENT_METADATA_MAX];
 	struct text text = text_over(bytes, sizeof bytes);
 	struct error err;
 
@@ -128,16 +129,16 @@ static void test_facts_there_and_back(void **state)
 	assert_non_null(strstr(bytes, "crc32c=00abcdef\n"));
 	assert_int_equal(segment_decode(bytes, &back, &err), 0);
 	assert_memory_equal(&segment, &back, sizeof segment);
-	/* What a newer version adds is skipped; what is missing is nothing. */
+	/* What a newer version adds is kept; what is missing is nothing. */
 	assert_int_equal(segment_decode("colour=blue\npackets=5\nend=\n", &back, &err), 0);
 	assert_int_equal(back.packets, 5);
 	assert_string_equal(back.node, "");
 }
 
-static void test_largest_facts_fit(void **state)
+static void test_largest_metadata_fit(void **state)
 {
 	struct segment segment, back;
-	char bytes[SEGMENT_FACTS_MAX];
+	char bytes[SEGMENT_METADATA_MAX];
 	struct text text = text_over(bytes, sizeof bytes);
 	struct error err;
 
@@ -152,6 +153,9 @@ static void test_largest_facts_fit(void **state)
 	FILL(filter);
 	FILL(reason);
 	FILL(id);
+	segment.attachments[0] = '\0';
+	for (char key[] = "key-a"; segment_attach(&segment, key, segment.filter); key[4]++)
+		continue;
 	segment.filter[10] = '\n';
 	segment_encode(&segment, &text);
 	assert_false(text.is_cut);
@@ -161,7 +165,89 @@ static void test_largest_facts_fit(void **state)
 	assert_int_equal(back.filter[10], ' ');
 }
 
-static void test_damaged_facts_are_refused(void **state)
+struct visit {
+	char key[64], value[64];
+	size_t fields;
+};
+
+static void remember_last(void *context, const char *key, const char *value)
+{
+	struct visit *visit = context;
+
+	visit->fields++;
+	(void)snprintf(visit->key, sizeof visit->key, "%s", key);
+	(void)snprintf(visit->value, sizeof visit->value, "%.60s", value);
+}
+
+/* What nobody here knows goes to the disk and back, and wherever the other fields go. */
+static void test_attachments_pass_through(void **state)
+{
+	struct segment segment = example(), back;
+	struct visit visit = { .fields = 0 };
+	char bytes[SEGMENT_METADATA_MAX], value[32];
+	struct text text = text_over(bytes, sizeof bytes);
+	struct error err;
+
+	(void)state;
+	assert_true(segment_attach(&segment, "pod", "a"));
+	assert_true(segment_attach(&segment, "colour", "blue"));
+	assert_true(segment_attach(&segment, "pod", "b=c"));
+	segment_encode(&segment, &text);
+	assert_int_equal(segment_decode(bytes, &back, &err), 0);
+	assert_memory_equal(&segment, &back, sizeof segment);
+	segment_attachment(&back, "pod", value, sizeof value);
+	assert_string_equal(value, "b=c");
+	segment_attachment(&back, "po", value, sizeof value);
+	assert_string_equal(value, "");
+	segment_attachment(&back, "colour", value, 4); /* does not fit */
+	assert_string_equal(value, "");
+	segment_each_field(&back, remember_last, &visit);
+	assert_int_equal(visit.fields, 23); /* all but the spool's own */
+	assert_string_equal(visit.key, "pod");
+	assert_string_equal(visit.value, "b=c");
+	assert_true(segment_attach(&back, "pod", ""));
+	assert_string_equal(back.attachments, "colour=blue\n");
+	/* No keys of ours, and none of an older version's own. */
+	assert_int_equal(segment_decode("Bad Key=1\n=2\ncarried=3\n", &back, &err), 0);
+	assert_string_equal(back.attachments, "");
+}
+
+static void test_losses_are_bounded_and_complete(void **state)
+{
+	struct losses losses = { .count = 0 }, back;
+	struct segment segment = { .packets = 0 };
+	char text[SEGMENT_ATTACHMENTS_MAX];
+
+	(void)state;
+	losses_add(&losses, &(struct loss){ "eth0", DROP_BUDGET, WHEN, WHEN + 5, 2 });
+	losses_add(&losses, &(struct loss){ "eth0", DROP_BUDGET, WHEN + 5, WHEN + 9, 3 });
+	losses_add(&losses, &(struct loss){ "eth0", DROP_KERNEL, WHEN, WHEN + 5, 0 });
+	losses_add(&losses, &(struct loss){ "", DROP_DISK, 0, 0, 7 });
+	assert_int_equal(losses.count, 2);
+	assert_true(losses_state(&losses, &segment));
+	segment_attachment(&segment, LOSSES_KEY, text, sizeof text);
+	assert_string_equal(text, "eth0 2025-11-23T08:30:00.123Z 2025-11-23T08:30:00.123000009Z 5 "
+				  "budget, - - - 7 disk");
+	losses_of_segment(&segment, &back);
+	assert_int_equal(back.count, 2);
+	assert_memory_equal(&back.list[0], &losses.list[0], sizeof *losses.list);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct loss loss = { .reason = i % DROP_REASON_COUNT,
+				     .from_ns = WHEN + 10 * i,
+				     .to_ns = WHEN + 10 * i + 1,
+				     .packets = 1 };
+
+		(void)snprintf(loss.interface, sizeof loss.interface, "eth%ju", (uintmax_t)i % 30);
+		losses_add(&losses, &loss);
+	}
+	assert_int_equal(losses.count, LOSSES_MAX);
+	assert_int_equal(losses_packets(&losses), 112);
+	assert_true(losses_state(&losses, &segment));
+	losses_of_segment(&segment, &back);
+	assert_int_equal(losses_packets(&back), 112);
+}
+
+static void test_damaged_metadata_are_refused(void **state)
 {
 	static const char *const bad[] = { "packets",      "packets=x\n",        "packets=-1\n",
 					   "start=now\n",  "crc32c=123456789\n", "crc32c=xyz\n",
@@ -287,9 +373,11 @@ UNIT_TESTS()
 		cmocka_unit_test(test_what_is_no_name),
 		cmocka_unit_test(test_names_sort_by_time_then_sequence),
 		cmocka_unit_test(test_object_names),
-		cmocka_unit_test(test_facts_there_and_back),
-		cmocka_unit_test(test_largest_facts_fit),
-		cmocka_unit_test(test_damaged_facts_are_refused),
+		cmocka_unit_test(test_metadata_there_and_back),
+		cmocka_unit_test(test_largest_metadata_fit),
+		cmocka_unit_test(test_damaged_metadata_are_refused),
+		cmocka_unit_test(test_attachments_pass_through),
+		cmocka_unit_test(test_losses_are_bounded_and_complete),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_budget_use),
 	};

@@ -6,7 +6,6 @@
 #include "spool_fixture.h"
 
 #include "base/clock.h"
-#include "spool/spool_private.h"
 
 #define NAME(second, sequence) "n_20251123T0830" second ".000Z_eth0_" sequence ".pcap"
 static const char first[] = NAME("00", "00000001"), second[] = NAME("01", "00000002"),
@@ -14,11 +13,10 @@ static const char first[] = NAME("00", "00000001"), second[] = NAME("01", "00000
 
 static void publish(struct fixture *fixture, const char *name)
 {
-	struct segment segment = { .node = "n", .packets = 10, .bytes = 9, .crc32c = 0xe3069283 };
-	struct error err;
+	struct spool_writer *writer = begin(fixture, name, "123456789", 9);
 
-	begin(fixture, name, "123456789", 9);
-	assert_int_equal(spool_publish(fixture->spool, name, &segment, &err), 0);
+	writer->segment.packets = 10;
+	assert_int_equal(spool_finish(writer), 0);
 }
 
 static struct spool_claim claim(struct fixture *fixture, enum spool_order order)
@@ -97,7 +95,7 @@ static void test_a_claim_ends_in_one_of_three_ways(void **state)
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
 	assert_true(is_there(fixture, "rejected", first));
-	assert_true(is_there(fixture, "facts", first));
+	assert_true(is_there(fixture, "metadata", first));
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 10);
 	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 10);
 	assert_totals(fixture, 0, 0, 1);
@@ -106,7 +104,7 @@ static void test_a_claim_ends_in_one_of_three_ways(void **state)
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
 	assert_false(is_there(fixture, "sending", second));
-	assert_false(is_there(fixture, "facts", second));
+	assert_false(is_there(fixture, "metadata", second));
 	assert_totals(fixture, 0, 0, 1);
 }
 
@@ -145,6 +143,7 @@ static void test_sequence_never_repeats(void **state)
 	open_again(fixture);
 	assert_int_equal(spool_next_sequence(fixture->spool, &after, &err), 0);
 	assert_int_equal(after, 778);
+	fixture->spool = spool_close(fixture->spool);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	assert_true(fputs("garbage", file) >= 0);
@@ -154,22 +153,53 @@ static void test_sequence_never_repeats(void **state)
 	assert_int_equal(after, 778);
 }
 
-static void test_segment_without_facts_is_read(void **state)
+/* A crash uses none of a block twice, and what a stop leaves of it is not lost. */
+static void test_sequence_is_reserved_in_blocks(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *facts = mem_printf("%s/facts/%s", fixture->directory, first);
-	struct spool_claim claimed;
+	cleanup_free char *path = mem_printf("%s/sequence", fixture->directory);
+	uint64_t before, after;
+	struct stat stored, again;
+	struct error err;
 
-	publish(fixture, first);
-	assert_int_equal(unlink(facts), 0);
-	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.bytes, 9);
-	assert_int_equal(claimed.segment.crc32c, 0xe3069283);
-	assert_string_equal(claimed.segment.interface, "eth0");
-	(void)close(claimed.fd);
+	assert_int_equal(spool_next_sequence(fixture->spool, &before, &err), 0);
+	assert_int_equal(stat(path, &stored), 0);
+	for (int i = 0; i < 999; i++)
+		assert_int_equal(spool_next_sequence(fixture->spool, &after, &err), 0);
+	assert_int_equal(after, before + 999);
+	assert_int_equal(stat(path, &again), 0);
+	assert_int_equal(stored.st_ino, again.st_ino); /* not written since */
+	assert_int_equal(spool_next_sequence(fixture->spool, &after, &err), 0);
+	fixture->spool->sequence_end =
+		fixture->spool->sequence; /* so that closing stores nothing */
+	open_again(fixture);
+	assert_int_equal(spool_next_sequence(fixture->spool, &before, &err), 0);
+	assert_int_equal(before, after + 1000);
 }
 
-static void test_orphaned_facts_are_removed_at_start(void **state)
+static void test_segment_without_metadata_is_read(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *metadata = mem_printf("%s/metadata/%s", fixture->directory, first);
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	for (int is_empty = 0; is_empty < 2; is_empty++) { /* as a power failure may leave it */
+		assert_int_equal(unlink(metadata), 0);
+		if (is_empty)
+			assert_int_equal(close(open(metadata, O_WRONLY | O_CREAT, 0640)), 0);
+		claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+		assert_int_equal(claimed.segment.bytes, 9);
+		assert_int_equal(claimed.segment.crc32c, 0xe3069283);
+		assert_string_equal(claimed.segment.interface, "eth0");
+		assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
+		if (!is_empty)
+			assert_int_equal(close(open(metadata, O_WRONLY | O_CREAT, 0640)), 0);
+	}
+}
+
+static void test_orphaned_metadata_are_removed_at_start(void **state)
 {
 	struct fixture *fixture = *state;
 	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, first);
@@ -178,8 +208,8 @@ static void test_orphaned_facts_are_removed_at_start(void **state)
 	publish(fixture, second);
 	assert_int_equal(unlink(ready), 0);
 	open_again(fixture);
-	assert_false(is_there(fixture, "facts", first));
-	assert_true(is_there(fixture, "facts", second));
+	assert_false(is_there(fixture, "metadata", first));
+	assert_true(is_there(fixture, "metadata", second));
 }
 
 static void test_operator_may_take_and_bring_files(void **state)
@@ -207,37 +237,17 @@ static void test_operator_may_take_and_bring_files(void **state)
 static void test_a_claim_has_the_packets_that_the_list_knows(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *facts = mem_printf("%s/facts/%s", fixture->directory, first);
+	cleanup_free char *metadata = mem_printf("%s/metadata/%s", fixture->directory, first);
 	struct spool_claim claimed;
 	struct error err;
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	publish(fixture, first);
-	assert_int_equal(unlink(facts), 0);
+	assert_int_equal(unlink(metadata), 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(claimed.segment.packets, 10);
 	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 10);
-}
-
-/* What is to be told was in the folder that is gone: it is written into the new one. */
-static void test_carried_drops_survive_the_loss_of_the_folder(void **state)
-{
-	struct fixture *fixture = *state;
-	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
-	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
-	struct spool_claim claimed;
-
-	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	spool_carry(fixture->spool, &drops);
-	assert_int_equal(system(command), 0);
-	spool_repair(fixture->spool);
-	spool_carry_settle(fixture->spool);
-	open_again(fixture);
-	publish(fixture, first);
-	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 7);
-	(void)close(claimed.fd);
 }
 
 static void assert_vanished(struct fixture *fixture, uint64_t segments)
@@ -254,13 +264,13 @@ static void assert_vanished(struct fixture *fixture, uint64_t segments)
 static void test_what_vanished_is_counted_when_the_folders_are_listed(void **state)
 {
 	static const char fourth[] = NAME("03", "00000004");
-	const struct segment told = { .node = "n", .packets = 10 };
 	struct fixture *fixture = *state;
 	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, first);
 	cleanup_free char *sending = mem_printf("%s/sending/%s", fixture->directory, second);
 	cleanup_free char *capturing = mem_printf("%s/capturing/%s", fixture->directory, third);
 	cleanup_free char *moved = mem_printf("%s/ready/%s", fixture->directory, fourth);
 	cleanup_free char *to = mem_printf("%s/rejected/%s", fixture->directory, fourth);
+	struct spool_writer *writer;
 	struct spool_claim claimed;
 	struct error err;
 
@@ -269,7 +279,7 @@ static void test_what_vanished_is_counted_when_the_folders_are_listed(void **sta
 	assert_int_equal(unlink(ready), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	assert_vanished(fixture, 1);
-	assert_false(is_there(fixture, "facts", first));
+	assert_false(is_there(fixture, "metadata", first));
 
 	/* Somebody still has it open: how that ends is told then. */
 	publish(fixture, second);
@@ -280,9 +290,10 @@ static void test_what_vanished_is_counted_when_the_folders_are_listed(void **sta
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), -1);
 	assert_vanished(fixture, 2);
 
-	begin(fixture, third, "x", 1);
-	spool_leave_facts(fixture->spool, third, &told);
-	spool_abandon(fixture->spool, third);
+	writer = begin(fixture, third, "x", 1);
+	writer->segment.packets = 10;
+	assert_int_equal(spool_note(writer, &err), 0);
+	leave(writer);
 	assert_int_equal(unlink(capturing), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	assert_vanished(fixture, 3);
@@ -297,15 +308,15 @@ static void test_what_vanished_is_counted_when_the_folders_are_listed(void **sta
 	assert_vanished(fixture, 3);
 }
 
-/* The facts on a full disk are those of the beginning; how many packets there are, only the list knows. */
+/* The metadata on a full disk are those of the beginning; how many packets there are, only the list knows. */
 static void test_listing_anew_forgets_no_packets(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *facts = mem_printf("%s/facts/%s", fixture->directory, first);
+	cleanup_free char *metadata = mem_printf("%s/metadata/%s", fixture->directory, first);
 	struct error err;
 
 	publish(fixture, first);
-	assert_int_equal(unlink(facts), 0);
+	assert_int_equal(unlink(metadata), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	enforce(fixture, &(struct budget){ .max_segments = 0 });
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
@@ -335,35 +346,8 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
 	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 20); /* one rejected */
 	assert_true(is_there(fixture, "ready", second));
-	assert_false(is_there(fixture, "facts", first));
+	assert_false(is_there(fixture, "metadata", first));
 	assert_false(spool_is_full(fixture->spool));
-}
-
-/* The next segment tells what the deleted ones held and told, so that the objects add up. */
-static void test_deleted_packets_are_told_by_the_next_segment(void **state)
-{
-	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 1 };
-	struct segment lossy = { .packets = 7, .bytes = 9, .drops.count = { [DROP_KERNEL] = 3 } };
-	struct spool_claim claimed;
-	struct error err;
-
-	begin(fixture, first, "123456789", 9);
-	assert_int_equal(spool_publish(fixture->spool, first, &lossy, &err), 0);
-	publish(fixture, second);
-	enforce(fixture, &budget);
-	publish(fixture, third);
-	/* The second is deleted as well; the third, which waits, has told the first one's. */
-	enforce(fixture, &budget);
-	publish(fixture, NAME("03", "00000004"));
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 10);
-	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 0);
-	(void)close(claimed.fd);
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 7);
-	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 3);
-	(void)close(claimed.fd);
 }
 
 static void test_what_is_being_sent_is_never_deleted(void **state)
@@ -381,17 +365,18 @@ static void test_what_is_being_sent_is_never_deleted(void **state)
 	(void)close(claimed.fd);
 }
 
-/* Whatever a crash leaves, and whoever's files are there: the sum is that of du, before and after. */
+/* Whatever a crash leaves: the sum is that of du, before and after, but for other people's files. */
 static void test_the_sum_is_exact_after_a_crash(void **state)
 {
 	struct fixture *fixture = *state;
-	static const char *const strange[] = { "ready/notes.txt", "facts/notes.txt", "notes.txt",
+	static const char *const strange[] = { "ready/notes.txt", "metadata/notes.txt", "notes.txt",
 					       "folder/deep/notes.txt" };
 	static char block[10000];
 	cleanup_free char *folder = mem_printf("%s/folder", fixture->directory);
 	cleanup_free char *deep = mem_printf("%s/folder/deep", fixture->directory);
-	cleanup_free char *left = mem_printf("%s/facts/.%s.new", fixture->directory, third);
+	cleanup_free char *left = mem_printf("%s/metadata/.%s.new", fixture->directory, third);
 	struct spool_claim claimed;
+	uint64_t empty = du(fixture), strangers;
 	struct error err;
 	int fd;
 
@@ -404,19 +389,20 @@ static void test_the_sum_is_exact_after_a_crash(void **state)
 		assert_int_equal(file_write_all(fd, block, sizeof block, &err), 0);
 		(void)close(fd);
 	}
+	strangers = du(fixture) - empty;
 	publish(fixture, first);
 	publish(fixture, second);
-	begin(fixture, third, block, sizeof block); /* never finished */
+	crash(begin(fixture, third, block, sizeof block)); /* never finished */
 	fd = open(left, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	(void)close(fd);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	(void)close(claimed.fd);
 	open_again(fixture);
-	assert_totals(fixture, 2, 0, 0);
+	assert_int_equal(assert_counts(fixture, 2, 0, 0) + strangers, du(fixture));
 	assert_int_equal(access(left, F_OK), -1);
 	enforce(fixture, &(struct budget){ .max_segments = 0, .max_bytes = 1 });
-	assert_totals(fixture, 0, 0, 0);
+	assert_int_equal(assert_counts(fixture, 0, 0, 0) + strangers, du(fixture));
 	for (size_t i = 0; i < ARRAY_LENGTH(strange); i++) {
 		cleanup_free char *path = mem_printf("%s/%s", fixture->directory, strange[i]);
 
@@ -434,24 +420,25 @@ static void test_room_is_made_before_it_is_taken(void **state)
 	struct error err;
 	static char block[65536];
 	uint64_t empty = du(fixture);
+	struct spool_writer *writer;
 
 	publish(fixture, first);
 	publish(fixture, second);
-	begin(fixture, third, block, sizeof block);
-	assert_int_equal(spool_make_room(fixture->spool, third, 0, &err), 0);
+	writer = begin(fixture, third, block, sizeof block);
 	budget.max_bytes = empty + 3 * UINT64_C(262144);
 	spool_set_budget(fixture->spool, &budget);
-	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), 0);
-	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
 	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.ready, 2);
 	/* Only the two finished ones could go, and that is not enough. */
-	assert_int_equal(spool_make_room(fixture->spool, third, 262144, &err), -1);
+	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), -1);
 	assert_int_equal(err.kind, ERROR_TRANSIENT);
 	assert_true(spool_is_full(fixture->spool));
 	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.ready, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 20);
+	crash(writer);
 }
 
 /* Workers note what they do while nobody asks for room: theirs is kept free, whether or not anybody records. */
@@ -463,18 +450,19 @@ static void test_notes_of_workers_have_their_room(void **state)
 	struct fixture *fixture = *state;
 	struct budget budget = { .max_segments = 100, .workers = WORKERS };
 	struct spool_claim claims[WORKERS];
-	char name[SEGMENT_NAME_MAX + 1], text[SPOOL_ATTEMPT_MAX + 1];
+	char name[SEGMENT_NAME_MAX + 1], text[SPOOL_UPLOAD_STATE_MAX + 1];
 	static char block[65536];
 	struct error err;
 
-	memset(text, 'x', SPOOL_ATTEMPT_MAX);
-	text[SPOOL_ATTEMPT_MAX] = '\0';
-	for (uint64_t i = 0; i < 2 * WORKERS; i++) {
-		const struct segment segment = { .node = "n", .packets = 1, .bytes = sizeof block };
+	memset(text, 'x', SPOOL_UPLOAD_STATE_MAX);
+	text[SPOOL_UPLOAD_STATE_MAX] = '\0';
+	for (uint64_t i = 1; i <= 2 * WORKERS; i++) {
+		struct spool_writer *writer;
 
 		name_format("n", "eth0", (1700000000 + i) * CLOCK_NS_PER_S, i, ".pcap", name);
-		begin(fixture, name, block, sizeof block);
-		assert_int_equal(spool_publish(fixture->spool, name, &segment, &err), 0);
+		writer = begin(fixture, name, block, sizeof block);
+		writer->segment.packets = 1;
+		assert_int_equal(spool_finish(writer), 0);
 	}
 	assert_counts(fixture, 2 * WORKERS, 0, 0);
 	budget.max_bytes = du(fixture); /* all of it is taken, and a bit is to be freed */
@@ -482,8 +470,10 @@ static void test_notes_of_workers_have_their_room(void **state)
 	for (int i = 0; i < WORKERS; i++)
 		claims[i] = claim(fixture, SPOOL_NEWEST_FIRST);
 	for (int i = 0; i < WORKERS; i++) {
-		assert_int_equal(spool_keep_attempt(fixture->spool, &claims[i], text, &err), 0);
-		assert_true(du(fixture) + SPOOL_ATTEMPT_MAX <= budget.max_bytes); /* a temporary */
+		assert_int_equal(spool_save_upload_state(fixture->spool, &claims[i], text, &err),
+				 0);
+		assert_true(du(fixture) + SPOOL_UPLOAD_STATE_MAX <=
+			    budget.max_bytes); /* a temporary */
 		(void)close(claims[i].fd);
 	}
 }
@@ -492,6 +482,7 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 {
 	struct fixture *fixture = *state;
 	struct budget budget = { .policy = BUDGET_DROP_NEWEST, .max_segments = 3 };
+	struct spool_writer *writer;
 	struct spool_claim claimed;
 	struct error err;
 
@@ -499,11 +490,11 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	publish(fixture, first);
 	publish(fixture, second);
 	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
-	begin(fixture, third, "1", 1); /* has its place */
+	writer = begin(fixture, third, "1", 1); /* has its place */
 	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), -1);
 	assert_int_equal(err.kind, ERROR_TRANSIENT);
 	assert_true(spool_is_full(fixture->spool));
-	spool_abandon(fixture->spool, third);
+	leave(writer);
 	enforce(fixture, &budget);
 	assert_counts(fixture, 2, 0, 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
@@ -512,156 +503,6 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
 	assert_counts(fixture, 1, 0, 0);
 	assert_false(spool_is_full(fixture->spool));
-}
-
-/* The order of a deletion is: noted, deleted. A crash in between deletes at the next start. */
-static void test_a_crash_while_deleting_counts_once(void **state)
-{
-	static const char carried[] = "7 1 0 10 0 0 " NAME("00", "00000001") "\n";
-	struct fixture *fixture = *state;
-	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
-	struct spool_claim claimed;
-	FILE *file;
-
-	publish(fixture, first);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(carried, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-	open_again(fixture);
-	assert_totals(fixture, 0, 0, 0);
-	publish(fixture, second);
-	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 1);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 10);
-	(void)close(claimed.fd);
-	open_again(fixture);
-	publish(fixture, third);
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
-	(void)close(claimed.fd);
-}
-
-/* And of the telling: facts, then the note is cleared. A crash in between clears it at the next start. */
-static void test_a_crash_while_telling_counts_once(void **state)
-{
-	static const char carried[] = "7 1 0 10 0 0 \n";
-	struct segment segment = { .node = "n", .carried = 7, .drops.count = { 1, 0, 10 } };
-	struct fixture *fixture = *state;
-	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
-	struct spool_claim claimed;
-	struct error err;
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(carried, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-	(void)close(spool_create(fixture->spool, first, &segment, &err));
-	open_again(fixture);
-	publish(fixture, second);
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_string_equal(claimed.name, second);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
-	(void)close(claimed.fd);
-}
-
-static void assert_next_tells_budget(struct fixture *fixture, const char *name, uint64_t drops)
-{
-	struct spool_claim claimed;
-
-	publish(fixture, name);
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_string_equal(claimed.name, name);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], drops);
-	(void)close(claimed.fd);
-}
-
-/* A disk that takes the facts and then not the note: the note is cleared as soon as it does. */
-/* Facts whose name is not durable are there all the same: nobody else tells what they tell. */
-static void test_facts_that_are_in_place_tell(void **state)
-{
-	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
-	const struct segment segment = { .node = "n", .packets = 10, .bytes = 9 };
-	struct fixture *fixture = *state;
-	struct spool_claim claimed[2];
-	struct error err;
-
-	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	spool_carry(fixture->spool, &drops);
-	begin(fixture, first, "123456789", 9);
-	unsynced_folder = "facts";
-	assert_int_equal(spool_publish(fixture->spool, first, &segment, &err), 0);
-	unsynced_folder = NULL;
-	publish(fixture, second);
-	for (int i = 0; i < 2; i++) {
-		claimed[i] = claim(fixture, SPOOL_OLDEST_FIRST);
-		assert_int_equal(claimed[i].segment.drops.count[DROP_BUDGET], i == 0 ? 7 : 0);
-		(void)close(claimed[i].fd);
-	}
-}
-
-static void test_what_was_told_is_cleared_when_the_disk_takes_it(void **state)
-{
-	struct fixture *fixture = *state;
-	cleanup_free char *obstacle = mem_printf("%s/.carried.new", fixture->directory);
-	const struct drops drops = { .count[DROP_BUDGET] = 10 };
-
-	spool_carry(fixture->spool, &drops);
-	assert_int_equal(mkdir(obstacle, 0700), 0);
-	publish(fixture, first);
-	assert_int_equal(rmdir(obstacle), 0);
-	/* It has told it, and is known to have, wherever it is. */
-	open_again(fixture);
-	assert_next_tells_budget(fixture, second, 0);
-
-	spool_carry(fixture->spool, &drops);
-	assert_int_equal(mkdir(obstacle, 0700), 0);
-	assert_next_tells_budget(fixture, third, 10);
-	assert_int_equal(rmdir(obstacle), 0);
-	spool_enforce(fixture->spool);
-	spool_forget(fixture->spool, third); /* as if it were delivered: nobody knows any more */
-	open_again(fixture);
-	assert_next_tells_budget(fixture, NAME("03", "00000004"), 0);
-}
-
-/* What could not be deleted is not lost: nobody tells it, in this run or the next. */
-static void test_a_deletion_that_fails_is_not_told(void **state)
-{
-	struct fixture *fixture = *state;
-	cleanup_free char *path = mem_printf("%s/ready/%s", fixture->directory, first);
-	struct spool_claim claimed;
-
-	publish(fixture, first);
-	publish(fixture, second);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(mkdir(path, 0700), 0);          /* which unlink() does not remove */
-	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
-	enforce(fixture, &(struct budget){ .max_segments = 1 });
-	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
-	open_again(fixture);
-	publish(fixture, third);
-	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
-	assert_string_equal(claimed.name, third);
-	assert_int_equal(claimed.segment.drops.count[DROP_BUDGET], 0);
-	(void)close(claimed.fd);
-}
-
-static void test_a_damaged_note_is_no_obstacle(void **state)
-{
-	static const char *const damaged[] = { "", "x", "1 2 3\n", "1 0 0 0 0 0",
-					       "1 0 0 0 0 0 ../../sequence\n" };
-	struct fixture *fixture = *state;
-	cleanup_free char *path = mem_printf("%s/carried", fixture->directory);
-
-	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-	for (size_t i = 0; i < ARRAY_LENGTH(damaged); i++) {
-		FILE *file = fopen(path, "w");
-
-		assert_non_null(file);
-		assert_true(fputs(damaged[i], file) >= 0);
-		assert_int_equal(fclose(file), 0);
-		open_again(fixture);
-	}
 }
 
 static void test_a_second_process_is_refused(void **state)
@@ -724,14 +565,14 @@ static void test_what_fails_lets_others_go_first(void **state)
 	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
 	/* Only what is held is left: it waits for its time, and no longer. */
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
-	entry = &fixture->spool->entries[0];
+	entry = fixture->spool->entries[0];
 	assert_in_range(entry->not_before_ms - clock_monotonic_ms(), 4000, 8000);
 	entry->not_before_ms = clock_monotonic_ms() + 50;
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 60000, &claimed, &err), 1);
 	assert_string_equal(claimed.name, first);
 	assert_true(clock_monotonic_ms() >= entry->not_before_ms);
 	for (int i = 0; i < 10; i++)
-		spool_index_failed(entry, 0);
+		spool_entry_failed(entry, 0);
 	assert_int_equal(entry->not_before_ms, 64000);
 	(void)close(claimed.fd);
 }
@@ -806,7 +647,7 @@ static void test_a_move_that_fails_loses_nothing(void **state)
 	assert_int_equal(mkdir(obstacle, 0700), 0);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), -1);
 	assert_true(is_there(fixture, "ready", first));
-	assert_true(is_there(fixture, "facts", first));
+	assert_true(is_there(fixture, "metadata", first));
 	assert_counts(fixture, 1, 0, 0);
 	assert_int_equal(rmdir(obstacle), 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
@@ -856,37 +697,6 @@ static void test_what_cannot_leave_sending_is_claimed_there_again(void **state)
 	assert_counts(fixture, 0, 0, 0);
 }
 
-static void test_facts_that_cannot_be_written_keep_nothing_back(void **state)
-{
-	struct fixture *fixture = *state;
-	cleanup_free char *obstacle = mem_printf("%s/facts/.%s.new", fixture->directory, first);
-	struct segment segment = { .packets = 10,
-				   .bytes = 9,
-				   .crc32c = 0xe3069283,
-				   .drops.count = { [DROP_KERNEL] = 5 } };
-	struct segment noted = { .filter = "udp",
-				 .bytes = 4,
-				 .drops.count = { [DROP_KERNEL] = 2 } };
-	struct spool_claim claimed;
-	struct error err;
-
-	begin(fixture, first, "123456789", 9);
-	assert_int_equal(spool_note_facts(fixture->spool, first, &noted, &err), 0);
-	assert_int_equal(mkdir(obstacle, 0700), 0);
-	assert_int_equal(spool_publish(fixture->spool, first, &segment, &err), 0);
-	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.bytes, 9);
-	assert_int_equal(claimed.segment.crc32c, 0xe3069283);
-	assert_string_equal(claimed.segment.filter, "udp");
-	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 2);
-	(void)close(claimed.fd);
-	/* What its facts do not tell, the next one's do. */
-	publish(fixture, second);
-	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(claimed.segment.drops.count[DROP_KERNEL], 3);
-	(void)close(claimed.fd);
-}
-
 static void test_the_main_thread_does_not_wait_for_the_others(void **state)
 {
 	struct fixture *fixture = *state;
@@ -930,8 +740,8 @@ static void test_a_long_backlog(void **state)
 	assert_non_null(strstr(claimed.name, "_00000000.pcap"));
 	(void)close(claimed.fd);
 	for (size_t i = 1; i < fixture->spool->count; i++)
-		assert_true(name_compare(fixture->spool->entries[i - 1].name,
-					 fixture->spool->entries[i].name) < 0);
+		assert_true(name_compare(fixture->spool->entries[i - 1]->name,
+					 fixture->spool->entries[i]->name) < 0);
 }
 
 static void test_kinds_of_failure_at_start(void **state)
@@ -978,15 +788,15 @@ static void test_a_folder_with_other_files_is_not_given_away(void **state)
 
 	/* Our own folder, after a run. */
 	publish(fixture, first);
-	assert_int_equal(spool_give(fixture->directory, geteuid(), getegid(), &err), 0);
+	assert_int_equal(spool_chown(fixture->directory, geteuid(), getegid(), &err), 0);
 	assert_int_equal(file_make_folders(other, 0700, &err), 0);
-	assert_int_equal(spool_give(folder, geteuid(), getegid(), &err), -1);
+	assert_int_equal(spool_chown(folder, geteuid(), getegid(), &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_non_null(strstr(err.message, "give the spool a folder of its own"));
 	assert_false(is_there(fixture, "home", "ready"));
 	assert_int_equal(rmdir(other), 0);
 	assert_int_equal(close(open(mine, O_WRONLY | O_CREAT, 0600)), 0);
-	assert_int_equal(spool_give(folder, geteuid(), getegid(), &err), 0);
+	assert_int_equal(spool_chown(folder, geteuid(), getegid(), &err), 0);
 	assert_true(is_there(fixture, "home", "ready"));
 }
 
@@ -1011,7 +821,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	cleanup_free char *ours = mem_printf("%s/ready/%s", fixture->directory, first);
 	cleanup_free char *foreign = mem_printf("%s/ready/notes.txt", fixture->directory);
 	cleanup_free char *sequence = mem_printf("%s/sequence", fixture->directory);
-	cleanup_free char *left = mem_printf("%s/facts/.%s.new", fixture->directory, first);
+	cleanup_free char *left = mem_printf("%s/metadata/.%s.new", fixture->directory, first);
 	uint64_t number;
 	struct error err;
 
@@ -1025,7 +835,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
 	assert_int_equal(link(secret, hard), 0);
 	assert_int_equal(symlink(secret, soft), 0);
-	if (spool_give(fixture->directory, somebody, somebody, &err) < 0) {
+	if (spool_chown(fixture->directory, somebody, somebody, &err) < 0) {
 		(void)unlink(secret);
 		(void)rmdir(home);
 		skip(); /* root of a namespace that has no such user */
@@ -1053,13 +863,13 @@ static void test_the_lock_is_a_file(void **state)
 
 static char *last_attempt(struct fixture *fixture, const struct spool_claim *claimed)
 {
-	return spool_last_attempt(fixture->spool, claimed);
+	return spool_load_upload_state(fixture->spool, claimed);
 }
 
 static void test_an_attempt_is_known_to_the_next(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *path = mem_printf("%s/attempts/%s", fixture->directory, first);
+	cleanup_free char *path = mem_printf("%s/upload-state/%s", fixture->directory, first);
 	struct spool_claim claimed;
 	struct stat st;
 	struct error err;
@@ -1068,7 +878,7 @@ static void test_an_attempt_is_known_to_the_next(void **state)
 	publish(fixture, first);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_null(last_attempt(fixture, &claimed));
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "secret", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "secret", &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
@@ -1077,50 +887,51 @@ static void test_an_attempt_is_known_to_the_next(void **state)
 	text = last_attempt(fixture, &claimed);
 	assert_string_equal(text, "secret");
 	free(text);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, NULL, &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, NULL, &err), 0);
 	assert_null(last_attempt(fixture, &claimed));
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "more", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "more", &err), 0);
 	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
-	assert_false(is_there(fixture, "attempts", first));
+	assert_false(is_there(fixture, "upload-state", first));
 
 	publish(fixture, second);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "more", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "more", &err), 0);
 	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
-	assert_false(is_there(fixture, "attempts", second));
+	assert_false(is_there(fixture, "upload-state", second));
 }
 
 /* A lost reply must not be forgotten because the disk is full. */
 static void test_an_attempt_that_the_disk_does_not_take_is_known(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *obstacle = mem_printf("%s/attempts/.%s.new", fixture->directory, first);
+	cleanup_free char *obstacle = mem_printf("%s/upload-state/.%s.new", fixture->directory,
+						 first);
 	struct spool_claim claimed;
 	struct error err;
 	char *text;
 
 	publish(fixture, first);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "old", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "old", &err), 0);
 	assert_int_equal(mkdir(obstacle, 0700), 0);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "new", &err), -1);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "new", &err), -1);
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	text = last_attempt(fixture, &claimed);
 	assert_string_equal(text, "new");
 	free(text);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, NULL, &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, NULL, &err), 0);
 	assert_null(last_attempt(fixture, &claimed));
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "newer", &err), -1);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "newer", &err), -1);
 	assert_int_equal(rmdir(obstacle), 0);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "newest", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "newest", &err), 0);
 	text = last_attempt(fixture, &claimed);
 	assert_string_equal(text, "newest");
 	free(text);
 	/* A crash then: nobody knows, rather than what was known before. */
 	assert_int_equal(mkdir(obstacle, 0700), 0);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &claimed, "lost", &err), -1);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &claimed, "lost", &err), -1);
 	assert_int_equal(rmdir(obstacle), 0);
 	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
 	open_again(fixture);
@@ -1144,7 +955,7 @@ static void test_an_attempt_ends_with_its_process(void **state)
 	publish(fixture, third);
 	one = claim(fixture, SPOOL_OLDEST_FIRST);
 	two = claim(fixture, SPOOL_OLDEST_FIRST);
-	assert_int_equal(spool_keep_attempt(fixture->spool, &two, "known", &err), 0);
+	assert_int_equal(spool_save_upload_state(fixture->spool, &two, "known", &err), 0);
 	(void)close(one.fd);
 	(void)close(two.fd);
 	open_again(fixture);
@@ -1169,7 +980,7 @@ static void test_an_attempt_ends_with_its_process(void **state)
 	}
 	(void)close(one.fd);
 	open_again(fixture);
-	assert_false(is_there(fixture, "attempts", first));
+	assert_false(is_there(fixture, "upload-state", first));
 }
 
 UNIT_TESTS()
@@ -1180,29 +991,22 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_claim_ends_in_one_of_three_ways),
 		SPOOL_TEST(test_restart_sends_what_was_being_sent),
 		SPOOL_TEST(test_sequence_never_repeats),
+		SPOOL_TEST(test_sequence_is_reserved_in_blocks),
 		SPOOL_TEST(test_an_attempt_is_known_to_the_next),
 		SPOOL_TEST(test_an_attempt_that_the_disk_does_not_take_is_known),
 		SPOOL_TEST(test_an_attempt_ends_with_its_process),
-		SPOOL_TEST(test_segment_without_facts_is_read),
-		SPOOL_TEST(test_orphaned_facts_are_removed_at_start),
+		SPOOL_TEST(test_segment_without_metadata_is_read),
+		SPOOL_TEST(test_orphaned_metadata_are_removed_at_start),
 		SPOOL_TEST(test_operator_may_take_and_bring_files),
 		SPOOL_TEST(test_listing_anew_forgets_no_packets),
 		SPOOL_TEST(test_a_claim_has_the_packets_that_the_list_knows),
-		SPOOL_TEST(test_carried_drops_survive_the_loss_of_the_folder),
 		SPOOL_TEST(test_what_vanished_is_counted_when_the_folders_are_listed),
 		SPOOL_TEST(test_budget_takes_rejected_then_oldest),
-		SPOOL_TEST(test_deleted_packets_are_told_by_the_next_segment),
 		SPOOL_TEST(test_what_is_being_sent_is_never_deleted),
 		SPOOL_TEST(test_the_sum_is_exact_after_a_crash),
 		SPOOL_TEST(test_room_is_made_before_it_is_taken),
 		SPOOL_TEST(test_notes_of_workers_have_their_room),
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
-		SPOOL_TEST(test_a_crash_while_deleting_counts_once),
-		SPOOL_TEST(test_a_crash_while_telling_counts_once),
-		SPOOL_TEST(test_facts_that_are_in_place_tell),
-		SPOOL_TEST(test_what_was_told_is_cleared_when_the_disk_takes_it),
-		SPOOL_TEST(test_a_deletion_that_fails_is_not_told),
-		SPOOL_TEST(test_a_damaged_note_is_no_obstacle),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
 		SPOOL_TEST(test_what_fails_lets_others_go_first),
@@ -1212,7 +1016,6 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_move_that_fails_loses_nothing),
 		SPOOL_TEST(test_a_move_that_was_done_already_counts),
 		SPOOL_TEST(test_what_cannot_leave_sending_is_claimed_there_again),
-		SPOOL_TEST(test_facts_that_cannot_be_written_keep_nothing_back),
 		SPOOL_TEST(test_the_main_thread_does_not_wait_for_the_others),
 		SPOOL_TEST(test_a_long_backlog),
 		SPOOL_TEST(test_kinds_of_failure_at_start),

@@ -109,18 +109,18 @@ static int teardown(void **state)
 /* Publish a segment; its name in name. */
 static void publish(struct fixture *fixture, const char *content, char name[SEGMENT_NAME_MAX + 1])
 {
-	struct segment segment = { .node = "node-1", .interface = "eth0", .packets = 3 };
-	int fd;
+	const struct segment segment = { .node = "node-1",
+					 .interface = "eth0",
+					 .start_ns = ++fixture->sequence * SECOND_NS };
+	struct spool_writer *writer;
 
-	segment.bytes = strlen(content);
-	segment.crc32c = crc32c_update(0, content, strlen(content));
-	segment.start_ns = ++fixture->sequence * SECOND_NS;
-	name_format("node-1", "eth0", segment.start_ns, fixture->sequence, ".pcap.gz", name);
-	fd = spool_create(fixture->spool, name, &segment, &fixture->err);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	(void)close(fd);
-	assert_int_equal(spool_publish(fixture->spool, name, &segment, &fixture->err), 0);
+	assert_int_equal(spool_begin(fixture->spool, &segment, ".pcap.gz", &writer, &fixture->err),
+			 0);
+	(void)snprintf(name, SEGMENT_NAME_MAX + 1, "%s", writer->name);
+	writer->segment.packets = 3;
+	assert_int_equal(
+		spool_append(writer, content, strlen(content), strlen(content), &fixture->err), 0);
+	assert_int_equal(spool_finish(writer), 0);
 }
 
 /* As a reload does it. */

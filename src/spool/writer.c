@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A segment in capturing/, from its first byte until it is finished, or left. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "segment/name.h"
+#include "spool/spool_private.h"
+
+/* A segment is begun if this much fits: a file's first block, and that of its metadata. */
+#define BEGIN_BYTES 8192
+#define READY_MANY  4 /* with as many waiting, the newest one is not read soon */
+
+struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *entry, int fd)
+{
+	struct spool_writer *writer = mem_calloc(1, sizeof *writer);
+
+	writer->spool = spool;
+	writer->entry = entry;
+	writer->name = entry->name;
+	segment_file_init(&writer->file, fd);
+	return writer;
+}
+
+void spool_writer_free(struct spool_writer *writer)
+{
+	segment_file_close(&writer->file);
+	free(writer);
+}
+
+/* In the list before there is a file: what is in no list has no owner. */
+static struct spool_entry *insert_entry(struct spool *spool, const char *name)
+{
+	struct spool_entry *entry;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_entries_insert(spool, name, SPOOL_CAPTURING);
+	entry->is_claimed = true;
+	(void)pthread_mutex_unlock(&spool->lock);
+	return entry;
+}
+
+/* Nothing of it is on the disk yet, or what is there is of no use. */
+static void undo_begin(struct spool *spool, struct spool_entry *entry)
+{
+	(void)pthread_mutex_lock(&spool->lock);
+	(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
+	spool_delete_sidecars(spool, entry->name);
+	spool_entries_delete(spool, entry);
+	spool_measure_folders(spool);
+	(void)pthread_mutex_unlock(&spool->lock);
+}
+
+int spool_begin(struct spool *spool, const struct segment *segment, const char *extension,
+		struct spool_writer **ret_writer, struct error *err)
+{
+	struct segment begun = *segment;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct spool_entry *entry;
+	int fd = -1;
+
+	if (spool_make_room(spool, NULL, BEGIN_BYTES, err) < 0 ||
+	    spool_next_sequence(spool, &begun.sequence, err) < 0)
+		return -1;
+	text_make_uuid(begun.id);
+	name_format(begun.node, begun.interface, begun.start_ns, begun.sequence, extension, name);
+	entry = insert_entry(spool, name);
+	if (spool_metadata_create(spool, name, &begun, err) == 0) {
+		fd = openat(spool->folder_fd[SPOOL_CAPTURING], name,
+			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+		if (fd < 0)
+			error_errno(err, "create segment %s", name);
+	}
+	if (fd < 0) {
+		undo_begin(spool, entry);
+		return -1;
+	}
+	spool_account_sidecars(spool, entry);
+	*ret_writer = spool_writer_new(spool, entry, fd);
+	(*ret_writer)->segment = begun;
+	return 0;
+}
+
+/* Account what the file takes now; true if somebody has deleted it. */
+static bool account_file(struct spool_writer *writer)
+{
+	struct spool *spool = writer->spool;
+	bool is_deleted = false;
+	uint64_t allocated;
+	struct error err;
+
+	/* What cannot be measured is accounted as what was reserved. */
+	if (segment_file_measure(&writer->file, &allocated, &is_deleted, &err) < 0)
+		return false;
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_set_bytes(spool, writer->entry, allocated);
+	(void)pthread_mutex_unlock(&spool->lock);
+	return is_deleted;
+}
+
+int spool_append(struct spool_writer *writer, const void *member, size_t length,
+		 uint64_t plain_bytes, struct error *err)
+{
+	int result;
+
+	if (spool_make_room(writer->spool, writer->entry, length, err) < 0)
+		return -1;
+	result = segment_file_append(&writer->file, member, length, err);
+	writer->segment.pcap_bytes += result == 0 ? plain_bytes : 0;
+	writer->segment.bytes = writer->file.bytes;
+	writer->segment.crc32c = writer->file.crc32c;
+	if (account_file(writer) && result == 0)
+		result = error_set(err, ERROR_FATAL, "%s was deleted by somebody else",
+				   writer->name);
+	return result;
+}
+
+/* Whatever the disk takes: this many packets were written. */
+static void remember_packets(struct spool_writer *writer)
+{
+	(void)pthread_mutex_lock(&writer->spool->lock);
+	writer->entry->packets = writer->segment.packets;
+	(void)pthread_mutex_unlock(&writer->spool->lock);
+}
+
+int spool_note(struct spool_writer *writer, struct error *err)
+{
+	struct segment unfinished = writer->segment;
+
+	/* Of a file that still grows, they would be taken for the whole one's. */
+	unfinished.bytes = 0;
+	unfinished.crc32c = 0;
+	if (spool_metadata_write(writer->spool, writer->name, &unfinished, err) < 0)
+		return -1;
+	remember_packets(writer);
+	return 0;
+}
+
+/* The metadata that are there stay: drops that they do not say are stated by another segment. */
+static void add_unsaid_drops(struct spool_writer *writer)
+{
+	const struct segment *segment = &writer->segment;
+	struct segment said = { .packets = 0 };
+	struct drops unsaid = { 0 };
+	struct error err;
+
+	if (spool_metadata_read(writer->spool, SPOOL_METADATA, writer->name, &said, &err) < 0)
+		log_debug("segment has no metadata", log_reason(&err));
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (segment->drops.count[i] > said.drops.count[i])
+			unsaid.count[i] = segment->drops.count[i] - said.drops.count[i];
+	spool_add_loss(writer->spool, segment->interface, segment->start_ns, segment->end_ns,
+		       &unsaid);
+}
+
+/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
+static void state_losses(struct spool_writer *writer)
+{
+	struct error err;
+
+	if (spool_ledger_state(writer->spool, writer->name, &writer->segment, &err) == 0)
+		return;
+	log_warning("cannot update segment metadata; publishing with the initial metadata",
+		    log_text("name", writer->name), log_reason(&err));
+	add_unsaid_drops(writer);
+}
+
+static void log_finished(const struct spool_writer *writer)
+{
+	const struct segment *segment = &writer->segment;
+	struct losses losses;
+
+	losses_of_segment(segment, &losses);
+	log_event(EVENT_SEGMENT_FINISHED, log_text("name", writer->name),
+		  log_text("end", segment->reason), log_number("packets", segment->packets),
+		  log_number("bytes", segment->bytes),
+		  log_number("drops", drops_sum(&segment->drops)),
+		  log_number("lost_before", losses_packets(&losses)));
+}
+
+int spool_writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)
+{
+	struct spool *spool = writer->spool;
+	struct spool_entry *entry = writer->entry;
+	int result;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	result = spool_folder_move(spool, SPOOL_CAPTURING, folder, entry->name, err);
+	if (result == 0) {
+		spool_entry_set_folder(spool, entry, folder);
+		spool_set_bytes(spool, entry,
+				spool_allocated(spool->folder_fd[folder], entry->name));
+		spool_measure_sidecars(spool, entry);
+		spool_measure_folders(spool);
+		entry->is_claimed = false;
+		entry->failures = 0;
+		entry->not_before_ms = 0;
+		spool->refused += folder == SPOOL_REJECTED;
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
+	return result;
+}
+
+/* Somebody has deleted the file that was being written: its packets are lost, and another one states it. */
+static void lose_segment(struct spool_writer *writer)
+{
+	struct spool *spool = writer->spool;
+	struct error err;
+
+	log_event(EVENT_OPEN_SEGMENT_DELETED, log_text("name", writer->name),
+		  log_number("packets", writer->segment.packets));
+	if (spool_note(writer, &err) < 0)
+		add_unsaid_drops(writer);
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_count_lost(spool, writer->entry);
+	(void)pthread_mutex_unlock(&spool->lock);
+	spool_writer_free(writer);
+}
+
+/* Is the newest to wait while others are uploaded? Then it leaves the page cache by itself: sooner is better. */
+static bool is_read_late(struct spool *spool)
+{
+	bool is_late;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	is_late = spool->counts[SPOOL_READY] >= READY_MANY;
+	(void)pthread_mutex_unlock(&spool->lock);
+	return is_late;
+}
+
+int spool_finish(struct spool_writer *writer)
+{
+	struct spool *spool = writer->spool;
+	struct error err, noting;
+	int result;
+
+	remember_packets(writer);
+	if (account_file(writer)) {
+		lose_segment(writer);
+		return -1;
+	}
+	result = segment_file_sync(&writer->file, is_read_late(spool), &err);
+	if (result == 0)
+		state_losses(writer);
+	else if (spool_note(writer, &noting) < 0)
+		add_unsaid_drops(writer);
+	/* Before an uploader can say that it has sent it, and with the losses that it states. */
+	if (!writer->is_recovered)
+		log_finished(writer);
+	if (result == 0)
+		result = spool_writer_move(writer, SPOOL_READY, &err);
+	if (result < 0) {
+		spool_leave_for_recovery(writer, &err);
+		return -1;
+	}
+	spool_notify(spool, false);
+	/* The new name first: after a power failure the file may be in both places, never in neither. */
+	spool_folder_sync(spool, SPOOL_READY);
+	spool_folder_sync(spool, SPOOL_CAPTURING);
+	spool_writer_free(writer);
+	return 0;
+}
+
+int spool_drop(struct spool_writer *writer)
+{
+	struct spool *spool = writer->spool;
+	struct error err;
+	int result;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	result = spool_ledger_delete(spool, writer->entry, &writer->segment, DROP_DISK, &err);
+	if (result == 0) {
+		spool_delete_sidecars(spool, writer->name);
+		spool_entries_delete(spool, writer->entry);
+		spool_measure_folders(spool);
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
+	if (result == 0)
+		spool_writer_free(writer);
+	else
+		spool_leave_for_recovery(writer, &err);
+	return result;
+}
+
+void spool_leave_for_recovery(struct spool_writer *writer, const struct error *reason)
+{
+	struct spool *spool = writer->spool;
+	struct spool_entry *entry = writer->entry;
+	struct stat st;
+
+	(void)pthread_mutex_lock(&spool->lock);
+	if (fstatat(spool->folder_fd[SPOOL_CAPTURING], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno == ENOENT) {
+		spool_count_lost(spool, entry);
+	} else {
+		if (!writer->is_recovered)
+			log_event(EVENT_PUBLISH_FAILED, log_text("name", entry->name),
+				  log_reason(reason));
+		else if (writer->failures == 0)
+			log_event(EVENT_RECOVERY_FAILED, log_text("name", entry->name),
+				  log_reason(reason));
+		spool_set_bytes(spool, entry,
+				spool_allocated(spool->folder_fd[SPOOL_CAPTURING], entry->name));
+		entry->is_claimed = false;
+		spool_entry_failed(entry, clock_monotonic_ms());
+	}
+	(void)pthread_mutex_unlock(&spool->lock);
+	spool_writer_free(writer);
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Losses: each is stated once, by one segment, wherever a kill comes in between. */
+#include <fcntl.h>
+
+#include "spool_fixture.h"
+
+#include "base/clock.h"
+
+#define NAME(second, sequence) "n_20251123T0830" second ".000Z_eth0_" sequence ".pcap"
+static const char first[] = NAME("00", "00000001"), second[] = NAME("01", "00000002"),
+		  third[] = NAME("02", "00000003"), fourth[] = NAME("03", "00000004");
+
+static void publish_with(struct fixture *fixture, const char *name, uint64_t packets,
+			 uint64_t kernel_drops)
+{
+	struct spool_writer *writer = begin(fixture, name, "123456789", 9);
+
+	writer->segment.packets = packets;
+	writer->segment.drops.count[DROP_KERNEL] = kernel_drops;
+	writer->segment.end_ns = writer->segment.start_ns + CLOCK_NS_PER_S;
+	assert_int_equal(spool_finish(writer), 0);
+}
+
+static void publish(struct fixture *fixture, const char *name)
+{
+	publish_with(fixture, name, 10, 0);
+}
+
+static struct segment claim_newest(struct fixture *fixture, const char *name)
+{
+	struct spool_claim claimed;
+	struct error err;
+
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_NEWEST_FIRST, 0, &claimed, &err), 1);
+	assert_string_equal(claimed.name, name);
+	(void)close(claimed.fd);
+	return claimed.segment;
+}
+
+static uint64_t count_lost(const struct segment *segment, enum drop_reason reason)
+{
+	struct losses losses;
+	uint64_t packets = 0;
+
+	losses_of_segment(segment, &losses);
+	for (size_t i = 0; i < losses.count; i++)
+		packets += losses.list[i].reason == reason ? losses.list[i].packets : 0;
+	return packets;
+}
+
+/* What a new segment states of others for this reason, and that it has no drops of its own. */
+static uint64_t publish_and_count(struct fixture *fixture, const char *name,
+				  enum drop_reason reason)
+{
+	struct segment segment;
+
+	publish(fixture, name);
+	segment = claim_newest(fixture, name);
+	assert_true(drops_is_zero(&segment.drops));
+	return count_lost(&segment, reason);
+}
+
+static void enforce(struct fixture *fixture, uint64_t max_segments)
+{
+	const struct budget budget = { .max_segments = max_segments };
+
+	spool_set_budget(fixture->spool, &budget);
+	spool_enforce(fixture->spool);
+}
+
+static uint64_t count_waiting(struct fixture *fixture)
+{
+	struct spool_totals totals;
+
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.bytes, du(fixture));
+	return totals.ready;
+}
+
+static void move(const struct fixture *fixture, const char *from, const char *name, const char *to,
+		 const char *as)
+{
+	cleanup_free char *before = mem_printf("%s/%s/%s", fixture->directory, from, name);
+	cleanup_free char *after = mem_printf("%s/%s/%s", fixture->directory, to, as);
+
+	assert_int_equal(rename(before, after), 0);
+}
+
+static void write_text(const struct fixture *fixture, const char *folder, const char *name,
+		       const char *text)
+{
+	cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folder, name);
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void remove_file(const struct fixture *fixture, const char *folder, const char *name)
+{
+	cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folder, name);
+
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Drops are a file's own; what others held and lacked stands beside them, with their interface and interval. */
+static void test_drops_of_a_file_are_its_own(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment segment;
+	struct losses losses;
+
+	publish_with(fixture, first, 7, 3);
+	publish(fixture, second);
+	enforce(fixture, 1);
+	publish_with(fixture, third, 10, 2);
+	/* The second is deleted as well; the third, which waits, has stated the first one's. */
+	enforce(fixture, 1);
+	segment = claim_newest(fixture, third);
+	assert_int_equal(segment.drops.count[DROP_KERNEL], 2);
+	assert_int_equal(segment.drops.count[DROP_BUDGET], 0);
+	losses_of_segment(&segment, &losses);
+	assert_int_equal(losses.count, 2);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 7);
+	assert_int_equal(count_lost(&segment, DROP_KERNEL), 3);
+	assert_string_equal(losses.list[0].interface, "eth0");
+	assert_true(losses.list[0].from_ns == name_start_ns(first));
+	assert_true(losses.list[0].to_ns == name_start_ns(first) + CLOCK_NS_PER_S);
+	assert_int_equal(publish_and_count(fixture, fourth, DROP_BUDGET), 10);
+}
+
+/* Who has stated losses of others and is deleted itself leaves all of it to the next. */
+static void test_what_was_stated_is_not_lost_with_who_did(void **state)
+{
+	struct fixture *fixture = *state;
+
+	publish(fixture, first);
+	enforce(fixture, 0);
+	publish(fixture, second);
+	enforce(fixture, 0);
+	open_again(fixture);
+	publish(fixture, third);
+	enforce(fixture, 0);
+	assert_int_equal(count_waiting(fixture), 0);
+	assert_int_equal(publish_and_count(fixture, fourth, DROP_BUDGET), 30);
+}
+
+/* Killed after the first of a deletion's two steps: nothing was deleted. */
+static void test_a_deletion_that_was_not_done_is_no_loss(void **state)
+{
+	struct fixture *fixture = *state;
+
+	publish(fixture, first);
+	move(fixture, "metadata", first, "lost", "00000009.budget");
+	open_again(fixture);
+	assert_int_equal(count_waiting(fixture), 1);
+	assert_false(is_there(fixture, "lost", "00000009.budget"));
+	assert_int_equal(publish_and_count(fixture, NAME("09", "00000010"), DROP_BUDGET), 0);
+	assert_int_equal(claim_newest(fixture, first).packets, 10);
+}
+
+/* Killed after the second: stated by the next, once. */
+static void test_a_deletion_that_was_done_is_stated_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	publish(fixture, first);
+	move(fixture, "metadata", first, "lost", "00000009.budget");
+	remove_file(fixture, "ready", first);
+	open_again(fixture);
+	assert_int_equal(count_waiting(fixture), 0);
+	open_again(fixture);
+	assert_int_equal(publish_and_count(fixture, NAME("09", "00000010"), DROP_BUDGET), 10);
+	assert_int_equal(publish_and_count(fixture, NAME("10", "00000011"), DROP_BUDGET), 0);
+	open_again(fixture);
+	assert_int_equal(publish_and_count(fixture, NAME("11", "00000012"), DROP_BUDGET), 0);
+}
+
+/* Killed while a segment states losses: its metadata are in place, and the record of the loss is still there. */
+static void test_what_a_segment_has_stated_is_stated_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_writer *writer = begin(fixture, first, "123456789", 9);
+	struct error err;
+
+	writer->segment.losses_stated = 9;
+	assert_true(segment_attach(&writer->segment, LOSSES_KEY, "eth1 - - 5 budget"));
+	assert_int_equal(spool_note(writer, &err), 0);
+	write_text(fixture, "lost", "00000009.budget", "packets=5\ninterface=eth1\n");
+	crash(writer);
+	open_again(fixture);
+	assert_false(is_there(fixture, "lost", "00000009.budget"));
+	assert_int_equal(publish_and_count(fixture, NAME("09", "00000010"), DROP_BUDGET), 0);
+	/* Whoever recovers it finds what it states. */
+	writer = spool_take_unfinished(fixture->spool);
+	assert_non_null(writer);
+	assert_int_equal(count_lost(&writer->segment, DROP_BUDGET), 5);
+	assert_int_equal(spool_drop(writer), 0);
+	assert_int_equal(publish_and_count(fixture, NAME("10", "00000011"), DROP_BUDGET), 5);
+}
+
+/* Killed while records are added up: before the sum is in its place, and after. */
+static void test_adding_up_counts_once(void **state)
+{
+	static const char sum[] = "losses-stated=9\nlost-before=eth1 - - 5 budget\n";
+	struct fixture *fixture = *state;
+
+	write_text(fixture, "lost", "00000009.budget", "packets=5\ninterface=eth1\n");
+	write_text(fixture, "lost", ".00000010.budget.new", sum);
+	open_again(fixture);
+	assert_true(is_there(fixture, "lost", "00000009.budget"));
+	assert_false(is_there(fixture, "lost", ".00000010.budget.new"));
+	write_text(fixture, "lost", "00000010.budget", sum);
+	open_again(fixture);
+	assert_false(is_there(fixture, "lost", "00000009.budget"));
+	assert_int_equal(publish_and_count(fixture, NAME("09", "00000011"), DROP_BUDGET), 5);
+}
+
+/* Thousands of deletions leave a few records, and no packet is forgotten. */
+static void test_many_losses_are_added_up(void **state)
+{
+	enum {
+		MANY = 300
+	};
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct error err;
+	struct dirent *item;
+	size_t records = 0;
+	DIR *dir;
+
+	for (uint64_t i = 1; i <= MANY; i++) {
+		name_format("n", "eth0", (1700000000 + 10 * i) * CLOCK_NS_PER_S, i, ".pcap", name);
+		publish_with(fixture, name, 10, 1);
+	}
+	enforce(fixture, 0);
+	assert_int_equal(count_waiting(fixture), 0);
+	dir = spool_list_folder(fixture->spool->folder_fd[SPOOL_LOST], &err);
+	while ((item = readdir(dir)))
+		records += item->d_name[0] != '.';
+	(void)closedir(dir);
+	assert_in_range(records, 1, 80);
+	open_again(fixture);
+	publish(fixture, NAME("09", "00001000"));
+	assert_int_equal(
+		count_lost(&(struct segment[]){ claim_newest(fixture, NAME("09", "00001000")) }[0],
+			   DROP_BUDGET),
+		10 * MANY);
+	assert_int_equal(count_waiting(fixture), 0);
+}
+
+/* While no segment can be begun, what is lost is the interface's: kept, and stated once. */
+static void test_losses_without_a_segment(void **state)
+{
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
+	struct fixture *fixture = *state;
+	struct segment segment;
+	struct losses losses;
+
+	spool_add_loss(fixture->spool, "eth7", 1000, 2000, &drops);
+	spool_add_loss(fixture->spool, "eth7", 2000, 3000, &drops);
+	spool_ledger_save(fixture->spool);
+	open_again(fixture);
+	publish(fixture, first);
+	segment = claim_newest(fixture, first);
+	losses_of_segment(&segment, &losses);
+	assert_int_equal(losses.count, 1);
+	assert_string_equal(losses.list[0].interface, "eth7");
+	assert_int_equal(losses.list[0].from_ns, 1000);
+	assert_int_equal(losses.list[0].to_ns, 3000);
+	assert_int_equal(losses.list[0].packets, 14);
+	assert_int_equal(publish_and_count(fixture, second, DROP_BUDGET), 0);
+}
+
+/* Metadata whose name is not durable are there all the same: nobody else states what they do. */
+static void test_metadata_that_are_in_place_state(void **state)
+{
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
+	struct fixture *fixture = *state;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	spool_add_loss(fixture->spool, "eth0", 1000, 2000, &drops);
+	unsynced_folder = "metadata";
+	assert_int_equal(publish_and_count(fixture, first, DROP_BUDGET), 7);
+	unsynced_folder = NULL;
+	assert_int_equal(publish_and_count(fixture, second, DROP_BUDGET), 0);
+}
+
+/* A disk that does not take the record: the loss is known, and written down as soon as it does. */
+static void test_a_loss_that_the_disk_does_not_take_is_known(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *lost = mem_printf("%s/lost", fixture->directory);
+	cleanup_free char *away = mem_printf("%s/away", fixture->directory);
+
+	publish(fixture, first);
+	assert_int_equal(rename(lost, away), 0);
+	assert_int_equal(rmdir(away), 0);
+	enforce(fixture, 0);
+	assert_int_equal(fixture->spool->pending.count, 1);
+	enforce(fixture, 9);
+	assert_int_equal(publish_and_count(fixture, second, DROP_BUDGET), 10);
+	assert_int_equal(fixture->spool->pending.count, 0);
+	assert_int_equal(publish_and_count(fixture, third, DROP_BUDGET), 0);
+}
+
+/* What could not be deleted is not lost: nobody states it, in this run or the next. */
+static void test_a_deletion_that_fails_is_not_stated(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/ready/%s", fixture->directory, first);
+
+	publish(fixture, first);
+	publish(fixture, second);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);          /* which unlink() does not remove */
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	enforce(fixture, 1);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
+	assert_true(is_there(fixture, "metadata", first));
+	open_again(fixture);
+	assert_int_equal(publish_and_count(fixture, third, DROP_BUDGET), 0);
+}
+
+static void test_a_damaged_record_is_no_obstacle(void **state)
+{
+	static const char *const damaged[] = { "", "x", "packets=-1\n", "lost-before=1 2 3\n",
+					       "lost-before=a b c d e f\n" };
+	struct fixture *fixture = *state;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	for (size_t i = 0; i < ARRAY_LENGTH(damaged); i++) {
+		cleanup_free char *name = mem_printf("%08zu.budget", 10 + i);
+
+		write_text(fixture, "lost", name, damaged[i]);
+	}
+	write_text(fixture, "lost", "notes.txt", "not ours");
+	open_again(fixture);
+	assert_int_equal(publish_and_count(fixture, NAME("09", "00000020"), DROP_BUDGET), 0);
+	assert_true(is_there(fixture, "lost", "notes.txt"));
+	assert_false(is_there(fixture, "lost", "00000010.budget"));
+}
+
+static void test_metadata_that_cannot_be_written_keep_nothing_back(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/metadata/.%s.new", fixture->directory, first);
+	struct spool_writer *writer = begin(fixture, first, "123456789", 9);
+	struct segment segment;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	writer->segment.drops.count[DROP_KERNEL] = 2;
+	assert_int_equal(spool_note(writer, &err), 0);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	writer->segment.drops.count[DROP_KERNEL] = 5;
+	writer->segment.packets = 10;
+	assert_int_equal(spool_finish(writer), 0);
+	segment = claim_newest(fixture, first);
+	assert_int_equal(segment.bytes, 9);
+	assert_int_equal(segment.crc32c, 0xe3069283);
+	assert_int_equal(segment.packets, 10);
+	assert_string_equal(segment.filter, "udp");
+	assert_int_equal(segment.drops.count[DROP_KERNEL], 2);
+	/* What its metadata do not say, the next one's do. */
+	assert_int_equal(publish_and_count(fixture, second, DROP_KERNEL), 3);
+}
+
+/* An older version had other names for two folders, and noted losses in a file. */
+static void test_folders_of_an_older_version_are_taken_over(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *facts = mem_printf("%s/facts", fixture->directory);
+	cleanup_free char *attempts = mem_printf("%s/attempts", fixture->directory);
+	struct spool_claim claimed;
+	struct error err;
+	char *text;
+
+	publish(fixture, first);
+	publish(fixture, second);
+	assert_int_equal(mkdir(facts, 0750), 0);
+	assert_int_equal(mkdir(attempts, 0750), 0);
+	move(fixture, "metadata", first, "facts", first);
+	write_text(fixture, "attempts", first, "session");
+	write_text(fixture, ".", "carried", "1 0 0 0 0 0 \n");
+	assert_int_equal(spool_may_chown(fixture->directory, &err), 0);
+	open_again(fixture);
+	assert_int_equal(access(facts, F_OK), -1);
+	assert_int_equal(access(attempts, F_OK), -1);
+	assert_false(is_there(fixture, ".", "carried"));
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_string_equal(claimed.name, first);
+	assert_int_equal(claimed.segment.packets, 10);
+	text = spool_load_upload_state(fixture->spool, &claimed);
+	assert_string_equal(text, "session");
+	free(text);
+	(void)close(claimed.fd);
+}
+
+/* Deleted while it is open: said once, its segments are counted, and nothing is made again. */
+static void test_a_spool_that_is_removed(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
+	struct spool_writer *writer;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	writer = begin(fixture, second, "123456789", 9);
+	writer->segment.packets = 5;
+	spool_maintain(fixture->spool);
+	assert_false(spool_is_removed(fixture->spool));
+	assert_int_equal(system(command), 0);
+	spool_maintain(fixture->spool);
+	assert_true(spool_is_removed(fixture->spool));
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 10);
+	assert_int_equal(spool_finish(writer), -1);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 15);
+	assert_int_equal(spool_begin(fixture->spool, &(struct segment){ .node = "n" }, ".pcap",
+				     &writer, &err),
+			 -1);
+	assert_int_equal(access(fixture->directory, F_OK), -1);
+}
+
+UNIT_TESTS()
+{
+#define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+	static const struct CMUnitTest tests[] = {
+		LEDGER_TEST(test_drops_of_a_file_are_its_own),
+		LEDGER_TEST(test_what_was_stated_is_not_lost_with_who_did),
+		LEDGER_TEST(test_a_deletion_that_was_not_done_is_no_loss),
+		LEDGER_TEST(test_a_deletion_that_was_done_is_stated_once),
+		LEDGER_TEST(test_what_a_segment_has_stated_is_stated_once),
+		LEDGER_TEST(test_adding_up_counts_once),
+		LEDGER_TEST(test_many_losses_are_added_up),
+		LEDGER_TEST(test_losses_without_a_segment),
+		LEDGER_TEST(test_metadata_that_are_in_place_state),
+		LEDGER_TEST(test_a_loss_that_the_disk_does_not_take_is_known),
+		LEDGER_TEST(test_a_deletion_that_fails_is_not_stated),
+		LEDGER_TEST(test_a_damaged_record_is_no_obstacle),
+		LEDGER_TEST(test_metadata_that_cannot_be_written_keep_nothing_back),
+		LEDGER_TEST(test_folders_of_an_older_version_are_taken_over),
+		LEDGER_TEST(test_a_spool_that_is_removed),
+	};
+
+	unit_add(tests, NULL, NULL);
+}
