@@ -43,42 +43,21 @@ void conf_flag(const struct conf_row *row, char out[CONF_FLAG_MAX])
 			*p = '-';
 }
 
-void *conf_field(struct conf *conf, enum conf_option option)
-{
-	return (char *)conf + conf_rows[option].offset;
-}
-
-const void *conf_field_const(const struct conf *conf, enum conf_option option)
-{
-	return (const char *)conf + conf_rows[option].offset;
-}
-
-static bool is_text(enum conf_option option)
-{
-	return conf_rows[option].type == CONF_TEXT || conf_rows[option].type == CONF_LIST;
-}
-
 int conf_error(const struct conf *conf, enum conf_option option, struct error *err,
 	       const char *format, ...)
 {
+	enum conf_source source = conf->source[option];
 	char sentence[sizeof err->message];
-	const char *key = conf_rows[option].key, *origin = conf->origin[option];
 	va_list args;
 
 	va_start(args, format);
 	(void)vsnprintf(sentence, sizeof sentence, format, args);
 	va_end(args);
-	switch (conf->source[option]) {
-	case CONF_SOURCE_COMMAND_LINE:
-		return error_set(err, ERROR_USAGE, "%s: %s", origin, sentence);
-	case CONF_SOURCE_FILE:
-		return error_set(err, ERROR_CONFIG, "%s: %s: %s", origin, key, sentence);
-	case CONF_SOURCE_ENVIRONMENT:
-		return error_set(err, ERROR_CONFIG, "%s: %s", origin, sentence);
-	case CONF_SOURCE_DEFAULT:
-		break;
-	}
-	return error_set(err, ERROR_CONFIG, "%s: %s", key, sentence);
+	(void)error_set(err, source == CONF_SOURCE_COMMAND_LINE ? ERROR_USAGE : ERROR_CONFIG, "%s",
+			sentence);
+	if (source == CONF_SOURCE_DEFAULT || source == CONF_SOURCE_FILE)
+		(void)error_wrap(err, "%s", conf_rows[option].key);
+	return source == CONF_SOURCE_DEFAULT ? -1 : error_wrap(err, "%s", conf->origin[option]);
 }
 
 int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
@@ -90,28 +69,19 @@ int conf_set(struct conf *conf, enum conf_option option, enum conf_source source
 	free(conf->origin[option]);
 	conf->origin[option] = origin;
 	conf->source[option] = source;
-	if (conf_value_parse(&conf_rows[option], text, conf_field(conf, option), &reason) < 0)
+	if (conf_value_parse(conf, option, text, &reason) < 0)
 		return conf_error(conf, option, err, "%s", bytes);
 	return 0;
 }
 
 void conf_setup_log(const struct conf *conf)
 {
-	static const enum log_level levels[] = {
-		[CONF_LOG_LEVEL_ERROR] = LOG_LEVEL_ERROR,
-		[CONF_LOG_LEVEL_WARNING] = LOG_LEVEL_WARNING,
-		[CONF_LOG_LEVEL_NOTICE] = LOG_LEVEL_NOTICE,
-		[CONF_LOG_LEVEL_INFO] = LOG_LEVEL_INFO,
-		[CONF_LOG_LEVEL_DEBUG] = LOG_LEVEL_DEBUG,
-	};
-	static const enum log_format formats[] = {
-		[CONF_LOG_FORMAT_AUTO] = LOG_FORMAT_AUTO,
-		[CONF_LOG_FORMAT_TEXT] = LOG_FORMAT_TEXT,
-		[CONF_LOG_FORMAT_JOURNAL] = LOG_FORMAT_JOURNAL,
-		[CONF_LOG_FORMAT_JSON] = LOG_FORMAT_JSON,
-	};
+	/* The words of both options stand in the order of log.h. */
+	_Static_assert(LOG_LEVEL_ERROR + CONF_LOG_LEVEL_DEBUG == (int)LOG_LEVEL_DEBUG, "levels");
+	_Static_assert((int)CONF_LOG_FORMAT_JSON == (int)LOG_FORMAT_JSON, "formats");
 
-	log_setup(levels[conf->log_level], formats[conf->log_format]);
+	log_setup(LOG_LEVEL_ERROR + (enum log_level)conf->log_level,
+		  (enum log_format)conf->log_format);
 }
 
 const struct conf *conf_ref(const struct conf *shared)
@@ -129,18 +99,13 @@ struct conf *conf_free(const struct conf *shared)
 	if (!conf || atomic_fetch_sub(&conf->references, 1) > 0)
 		return NULL;
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
-		if (is_text(i))
-			free(*(char **)conf_field(conf, i));
+		if (conf_rows[i].type == CONF_TEXT || conf_rows[i].type == CONF_LIST)
+			free(*(char **)((char *)conf + conf_rows[i].offset));
 		free(conf->origin[i]);
 	}
 	free(conf->file);
 	free(conf);
 	return NULL;
-}
-
-char *conf_format(const struct conf *conf, enum conf_option option)
-{
-	return conf_value_format(&conf_rows[option], conf_field_const(conf, option));
 }
 
 bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option)

@@ -7,23 +7,59 @@
 #include "conf/conf_private.h"
 #include "conf/environment.h"
 
-static bool is_empty(const struct conf *conf, enum conf_option option)
+/* They win over the file. */
+static const struct {
+	const char *variable;
+	enum conf_option option;
+} environment_options[] = {
+	{ "NODE_NAME", CONF_node_name },
+	{ "GOOGLE_APPLICATION_CREDENTIALS", CONF_gcs_credentials },
+	{ "GOOGLE_CLOUD_UNIVERSE_DOMAIN", CONF_gcs_universe_domain },
+};
+
+void conf_cli_set(struct conf_cli *cli, enum conf_option option, char *typed, const char *value)
 {
-	return !**(const char *const *)conf_field_const(conf, option);
+	char *old = cli->value[option];
+
+	if (old && conf_rows[option].type == CONF_LIST)
+		cli->value[option] = mem_printf("%s,%s", old, value);
+	else
+		cli->value[option] = mem_strdup(value);
+	free(old);
+	free(cli->typed[option]);
+	cli->typed[option] = typed;
 }
 
-static int set_from_environment(struct conf *conf, enum environment_use use, struct error *err)
+void conf_cli_done(struct conf_cli *cli)
 {
-	for (unsigned i = 0; i < ENVIRONMENT_VARIABLE_COUNT; i++) {
-		const struct environment_row *row = &environment_rows[i];
-		cleanup_free char *value = environment_copy(i);
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		free(cli->value[i]);
+		free(cli->typed[i]);
+	}
+	*cli = (struct conf_cli){ .file = NULL };
+}
 
-		if (row->use != use || !value)
-			continue;
-		if (use == ENVIRONMENT_IS_FALLBACK && !is_empty(conf, row->option))
-			continue;
-		if (conf_set(conf, row->option, CONF_SOURCE_ENVIRONMENT,
-			     mem_printf("$%s", row->name), value, err) < 0)
+static int set_default(struct conf *conf, enum conf_option option, const char *origin,
+		       const char *value, struct error *err)
+{
+	return conf_set(conf, option, CONF_SOURCE_DEFAULT, mem_strdup(origin), value, err);
+}
+
+static int set_from_variable(struct conf *conf, enum conf_option option, const char *variable,
+			     const char *value, struct error *err)
+{
+	return conf_set(conf, option, CONF_SOURCE_ENVIRONMENT, mem_printf("$%s", variable), value,
+			err);
+}
+
+static int set_from_environment(struct conf *conf, struct error *err)
+{
+	for (size_t i = 0; i < sizeof environment_options / sizeof *environment_options; i++) {
+		const char *variable = environment_options[i].variable;
+		const char *value = environment_get(variable);
+
+		if (value && set_from_variable(conf, environment_options[i].option, variable, value,
+					       err) < 0)
 			return -1;
 	}
 	return 0;
@@ -38,40 +74,39 @@ static int set_from_command_line(struct conf *conf, const struct conf_cli *cli, 
 	return 0;
 }
 
-/* The control socket may be in it, and needs an absolute address. */
-static int make_spool_absolute(struct conf *conf, struct error *err)
+/* An absolute path: the control socket may be in it, and needs an absolute address. */
+static int complete_spool(struct conf *conf, struct error *err)
 {
-	char here[PATH_MAX], *relative = conf->spool_directory;
+	cleanup_free char *state = environment_first_folder("STATE_DIRECTORY");
+	char here[PATH_MAX], *relative;
+	int result = 0;
 
-	if (relative[0] == '/')
-		return 0;
+	/* systemd always sets the variable: it must not undo what the file says. */
+	if (!*conf->spool_directory && state)
+		result = set_from_variable(conf, CONF_spool_directory, "STATE_DIRECTORY", state,
+					   err);
+	else if (!*conf->spool_directory)
+		result = set_default(conf, CONF_spool_directory, "default", DEFAULT_SPOOL_DIRECTORY,
+				     err);
+	if (result < 0 || conf->spool_directory[0] == '/')
+		return result;
 	if (!getcwd(here, sizeof here))
 		return error_errno(err, "current directory");
+	relative = conf->spool_directory;
 	conf->spool_directory = mem_printf("%s/%s", here, relative);
 	free(relative);
 	return 0;
 }
 
-/* Defaults that are not constants of the table, for options that are still empty. */
-static int set_computed_defaults(struct conf *conf, struct error *err)
+static int complete_node_name(struct conf *conf, struct error *err)
 {
-	char host[HOST_NAME_MAX + 1];
+	char host[HOST_NAME_MAX + 1] = "";
 
-	if (set_from_environment(conf, ENVIRONMENT_IS_FALLBACK, err) < 0)
-		return -1;
-	if (!*conf->spool_directory &&
-	    conf_set(conf, CONF_spool_directory, CONF_SOURCE_DEFAULT, mem_strdup("default"),
-		     DEFAULT_SPOOL_DIRECTORY, err) < 0)
-		return -1;
-	if (make_spool_absolute(conf, err) < 0)
-		return -1;
 	if (*conf->node_name)
 		return 0;
-	if (gethostname(host, sizeof host) < 0)
+	if (gethostname(host, HOST_NAME_MAX) < 0)
 		return error_errno(err, "read the host name");
-	host[sizeof host - 1] = '\0';
-	return conf_set(conf, CONF_node_name, CONF_SOURCE_DEFAULT, mem_strdup("host name"), host,
-			err);
+	return set_default(conf, CONF_node_name, "host name", host, err);
 }
 
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
@@ -79,14 +114,12 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 	cleanup_conf struct conf *conf = mem_calloc(1, sizeof *conf);
 
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
-		if (conf_set(conf, i, CONF_SOURCE_DEFAULT, mem_strdup("default"),
-			     conf_rows[i].default_text, err) < 0)
+		if (set_default(conf, i, "default", conf_rows[i].default_text, err) < 0)
 			return -1;
 	if (conf_file_read(conf, cli->file ? cli->file : DEFAULT_CONFIG_FILE, cli->file, err) < 0 ||
-	    set_from_environment(conf, ENVIRONMENT_OVERRIDES_FILE, err) < 0 ||
-	    set_from_command_line(conf, cli, err) < 0 || set_computed_defaults(conf, err) < 0)
-		return -1;
-	if (conf_check(conf, err) < 0)
+	    set_from_environment(conf, err) < 0 || set_from_command_line(conf, cli, err) < 0 ||
+	    complete_spool(conf, err) < 0 || complete_node_name(conf, err) < 0 ||
+	    conf_check(conf, err) < 0)
 		return -1;
 	*ret_conf = take_ptr(conf);
 	return 0;

@@ -9,32 +9,32 @@
 #define SHOWN    100 /* bytes of a wrong value that an error repeats */
 #define SUFFIXES ": B, k, M, G, KiB, MiB, GiB"
 
-static const struct {
-	const char *word;
-	bool value;
-} switch_words[] = {
-	{ "true", true }, { "false", false }, { "yes", true },
-	{ "no", false },  { "on", true },     { "off", false },
-};
+/* The words of a SWITCH: what is off, then what is on, alternately. */
+#define SWITCH_WORDS "false|true|no|yes|off|on"
 
 /* The word at a position of "a|b|c", not terminated; NULL after the last. */
-static const char *choice_word(const struct conf_row *row, unsigned position, size_t *ret_length)
+static const char *word_at(const char *words, unsigned position, size_t *ret_length)
 {
-	const char *word = row->argument;
-
 	for (; position > 0; position--) {
-		word = strchr(word, '|');
-		if (!word)
+		words = strchr(words, '|');
+		if (!words)
 			return NULL;
-		word++;
+		words++;
 	}
-	*ret_length = strcspn(word, "|");
-	return word;
+	*ret_length = strcspn(words, "|");
+	return words;
 }
 
-static bool has_range(const struct conf_row *row)
+/* Its position; -1: it is none of them. */
+static int find_word(const char *words, const char *text)
 {
-	return row->type == CONF_NUMBER || row->type == CONF_SIZE || row->type == CONF_SECONDS;
+	const char *word;
+	size_t length;
+
+	for (unsigned i = 0; (word = word_at(words, i, &length)); i++)
+		if (strlen(text) == length && memcmp(text, word, length) == 0)
+			return (int)i;
+	return -1;
 }
 
 void conf_value_allowed(const struct conf_row *row, struct text *out)
@@ -42,17 +42,27 @@ void conf_value_allowed(const struct conf_row *row, struct text *out)
 	const char *word;
 	size_t length;
 
-	if (row->type == CONF_SHARE) {
+	switch (row->type) {
+	case CONF_TEXT:
+	case CONF_LIST:
+		break;
+	case CONF_NUMBER:
+	case CONF_SECONDS:
+		text_append(out, "%" PRIu64 " to %" PRIu64, row->min, row->max);
+		break;
+	case CONF_SIZE:
+		text_append(out, "%" PRIu64 " to %" PRIu64 " %s", row->min, row->max,
+			    row->unit == 1024 ? "KiB" : "MB");
+		break;
+	case CONF_SHARE:
 		text_append(out, "%" PRIu64 "%% to %" PRIu64 "%%, or a %s", row->min, row->max,
 			    row->unit == 0 ? "size" : "number");
-	} else if (has_range(row)) {
-		text_append(out, "%" PRIu64 " to %" PRIu64, row->min, row->max);
-		if (row->type == CONF_SIZE)
-			text_append(out, "%s", row->unit == 1024 ? " KiB" : " MB");
-	} else if (row->type == CONF_SWITCH) {
+		break;
+	case CONF_SWITCH:
 		text_append(out, "true, false");
-	} else if (row->type == CONF_CHOICE) {
-		for (unsigned i = 0; (word = choice_word(row, i, &length)); i++)
+		break;
+	case CONF_CHOICE:
+		for (unsigned i = 0; (word = word_at(row->argument, i, &length)); i++)
 			text_append(out, "%s%.*s", i ? ", " : "", (int)length, word);
 	}
 }
@@ -75,13 +85,12 @@ static int parse_number(const struct conf_row *row, const char *text, uint64_t *
 			struct text *reason)
 {
 	bool is_size = row->type == CONF_SIZE;
-	uint64_t unit = is_size ? row->unit : 1, number;
-	int result = is_size ? text_parse_size(text, unit, &number)
-			     : text_parse_number(text, &number);
+	uint64_t number;
 
-	if (result < 0)
+	if ((is_size ? text_parse_size(text, row->unit, &number)
+		     : text_parse_number(text, &number)) < 0)
 		return refuse(row, text, is_size ? "not a size" : "not a number", reason);
-	if (number < row->min * unit || number > row->max * unit)
+	if (number < row->min * row->unit || number > row->max * row->unit)
 		return refuse(row, text, "out of range", reason);
 	*field = number;
 	return 0;
@@ -107,33 +116,6 @@ static int parse_share(const struct conf_row *row, const char *text, struct conf
 	return 0;
 }
 
-static int parse_switch(const struct conf_row *row, const char *text, bool *field,
-			struct text *reason)
-{
-	for (size_t i = 0; i < sizeof switch_words / sizeof *switch_words; i++) {
-		if (strcmp(text, switch_words[i].word) == 0) {
-			*field = switch_words[i].value;
-			return 0;
-		}
-	}
-	return refuse(row, text, "neither true nor false", reason);
-}
-
-static int parse_choice(const struct conf_row *row, const char *text, unsigned *field,
-			struct text *reason)
-{
-	const char *word;
-	size_t length;
-
-	for (unsigned i = 0; (word = choice_word(row, i, &length)); i++) {
-		if (strlen(text) == length && memcmp(text, word, length) == 0) {
-			*field = i;
-			return 0;
-		}
-	}
-	return refuse(row, text, "not one of the words", reason);
-}
-
 /* The error does not repeat the text: it may be long, or hold a proxy's password. */
 static int parse_text(const struct conf_row *row, const char *text, char **field,
 		      struct text *reason)
@@ -157,8 +139,13 @@ static int parse_text(const struct conf_row *row, const char *text, char **field
 	return 0;
 }
 
-int conf_value_parse(const struct conf_row *row, const char *text, void *field, struct text *reason)
+int conf_value_parse(struct conf *conf, enum conf_option option, const char *text,
+		     struct text *reason)
 {
+	const struct conf_row *row = &conf_rows[option];
+	void *field = (char *)conf + row->offset;
+	int position;
+
 	switch (row->type) {
 	case CONF_TEXT:
 	case CONF_LIST:
@@ -170,15 +157,25 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *field, 
 	case CONF_SHARE:
 		return parse_share(row, text, field, reason);
 	case CONF_SWITCH:
-		return parse_switch(row, text, field, reason);
+		position = find_word(SWITCH_WORDS, text);
+		if (position < 0)
+			return refuse(row, text, "neither true nor false", reason);
+		*(bool *)field = position % 2;
+		return 0;
 	case CONF_CHOICE:
-		return parse_choice(row, text, field, reason);
+		position = find_word(row->argument, text);
+		if (position < 0)
+			return refuse(row, text, "not one of the words", reason);
+		*(unsigned *)field = (unsigned)position;
+		return 0;
 	}
 	return -1;
 }
 
-char *conf_value_format(const struct conf_row *row, const void *field)
+char *conf_format(const struct conf *conf, enum conf_option option)
 {
+	const struct conf_row *row = &conf_rows[option];
+	const void *field = (const char *)conf + row->offset;
 	const struct conf_share *share = field;
 	const uint64_t *number = field;
 	const char *word;
@@ -201,7 +198,7 @@ char *conf_value_format(const struct conf_row *row, const void *field)
 	case CONF_SWITCH:
 		return mem_strdup(*(const bool *)field ? "true" : "false");
 	case CONF_CHOICE:
-		word = choice_word(row, *(const unsigned *)field, &length);
+		word = word_at(row->argument, *(const unsigned *)field, &length);
 		return mem_strndup(word ? word : "", length);
 	}
 	return mem_strdup(*(char *const *)field);

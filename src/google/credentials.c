@@ -128,7 +128,7 @@ void google_account_close(struct google_account *account)
 static int read_quota_project(struct google_credentials *credentials, const json_t *file,
 			      struct error *err)
 {
-	const char *project = environment_get(ENVIRONMENT_GOOGLE_CLOUD_QUOTA_PROJECT);
+	const char *project = environment_get("GOOGLE_CLOUD_QUOTA_PROJECT");
 
 	if (!project)
 		project = json_string_value(json_object_get(file, "quota_project_id"));
@@ -160,8 +160,8 @@ static int open_file(struct google_credentials *credentials, const char *path,
 /* gcloud's default login, if there is one that we can read. The caller frees; NULL: none. */
 static char *well_known_file(void)
 {
-	const char *folder = environment_get(ENVIRONMENT_CLOUDSDK_CONFIG);
-	const char *home = environment_get(ENVIRONMENT_HOME);
+	const char *folder = environment_get("CLOUDSDK_CONFIG");
+	const char *home = environment_get("HOME");
 	cleanup_free char *path = NULL;
 
 	if (folder)
@@ -175,7 +175,7 @@ static char *well_known_file(void)
 static int find_account(struct google_credentials *credentials, const struct conf *conf,
 			struct error *err)
 {
-	const char *no_gce = environment_get(ENVIRONMENT_NO_GCE_CHECK);
+	const char *no_gce = environment_get("NO_GCE_CHECK");
 	const struct google_setup setup = {
 		.universe = conf->gcs_universe_domain,
 		.scope = GOOGLE_SCOPE,
@@ -224,7 +224,7 @@ int google_credentials_open(const struct conf *conf, struct google_credentials *
 {
 	struct google_credentials *credentials = mem_calloc(1, sizeof *credentials);
 
-	if (environment_get(ENVIRONMENT_STORAGE_EMULATOR_HOST)) {
+	if (environment_get("STORAGE_EMULATOR_HOST")) {
 		credentials->account.description = mem_strdup("none (emulator)");
 		credentials->quota_project = mem_strdup("");
 	} else if (find_account(credentials, conf, err) < 0) {

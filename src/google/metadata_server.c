@@ -45,11 +45,11 @@ int google_open_metadata_server(const json_t *file, const struct google_setup *s
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.-:[]";
-	const char *host = environment_get(ENVIRONMENT_GCE_METADATA_HOST);
+	const char *host = environment_get("GCE_METADATA_HOST");
 	cleanup_free char *scope = http_escape(setup->scope);
 
 	(void)file;
-	host = host ? host : environment_get(ENVIRONMENT_GCE_METADATA_ROOT);
+	host = host ? host : environment_get("GCE_METADATA_ROOT");
 	host = host ? host : DEFAULT_HOST;
 	if (host[strspn(host, allowed)])
 		return error_set(err, ERROR_CONFIG,

@@ -141,7 +141,7 @@ int listener_open(const struct listener_address *address, struct error *err)
 
 void listener_control_path(const struct conf *conf, char out[LISTENER_CONTROL_PATH_MAX])
 {
-	cleanup_free char *runtime = environment_copy(ENVIRONMENT_RUNTIME_DIRECTORY);
+	cleanup_free char *runtime = environment_first_folder("RUNTIME_DIRECTORY");
 
 	(void)snprintf(out, LISTENER_CONTROL_PATH_MAX, "%s/" SPOOL_CONTROL_SOCKET,
 		       runtime ? runtime : conf->spool_directory);

@@ -74,7 +74,7 @@ static int check_universe(const struct conf *conf, struct error *err)
 static int gcs_open(const struct sink_context *context, const char *rest_of_url,
 		    struct sink **ret_sink, struct error *err)
 {
-	const char *emulator = environment_get(ENVIRONMENT_STORAGE_EMULATOR_HOST);
+	const char *emulator = environment_get("STORAGE_EMULATOR_HOST");
 	struct sink *sink = mem_calloc(1, sizeof *sink);
 
 	sink->base.ops = &sink_gcs;
