@@ -1,30 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the types and ranges of the table cannot say of a value. */
-#include <ctype.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <regex.h>
 #include <string.h>
-#include <strings.h>
 
 #include "conf/conf_private.h"
 
-#define NODE_NAME_MAX  128
-#define PREFIX_MAX     512
-#define SPOOL_SIZE_MIN 1000000 /* bytes */
+#define NODE_NAME_MAX        128
+#define NODE_NAME_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
+#define PREFIX_MAX           512
+#define SPOOL_SIZE_MIN       1000000 /* bytes */
 
 static int check_node_name(const struct conf *conf, struct error *err)
 {
-	size_t length = strlen(conf->node_name);
-	bool is_valid = length >= 1 && length <= NODE_NAME_MAX && conf->node_name[0] != '.';
+	const char *name = conf->node_name;
+	size_t length = strspn(name, NODE_NAME_CHARACTERS);
 
-	for (const char *p = conf->node_name; *p; p++)
-		is_valid &= isalnum((unsigned char)*p) || strchr("._-", *p);
-	if (is_valid)
+	if (length >= 1 && length <= NODE_NAME_MAX && !name[length] && name[0] != '.')
 		return 0;
 	return conf_error(conf, CONF_node_name, err,
 			  "'%.*s'%s cannot be in a file name; allowed: 1 to %d letters, digits, "
 			  "'.', '_', '-', not beginning with '.'",
-			  NODE_NAME_MAX, conf->node_name,
+			  NODE_NAME_MAX, name,
 			  conf->source[CONF_node_name] == CONF_SOURCE_DEFAULT
 				  ? " (the host name: node.name is not set)"
 				  : "",
@@ -104,42 +101,28 @@ static int check_prefix(const struct conf *conf, struct error *err)
 	return conf_error(conf, CONF_upload_prefix, err, "%s", bytes);
 }
 
-/* HOST[:PORT], perhaps with USER[:PASSWORD]@ before it and a path behind. */
-static bool is_proxy_address(const char *text)
-{
-	const char *end = text + strcspn(text, "/?#");
-	const char *at = memrchr(text, '@', (size_t)(end - text));
-	const char *host = at ? at + 1 : text, *behind;
-	uint64_t port;
-	char digits[6];
+/* Perhaps SCHEME://, perhaps USER[:PASSWORD]@, HOST, perhaps :PORT, perhaps a path. */
+static const char proxy_pattern[] = "^((https?|socks5h?)://)?([^/?#]*@)?"
+				    "(\\[[0-9a-f:.%]+\\]|[^][ {}<>\\^`|\"@:/?#]+)"
+				    "(:([0-9]{1,5}))?([/?#].*)?$";
+#define PROXY_PORT 6 /* its group */
 
-	if (*host == '[') {
-		behind = host + 1 + strspn(host + 1, "0123456789abcdefABCDEF:.%");
-		if (behind == host + 1 || *behind++ != ']')
-			return false;
-	} else {
-		behind = host + strcspn(host, " []{}<>\\^`|\"@:/?#");
-		if (behind == host)
-			return false;
-	}
-	if (behind == end)
-		return true;
-	(void)snprintf(digits, sizeof digits, "%.*s", (int)(end - behind - 1), behind + 1);
-	return *behind == ':' && end - behind <= 6 && text_parse_number(digits, &port) == 0 &&
-	       port <= UINT16_MAX;
+static bool is_proxy(const char *text)
+{
+	regmatch_t groups[PROXY_PORT + 1];
+	regex_t regex;
+	bool is_match = regcomp(&regex, proxy_pattern, REG_EXTENDED | REG_ICASE) == 0 &&
+			regexec(&regex, text, PROXY_PORT + 1, groups, 0) == 0;
+
+	regfree(&regex);
+	return is_match && (groups[PROXY_PORT].rm_so < 0 ||
+			    strtoul(text + groups[PROXY_PORT].rm_so, NULL, 10) <= UINT16_MAX);
 }
 
 /* The error never repeats the value, which may hold a password; libcurl's would. */
 static int check_proxy(const struct conf *conf, struct error *err)
 {
-	static const char *const schemes[] = { "http", "https", "socks5", "socks5h" };
-	const char *proxy = conf->upload_proxy, *separator = strstr(proxy, "://");
-	bool is_known = !separator;
-
-	for (size_t i = 0; separator && i < sizeof schemes / sizeof *schemes; i++)
-		is_known |= strlen(schemes[i]) == (size_t)(separator - proxy) &&
-			    strncasecmp(proxy, schemes[i], (size_t)(separator - proxy)) == 0;
-	if (!*proxy || (is_known && is_proxy_address(separator ? separator + 3 : proxy)))
+	if (!*conf->upload_proxy || is_proxy(conf->upload_proxy))
 		return 0;
 	return conf_error(conf, CONF_upload_proxy, err,
 			  "not a proxy URL; allowed: http://HOST:PORT, or https, socks5 or "

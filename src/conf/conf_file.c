@@ -4,27 +4,38 @@
 #include <fcntl.h>
 #include <libconfig.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "conf/conf_private.h"
 
 #define FILE_MAX_BYTES (1 << 20)
-#define KEY_MAX        63 /* of a key that a suggestion is looked for */
-#define TYPOS_MAX      2  /* in what is suggested */
+#define TYPOS_MAX      2 /* in what is suggested */
 
 #define NUMBER_MAX     INT32_MAX
 
 /* What a number may consist of, and a name behind its first character. */
 #define NUMBER_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ."
-#define WORD_CHARACTERS   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-*_"
+#define NAME_CHARACTERS   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-*_"
 
-/* What the user must change for the file to be read. */
-static int cannot_read(const char *path, const struct error *reason, struct error *err)
+/* Read the whole file, NUL-terminated. Returns 1, or 0 if it is missing and may be. */
+static int read_whole(const char *path, bool must_exist, char **ret_content, struct error *err)
 {
-	cleanup_free char *account = NULL;
+	cleanup_free char *content = NULL, *account = NULL;
+	struct error reason;
+	size_t length;
 
-	if (reason->errnum != EACCES)
-		return error_set(err, ERROR_CONFIG, "configuration file %s", reason->message);
+	if (file_read_text(AT_FDCWD, path, FILE_MAX_BYTES, &content, &length, &reason) == 0) {
+		if (memchr(content, '\0', length))
+			return error_set(err, ERROR_CONFIG,
+					 "configuration file %s: not a text file", path);
+		*ret_content = take_ptr(content);
+		return 1;
+	}
+	if (reason.errnum == ENOENT && !must_exist)
+		return 0;
+	if (reason.errnum != EACCES)
+		return error_set(err, ERROR_CONFIG, "configuration file %s", reason.message);
 	/* At start root reads it; at a reload, the account that the daemon has changed to. */
 	account = file_account();
 	return error_set(err, ERROR_CONFIG,
@@ -33,69 +44,33 @@ static int cannot_read(const char *path, const struct error *reason, struct erro
 			 path, account);
 }
 
-/* Read the whole file, NUL-terminated. Returns 1, or 0 if it is missing and may be. */
-static int read_whole(const char *path, bool must_exist, char **ret_content, struct error *err)
+/* Can a become b by so many characters inserted, deleted or changed? */
+static bool is_near(const char *a, const char *b, unsigned typos)
 {
-	cleanup_free char *content = NULL;
-	struct error reason;
-	size_t length;
-
-	if (file_read_text(AT_FDCWD, path, FILE_MAX_BYTES, &content, &length, &reason) < 0)
-		return reason.errnum == ENOENT && !must_exist ? 0 : cannot_read(path, &reason, err);
-	if (memchr(content, '\0', length))
-		return error_set(err, ERROR_CONFIG, "configuration file %s: not a text file", path);
-	*ret_content = take_ptr(content);
-	return 1;
-}
-
-/* Levenshtein distance: characters to insert, delete or change; both at most KEY_MAX long. */
-static unsigned count_typos(const char *a, const char *b)
-{
-	unsigned row[KEY_MAX + 1];
-	size_t length = strlen(b);
-
-	for (size_t j = 0; j <= length; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 0; a[i]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i + 1;
-		for (size_t j = 0; j < length; j++) {
-			unsigned best = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (diagonal + 1 < best)
-				best = diagonal + 1;
-			row[j + 1] = best;
-		}
-	}
-	return row[length];
+	for (; *a && *a == *b; a++)
+		b++;
+	if (*a == *b)
+		return true;
+	return typos > 0 &&
+	       ((*a && is_near(a + 1, b, typos - 1)) || (*b && is_near(a, b + 1, typos - 1)) ||
+		(*a && *b && is_near(a + 1, b + 1, typos - 1)));
 }
 
 /* The known key or group that is nearest to what was written; NULL if none is near. */
-static const char *nearest(const char *written, bool is_group)
+static const char *find_nearest(const char *written, bool is_group)
 {
-	unsigned fewest = TYPOS_MAX + 1;
-	const char *found = NULL;
+	for (unsigned typos = 0; typos <= TYPOS_MAX; typos++) {
+		for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+			const struct conf_row *row = &conf_rows[i];
+			const char *candidate = is_group ? row->group : row->key;
 
-	if (strlen(written) > KEY_MAX)
-		return NULL;
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
-		const struct conf_row *row = &conf_rows[i];
-		const char *candidate = is_group ? row->group : row->key;
-		unsigned typos = count_typos(written, candidate);
-
-		/* The option's name without its group deserves the same hint. */
-		if (!is_group && strcmp(written, row->name) == 0)
-			typos = 0;
-		if (typos < fewest) {
-			fewest = typos;
-			found = candidate;
+			/* The option's name without its group deserves the same hint. */
+			if (is_near(written, candidate, typos) ||
+			    (!is_group && strcmp(written, row->name) == 0))
+				return candidate;
 		}
 	}
-	return found;
+	return NULL;
 }
 
 /* "FILE:LINE" of a setting. The caller frees. */
@@ -104,16 +79,14 @@ static char *place_of(const config_setting_t *setting, const char *path)
 	return mem_printf("%s:%u", path, config_setting_source_line(setting));
 }
 
-static int unknown(const config_setting_t *setting, const char *path, const char *what,
-		   const char *written, struct error *err)
+static int refuse_unknown(const config_setting_t *setting, const char *path, const char *what,
+			  const char *written, struct error *err)
 {
 	cleanup_free char *place = place_of(setting, path);
-	const char *suggestion = nearest(written, strcmp(what, "group") == 0);
+	const char *near = find_nearest(written, strcmp(what, "group") == 0);
 
-	if (!suggestion)
-		return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'", place, what, written);
-	return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'; did you mean '%s'?", place, what,
-			 written, suggestion);
+	return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'%s%s%s", place, what, written,
+			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 /* A setting's value as text, for the parser that all sources share; NULL if it is not a scalar. */
@@ -181,7 +154,7 @@ static int set_group(struct conf *conf, const config_setting_t *group, const cha
 		while (option < CONF_OPTION_COUNT && strcmp(conf_rows[option].key, key) != 0)
 			option++;
 		if (option == CONF_OPTION_COUNT)
-			return unknown(setting, path, "key", key, err);
+			return refuse_unknown(setting, path, "key", key, err);
 		if (set_option(conf, setting, option, path, err) < 0)
 			return -1;
 	}
@@ -194,30 +167,6 @@ static bool is_group_known(const char *name)
 		if (strcmp(conf_rows[i].group, name) == 0)
 			return true;
 	return false;
-}
-
-/*
- * libconfig would include other files, and end the process if it cannot (a directory, say). One file must be
- * enough.
- */
-static int refuse_includes(const char *path, const char *content, struct error *err)
-{
-	static const char word[] = "@include";
-	unsigned number = 1;
-
-	for (const char *line = content;; number++) {
-		const char *end = strchr(line, '\n');
-
-		line += strspn(line, " \t");
-		if (strncmp(line, word, sizeof word - 1) == 0)
-			return error_set(
-				err, ERROR_CONFIG,
-				"%s:%u: @include is not supported; put everything into this file",
-				path, number);
-		if (!end)
-			return 0;
-		line = end + 1;
-	}
 }
 
 /* The length of the string or comment at the beginning of text; 0: there is none. */
@@ -239,19 +188,24 @@ static size_t length_of_quoted(const char *text)
 }
 
 /*
- * libconfig 1.5 takes a whole number modulo 2^32, and says nothing. No option needs a larger one: sizes have
+ * What libconfig must not see: it would include other files, and end the process if it cannot (a directory, say);
+ * and version 1.5 takes a whole number modulo 2^32, and says nothing. No option needs a larger one: sizes have
  * suffixes.
  */
-static int refuse_large_numbers(const char *path, const char *content, struct error *err)
+static int check_content(const char *path, const char *content, struct error *err)
 {
 	unsigned line = 1;
 
 	while (*content) {
 		size_t length = length_of_quoted(content);
 
-		if (length == 0 && isdigit((unsigned char)*content)) {
-			bool is_hex = content[0] == '0' &&
-				      tolower((unsigned char)content[1]) == 'x';
+		if (strncmp(content, "@include", strlen("@include")) == 0) {
+			return error_set(
+				err, ERROR_CONFIG,
+				"%s:%u: @include is not supported; put everything into this file",
+				path, line);
+		} else if (length == 0 && isdigit((unsigned char)*content)) {
+			bool is_hex = strncasecmp(content, "0x", 2) == 0;
 
 			length = strspn(content, NUMBER_CHARACTERS);
 			if (strtoull(content, NULL, is_hex ? 16 : 10) > NUMBER_MAX)
@@ -261,10 +215,10 @@ static int refuse_large_numbers(const char *path, const char *content, struct er
 					"most %d, or a text such as \"5GiB\"",
 					path, line, length > 100 ? 100 : (int)length, content,
 					NUMBER_MAX);
-		} else if (length == 0) { /* a word, or one other character */
-			length = 1 + (isalpha((unsigned char)*content) || *content == '*'
-					      ? strspn(content + 1, WORD_CHARACTERS)
-					      : 0);
+		} else if (length == 0) { /* a name, or one other character */
+			bool is_name = isalpha((unsigned char)*content) || *content == '*';
+
+			length = is_name ? strspn(content, NAME_CHARACTERS) : 1;
 		}
 		for (const char *end = content + length; content < end; content++)
 			line += *content == '\n';
@@ -272,24 +226,28 @@ static int refuse_large_numbers(const char *path, const char *content, struct er
 	return 0;
 }
 
+/* libconfig's words, and what to do about them. */
+static int refuse_syntax(const char *path, const config_t *config, struct error *err)
+{
+	const char *text = config_error_text(config), *remedy = "";
+
+	if (strcmp(text, "syntax error") == 0)
+		remedy = "; strings need double quotes, and each value ends with ';'";
+	else if (strncmp(text, "duplicate setting", strlen("duplicate setting")) == 0)
+		remedy = "; each group, and each key in it, may appear only once";
+	return error_set(err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config), text,
+			 remedy);
+}
+
 static int set_all(struct conf *conf, config_t *config, const char *path, const char *content,
 		   struct error *err)
 {
 	const config_setting_t *root;
 
-	if (refuse_includes(path, content, err) < 0 || refuse_large_numbers(path, content, err) < 0)
+	if (check_content(path, content, err) < 0)
 		return -1;
-	if (!config_read_string(config, content)) {
-		const char *text = config_error_text(config);
-		const char *remedy = "";
-
-		if (strcmp(text, "syntax error") == 0)
-			remedy = "; strings need double quotes, and each value ends with ';'";
-		else if (strncmp(text, "duplicate setting", strlen("duplicate setting")) == 0)
-			remedy = "; each group, and each key in it, may appear only once";
-		return error_set(err, ERROR_CONFIG, "%s:%d: %s%s", path, config_error_line(config),
-				 text, remedy);
-	}
+	if (!config_read_string(config, content))
+		return refuse_syntax(path, config, err);
 	root = config_root_setting(config);
 	for (int i = 0; i < config_setting_length(root); i++) {
 		const config_setting_t *group = config_setting_get_elem(root, (unsigned)i);
@@ -302,8 +260,9 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 					 place, name, name);
 		}
 		if (!is_group_known(name))
-			return unknown(group, path,
-				       config_setting_is_group(group) ? "group" : "key", name, err);
+			return refuse_unknown(group, path,
+					      config_setting_is_group(group) ? "group" : "key",
+					      name, err);
 		if (set_group(conf, group, path, err) < 0)
 			return -1;
 	}

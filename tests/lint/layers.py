@@ -34,7 +34,7 @@ LIBRARIES = [
 
 # The C library and the kernel's interface: for everybody.
 STANDARD = re.compile(
-    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|grp|ifaddrs|inttypes|limits|locale|netdb|poll|pwd|sched|"
+    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|grp|ifaddrs|inttypes|limits|locale|netdb|poll|pwd|regex|sched|"
     r"semaphore|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|"
     r"strings|sysexits|termios|time|unistd)\.h"
     r"|(arpa|asm|linux|net|netinet|netpacket|sys)/[\w/.-]+\.h")
