@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/command.h"
 
-#include "cli/control_client.h"
-#include "cli/help.h"
-#include "cli/print_config.h"
-#include "cli/start.h"
-
 const struct command commands[] = {
 	{ .word = "run",
 	  .kind = COMMAND_CONFIGURES,
@@ -51,11 +46,11 @@ const struct command commands[] = {
 	{ .word = "healthz",
 	  .kind = COMMAND_ASKS,
 	  .help = "Print liveness, as /healthz does. The exit status is 1 if it fails.",
-	  .run = client_healthz },
+	  .run = client_probe },
 	{ .word = "readyz",
 	  .kind = COMMAND_ASKS,
 	  .help = "Print readiness, as /readyz does. The exit status is 1 if it fails.",
-	  .run = client_readyz },
+	  .run = client_probe },
 	{ .word = "help",
 	  .kind = COMMAND_HELPS,
 	  .words = "[COMMAND]",

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-
 /* What getopt_long() returns for long flags: above every letter. */
 enum {
 	CODE_OPTION = UCHAR_MAX + 1,
@@ -103,29 +101,14 @@ static int refuse_unknown(const struct command *commands, const char *typed, str
 	return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", typed);
 }
 
-static bool begins_with_word(const char *flag, const char *word, size_t length)
-{
-	return strncmp(flag, word, length) == 0;
-}
-
-/* Does a flag end with this word, as --capture-snaplen with snaplen? */
-static bool ends_with_word(const char *flag, const char *word, size_t length)
+/* Does a flag begin with this word, or end with it, as --capture-snaplen does with snaplen? */
+static bool has_word(const char *flag, const char *word, size_t length, bool at_end)
 {
 	size_t whole = strlen(flag);
 
-	return whole > length && flag[whole - length - 1] == '-' &&
-	       strncmp(flag + whole - length, word, length) == 0;
-}
-
-/* The long flags for which is_match(flag, name, length): "--a, --b". */
-static void append_matches(struct text *out, const struct grammar *grammar, const char *name,
-			   bool (*is_match)(const char *flag, const char *name, size_t length))
-{
-	size_t length = strcspn(name, "=");
-
-	for (const struct option *option = grammar->longs; length > 0 && option->name; option++)
-		if (is_match(option->name, name, length))
-			text_append(out, "%s--%s", out->length ? ", " : "", option->name);
+	if (at_end && (whole <= length || flag[whole - length - 1] != '-'))
+		return false;
+	return strncmp(flag + (at_end ? whole - length : 0), word, length) == 0;
 }
 
 /* A long flag that does not exist, or that is the beginning of several. */
@@ -137,14 +120,17 @@ static int refuse_long(const struct command_line *line, const struct grammar *gr
 	size_t length = strcspn(typed, "=");
 	int shown = length > 100 ? 100 : (int)length;
 
-	append_matches(&matches, grammar, typed + 2, begins_with_word);
-	if (*bytes)
-		return error_set(err, ERROR_USAGE, "flag '%.*s' is ambiguous: %s", shown, typed,
-				 bytes);
-	append_matches(&matches, grammar, typed + 2, ends_with_word);
-	if (*bytes)
-		return error_set(err, ERROR_USAGE, "unknown flag '%.*s'; did you mean %s?", shown,
-				 typed, bytes);
+	for (int at_end = 0; at_end <= 1 && length > 2; at_end++) {
+		for (const struct option *option = grammar->longs; option->name; option++)
+			if (has_word(option->name, typed + 2, length - 2, at_end))
+				text_append(&matches, "%s--%s", matches.length ? ", " : "",
+					    option->name);
+		if (matches.length > 0)
+			return error_set(err, ERROR_USAGE,
+					 at_end ? "unknown flag '%.*s'; did you mean %s?"
+						: "flag '%.*s' is ambiguous: %s",
+					 shown, typed, bytes);
+	}
 	return refuse_unknown(line->commands, typed, err);
 }
 
@@ -327,10 +313,4 @@ int command_line_parse(struct command_line *line, const struct command *commands
 void command_line_done(struct command_line *line)
 {
 	conf_cli_done(&line->conf);
-}
-
-int command_fail(const struct error *err)
-{
-	log_error(err->message);
-	return error_exit_status(err);
 }

@@ -37,9 +37,10 @@ struct command {
 	enum command_kind kind;
 	const char *words; /* those at the end, as the help shows them; NULL: none */
 	const char *help;  /* the first sentence is the summary */
-	int (*run)(struct command_line *line); /* returns the exit status of the process */
-	bool is_flag;                          /* --WORD does the same */
-	char letter;                           /* and so does this one; 0: none */
+	/* Returns the exit status of the process, or -1 and why. */
+	int (*run)(struct command_line *line, struct error *err);
+	bool is_flag; /* --WORD does the same */
+	char letter;  /* and so does this one; 0: none */
 	/* Its own flags, which no other command takes: run() asks command_line_value() for them. */
 	struct command_flag flags[COMMAND_FLAGS_MAX];
 };
@@ -71,5 +72,3 @@ const char *command_line_value(const struct command_line *line, const char *flag
 const struct command *command_line_find(const struct command *commands, const char *word);
 /* "run, check-config, …" */
 void command_line_append_words(const struct command *commands, struct text *out);
-/* Log why a command failed; returns the exit status that says so. */
-int command_fail(const struct error *err) __attribute__((warn_unused_result));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over 400 lines because all that these commands print, with a reply or without one, is in one place. */
-#include "cli/control_client.h"
-
+/*
+ * The commands that ask the running daemon, over its control socket, and print what it answers. If there is no
+ * answer within a second or a few, they report why and what to do about it: to people on standard error; with
+ * --json, as {"error":"…"} on standard output. They never start, stop or wait for a daemon. They return 0; 1 for a
+ * refusal; EX_UNAVAILABLE, EX_NOPERM or EX_CONFIG where nobody answers.
+ */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,13 +13,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
-#include "base/text.h"
+#include "cli/command.h"
 #include "spool/spool.h"
 #include "status/listener.h"
 
@@ -39,34 +39,25 @@ enum {
 	HTTP_CONFLICT = 409,
 };
 
-/* The daemon to ask. */
+/* The daemon to ask, and its last reply. */
 struct peer {
 	struct listener_address address;
 	char path[LISTENER_CONTROL_PATH_MAX], spool[LISTENER_CONTROL_PATH_MAX];
 	bool is_json;
 	bool is_screen;                /* each output replaces the one before */
 	char complaint[COMPLAINT_MAX]; /* the last one, not to be repeated; "" after a reply */
-};
-
-struct reply {
-	unsigned status;
-	char *text; /* head and body, to be freed */
+	char *progress;                /* the lines about it that are printed */
+	char *reply;                   /* head and body */
 	const char *body;
+	unsigned status;
 };
 
-static void reply_done(struct reply *reply)
+static void release_peer(struct peer *peer)
 {
-	free(reply->text);
-	reply->text = NULL;
+	free(peer->progress);
+	free(peer->reply);
 }
-#define cleanup_reply cleanup(reply_done)
-
-static void sleep_ms(unsigned ms)
-{
-	const struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	(void)nanosleep(&pause, NULL);
-}
+#define cleanup_peer cleanup(release_peer)
 
 /* Nobody answers ---------------------------------------------------------------------------------- */
 
@@ -118,6 +109,10 @@ static int report_not_running(struct peer *peer, int reason)
 				"kube-node-tracer: only root and the group of the daemon's account "
 				"may use %s; try: sudo kube-node-tracer …",
 				peer->path);
+	if (reason == EAGAIN) /* its backlog is full */
+		return complain(
+			peer, EX_UNAVAILABLE,
+			"kube-node-tracer is running, but does not answer: its main thread hangs");
 	if (spool_is_in_use(peer->spool))
 		return complain(
 			peer, EX_UNAVAILABLE,
@@ -153,11 +148,15 @@ static int report_busy(struct peer *peer, pid_t pid, unsigned patience_ms)
 
 /* Asking ----------------------------------------------------------------------------------------- */
 
-static int connect_to(const struct listener_address *address)
+static int connect_to(const struct listener_address *address, unsigned patience_ms)
 {
-	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct timeval patience = { .tv_sec = patience_ms / 1000,
+					  .tv_usec = patience_ms % 1000 * 1000L };
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || connect(fd, &address->socket.any, address->length) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+	    connect(fd, &address->socket.any, address->length) < 0)
 		return -1;
 	return take_fd(&fd);
 }
@@ -172,253 +171,187 @@ static pid_t find_listening_process(int fd)
 	return process.pid;
 }
 
-/* All bytes until the other end closes; false if it did not in time. */
-static bool read_all(int fd, uint64_t deadline_ms, char *text, size_t capacity)
+/* All bytes until the other end closes; false if it did not in time, or this is no reply. */
+static bool read_reply(int fd, struct peer *peer)
 {
 	size_t length = 0;
+	ssize_t got;
 
-	for (;;) {
-		struct pollfd wait = { .fd = fd, .events = POLLIN };
-		uint64_t now_ms = clock_monotonic_ms();
-		ssize_t got;
-
-		if (now_ms >= deadline_ms || poll(&wait, 1, (int)(deadline_ms - now_ms)) == 0)
-			return false;
-		got = read(fd, text + length, capacity - 1 - length);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0 || length + (size_t)got >= capacity - 1) {
-			text[length] = '\0';
-			return got == 0;
-		}
-		length += (size_t)got;
-	}
-}
-
-static bool parse_reply(struct reply *reply)
-{
-	char *head_end = strstr(reply->text, "\r\n\r\n");
-
-	if (!head_end || sscanf(reply->text, "HTTP/1.%*c %3u ", &reply->status) != 1)
+	do {
+		got = TEMP_FAILURE_RETRY(read(fd, peer->reply + length, REPLY_MAX - 1 - length));
+		length += got > 0 ? (size_t)got : 0;
+	} while (got > 0);
+	peer->reply[length] = '\0';
+	peer->body = strstr(peer->reply, "\r\n\r\n");
+	if (got < 0 || length == REPLY_MAX - 1 || !peer->body)
 		return false;
-	reply->body = head_end + 4;
-	return true;
-}
-
-/* Only when there is something to print: until then the last output stays. */
-static void clear_screen(const struct peer *peer)
-{
-	if (!peer->is_screen)
-		return;
-	fputs("\033[H\033[J", stdout);
-	(void)fflush(stdout);
+	peer->body += 4;
+	return sscanf(peer->reply, "HTTP/1.%*c %3u ", &peer->status) == 1;
 }
 
 /* Send one request; 0 with a reply, else the exit status, and the reason is reported. */
-static int ask(struct peer *peer, const char *method, const char *page, unsigned patience_ms,
-	       struct reply *ret_reply)
+static int ask(struct peer *peer, const char *method, const char *page, unsigned patience_ms)
 {
-	uint64_t deadline_ms = clock_monotonic_ms() + patience_ms;
-	cleanup_close int fd = connect_to(&peer->address);
-	cleanup_reply struct reply reply = { .text = NULL };
+	cleanup_close int fd = connect_to(&peer->address, patience_ms);
+	int reason = errno;
 	char request[256];
-	int reason = fd < 0 ? errno : 0;
-	bool is_answered;
+	int length = snprintf(request, sizeof request,
+			      "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+			      method, page);
+	bool is_answered = fd >= 0 && send(fd, request, (size_t)length, MSG_NOSIGNAL) == length &&
+			   read_reply(fd, peer);
 
-	if (fd < 0)
-		clear_screen(peer);
-	if (reason == EAGAIN) /* its backlog is full */
-		return complain(
-			peer, EX_UNAVAILABLE,
-			"kube-node-tracer is running, but does not answer: its main thread hangs");
+	if (peer->is_screen) { /* only now: until there is something to print, the last output stays */
+		fputs("\033[H\033[J", stdout);
+		(void)fflush(stdout);
+	}
 	if (fd < 0)
 		return report_not_running(peer, reason);
-	(void)snprintf(request, sizeof request,
-		       "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method,
-		       page);
-	reply.text = mem_alloc(REPLY_MAX);
-	is_answered = send(fd, request, strlen(request), MSG_NOSIGNAL) ==
-			      (ssize_t)strlen(request) &&
-		      read_all(fd, deadline_ms, reply.text, REPLY_MAX) && parse_reply(&reply);
-	clear_screen(peer);
 	if (!is_answered)
 		return report_busy(peer, find_listening_process(fd), patience_ms);
 	*peer->complaint = '\0';
-	*ret_reply = reply;
-	reply.text = NULL;
 	return 0;
 }
 
 /*
  * The socket in the spool is that of this very configuration; that of the packaged unit is another place to look,
  * unless the command line names a spool. A configuration that was broken since the daemon's start does not keep
- * anybody from asking it. Returns 0, or the exit status.
+ * anybody from asking it.
  */
-static int find_peer(const struct command_line *line, struct peer *peer)
+static int find_peer(const struct command_line *line, struct peer *ret_peer, struct error *err)
 {
 	const char *typed = line->conf.value[CONF_spool_directory];
 	const char *spool = typed ? typed : DEFAULT_SPOOL_DIRECTORY;
 	cleanup_conf struct conf *conf = NULL;
-	struct error err;
+	struct peer peer = { .is_json = false };
 
-	if (conf_load(&line->conf, &conf, &err) < 0)
+	if (conf_load(&line->conf, &conf, err) < 0)
 		log_warning("cannot use the configuration, looking for the daemon without it",
-			    log_reason(&err));
-	*peer = (struct peer){ .is_json = false };
-	(void)snprintf(peer->spool, sizeof peer->spool, "%s", conf ? conf->spool_directory : spool);
-	(void)snprintf(peer->path, sizeof peer->path, "%.*s/" SPOOL_CONTROL_SOCKET,
-		       LISTENER_CONTROL_PATH_MAX - 16, peer->spool);
-	if (!typed && access(peer->path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
-		(void)snprintf(peer->path, sizeof peer->path, PACKAGED_SOCKET);
-	if (listener_parse(peer->path, &peer->address, &err) == 0)
-		return 0;
-	fprintf(stderr, "kube-node-tracer: %s\n", err.message);
-	return EX_CONFIG;
+			    log_reason(err));
+	(void)snprintf(peer.spool, sizeof peer.spool, "%s", conf ? conf->spool_directory : spool);
+	(void)snprintf(peer.path, sizeof peer.path, "%.*s/" SPOOL_CONTROL_SOCKET,
+		       LISTENER_CONTROL_PATH_MAX - 16, peer.spool);
+	if (!typed && access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
+		(void)snprintf(peer.path, sizeof peer.path, PACKAGED_SOCKET);
+	if (listener_parse(peer.path, &peer.address, err) < 0)
+		return -1;
+	peer.progress = mem_strdup("");
+	peer.reply = mem_alloc(REPLY_MAX);
+	*ret_peer = peer;
+	return 0;
 }
 
 /* Commands --------------------------------------------------------------------------------------- */
 
-/* Print a reply; 1 unless it is a good one. */
-static int print_reply(const struct reply *reply)
+/* Print the lines of a reply that were not printed yet. */
+static void print_progress(struct peer *peer)
 {
-	fputs(reply->body, reply->status == HTTP_OK ? stdout : stderr);
-	return reply->status == HTTP_OK ? 0 : 1;
+	for (const char *rest = peer->body; *rest;) {
+		size_t length = strcspn(rest, "\n");
+		cleanup_free char *line = mem_printf("\n%.*s\n", (int)length, rest);
+		char *before = peer->progress;
+
+		if (!strstr(before, line)) {
+			fputs(line + 1, stderr);
+			peer->progress = mem_printf("%s%s", before, line);
+			free(before);
+		}
+		rest += length + (rest[length] == '\n');
+	}
 }
 
-static int ask_and_print(struct peer *peer, const char *method, const char *page)
+/* Ask until the reply is more than "not yet"; for busy_ms, also while something else is under way. */
+static int ask_until_done(struct peer *peer, const char *method, const char *page,
+			  unsigned patience_ms, unsigned busy_ms)
 {
-	cleanup_reply struct reply reply = { .text = NULL };
-	int status = ask(peer, method, page, PATIENCE_MS, &reply);
+	uint64_t deadline_ms = clock_monotonic_ms() + busy_ms;
 
-	return status != 0 ? status : print_reply(&reply);
+	for (;;) {
+		int status = ask(peer, method, page, patience_ms);
+		bool is_busy = peer->status == HTTP_CONFLICT && clock_monotonic_ms() < deadline_ms;
+
+		if (status != 0 || (peer->status != HTTP_ACCEPTED && !is_busy))
+			return status;
+		if (!is_busy)
+			print_progress(peer);
+		(void)poll(NULL, 0, POLL_MS);
+	}
 }
 
-int client_status(struct command_line *line)
+/* After a question: print the reply, unless there was none. Returns the exit status. */
+static int print_reply(const struct peer *peer, int status, FILE *out_if_bad)
 {
-	bool is_json = command_line_value(line, "json"),
-	     is_watch = command_line_value(line, "watch");
-	struct peer peer;
-	int status = find_peer(line, &peer);
-
 	if (status != 0)
 		return status;
-	peer.is_json = is_json;
-	peer.is_screen = is_watch && !is_json && isatty(STDOUT_FILENO);
+	fputs(peer->body, peer->status == HTTP_OK ? stdout : out_if_bad);
+	return peer->status == HTTP_OK ? 0 : 1;
+}
+
+int client_status(struct command_line *line, struct error *err)
+{
+	bool is_watch = command_line_value(line, "watch");
+	cleanup_peer struct peer peer = { .is_json = false };
+	int status;
+
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	peer.is_json = command_line_value(line, "json");
+	peer.is_screen = is_watch && !peer.is_json && isatty(STDOUT_FILENO);
 	do {
-		status = ask_and_print(&peer, "GET", is_json ? "/status.json" : "/status");
+		status = ask(&peer, "GET", peer.is_json ? "/status.json" : "/status", PATIENCE_MS);
+		status = print_reply(&peer, status, stderr);
 		if (fflush(stdout) != 0)
 			return EX_IOERR;
 		if (is_watch)
-			sleep_ms(WATCH_MS);
+			(void)poll(NULL, 0, WATCH_MS);
 	} while (is_watch);
 	return status;
 }
 
-int client_rotate(struct command_line *line)
+int client_rotate(struct command_line *line, struct error *err)
 {
-	struct peer peer;
-	int status = find_peer(line, &peer);
+	cleanup_peer struct peer peer = { .is_json = false };
 
-	return status != 0 ? status : ask_and_print(&peer, "POST", "/rotate");
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	return print_reply(&peer, ask(&peer, "POST", "/rotate", PATIENCE_MS), stderr);
 }
 
-/* While another reload is under way, wait for its end. */
-int client_reload(struct command_line *line)
+int client_reload(struct command_line *line, struct error *err)
 {
-	uint64_t deadline_ms = clock_monotonic_ms() + RELOAD_PATIENCE_MS;
-	struct peer peer;
-	int status = find_peer(line, &peer);
+	cleanup_peer struct peer peer = { .is_json = false };
+	int status;
 
-	while (status == 0) {
-		cleanup_reply struct reply reply = { .text = NULL };
-
-		status = ask(&peer, "POST", "/reload", RELOAD_PATIENCE_MS, &reply);
-		if (status == 0 &&
-		    (reply.status != HTTP_CONFLICT || clock_monotonic_ms() >= deadline_ms))
-			return print_reply(&reply);
-		sleep_ms(POLL_MS);
-	}
-	return status;
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	status = ask_until_done(&peer, "POST", "/reload", RELOAD_PATIENCE_MS, RELOAD_PATIENCE_MS);
+	return print_reply(&peer, status, stderr);
 }
 
-/* Print the lines that were not printed yet. *printed: those that were, to be freed. */
-static void print_news(char **printed, const char *lines)
+int client_flush(struct command_line *line, struct error *err)
 {
-	while (*lines) {
-		size_t length = strcspn(lines, "\n");
-		cleanup_free char *line = mem_printf("\n%.*s\n", (int)length, lines);
-		char *before = *printed;
-
-		if (!strstr(before, line)) {
-			fputs(line + 1, stderr);
-			*printed = mem_printf("%s%s", before, line);
-			free(before);
-		}
-		lines += length + (lines[length] == '\n');
-	}
-}
-
-/* Ask until the reply is more than "not yet", and print what that says about progress: each line once. */
-static int ask_until_done(struct peer *peer, const char *method, const char *page, char **printed,
-			  struct reply *ret_reply)
-{
-	for (;;) {
-		cleanup_reply struct reply reply = { .text = NULL };
-		int status = ask(peer, method, page, PATIENCE_MS, &reply);
-
-		if (status != 0)
-			return status;
-		if (reply.status != HTTP_ACCEPTED) {
-			*ret_reply = reply;
-			reply.text = NULL;
-			return 0;
-		}
-		print_news(printed, reply.body);
-		sleep_ms(POLL_MS);
-	}
-}
-
-int client_flush(struct command_line *line)
-{
-	cleanup_reply struct reply begun = { .text = NULL }, ended = { .text = NULL };
-	cleanup_free char *printed = mem_strdup("");
-	struct peer peer;
+	cleanup_peer struct peer peer = { .is_json = false };
 	char page[128];
-	int status = find_peer(line, &peer);
+	int status;
 
-	if (status == 0)
-		status = ask_until_done(&peer, "POST", "/flush", &printed, &begun);
-	if (status != 0)
-		return status;
-	if (begun.status != HTTP_OK)
-		return print_reply(&begun);
-	(void)snprintf(page, sizeof page, "/flush?since=%.*s", (int)strcspn(begun.body, "\n"),
-		       begun.body);
-	status = ask_until_done(&peer, "GET", page, &printed, &ended);
-	return status != 0 ? status : print_reply(&ended);
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	status = ask_until_done(&peer, "POST", "/flush", PATIENCE_MS, 0);
+	if (status == 0 && peer.status == HTTP_OK) {
+		(void)snprintf(page, sizeof page, "/flush?since=%.*s",
+			       (int)strcspn(peer.body, "\n"), peer.body);
+		status = ask_until_done(&peer, "GET", page, PATIENCE_MS, 0);
+	}
+	return print_reply(&peer, status, stderr);
 }
 
 /* Health goes to standard output even when it fails, because the event of a probe shows that. */
-static int print_health(const struct command_line *line, const char *page)
+int client_probe(struct command_line *line, struct error *err)
 {
-	cleanup_reply struct reply reply = { .text = NULL };
-	struct peer peer;
-	int status = find_peer(line, &peer);
+	cleanup_free char *page = mem_printf("/%s", line->command->word);
+	cleanup_peer struct peer peer = { .is_json = false };
 
-	if (status == 0)
-		status = ask(&peer, "GET", page, PROBE_PATIENCE_MS, &reply);
-	if (status != 0)
-		return status;
-	fputs(reply.body, stdout);
-	return reply.status == HTTP_OK ? 0 : 1;
-}
-
-int client_healthz(struct command_line *line)
-{
-	return print_health(line, "/healthz");
-}
-
-int client_readyz(struct command_line *line)
-{
-	return print_health(line, "/readyz");
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	return print_reply(&peer, ask(&peer, "GET", page, PROBE_PATIENCE_MS), stdout);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/help.h"
-
 #include <string.h>
 #include <sysexits.h>
+
+#include "cli/command.h"
 
 #define COLUMNS     80
 #define TEXT_WIDTH  68 /* leaves room for the indent */
@@ -65,32 +65,31 @@ static size_t gist_length(const char *text, size_t limit)
 	return length;
 }
 
-static void write_command_line(FILE *out, const struct command *command)
+/* One line: a head, the gist of its help, and what follows that. */
+static void write_line(FILE *out, int width, const char *head, const char *help, const char *tail)
 {
-	fprintf(out, "  %-*s %.*s\n", WORD_WIDTH, command->word,
-		(int)gist_length(command->help, COLUMNS - WORD_WIDTH - 3), command->help);
+	size_t limit = COLUMNS - (size_t)width - strlen("   ") - strlen(tail);
+
+	fprintf(out, "  %-*s %.*s%s\n", width, head, (int)gist_length(help, limit), help, tail);
 }
 
 /* An option that has a letter, with its default in brackets. */
 static void write_option_line(FILE *out, const struct conf_row *row)
 {
 	char flag[64], value[SUMMARY_MAX] = "";
-	size_t limit;
 
 	(void)snprintf(flag, sizeof flag, "-%c %s", row->letter, row->argument);
 	if (*row->default_text)
 		(void)snprintf(value, sizeof value, " [%s]", row->default_text);
-	limit = COLUMNS - FLAG_WIDTH - 3 - strlen(value);
-	fprintf(out, "  %-*s %.*s%s\n", FLAG_WIDTH, flag, (int)gist_length(row->help, limit),
-		row->help, value);
+	write_line(out, FLAG_WIDTH, flag, row->help, value);
 }
 
-void help_write_short(FILE *out, const struct command *commands)
+void help_write_short(FILE *out, const struct command *table)
 {
 	write_usage(out);
 	fprintf(out, "\nCommands:\n");
-	for (const struct command *command = commands; command->word; command++)
-		write_command_line(out, command);
+	for (const struct command *command = table; command->word; command++)
+		write_line(out, WORD_WIDTH, command->word, command->help, "");
 	fprintf(out, "\nThe most used flags, with defaults:\n");
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
 		if (conf_rows[i].letter)
@@ -103,23 +102,20 @@ void help_write_short(FILE *out, const struct command *commands)
 
 /* Everything ------------------------------------------------------------------------------------- */
 
-/* "-s, --capture-snaplen BYTES" */
-static void write_flag(FILE *out, char letter, const char *flag, const char *argument)
+/* "-s, --capture-snaplen BYTES", and the help below it. */
+static void write_flag(FILE *out, const struct command_flag *flag)
 {
-	if (letter)
-		fprintf(out, "  -%c, ", letter);
-	fprintf(out, "%s--%s%s%s\n", letter ? "" : "      ", flag, argument ? " " : "",
-		argument ? argument : "");
+	if (flag->letter)
+		fprintf(out, "  -%c, ", flag->letter);
+	fprintf(out, "%s--%s%s%s\n", flag->letter ? "" : "      ", flag->name,
+		flag->argument ? " " : "", flag->argument ? flag->argument : "");
+	write_wrapped(out, INDENT, TEXT_WIDTH, flag->help);
 }
 
 static void write_command_flags(FILE *out, const struct command *command)
 {
-	for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++) {
-		const struct command_flag *flag = &command->flags[i];
-
-		write_flag(out, flag->letter, flag->name, flag->argument);
-		write_wrapped(out, INDENT, TEXT_WIDTH, flag->help);
-	}
+	for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++)
+		write_flag(out, &command->flags[i]);
 }
 
 /* Help, then default and range. A CHOICE shows its words as the argument already. */
@@ -129,7 +125,6 @@ static void write_option(FILE *out, const struct conf_row *row)
 	struct text text = text_over(bytes, sizeof bytes);
 
 	conf_flag(row, flag);
-	write_flag(out, row->letter, flag, row->argument);
 	text_append(&text, "%s", row->help);
 	/* tools/docs/tables.py says the same. */
 	if (*row->default_text)
@@ -139,7 +134,7 @@ static void write_option(FILE *out, const struct conf_row *row)
 		conf_value_allowed(row, &text);
 		text_append(&text, ".");
 	}
-	write_wrapped(out, INDENT, TEXT_WIDTH, bytes);
+	write_flag(out, &(struct command_flag){ flag, row->letter, row->argument, bytes });
 }
 
 static void write_options(FILE *out)
@@ -164,16 +159,14 @@ static void write_command(FILE *out, const struct command *command)
 	write_command_flags(out, command);
 }
 
-void help_write_all(FILE *out, const struct command *commands)
+void help_write_all(FILE *out, const struct command *table)
 {
 	write_usage(out);
 	fprintf(out, "\nCommands (the first word):\n");
-	for (const struct command *command = commands; command->word; command++)
+	for (const struct command *command = table; command->word; command++)
 		write_command(out, command);
 	fprintf(out, "\nEvery command takes the options below, and:\n");
-	write_flag(out, command_config_flag.letter, command_config_flag.name,
-		   command_config_flag.argument);
-	write_wrapped(out, INDENT, TEXT_WIDTH, command_config_flag.help);
+	write_flag(out, &command_config_flag);
 	fprintf(out, "\n");
 	write_wrapped(
 		out, "", COLUMNS,
@@ -195,15 +188,6 @@ void help_write_all(FILE *out, const struct command *commands)
 
 void help_write_command(FILE *out, const struct command *command)
 {
-	static const char *const notes[] = {
-		[COMMAND_CONFIGURES] = "It takes the flags that kube-node-tracer --help lists.",
-		[COMMAND_ASKS] =
-			"The daemon is found by its configuration: give the flags that it was "
-			"started with, such as -o DIR or --config FILE.",
-		[COMMAND_INFORMS] = "",
-		[COMMAND_HELPS] = "",
-	};
-
 	fprintf(out, "Usage: kube-node-tracer %s%s%s%s\n", command->word,
 		command->kind < COMMAND_INFORMS || command->flags[0].name ? " [FLAG...]" : "",
 		command->words ? " " : "", command->words ? command->words : "");
@@ -211,26 +195,25 @@ void help_write_command(FILE *out, const struct command *command)
 	if (command->flags[0].name)
 		fprintf(out, "\n");
 	write_command_flags(out, command);
-	if (!*notes[command->kind])
-		return;
-	fprintf(out, "\n");
-	write_wrapped(out, "", COLUMNS, notes[command->kind]);
+	if (command->kind == COMMAND_CONFIGURES)
+		fprintf(out, "\nIt takes the flags that kube-node-tracer --help lists.\n");
+	else if (command->kind == COMMAND_ASKS)
+		fprintf(out,
+			"\nThe daemon is found by its configuration: give the flags that it was "
+			"started\nwith, such as -o DIR or --config FILE.\n");
 }
 
-int help_run(struct command_line *line)
+int help_run(struct command_line *line, struct error *err)
 {
-	const struct command *topic = NULL;
+	const char *word = line->word_count > 0 ? line->words[line->word_count - 1] : NULL;
+	const struct command *topic = word ? command_line_find(line->commands, word) : NULL;
 	char bytes[256];
 	struct text words = text_over(bytes, sizeof bytes);
-	struct error err;
 
-	if (line->word_count > 0)
-		topic = command_line_find(line->commands, line->words[line->word_count - 1]);
-	if (line->word_count > 1 || (line->word_count == 1 && !topic)) {
+	if (line->word_count > 1 || (word && !topic)) {
 		command_line_append_words(line->commands, &words);
-		(void)error_set(&err, ERROR_USAGE, "'%.100s' is not a command; commands are %s",
-				line->words[line->word_count - 1], bytes);
-		return command_fail(&err);
+		return error_set(err, ERROR_USAGE, "'%.100s' is not a command; commands are %s",
+				 word, bytes);
 	}
 	if (topic && topic != line->commands)
 		help_write_command(stdout, topic);
@@ -241,8 +224,9 @@ int help_run(struct command_line *line)
 	return 0;
 }
 
-int help_version(struct command_line *line)
+int help_version(struct command_line *line, struct error *err)
 {
 	(void)line;
+	(void)err;
 	return puts("kube-node-tracer " PACKAGE_VERSION) < 0 ? EX_IOERR : 0;
 }

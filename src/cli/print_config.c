@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/print_config.h"
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/command.h"
 
 /* As libconfig reads it. */
 static void write_string(FILE *out, const char *text)
@@ -23,13 +23,10 @@ static void write_string(FILE *out, const char *text)
 /* A value as typed, in the file's syntax. */
 static void write_value(FILE *out, const struct conf_row *row, const char *text)
 {
-	bool is_bare = row->type == CONF_SWITCH || row->type == CONF_NUMBER ||
-		       row->type == CONF_SECONDS || row->type == CONF_SIZE ||
-		       row->type == CONF_SHARE;
-
+	bool is_text = row->type == CONF_TEXT || row->type == CONF_LIST || row->type == CONF_CHOICE;
 	/* A size with a suffix is a string to libconfig. */
-	if (row->type == CONF_SIZE || row->type == CONF_SHARE)
-		is_bare = !text[strspn(text, "0123456789")];
+	bool is_bare = row->type == CONF_SWITCH || (!is_text && !text[strspn(text, "0123456789")]);
+
 	if (is_bare)
 		fputs(text, out);
 	else
@@ -82,13 +79,12 @@ void print_config_write(FILE *out, const struct conf *conf)
 	fprintf(out, "};\n");
 }
 
-int print_config_run(struct command_line *line)
+int print_config_run(struct command_line *line, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
-	struct error err;
 
-	if (conf_load(&line->conf, &conf, &err) < 0)
-		return command_fail(&err);
+	if (conf_load(&line->conf, &conf, err) < 0)
+		return -1;
 	print_config_write(stdout, conf);
 	return 0;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/start.h"
-
 #include <string.h>
 
-#include "base/log.h"
+#include "cli/command.h"
 #include "daemon/daemon.h"
 #include "filter/filter.h"
 
@@ -33,23 +31,17 @@ static int load_conf(const struct command_line *line, struct conf **ret_conf, st
 	return 0;
 }
 
-int start_run(struct command_line *line)
+int start_run(struct command_line *line, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
-	struct error err;
 
-	if (load_conf(line, &conf, &err) < 0 ||
-	    daemon_run(conf, &line->conf, &line->is_hung, &err) < 0)
-		return command_fail(&err);
-	return 0;
+	return load_conf(line, &conf, err) < 0 ? -1
+					       : daemon_run(conf, &line->conf, &line->is_hung, err);
 }
 
-int start_check_config(struct command_line *line)
+int start_check_config(struct command_line *line, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
-	struct error err;
 
-	if (load_conf(line, &conf, &err) < 0 || daemon_check(conf, &err) < 0)
-		return command_fail(&err);
-	return 0;
+	return load_conf(line, &conf, err) < 0 ? -1 : daemon_check(conf, err);
 }

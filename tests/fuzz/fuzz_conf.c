@@ -2,7 +2,7 @@
 /* A configuration file. Given by a path, so the input goes through a file in memory. */
 #include <sys/mman.h>
 
-#include "cli/print_config.h"
+#include "cli/command.h"
 #include "fuzz.h"
 
 /*

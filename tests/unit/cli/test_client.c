@@ -101,7 +101,7 @@ static int run(struct fixture *fixture, const char *words, char out[4096], char 
 		(void)dup2(files[i], STDOUT_FILENO + i);
 		(void)close(files[i]);
 	}
-	status = line.command->run(&line);
+	status = line.command->run(&line, &err);
 	(void)fflush(stdout);
 	for (int i = 0; i < 2; i++) {
 		(void)dup2(before[i], STDOUT_FILENO + i);

@@ -8,9 +8,10 @@
 	"run, check-config, print-config, status, rotate, reload, flush, healthz, readyz, help, " \
 	"version"
 
-static int run_nothing(struct command_line *line)
+static int run_nothing(struct command_line *line, struct error *err)
 {
 	(void)line;
+	(void)err;
 	return 0;
 }
 

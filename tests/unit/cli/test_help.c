@@ -2,7 +2,6 @@
 /* What the tables of options and commands become for people. Reads top_srcdir for the committed sample file. */
 #include "unit.h"
 
-#include "cli/help.h"
 #include "conf/conf_fixture.h"
 
 /* What write() writes about the table of commands. */

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/print_config.h"
 
 #define FIXTURE_ARGS_MAX   64
 #define COUNT_OF(array)    (sizeof(array) / sizeof *(array))
