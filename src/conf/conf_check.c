@@ -6,22 +6,39 @@
 
 #include "conf/conf_private.h"
 
-#define NODE_NAME_MAX        128
-#define NODE_NAME_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
-#define PREFIX_MAX           512
-#define SPOOL_SIZE_MIN       1000000 /* bytes */
+#define NODE_NAME_MAX  128
+#define PREFIX_MAX     512
+#define SPOOL_SIZE_MIN 1000000 /* bytes */
+
+static const char node_name_pattern[] = "^[a-z0-9_-][a-z0-9._-]{0,127}$";
+/* A component of a path that is empty, "." or "..". */
+static const char bad_component_pattern[] = "(^|/)\\.{0,2}(/|$)";
+/* Perhaps SCHEME://, perhaps USER[:PASSWORD]@, HOST, perhaps a port up to 65535, perhaps a path. */
+static const char proxy_pattern[] =
+	"^((https?|socks5h?)://)?([^/?#]*@)?"
+	"(\\[[0-9a-f:.%]+\\]|[^][ {}<>\\^`|\"@:/?#]+)"
+	"(:([0-5]?[0-9]{1,4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
+	"([/?#].*)?$";
+
+/* Large and small letters are the same. */
+static bool is_match(const char *text, const char *pattern)
+{
+	regex_t regex;
+	bool is_found = regcomp(&regex, pattern, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0 &&
+			regexec(&regex, text, 0, NULL, 0) == 0;
+
+	regfree(&regex);
+	return is_found;
+}
 
 static int check_node_name(const struct conf *conf, struct error *err)
 {
-	const char *name = conf->node_name;
-	size_t length = strspn(name, NODE_NAME_CHARACTERS);
-
-	if (length >= 1 && length <= NODE_NAME_MAX && !name[length] && name[0] != '.')
+	if (is_match(conf->node_name, node_name_pattern))
 		return 0;
 	return conf_error(conf, CONF_node_name, err,
 			  "'%.*s'%s cannot be in a file name; allowed: 1 to %d letters, digits, "
 			  "'.', '_', '-', not beginning with '.'",
-			  NODE_NAME_MAX, name,
+			  NODE_NAME_MAX, conf->node_name,
 			  conf->source[CONF_node_name] == CONF_SOURCE_DEFAULT
 				  ? " (the host name: node.name is not set)"
 				  : "",
@@ -50,20 +67,6 @@ static int check_spool_size(const struct conf *conf, struct error *err)
 			  conf->spool_max_size, SPOOL_SIZE_MIN / 1000000);
 }
 
-/* No component of a path may be "", "." or "..". */
-static bool has_good_components(const char *path)
-{
-	for (;; path++) {
-		size_t length = strcspn(path, "/");
-
-		if (length <= 2 && strspn(path, ".") == length)
-			return false;
-		path += length;
-		if (!*path)
-			return true;
-	}
-}
-
 bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reason)
 {
 	if (strlen(prefix) > PREFIX_MAX) {
@@ -81,7 +84,7 @@ bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reas
 			text_append(reason, " %c", *character);
 		return false;
 	}
-	if (*prefix && !has_good_components(prefix)) {
+	if (*prefix && is_match(prefix, bad_component_pattern)) {
 		text_append(reason,
 			    "'%.*s' has an empty, '.' or '..' component, or a slash at an end", 100,
 			    prefix);
@@ -101,28 +104,10 @@ static int check_prefix(const struct conf *conf, struct error *err)
 	return conf_error(conf, CONF_upload_prefix, err, "%s", bytes);
 }
 
-/* Perhaps SCHEME://, perhaps USER[:PASSWORD]@, HOST, perhaps :PORT, perhaps a path. */
-static const char proxy_pattern[] = "^((https?|socks5h?)://)?([^/?#]*@)?"
-				    "(\\[[0-9a-f:.%]+\\]|[^][ {}<>\\^`|\"@:/?#]+)"
-				    "(:([0-9]{1,5}))?([/?#].*)?$";
-#define PROXY_PORT 6 /* its group */
-
-static bool is_proxy(const char *text)
-{
-	regmatch_t groups[PROXY_PORT + 1];
-	regex_t regex;
-	bool is_match = regcomp(&regex, proxy_pattern, REG_EXTENDED | REG_ICASE) == 0 &&
-			regexec(&regex, text, PROXY_PORT + 1, groups, 0) == 0;
-
-	regfree(&regex);
-	return is_match && (groups[PROXY_PORT].rm_so < 0 ||
-			    strtoul(text + groups[PROXY_PORT].rm_so, NULL, 10) <= UINT16_MAX);
-}
-
 /* The error never repeats the value, which may hold a password; libcurl's would. */
 static int check_proxy(const struct conf *conf, struct error *err)
 {
-	if (!*conf->upload_proxy || is_proxy(conf->upload_proxy))
+	if (!*conf->upload_proxy || is_match(conf->upload_proxy, proxy_pattern))
 		return 0;
 	return conf_error(conf, CONF_upload_proxy, err,
 			  "not a proxy URL; allowed: http://HOST:PORT, or https, socks5 or "

@@ -73,20 +73,20 @@ static const char *find_nearest(const char *written, bool is_group)
 	return NULL;
 }
 
-/* "FILE:LINE" of a setting. The caller frees. */
-static char *place_of(const config_setting_t *setting, const char *path)
+/* Put the setting's place before what err says. */
+static int wrap_place(struct error *err, const config_setting_t *setting, const char *path)
 {
-	return mem_printf("%s:%u", path, config_setting_source_line(setting));
+	return error_wrap(err, "%s:%u", path, config_setting_source_line(setting));
 }
 
 static int refuse_unknown(const config_setting_t *setting, const char *path, const char *what,
 			  const char *written, struct error *err)
 {
-	cleanup_free char *place = place_of(setting, path);
 	const char *near = find_nearest(written, strcmp(what, "group") == 0);
 
-	return error_set(err, ERROR_CONFIG, "%s: unknown %s '%s'%s%s%s", place, what, written,
-			 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	(void)error_set(err, ERROR_CONFIG, "unknown %s '%s'%s%s%s", what, written,
+			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return wrap_place(err, setting, path);
 }
 
 /* A setting's value as text, for the parser that all sources share; NULL if it is not a scalar. */
@@ -132,23 +132,42 @@ static int set_option(struct conf *conf, const config_setting_t *setting, enum c
 		      const char *path, struct error *err)
 {
 	bool is_list = conf_rows[option].type == CONF_LIST;
-	cleanup_free char *text = scalar_text(setting), *place = place_of(setting, path);
+	cleanup_free char *text = scalar_text(setting);
 
 	if (!text && is_list)
 		text = list_text(setting);
-	if (!text)
-		return error_set(err, ERROR_CONFIG, "%s: %s: must be one value%s", place,
-				 conf_rows[option].key, is_list ? " or a list of strings" : "");
-	return conf_set(conf, option, CONF_SOURCE_FILE, take_ptr(place), text, err);
+	if (text)
+		return conf_set(conf, option, CONF_SOURCE_FILE,
+				mem_printf("%s:%u", path, config_setting_source_line(setting)),
+				text, err);
+	(void)error_set(err, ERROR_CONFIG, "%s: must be one value%s", conf_rows[option].key,
+			is_list ? " or a list of strings" : "");
+	return wrap_place(err, setting, path);
+}
+
+static bool is_group_known(const char *name)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (strcmp(conf_rows[i].group, name) == 0)
+			return true;
+	return false;
 }
 
 static int set_group(struct conf *conf, const config_setting_t *group, const char *path,
 		     struct error *err)
 {
+	const char *name = config_setting_name(group);
+	bool is_group = config_setting_is_group(group);
+
+	if (!is_group_known(name))
+		return refuse_unknown(group, path, is_group ? "group" : "key", name, err);
+	if (!is_group) {
+		(void)error_set(err, ERROR_CONFIG, "%s: must be a group: %s: { ... }", name, name);
+		return wrap_place(err, group, path);
+	}
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-		cleanup_free char *key = mem_printf("%s.%s", config_setting_name(group),
-						    config_setting_name(setting));
+		cleanup_free char *key = mem_printf("%s.%s", name, config_setting_name(setting));
 		unsigned option = 0;
 
 		while (option < CONF_OPTION_COUNT && strcmp(conf_rows[option].key, key) != 0)
@@ -159,14 +178,6 @@ static int set_group(struct conf *conf, const config_setting_t *group, const cha
 			return -1;
 	}
 	return 0;
-}
-
-static bool is_group_known(const char *name)
-{
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
-		if (strcmp(conf_rows[i].group, name) == 0)
-			return true;
-	return false;
 }
 
 /* The length of the string or comment at the beginning of text; 0: there is none. */
@@ -249,23 +260,9 @@ static int set_all(struct conf *conf, config_t *config, const char *path, const 
 	if (!config_read_string(config, content))
 		return refuse_syntax(path, config, err);
 	root = config_root_setting(config);
-	for (int i = 0; i < config_setting_length(root); i++) {
-		const config_setting_t *group = config_setting_get_elem(root, (unsigned)i);
-		const char *name = config_setting_name(group);
-
-		if (is_group_known(name) && !config_setting_is_group(group)) {
-			cleanup_free char *place = place_of(group, path);
-
-			return error_set(err, ERROR_CONFIG, "%s: %s: must be a group: %s: { ... }",
-					 place, name, name);
-		}
-		if (!is_group_known(name))
-			return refuse_unknown(group, path,
-					      config_setting_is_group(group) ? "group" : "key",
-					      name, err);
-		if (set_group(conf, group, path, err) < 0)
+	for (int i = 0; i < config_setting_length(root); i++)
+		if (set_group(conf, config_setting_get_elem(root, (unsigned)i), path, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

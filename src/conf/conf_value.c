@@ -48,11 +48,9 @@ void conf_value_allowed(const struct conf_row *row, struct text *out)
 		break;
 	case CONF_NUMBER:
 	case CONF_SECONDS:
-		text_append(out, "%" PRIu64 " to %" PRIu64, row->min, row->max);
-		break;
 	case CONF_SIZE:
-		text_append(out, "%" PRIu64 " to %" PRIu64 " %s", row->min, row->max,
-			    row->unit == 1024 ? "KiB" : "MB");
+		text_append(out, "%" PRIu64 " to %" PRIu64 "%s", row->min, row->max,
+			    row->type != CONF_SIZE ? "" : (row->unit == 1024 ? " KiB" : " MB"));
 		break;
 	case CONF_SHARE:
 		text_append(out, "%" PRIu64 "%% to %" PRIu64 "%%, or a %s", row->min, row->max,

@@ -8,21 +8,18 @@
 #define NAME_MAX_BYTES 15 /* IFNAMSIZ without its NUL */
 #define SHOWN          100
 
-/* Within a pattern, behind its '[': the first character, even a ']', is one of the set. */
-static bool is_bracket_closed(const char *inside)
-{
-	inside += *inside == '!' || *inside == '^';
-	return *inside && strchr(inside + 1, ']');
-}
-
 /* Could an interface have this name, or one that matches it? */
 static bool is_valid(const struct interface_word *word)
 {
 	if (!*word->text || strpbrk(word->text, " /:!\t"))
 		return false;
-	for (const char *open = word->text; (open = strchr(open, '[')); open++)
-		if (!is_bracket_closed(open + 1))
+	for (const char *open = word->text; (open = strchr(open, '[')); open++) {
+		/* The first character, even a ']', is one of the set. */
+		const char *set = open + 1 + (open[1] == '^');
+
+		if (!*set || !strchr(set + 1, ']'))
 			return false;
+	}
 	if (word->is_excluded &&
 	    (word->kind == INTERFACE_WORD_ANY || word->kind == INTERFACE_WORD_AUTO))
 		return false;
@@ -71,20 +68,18 @@ static int add_word(struct interface_words *words, const struct interface_word *
 	return 0;
 }
 
-/* Does the exclusion leave nothing of the word? */
-static bool is_excluded_by(const struct interface_word *word,
-			   const struct interface_word *exclusion)
+/* Does an exclusion leave nothing of the word? */
+static bool is_taken_away(const struct interface_words *words, const struct interface_word *word)
 {
-	return strcmp(exclusion->text, "*") == 0 || strcmp(exclusion->text, word->text) == 0 ||
-	       (word->kind == INTERFACE_WORD_NAME && fnmatch(exclusion->text, word->text, 0) == 0);
-}
+	for (unsigned i = 0; i < words->count; i++) {
+		const char *excluded = words->list[i].text;
 
-static bool is_left(const struct interface_words *words, const struct interface_word *word)
-{
-	for (unsigned i = 0; i < words->count; i++)
-		if (words->list[i].is_excluded && is_excluded_by(word, &words->list[i]))
-			return false;
-	return true;
+		if (words->list[i].is_excluded &&
+		    (strcmp(excluded, "*") == 0 || strcmp(excluded, word->text) == 0 ||
+		     (word->kind == INTERFACE_WORD_NAME && fnmatch(excluded, word->text, 0) == 0)))
+			return true;
+	}
+	return false;
 }
 
 /* Do the words make sense together? */
@@ -94,10 +89,8 @@ static int check_together(const struct interface_words *words, const char *text,
 	unsigned included = 0, left = 0;
 
 	for (unsigned i = 0; i < words->count; i++) {
-		if (words->list[i].is_excluded)
-			continue;
-		included++;
-		left += is_left(words, &words->list[i]);
+		included += !words->list[i].is_excluded;
+		left += !words->list[i].is_excluded && !is_taken_away(words, &words->list[i]);
 	}
 	if (words->has_any && words->count > 1)
 		text_append(reason, "'any' captures all interfaces as one, and cannot be combined; "
