@@ -308,26 +308,6 @@ int client_status(struct command_line *line, struct error *err)
 	return status;
 }
 
-int client_rotate(struct command_line *line, struct error *err)
-{
-	cleanup_peer struct peer peer = { .is_json = false };
-
-	if (find_peer(line, &peer, err) < 0)
-		return -1;
-	return print_reply(&peer, ask(&peer, "POST", "/rotate", PATIENCE_MS), stderr);
-}
-
-int client_reload(struct command_line *line, struct error *err)
-{
-	cleanup_peer struct peer peer = { .is_json = false };
-	int status;
-
-	if (find_peer(line, &peer, err) < 0)
-		return -1;
-	status = ask_until_done(&peer, "POST", "/reload", RELOAD_PATIENCE_MS, RELOAD_PATIENCE_MS);
-	return print_reply(&peer, status, stderr);
-}
-
 int client_flush(struct command_line *line, struct error *err)
 {
 	cleanup_peer struct peer peer = { .is_json = false };
@@ -345,13 +325,32 @@ int client_flush(struct command_line *line, struct error *err)
 	return print_reply(&peer, status, stderr);
 }
 
-/* Health goes to standard output even when it fails, because the event of a probe shows that. */
-int client_probe(struct command_line *line, struct error *err)
+/* Ask for the page that has the command's name. */
+static int ask_by_name(struct command_line *line, const char *method, unsigned patience_ms,
+		       unsigned busy_ms, FILE *out_if_bad, struct error *err)
 {
 	cleanup_free char *page = mem_printf("/%s", line->command->word);
 	cleanup_peer struct peer peer = { .is_json = false };
+	int status;
 
 	if (find_peer(line, &peer, err) < 0)
 		return -1;
-	return print_reply(&peer, ask(&peer, "GET", page, PROBE_PATIENCE_MS), stdout);
+	status = ask_until_done(&peer, method, page, patience_ms, busy_ms);
+	return print_reply(&peer, status, out_if_bad);
+}
+
+int client_rotate(struct command_line *line, struct error *err)
+{
+	return ask_by_name(line, "POST", PATIENCE_MS, 0, stderr, err);
+}
+
+int client_reload(struct command_line *line, struct error *err)
+{
+	return ask_by_name(line, "POST", RELOAD_PATIENCE_MS, RELOAD_PATIENCE_MS, stderr, err);
+}
+
+/* Health goes to standard output even when it fails, because the event of a probe shows that. */
+int client_probe(struct command_line *line, struct error *err)
+{
+	return ask_by_name(line, "GET", PROBE_PATIENCE_MS, 0, stdout, err);
 }

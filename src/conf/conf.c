@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options: rows, values, errors about them. How a configuration is made is in conf_load.c. */
+/* The options: rows, and errors about them. How a configuration is made is in conf_load.c. */
 #include "conf/conf.h"
 
-#include <assert.h>
 #include <stdarg.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/log.h"
-#include "conf/conf_private.h"
 
 const struct conf_row conf_rows[CONF_OPTION_COUNT] = {
 #define OPTION(type_, group_, name_, letter_, default_, unit_, min_, max_, reload_, argument_, \
@@ -60,20 +58,6 @@ int conf_error(const struct conf *conf, enum conf_option option, struct error *e
 	return source == CONF_SOURCE_DEFAULT ? -1 : error_wrap(err, "%s", conf->origin[option]);
 }
 
-int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
-	     const char *text, struct error *err)
-{
-	char bytes[512];
-	struct text reason = text_over(bytes, sizeof bytes);
-
-	free(conf->origin[option]);
-	conf->origin[option] = origin;
-	conf->source[option] = source;
-	if (conf_value_parse(conf, option, text, &reason) < 0)
-		return conf_error(conf, option, err, "%s", bytes);
-	return 0;
-}
-
 void conf_setup_log(const struct conf *conf)
 {
 	/* The words of both options stand in the order of log.h. */
@@ -106,32 +90,4 @@ struct conf *conf_free(const struct conf *shared)
 	free(conf->file);
 	free(conf);
 	return NULL;
-}
-
-bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option)
-{
-	cleanup_free char *text_a = conf_format(a, option), *text_b = conf_format(b, option);
-
-	return strcmp(text_a, text_b) != 0;
-}
-
-bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload reload)
-{
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
-		if (conf_rows[i].reload == reload && conf_differs(old, new, i))
-			return true;
-	return false;
-}
-
-void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option)
-{
-	cleanup_free char *text = conf_format(old, option);
-	struct error err;
-	int result = conf_set(conf, option, old->source[option], mem_strdup(old->origin[option]),
-			      text, &err);
-
-	assert(result == 0); /* it was parsed from such a text */
-	(void)result;
-	if (option == CONF_capture_interface)
-		conf->interfaces = old->interfaces;
 }

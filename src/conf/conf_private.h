@@ -4,15 +4,7 @@
 
 #include "conf/conf.h"
 
-#define CONF_TEXT_MAX 65535 /* bytes of a value */
-
-/* Parse an option's text into its field, freeing the old value; or -1 and why, the field unchanged. */
-int conf_value_parse(struct conf *conf, enum conf_option option, const char *text,
-		     struct text *reason) __attribute__((warn_unused_result));
-/*
- * The same, and note where the value came from. conf takes over origin, even on failure: then err is as by
- * conf_error().
- */
+/* Set an option from text. conf takes over origin, even on failure: then err is as by conf_error(). */
 int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
 	     const char *text, struct error *err) __attribute__((warn_unused_result));
 

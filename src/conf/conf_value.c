@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "conf/conf_private.h"
-
+/* One option's value from and to text, the same for file, environment and command line. */
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SHOWN    100 /* bytes of a wrong value that an error repeats */
+#include "conf/conf_private.h"
+
+#define TEXT_MAX 65535 /* bytes of a value */
+#define SHOWN    100   /* bytes of a wrong value that an error repeats */
 #define SUFFIXES ": B, k, M, G, KiB, MiB, GiB"
 
 /* The words of a SWITCH: what is off, then what is on, alternately. */
@@ -65,109 +68,110 @@ void conf_value_allowed(const struct conf_row *row, struct text *out)
 	}
 }
 
-static int refuse(const struct conf_row *row, const char *text, const char *what,
-		  struct text *reason)
+static int refuse(const struct conf *conf, enum conf_option option, const char *text,
+		  const char *what, struct error *err)
 {
-	text_append(reason, "'%.*s' is %s; allowed: ", SHOWN, text, what);
-	conf_value_allowed(row, reason);
+	const struct conf_row *row = &conf_rows[option];
+	char bytes[256];
+	struct text allowed = text_over(bytes, sizeof bytes);
+
+	conf_value_allowed(row, &allowed);
 	if (row->type == CONF_SECONDS)
-		text_append(reason, " seconds");
+		text_append(&allowed, " seconds");
 	if (row->type == CONF_SIZE)
-		text_append(reason, ", or with a suffix" SUFFIXES);
+		text_append(&allowed, ", or with a suffix" SUFFIXES);
 	if (row->type == CONF_SHARE && row->unit == 0)
-		text_append(reason, " with a suffix" SUFFIXES);
-	return -1;
+		text_append(&allowed, " with a suffix" SUFFIXES);
+	return conf_error(conf, option, err, "'%.*s' is %s; allowed: %s", SHOWN, text, what, bytes);
 }
 
-static int parse_number(const struct conf_row *row, const char *text, uint64_t *field,
-			struct text *reason)
+/* The parsers return what the text is instead of a value; NULL: it was one. */
+
+static const char *parse_number(const struct conf_row *row, const char *text, uint64_t *field)
 {
 	bool is_size = row->type == CONF_SIZE;
 	uint64_t number;
 
 	if ((is_size ? text_parse_size(text, row->unit, &number)
 		     : text_parse_number(text, &number)) < 0)
-		return refuse(row, text, is_size ? "not a size" : "not a number", reason);
+		return is_size ? "not a size" : "not a number";
 	if (number < row->min * row->unit || number > row->max * row->unit)
-		return refuse(row, text, "out of range", reason);
+		return "out of range";
 	*field = number;
-	return 0;
+	return NULL;
 }
 
 /* "5%", or an amount; if the unit is 0, a plain number is a percentage. */
-static int parse_share(const struct conf_row *row, const char *text, struct conf_share *field,
-		       struct text *reason)
+static const char *parse_share(const struct conf_row *row, const char *text,
+			       struct conf_share *field)
 {
-	char number[24];
 	size_t digits = strspn(text, "0123456789");
 	bool is_percent = strcmp(text + digits, "%") == 0 || (!text[digits] && row->unit == 0);
-	struct conf_share share = { .is_percent = is_percent };
+	uint64_t amount = strtoull(text, NULL, 10);
 
-	(void)snprintf(number, sizeof number, "%.*s", (int)digits, text);
-	if (digits >= sizeof number ||
-	    (is_percent ? text_parse_number(number, &share.amount)
-			: text_parse_size(text, row->unit, &share.amount)) < 0)
-		return refuse(row, text, row->unit == 0 ? "not a size" : "not a number", reason);
-	if (is_percent && (share.amount < row->min || share.amount > row->max))
-		return refuse(row, text, "out of range", reason);
-	*field = share;
-	return 0;
+	if (digits == 0 || (!is_percent && text_parse_size(text, row->unit, &amount) < 0))
+		return row->unit == 0 ? "not a size" : "not a number";
+	if (is_percent && (amount < row->min || amount > row->max))
+		return "out of range";
+	*field = (struct conf_share){ .amount = amount, .is_percent = is_percent };
+	return NULL;
 }
 
 /* The error does not repeat the text: it may be long, or hold a proxy's password. */
-static int parse_text(const struct conf_row *row, const char *text, char **field,
-		      struct text *reason)
+static int set_text(struct conf *conf, enum conf_option option, const char *text, char **field,
+		    struct error *err)
 {
 	/* A long filter may span lines; nothing else needs control characters. */
-	const char *blanks = strcmp(row->key, "capture.filter") == 0 ? "\t\r\n" : "";
+	const char *blanks = option == CONF_capture_filter ? "\t\r\n" : "";
 
-	if (strlen(text) > CONF_TEXT_MAX) {
-		text_append(reason, "longer than %d bytes", CONF_TEXT_MAX);
-		return -1;
-	}
-	for (const char *p = text; *p; p++) {
-		if (iscntrl((unsigned char)*p) && !strchr(blanks, *p)) {
-			text_append(reason, "has a control character at byte %zu",
-				    (size_t)(p - text) + 1);
-			return -1;
-		}
-	}
+	if (strlen(text) > TEXT_MAX)
+		return conf_error(conf, option, err, "longer than %d bytes", TEXT_MAX);
+	for (const char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p) && !strchr(blanks, *p))
+			return conf_error(conf, option, err, "has a control character at byte %zu",
+					  (size_t)(p - text) + 1);
 	free(*field);
 	*field = mem_strdup(text);
 	return 0;
 }
 
-int conf_value_parse(struct conf *conf, enum conf_option option, const char *text,
-		     struct text *reason)
+int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
+	     const char *text, struct error *err)
 {
 	const struct conf_row *row = &conf_rows[option];
 	void *field = (char *)conf + row->offset;
+	const char *wrong = NULL;
 	int position;
 
+	free(conf->origin[option]);
+	conf->origin[option] = origin;
+	conf->source[option] = source;
 	switch (row->type) {
 	case CONF_TEXT:
 	case CONF_LIST:
-		return parse_text(row, text, field, reason);
+		return set_text(conf, option, text, field, err);
 	case CONF_NUMBER:
 	case CONF_SIZE:
 	case CONF_SECONDS:
-		return parse_number(row, text, field, reason);
+		wrong = parse_number(row, text, field);
+		break;
 	case CONF_SHARE:
-		return parse_share(row, text, field, reason);
+		wrong = parse_share(row, text, field);
+		break;
 	case CONF_SWITCH:
 		position = find_word(SWITCH_WORDS, text);
 		if (position < 0)
-			return refuse(row, text, "neither true nor false", reason);
+			return refuse(conf, option, text, "neither true nor false", err);
 		*(bool *)field = position % 2;
 		return 0;
 	case CONF_CHOICE:
 		position = find_word(row->argument, text);
 		if (position < 0)
-			return refuse(row, text, "not one of the words", reason);
+			return refuse(conf, option, text, "not one of the words", err);
 		*(unsigned *)field = (unsigned)position;
 		return 0;
 	}
-	return -1;
+	return wrong ? refuse(conf, option, text, wrong, err) : 0;
 }
 
 char *conf_format(const struct conf *conf, enum conf_option option)
@@ -200,4 +204,32 @@ char *conf_format(const struct conf *conf, enum conf_option option)
 		return mem_strndup(word ? word : "", length);
 	}
 	return mem_strdup(*(char *const *)field);
+}
+
+bool conf_differs(const struct conf *a, const struct conf *b, enum conf_option option)
+{
+	cleanup_free char *text_a = conf_format(a, option), *text_b = conf_format(b, option);
+
+	return strcmp(text_a, text_b) != 0;
+}
+
+bool conf_needs(const struct conf *old, const struct conf *new, enum conf_reload reload)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
+		if (conf_rows[i].reload == reload && conf_differs(old, new, i))
+			return true;
+	return false;
+}
+
+void conf_keep(struct conf *conf, const struct conf *old, enum conf_option option)
+{
+	cleanup_free char *text = conf_format(old, option);
+	struct error err;
+	int result = conf_set(conf, option, old->source[option], mem_strdup(old->origin[option]),
+			      text, &err);
+
+	assert(result == 0); /* it was parsed from such a text */
+	(void)result;
+	if (option == CONF_capture_interface)
+		conf->interfaces = old->interfaces;
 }
