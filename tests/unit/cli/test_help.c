@@ -142,7 +142,7 @@ static void test_short_help(void **state)
 	assert_non_null(
 		strstr(help, "\n  -s BYTES          Record this many bytes of each packet [96]\n"));
 	assert_non_null(
-		strstr(help, "\n  -o DIR            Where segments wait for their upload\n"));
+		strstr(help, "\n  -o DIR            Directory where segments wait for upload\n"));
 	assert_null(strstr(help, "--capture"));
 }
 
