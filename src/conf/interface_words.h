@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The words of capture.interface, parsed and checked once, when a configuration is made. Pure. Which
- * interfaces they select is decided in netif/select.h.
+ * interfaces they select is decided in netif/netif.h.
  *
  *   NAME   that interface          eth*   all whose names match (glob(7))
  *   any    all of them at once     auto   that of the default route

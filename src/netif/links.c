@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "netif/links.h"
-
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -9,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "netif/netif.h"
 
 /* A batch of a dump is 32 KiB at most (kernel: netlink_dump()). */
 #define READ_BYTES    ((size_t)64 * 1024)
@@ -17,8 +16,8 @@
 
 struct links {
 	struct mnl_socket *socket;
-	struct link *list;
-	size_t count, capacity;
+	struct link list[LINKS_MAX]; /* by ascending index; what is not in use costs no memory */
+	size_t count;
 	struct links_changes changes; /* since the last links_read() */
 	bool is_dumping, is_dump_wanted;
 	bool has_routes; /* subscribed to routes, too */
@@ -30,17 +29,11 @@ struct links {
 /* The place of the link with this index, or where it would be inserted. */
 static size_t place_of(const struct links *links, unsigned index)
 {
-	size_t low = 0, high = links->count;
+	size_t place = 0;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (links->list[middle].index < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	while (place < links->count && links->list[place].index < index)
+		place++;
+	return place;
 }
 
 static bool is_at(const struct links *links, size_t place, unsigned index)
@@ -51,21 +44,14 @@ static bool is_at(const struct links *links, size_t place, unsigned index)
 static void put(struct links *links, const struct link *link)
 {
 	size_t place = place_of(links, link->index);
-	struct link *old;
+	struct link *old = &links->list[place];
 
 	if (is_at(links, place, link->index)) {
-		old = &links->list[place];
 		links->changes.has_links |= strcmp(old->name, link->name) != 0 ||
 					    old->is_up != link->is_up;
 	} else {
 		if (links->count == LINKS_MAX)
 			return;
-		if (links->count == links->capacity) {
-			links->capacity += links->capacity / 2 + 16;
-			links->list = mem_realloc(links->list, links->capacity,
-						  sizeof *links->list);
-		}
-		old = &links->list[place];
 		memmove(old + 1, old, (links->count++ - place) * sizeof *old);
 		links->changes.has_links = true;
 	}
@@ -82,18 +68,6 @@ static void take_out(struct links *links, size_t place)
 
 /* Messages ------------------------------------------------------------------------------------ */
 
-static int on_attribute(const struct nlattr *attribute, void *context)
-{
-	struct link *link = context;
-
-	if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0 &&
-	    mnl_attr_get_payload_len(attribute) <= sizeof link->name)
-		memcpy(link->name, mnl_attr_get_str(attribute),
-		       mnl_attr_get_payload_len(attribute));
-	return MNL_CB_OK;
-}
-
 static void on_link(struct links *links, const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *what = mnl_nlmsg_get_payload(message);
@@ -104,6 +78,7 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 		.is_listed = true,
 	};
 	size_t place = place_of(links, link.index);
+	const struct nlattr *attribute;
 
 	/* Bridges report their ports by the same messages, with a family of their own. */
 	if (what->ifi_family != AF_UNSPEC)
@@ -113,7 +88,13 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 			take_out(links, place);
 		return;
 	}
-	if (mnl_attr_parse(message, sizeof *what, on_attribute, &link) == MNL_CB_OK && *link.name)
+	mnl_attr_for_each(attribute, message,
+			  sizeof *what) if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+					    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) ==
+						    0 &&
+					    mnl_attr_get_payload_len(attribute) <= sizeof link.name)
+		memcpy(link.name, mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute));
+	if (*link.name)
 		put(links, &link);
 }
 
@@ -257,7 +238,6 @@ struct links *links_close(struct links *links)
 		return NULL;
 	if (links->socket)
 		(void)mnl_socket_close(links->socket);
-	free(links->list);
 	free(links);
 	return NULL;
 }

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "netif/select.h"
-
 #include <fnmatch.h>
 #include <string.h>
 
+#include "netif/netif.h"
+
 static bool matches(const struct interface_word *word, const char *name, const char *auto_name)
 {
-	switch (word->kind) {
-	case INTERFACE_WORD_NAME:
-	case INTERFACE_WORD_ANY:
-		return strcmp(word->text, name) == 0;
-	case INTERFACE_WORD_AUTO:
+	if (word->kind == INTERFACE_WORD_PATTERN)
+		return fnmatch(word->text, name, 0) == 0;
+	if (word->kind == INTERFACE_WORD_AUTO)
 		return *auto_name && strcmp(name, auto_name) == 0;
-	case INTERFACE_WORD_PATTERN:
-		break;
-	}
-	return fnmatch(word->text, name, 0) == 0;
+	return strcmp(word->text, name) == 0;
 }
 
 bool interfaces_have(const struct interface_words *words, const char *name)

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "capture/capture.h"
-#include "netif/select.h"
+#include "netif/netif.h"
 #include "conf/conf.h"
 #include "record/recorder.h"
 

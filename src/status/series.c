@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "netif/netdev.h"
+#include "netif/netif.h"
 
 static void make_series(struct series *series, size_t capacity)
 {

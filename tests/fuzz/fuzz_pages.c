@@ -6,9 +6,8 @@
  */
 #include "fuzz.h"
 #include "status/listener.h"
-#include "status/metrics.h"
 #include "status/routes.h"
-#include "netif/netdev.h"
+#include "netif/netif.h"
 
 struct world {
 	struct conf conf;
@@ -94,7 +93,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	actions.context = world;
 	check_listener(text);
 	(void)netdev_packets(text, "eth0", &in, &out);
-	(void)metrics_negotiate(text);
 	(void)strsep(&rest, "\n");
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		parts[i] = strsep(&rest, "\n");

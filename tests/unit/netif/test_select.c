@@ -5,8 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "netif/default_route.h"
-#include "netif/select.h"
+#include "netif/netif.h"
 
 #define HEADING \
 	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -16,12 +15,12 @@ static void test_default_route_of_ipv4_with_the_lowest_metric(void **state)
 	char name[IF_NAMESIZE] = "";
 
 	(void)state;
-	assert_true(default_route_ipv4(
+	assert_true(default_route_find(
 		HEADING "ens5\t00000000\t0100000A\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
 			"ens4\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
 			"ens6\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
 			"gke0\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
-		name));
+		false, name));
 	assert_string_equal(name, "ens4");
 }
 
@@ -30,15 +29,15 @@ static void test_what_is_no_default_route_of_ipv4(void **state)
 	char name[IF_NAMESIZE] = "none";
 
 	(void)state;
-	assert_false(default_route_ipv4("", name));
-	assert_false(default_route_ipv4(HEADING, name));
+	assert_false(default_route_find("", false, name));
+	assert_false(default_route_find(HEADING, false, name));
 	/* Half of everything (a VPN's 0.0.0.0/1), a route that is down, one that rejects. */
-	assert_false(default_route_ipv4(
+	assert_false(default_route_find(
 		HEADING "tun0\t00000000\t0100000A\t0003\t0\t0\t0\t00000080\t0\t0\t0\n"
 			"ens4\t00000000\t0100000A\t0002\t0\t0\t0\t00000000\t0\t0\t0\n"
 			"*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"
 			"broken line\n",
-		name));
+		false, name));
 	assert_string_equal(name, "none");
 }
 
@@ -56,7 +55,7 @@ static void test_default_route_behind_many_others(void **state)
 	for (size_t i = 0; i < count; i++)
 		memcpy(end + i * (sizeof route - 1), route, sizeof route - 1);
 	memcpy(end + count * (sizeof route - 1), last, sizeof last);
-	assert_true(default_route_ipv4(table, name));
+	assert_true(default_route_find(table, false, name));
 	assert_string_equal(name, "ens4");
 }
 
@@ -66,19 +65,19 @@ static void test_default_route_of_ipv6(void **state)
 	char name[IF_NAMESIZE] = "";
 
 	(void)state;
-	assert_true(default_route_ipv6(
+	assert_true(default_route_find(
 		"fd000000000000000000000000000000 40 " ZERO " 00 " ZERO
 		" 00000100 00000001 00000000 00000001     eth9\n" ZERO " 00 " ZERO
 		" 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth1\n" ZERO
 		" 00 " ZERO
 		" 00 fe800000000000000000000000000001 00000200 00000001 00000000 00000003     eth0\n" ZERO
 		" 00 " ZERO " 00 " ZERO " ffffffff 00000001 00000000 00200200       lo\n",
-		name));
+		true, name));
 	assert_string_equal(name, "eth0");
-	assert_false(default_route_ipv6(ZERO " 00 " ZERO " 00 " ZERO
+	assert_false(default_route_find(ZERO " 00 " ZERO " 00 " ZERO
 					     " ffffffff 00000001 00000000 00200200       lo\n",
-					name));
-	assert_false(default_route_ipv6("", name));
+					true, name));
+	assert_false(default_route_find("", true, name));
 }
 
 static void parse(const char *text, struct interface_words *words)

@@ -10,9 +10,8 @@
 #include "base/mem.h"
 #include "status/health.h"
 #include "status/listener.h"
-#include "status/metrics.h"
 #include "status/routes.h"
-#include "netif/netdev.h"
+#include "netif/netif.h"
 
 #define NOW_MS UINT64_C(1000000)
 
