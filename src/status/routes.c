@@ -2,21 +2,20 @@
 #include "status/routes.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "status/health.h"
-#include "status/metrics.h"
-#include "status/status_json.h"
-#include "status/status_text.h"
+#include "status/views.h"
 
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
-#define TYPE_HTML "text/html; charset=utf-8"
-#define NOTES_MAX 2048 /* bytes of a reload's notes */
+#define NONCE     "@NONCE@" /* in page.html */
+#define NOTES_MAX 2048      /* bytes of a reload's notes */
+#define FLUSH_MAX 64        /* of a flush as text: three numbers */
 /* After this time, every packet received before is out of the ring and its segment is known. */
 #define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
 
@@ -32,145 +31,97 @@ enum {
 	HTTP_SERVICE_UNAVAILABLE = 503,
 };
 
-static void answer_metrics(const struct route_actions *actions, const struct route_request *request,
-			   FILE *out, struct route_reply *reply)
-{
-	enum metrics_format format = metrics_negotiate(request->accept);
+/* A request, what it is answered from, and where the answer goes. */
+struct exchange {
+	const struct route_actions *actions;
+	const struct route_request *request;
+	bool is_control; /* the page is the control socket's */
 	struct status_snapshot snapshot;
+	FILE *out;
+	struct route_reply *reply;
+};
 
-	actions->gather(actions->context, &snapshot);
-	metrics_write(out, format, &snapshot);
-	reply->content_type = metrics_content_type(format);
+/* A sentence, with another status than 200. */
+static void __attribute__((format(printf, 3, 4)))
+answer_with(struct exchange *exchange, unsigned status, const char *format, ...)
+{
+	va_list arguments;
+
+	exchange->reply->status = status;
+	va_start(arguments, format);
+	(void)vfprintf(exchange->out, format, arguments);
+	va_end(arguments);
 }
 
-static void answer_health(const struct route_actions *actions, bool is_liveness, FILE *out,
-			  struct route_reply *reply)
+static void answer_metrics(struct exchange *exchange)
 {
-	struct health_finding findings[HEALTH_RULES];
-	struct status_snapshot snapshot;
-
-	actions->gather(actions->context, &snapshot);
-	if (!health_judge(&snapshot, is_liveness, findings))
-		reply->status = HTTP_SERVICE_UNAVAILABLE;
-	status_json_write_health(out, is_liveness, findings);
-	reply->content_type = TYPE_JSON;
+	exchange->reply->content_type = metrics_write(exchange->out, exchange->request->accept,
+						      &exchange->snapshot);
 }
 
-static void answer_liveness(const struct route_actions *actions,
-			    const struct route_request *request, FILE *out,
-			    struct route_reply *reply)
+static void answer_health(struct exchange *exchange)
 {
-	(void)request;
-	answer_health(actions, true, out, reply);
+	bool is_liveness = strcmp(exchange->request->path, "/healthz") == 0;
+
+	if (!status_json_write_health(exchange->out, &exchange->snapshot, is_liveness))
+		exchange->reply->status = HTTP_SERVICE_UNAVAILABLE;
 }
 
-static void answer_readiness(const struct route_actions *actions,
-			     const struct route_request *request, FILE *out,
-			     struct route_reply *reply)
+/* The nonce is a value that nobody can guess: scripts and styles without it do not run. */
+static void answer_page(struct exchange *exchange)
 {
-	(void)request;
-	answer_health(actions, false, out, reply);
-}
-
-static void answer_page(const struct route_actions *actions, const struct route_request *request,
-			FILE *out, struct route_reply *reply)
-{
+	const char *rest = (const char *)page_html, *mark;
 	char nonce[TEXT_UUID_LENGTH + 1];
 
-	(void)actions, (void)request;
 	text_make_uuid(nonce);
-	page_write(out, nonce);
-	page_make_policy(nonce, reply->policy);
-	reply->content_type = TYPE_HTML;
+	for (; (mark = strstr(rest, NONCE)); rest = mark + strlen(NONCE))
+		(void)fprintf(exchange->out, "%.*s%s", (int)(mark - rest), rest, nonce);
+	(void)fputs(rest, exchange->out);
+	(void)snprintf(exchange->reply->policy, sizeof exchange->reply->policy,
+		       "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; "
+		       "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+		       "frame-ancestors 'none'",
+		       nonce, nonce);
 }
 
-static void answer_overview(const struct route_actions *actions,
-			    const struct route_request *request, FILE *out,
-			    struct route_reply *reply)
+static void answer_document(struct exchange *exchange)
 {
-	struct status_snapshot snapshot;
-
-	(void)request;
-	actions->gather(actions->context, &snapshot);
-	status_json_write(out, &snapshot, STATUS_FOR_PAGE);
-	reply->content_type = TYPE_JSON;
+	status_json_write(exchange->out, &exchange->snapshot, exchange->is_control);
 }
 
 /* The control socket's ------------------------------------------------------------------------------ */
 
-static void answer_status(const struct route_actions *actions, const struct route_request *request,
-			  FILE *out, struct route_reply *reply)
+static void answer_status(struct exchange *exchange)
 {
-	struct status_snapshot snapshot;
-
-	(void)request, (void)reply;
-	actions->gather(actions->context, &snapshot);
-	status_text_write(out, &snapshot);
+	status_text_write(exchange->out, &exchange->snapshot);
 }
 
-static void answer_status_json(const struct route_actions *actions,
-			       const struct route_request *request, FILE *out,
-			       struct route_reply *reply)
+static void answer_rotate(struct exchange *exchange)
 {
-	struct status_snapshot snapshot;
-
-	(void)request;
-	actions->gather(actions->context, &snapshot);
-	status_json_write(out, &snapshot, STATUS_FOR_OPERATOR);
-	reply->content_type = TYPE_JSON;
+	exchange->actions->end_segments(exchange->actions->context);
+	(void)fprintf(exchange->out, "segments end now: %s\n", exchange->snapshot.interfaces);
 }
 
-/* What a command that is to act says where it cannot. */
-static bool is_stopping(const struct route_actions *actions, struct status_snapshot *snapshot,
-			FILE *out, struct route_reply *reply)
+static void answer_reload(struct exchange *exchange)
 {
-	actions->gather(actions->context, snapshot);
-	if (snapshot->phase != STATUS_STOPPING)
-		return false;
-	reply->status = HTTP_CONFLICT;
-	(void)fputs("stopping: the segments are ended already, and uploads are under way\n", out);
-	return true;
-}
-
-static void answer_rotate(const struct route_actions *actions, const struct route_request *request,
-			  FILE *out, struct route_reply *reply)
-{
-	struct status_snapshot snapshot;
-
-	(void)request;
-	if (is_stopping(actions, &snapshot, out, reply))
-		return;
-	actions->end_segments(actions->context);
-	(void)fprintf(out, "segments end now: %s\n", snapshot.interfaces);
-}
-
-static void answer_reload(const struct route_actions *actions, const struct route_request *request,
-			  FILE *out, struct route_reply *reply)
-{
+	const struct route_actions *actions = exchange->actions;
 	char bytes[NOTES_MAX];
 	struct text notes = text_over(bytes, sizeof bytes);
-	struct status_snapshot snapshot;
 	struct error err;
 
-	(void)request;
-	if (is_stopping(actions, &snapshot, out, reply))
-		return;
 	if (actions->reload(actions->context, &notes, &err) == 0) {
-		(void)fprintf(out, "configuration reloaded\n%s", bytes);
+		(void)fprintf(exchange->out, "configuration reloaded\n%s", bytes);
 		return;
 	}
-	actions->gather(actions->context, &snapshot);
-	if (snapshot.phase == STATUS_STOPPING) {
-		reply->status = HTTP_UNPROCESSABLE;
-		(void)fprintf(out, "reload failed half-way, recording ends: %s\n", err.message);
-	} else if (err.kind == ERROR_TRANSIENT) {
-		reply->status = HTTP_CONFLICT;
-		(void)fprintf(out, "%s\n", err.message);
-	} else {
-		reply->status = HTTP_UNPROCESSABLE;
-		(void)fprintf(out, "reload refused, the old configuration stays: %s\n",
-			      err.message);
-	}
+	actions->gather(actions->context, &exchange->snapshot);
+	if (exchange->snapshot.phase == STATUS_STOPPING)
+		answer_with(exchange, HTTP_UNPROCESSABLE,
+			    "reload failed half-way, recording ends: %s\n", err.message);
+	else if (err.kind == ERROR_TRANSIENT)
+		answer_with(exchange, HTTP_CONFLICT, "%s\n", err.message);
+	else
+		answer_with(exchange, HTTP_UNPROCESSABLE,
+			    "reload refused, the old configuration stays: %s\n", err.message);
 }
 
 /* A flush, as the answer to POST has it and each question for its progress brings it back. */
@@ -179,44 +130,40 @@ struct flush {
 	uint64_t refused, lost; /* segments until then, of struct spool_totals */
 	bool is_open;           /* a segment of before is not in the spool yet */
 };
-#define FLUSH_FORMAT "%" PRIu64 ".%" PRIu64 ".%" PRIu64
+
+static void format_flush(const struct flush *flush, char out[FLUSH_MAX])
+{
+	(void)snprintf(out, FLUSH_MAX, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, flush->since_ns,
+		       flush->refused, flush->lost);
+}
 
 static bool parse_flush(const char *text, struct flush *ret_flush)
 {
 	struct flush flush = { .is_open = false };
-	uint64_t *const numbers[] = { &flush.since_ns, &flush.refused, &flush.lost };
-	char word[32];
+	char again[FLUSH_MAX];
 
-	for (size_t i = 0; i < 3; i++) {
-		size_t length = text ? strcspn(text, ".") : 0;
-
-		if (length == 0 || length >= sizeof word)
-			return false;
-		(void)snprintf(word, sizeof word, "%.*s", (int)length, text);
-		if (text_parse_number(word, numbers[i]) < 0)
-			return false;
-		text = text[length] ? text + length + 1 : NULL;
-	}
+	if (!text || sscanf(text, "%" SCNu64 ".%" SCNu64 ".%" SCNu64, &flush.since_ns,
+			    &flush.refused, &flush.lost) != 3)
+		return false;
+	format_flush(&flush, again);
 	*ret_flush = flush;
-	return !text;
+	return strcmp(again, text) == 0;
 }
 
-static void answer_flush(const struct route_actions *actions, const struct route_request *request,
-			 FILE *out, struct route_reply *reply)
+static void answer_flush(struct exchange *exchange)
 {
-	struct status_snapshot snapshot;
+	const struct status_snapshot *snapshot = &exchange->snapshot;
+	const struct flush flush = { snapshot->real_ns, snapshot->spool.refused,
+				     snapshot->spool.lost, false };
+	char text[FLUSH_MAX];
 
-	(void)request;
-	if (is_stopping(actions, &snapshot, out, reply))
-		return;
-	if (snapshot.is_spool_stale) {
-		reply->status = HTTP_ACCEPTED;
-		(void)fputs("the spool is busy\n", out);
+	if (snapshot->is_spool_stale) {
+		answer_with(exchange, HTTP_ACCEPTED, "the spool is busy\n");
 		return;
 	}
-	actions->flush(actions->context);
-	(void)fprintf(out, FLUSH_FORMAT "\n", snapshot.real_ns, snapshot.spool.refused,
-		      snapshot.spool.lost);
+	exchange->actions->flush(exchange->actions->context);
+	format_flush(&flush, text);
+	(void)fprintf(exchange->out, "%s\n", text);
 }
 
 static void look_for_open(void *context, const struct interface_counters *interface)
@@ -230,81 +177,71 @@ static void look_for_open(void *context, const struct interface_counters *interf
 		flush->is_open = true;
 }
 
-static void answer_flush_progress(const struct route_actions *actions,
-				  const struct route_request *request, FILE *out,
-				  struct route_reply *reply)
+static void answer_flush_progress(struct exchange *exchange)
 {
-	struct status_snapshot snapshot;
+	const struct status_snapshot *snapshot = &exchange->snapshot;
+	const struct spool_totals *spool = &snapshot->spool;
+	uint64_t waiting = spool->ready + spool->sending;
 	struct flush flush;
-	uint64_t waiting;
 
-	actions->gather(actions->context, &snapshot);
-	waiting = snapshot.spool.ready + snapshot.spool.sending;
-	if (!parse_flush(request->since, &flush)) {
-		reply->status = HTTP_BAD_REQUEST;
-		(void)fputs("since= must be the answer of POST.\n", out);
+	if (!parse_flush(exchange->request->since, &flush)) {
+		answer_with(exchange, HTTP_BAD_REQUEST, "since= must be the answer of POST.\n");
 		return;
 	}
-	counters_each_interface(snapshot.counters, look_for_open, &flush);
-	if (snapshot.started_real_ns > flush.since_ns || snapshot.spool.refused < flush.refused ||
-	    snapshot.spool.lost < flush.lost) {
+	counters_each_interface(snapshot->counters, look_for_open, &flush);
+	if (snapshot->started_real_ns > flush.since_ns || spool->refused < flush.refused ||
+	    spool->lost < flush.lost) {
 		/* What the run before refused or lost, this one does not know. */
-		reply->status = HTTP_CONFLICT;
-		(void)fputs("the recorder was restarted meanwhile; see the log\n", out);
-	} else if (flush.is_open || snapshot.real_ns < flush.since_ns + IN_RING_NS) {
-		reply->status = HTTP_ACCEPTED;
-		(void)fputs("ending the open segments\n", out);
-	} else if (snapshot.is_spool_stale) {
-		reply->status = HTTP_ACCEPTED;
-		(void)fputs("the spool is busy\n", out);
-	} else if (snapshot.spool.oldest_capturing_ns > 0 &&
-		   snapshot.spool.oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
+		answer_with(exchange, HTTP_CONFLICT,
+			    "the recorder was restarted meanwhile; see the log\n");
+	} else if (flush.is_open || snapshot->real_ns < flush.since_ns + IN_RING_NS) {
+		answer_with(exchange, HTTP_ACCEPTED, "ending the open segments\n");
+	} else if (snapshot->is_spool_stale) {
+		answer_with(exchange, HTTP_ACCEPTED, "the spool is busy\n");
+	} else if (spool->oldest_capturing_ns > 0 &&
+		   spool->oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
 		/* Names tell milliseconds. */
-		reply->status = HTTP_ACCEPTED;
-		(void)fputs("a segment is to be recovered first, or could not be finished; see the "
-			    "log\n",
-			    out);
-	} else if (snapshot.spool.oldest_ns > 0 && snapshot.spool.oldest_ns < flush.since_ns) {
-		reply->status = HTTP_ACCEPTED;
-		(void)fprintf(out, "%" PRIu64 " segment%s\n", waiting,
-			      waiting == 1 ? " waits" : "s wait");
-		if (*snapshot.outage_reason)
-			(void)fprintf(out, "uploads are failing: %s\n", snapshot.outage_reason);
-	} else if (snapshot.spool.refused > flush.refused || snapshot.spool.lost > flush.lost) {
-		reply->status = HTTP_CONFLICT;
-		(void)fprintf(out,
-			      "not all is uploaded: segments refused for good: %" PRIu64
-			      ", deleted: %" PRIu64 "; see the log\n",
-			      snapshot.spool.refused - flush.refused,
-			      snapshot.spool.lost - flush.lost);
-	} else if (snapshot.is_spool_full) {
-		reply->status = HTTP_CONFLICT;
-		(void)fputs("what was recorded is uploaded, but the spool is full: packets are "
-			    "dropped until there is room; see the log\n",
-			    out);
+		answer_with(exchange, HTTP_ACCEPTED,
+			    "a segment is to be recovered first, or could not be finished; see the "
+			    "log\n");
+	} else if (spool->oldest_ns > 0 && spool->oldest_ns < flush.since_ns) {
+		answer_with(exchange, HTTP_ACCEPTED, "%" PRIu64 " segment%s\n", waiting,
+			    waiting == 1 ? " waits" : "s wait");
+		if (*snapshot->outage_reason)
+			(void)fprintf(exchange->out, "uploads are failing: %s\n",
+				      snapshot->outage_reason);
+	} else if (spool->refused > flush.refused || spool->lost > flush.lost) {
+		answer_with(exchange, HTTP_CONFLICT,
+			    "not all is uploaded: segments refused for good: %" PRIu64
+			    ", deleted: %" PRIu64 "; see the log\n",
+			    spool->refused - flush.refused, spool->lost - flush.lost);
+	} else if (snapshot->is_spool_full) {
+		answer_with(exchange, HTTP_CONFLICT,
+			    "what was recorded is uploaded, but the spool is full: packets are "
+			    "dropped until there is room; see the log\n");
 	} else {
-		(void)fputs("all is uploaded\n", out);
+		(void)fputs("all is uploaded\n", exchange->out);
 	}
 }
 
-/* One row a page and method. `reply` comes in as 200, text/plain. */
+/* One row a page and method. What POST asks for is refused while the program stops. */
 static const struct route {
 	const char *path, *method;
 	bool is_control; /* by the control socket only */
-	void (*answer)(const struct route_actions *actions, const struct route_request *request,
-		       FILE *out, struct route_reply *reply);
+	const char *content_type;
+	void (*answer)(struct exchange *exchange);
 } routes[] = {
-	{ "/", "GET", false, answer_page },
-	{ "/overview.json", "GET", false, answer_overview },
-	{ "/metrics", "GET", false, answer_metrics },
-	{ "/healthz", "GET", false, answer_liveness },
-	{ "/readyz", "GET", false, answer_readiness },
-	{ "/status", "GET", true, answer_status },
-	{ "/status.json", "GET", true, answer_status_json },
-	{ "/rotate", "POST", true, answer_rotate },
-	{ "/reload", "POST", true, answer_reload },
-	{ "/flush", "POST", true, answer_flush },
-	{ "/flush", "GET", true, answer_flush_progress },
+	{ "/", "GET", false, "text/html; charset=utf-8", answer_page },
+	{ "/overview.json", "GET", false, TYPE_JSON, answer_document },
+	{ "/metrics", "GET", false, TYPE_TEXT, answer_metrics },
+	{ "/healthz", "GET", false, TYPE_JSON, answer_health },
+	{ "/readyz", "GET", false, TYPE_JSON, answer_health },
+	{ "/status", "GET", true, TYPE_TEXT, answer_status },
+	{ "/status.json", "GET", true, TYPE_JSON, answer_document },
+	{ "/rotate", "POST", true, TYPE_TEXT, answer_rotate },
+	{ "/reload", "POST", true, TYPE_TEXT, answer_reload },
+	{ "/flush", "POST", true, TYPE_TEXT, answer_flush },
+	{ "/flush", "GET", true, TYPE_TEXT, answer_flush_progress },
 };
 
 static bool is_method_of(const struct route *route, const char *method)
@@ -342,29 +279,47 @@ static bool is_meant_for_us(const char *host)
 	return length > 0 && (host[length] == '\0' || host[length] == ':');
 }
 
+static void answer_route(const struct route *route, struct exchange *exchange)
+{
+	exchange->reply->content_type = route->content_type;
+	exchange->is_control = route->is_control;
+	exchange->actions->gather(exchange->actions->context, &exchange->snapshot);
+	if (strcmp(route->method, "POST") == 0 && exchange->snapshot.phase == STATUS_STOPPING)
+		answer_with(
+			exchange, HTTP_CONFLICT,
+			"stopping: the segments are ended already, and uploads are under way\n");
+	else
+		route->answer(exchange);
+}
+
 void routes_answer(const struct route_actions *actions, const struct route_request *request,
 		   struct route_reply *ret_reply)
 {
 	const struct route *route = find_route(request);
 	struct route_reply reply = { .status = HTTP_OK, .content_type = TYPE_TEXT };
-	FILE *out = open_memstream(&reply.body, &reply.length);
+	struct exchange exchange = {
+		.actions = actions,
+		.request = request,
+		.out = open_memstream(&reply.body, &reply.length),
+		.reply = &reply,
+	};
 
-	if (!out)
+	if (!exchange.out)
 		abort(); /* no memory: as base/mem.h has it */
 	if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
-		reply.status = HTTP_MISDIRECTED;
-		(void)fputs("Host not allowed; use localhost or an IP address.\n", out);
+		answer_with(&exchange, HTTP_MISDIRECTED,
+			    "Host not allowed; use localhost or an IP address.\n");
 	} else if (!route) {
-		reply.status = HTTP_NOT_FOUND;
-		(void)fputs("No such page. Available: /, /metrics, /healthz and /readyz.\n", out);
+		answer_with(&exchange, HTTP_NOT_FOUND,
+			    "No such page. Available: /, /metrics, /healthz and /readyz.\n");
 	} else if (!is_method_of(route, request->method)) {
-		reply.status = HTTP_METHOD_NOT_ALLOWED;
 		reply.allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-		(void)fprintf(out, "This page is for %s only.\n", reply.allow);
+		answer_with(&exchange, HTTP_METHOD_NOT_ALLOWED, "This page is for %s only.\n",
+			    reply.allow);
 	} else {
-		route->answer(actions, request, out, &reply);
+		answer_route(route, &exchange);
 	}
-	if (fclose(out) != 0)
+	if (fclose(exchange.out) != 0)
 		abort();
 	*ret_reply = reply;
 }

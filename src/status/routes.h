@@ -12,7 +12,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "status/snapshot.h"
-#include "status/page.h"
+
+/*
+ * The page at "/" for a person with a browser: page.html, as the build made it. It asks for /overview.json every
+ * few seconds and needs nothing else. Both are for whoever can reach the status address: counters, names of
+ * interfaces and node, the version; no filter, bucket or file.
+ */
+extern const unsigned char page_html[];
 
 /* What the daemon does for the pages. */
 struct route_actions {
@@ -38,8 +44,8 @@ struct route_request {
 struct route_reply {
 	unsigned status; /* of HTTP */
 	const char *content_type;
-	const char *allow;            /* the header of a 405; NULL: none */
-	char policy[PAGE_POLICY_MAX]; /* Content-Security-Policy; "": none */
+	const char *allow; /* the header of a 405; NULL: none */
+	char policy[320];  /* Content-Security-Policy; "": none */
 	char *body;
 	size_t length;
 };

@@ -69,3 +69,14 @@ void snapshot_each_interface(const struct status_snapshot *snapshot,
 			     void (*visit)(void *context,
 					   const struct interface_counters *interface),
 			     void *context);
+
+/* What follows from the last minutes if they go on: how long the spool lasts, what a month stores. */
+#define SECONDS_A_MONTH (30.0 * 86400)
+/* What was measured for less says nothing of a month. */
+#define FORECAST_MONTH_MS_MIN UINT64_C(60000)
+struct forecast {
+	double packed_bytes, segments; /* per second */
+	uint64_t ms;                   /* so long they were measured */
+	double hours; /* until the spool is full, if nothing is uploaded; below 0: not known */
+};
+struct forecast snapshot_forecast(const struct status_snapshot *snapshot);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/status_json.h"
+#include "status/views.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "status/forecast.h"
+#include "status/health.h"
 
 /* "Now" is this long. */
 #define RATE_WINDOW_MS UINT64_C(10000)
@@ -117,7 +117,7 @@ static void append_interface(void *context, const struct interface_counters *int
 }
 
 static void set_spool(json_t *document, const struct status_snapshot *snapshot,
-		      const struct forecast *forecast, enum status_audience audience)
+		      const struct forecast *forecast, bool is_operator)
 {
 	json_t *object = set_object(document, "spool");
 	const struct spool_totals *spool = &snapshot->spool;
@@ -135,12 +135,11 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 		set_real(object, "hours_left", forecast->hours, 0.01);
 	set_number(object, "limit_bytes", snapshot->conf->spool_max_size);
 	set_number(object, "limit_segments", snapshot->conf->spool_max_segments);
-	if (audience == STATUS_FOR_OPERATOR)
+	if (is_operator)
 		set_text(object, "directory", snapshot->conf->spool_directory);
 }
 
-static void set_uploads(json_t *document, const struct status_snapshot *snapshot,
-			enum status_audience audience)
+static void set_uploads(json_t *document, const struct status_snapshot *snapshot, bool is_operator)
 {
 	json_t *object = set_object(document, "uploads");
 	const struct counters *counters = snapshot->counters;
@@ -157,7 +156,7 @@ static void set_uploads(json_t *document, const struct status_snapshot *snapshot
 	if (last_ns > 0 && snapshot->real_ns > last_ns)
 		set_number(object, "last_success_age_ms",
 			   (snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS);
-	if (audience == STATUS_FOR_PAGE) /* what follows may name the bucket */
+	if (!is_operator) /* what follows may name the bucket */
 		return;
 	set_text(object, "destination", snapshot->conf->upload_destination);
 	set_text(object, "trouble", snapshot->outage);
@@ -217,11 +216,10 @@ static void set_history(json_t *document, const struct status_snapshot *snapshot
 	append_sample(history, &now, snapshot->now_ms);
 }
 
-void status_json_write(FILE *out, const struct status_snapshot *snapshot,
-		       enum status_audience audience)
+void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool is_operator)
 {
 	const struct counters *counters = snapshot->counters;
-	struct forecast forecast = forecast_make(snapshot);
+	struct forecast forecast = snapshot_forecast(snapshot);
 	json_t *document = json_object();
 	struct listing listing = { .snapshot = snapshot };
 
@@ -232,7 +230,7 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot,
 		   (snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S);
 	set_number(document, "uptime_ms", snapshot->now_ms - snapshot->started_ms);
 	set_health(document, snapshot);
-	if (audience == STATUS_FOR_OPERATOR)
+	if (is_operator)
 		set_text(document, "filter", snapshot->conf->capture_filter);
 	listing.interfaces = set_array(document, "interfaces");
 	snapshot_each_interface(snapshot, append_interface, &listing);
@@ -241,8 +239,8 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot,
 	set_number(document, "discarded", counter_read(&counters->packets_discarded));
 	set_number(document, "bytes", counter_read(&counters->bytes));
 	set_drops(document, counters->drops);
-	set_spool(document, snapshot, &forecast, audience);
-	set_uploads(document, snapshot, audience);
+	set_spool(document, snapshot, &forecast, is_operator);
+	set_uploads(document, snapshot, is_operator);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN) {
 		json_t *month = set_object(document, "month");
 
@@ -250,24 +248,23 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot,
 		set_number(month, "bytes", (uint64_t)(forecast.packed_bytes * SECONDS_A_MONTH));
 		set_number(month, "measured_seconds", forecast.ms / CLOCK_MS_PER_S);
 	}
-	if (audience == STATUS_FOR_PAGE)
+	if (!is_operator)
 		set_history(document, snapshot);
 	write_document(out, document);
 }
 
-void status_json_write_health(FILE *out, bool is_liveness,
-			      const struct health_finding findings[HEALTH_RULES])
+bool status_json_write_health(FILE *out, const struct status_snapshot *snapshot, bool is_liveness)
 {
-	json_t *document = json_object(), *rules = json_array();
-	bool is_well = true;
+	json_t *document = json_object();
+	struct health_finding findings[HEALTH_RULES];
+	bool is_well = health_judge(snapshot, is_liveness, findings);
+	json_t *rules;
 
-	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		if (health_rules[i].is_liveness != is_liveness)
-			continue;
-		is_well &= !findings[i].is_failing;
-		append_rule(rules, i, &findings[i]);
-	}
 	set_text(document, "status", is_well ? "ok" : "failing");
-	(void)json_object_set_new(document, "rules", rules);
+	rules = set_array(document, "rules");
+	for (size_t i = 0; i < HEALTH_RULES; i++)
+		if (health_rules[i].is_liveness == is_liveness)
+			append_rule(rules, i, &findings[i]);
 	write_document(out, document);
+	return is_well;
 }

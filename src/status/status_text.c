@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/status_text.h"
+#include "status/views.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "status/forecast.h"
 #include "status/health.h"
 
 /* "Now" is this long. */
@@ -193,7 +192,7 @@ static void write_health(FILE *out, const struct status_snapshot *snapshot)
 
 void status_text_write(FILE *out, const struct status_snapshot *snapshot)
 {
-	struct forecast forecast = forecast_make(snapshot);
+	struct forecast forecast = snapshot_forecast(snapshot);
 	char size[TEXT_SIZE_MAX], age[32];
 
 	(void)fprintf(
