@@ -26,7 +26,7 @@ static void open_control(struct daemon *daemon)
 	struct error err;
 
 	listener_control_path(daemon->conf, path);
-	if (server_open_control(daemon->server, path, &err) < 0)
+	if (server_listen(daemon->server, SERVER_CONTROL, path, &err) < 0)
 		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
 }
 
@@ -51,7 +51,7 @@ int daemon_listen(struct daemon *daemon, struct error *err)
 	const char *address = daemon->conf->status_listen;
 
 	daemon->listen_again_ms = 0;
-	if (server_listen(daemon->server, address, err) == 0) {
+	if (server_listen(daemon->server, SERVER_STATUS, address, err) == 0) {
 		if (daemon->is_listen_failing)
 			log_event(EVENT_STATUS_SERVED, log_text("address", address));
 		daemon->is_listen_failing = false;

@@ -71,8 +71,8 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	char destination[1];
 
 	if (daemon->uploader)
-		snapshot->stages[2] = upload_stage(daemon, snapshot->now_ms, destination,
-						   sizeof destination);
+		snapshot->stages[STATUS_STAGE_UPLOAD] =
+			upload_stage(daemon, snapshot->now_ms, destination, sizeof destination);
 	if (!daemon->pipelines) /* stopping */
 		return;
 	pipelines_progress(daemon->pipelines, &progress);
@@ -81,17 +81,17 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	snapshot_each_interface(snapshot, count_interface, snapshot);
 	if (!progress.capture) /* no interface is there */
 		return;
-	snapshot->stages[0] = (struct status_stage){ "capture", progress.capture,
-						     progress.capture_beat_ms,
-						     patience_ms(daemon) };
+	snapshot->stages[STATUS_STAGE_CAPTURE] = (struct status_stage){ "capture", progress.capture,
+									progress.capture_beat_ms,
+									patience_ms(daemon) };
 	/*
 	 * A recorder that waits for the disk is excused while there is room in memory: a restart would only
 	 * lose what is there.
 	 */
-	snapshot->stages[1] = (struct status_stage){ "record", progress.recorder,
-						     is_memory_low ? progress.recorder_beat_ms
-								   : snapshot->now_ms,
-						     patience_ms(daemon) };
+	snapshot->stages[STATUS_STAGE_RECORD] =
+		(struct status_stage){ "record", progress.recorder,
+				       is_memory_low ? progress.recorder_beat_ms : snapshot->now_ms,
+				       patience_ms(daemon) };
 }
 
 void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot)

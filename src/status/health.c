@@ -14,20 +14,13 @@
 /* The longest time from the ring through the recorder. */
 #define SILENCE_MS_LATE UINT64_C(1000)
 /* The most interfaces named in a sentence; an existing name has at most 15 bytes. */
-#define NAMES_MAX 4
-
-enum stage {
-	STAGE_CAPTURE,
-	STAGE_RECORD,
-	STAGE_UPLOAD
-};
+#define NAMES_MAX         4
 
 #define say(finding, ...) ((void)snprintf((finding)->why, sizeof(finding)->why, __VA_ARGS__))
 
-static void judge_stage(const struct status_snapshot *snapshot, enum stage which,
-			struct health_finding *finding)
+static void judge_stage(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	const struct status_stage *stage = &snapshot->stages[which];
+	const struct status_stage *stage = &snapshot->stages[finding->rule->stage];
 	uint64_t age_ms;
 
 	if (!stage->name) {
@@ -44,31 +37,10 @@ static void judge_stage(const struct status_snapshot *snapshot, enum stage which
 		say(finding, "making progress");
 }
 
-static void judge_capture(const struct status_snapshot *snapshot, struct health_finding *finding)
-{
-	judge_stage(snapshot, STAGE_CAPTURE, finding);
-}
-
-static void judge_record(const struct status_snapshot *snapshot, struct health_finding *finding)
-{
-	judge_stage(snapshot, STAGE_RECORD, finding);
-}
-
-static void judge_upload(const struct status_snapshot *snapshot, struct health_finding *finding)
-{
-	judge_stage(snapshot, STAGE_UPLOAD, finding);
-}
-
 static void judge_phase(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	static const char *const words[] = {
-		[STATUS_STARTING] = "starting",
-		[STATUS_RECORDING] = "started",
-		[STATUS_STOPPING] = "stopping",
-	};
-
 	finding->is_failing = snapshot->phase != STATUS_RECORDING;
-	say(finding, "%s", words[snapshot->phase]);
+	say(finding, "%s", finding->is_failing ? status_phases[snapshot->phase] : "started");
 }
 
 /* Interfaces that exist are captured, so a missing one is mentioned without failing the rule. */
@@ -183,8 +155,9 @@ static void judge_spool(const struct status_snapshot *snapshot, struct health_fi
 }
 
 const struct health_rule health_rules[HEALTH_RULES] = {
-	{ "capture", true, "a capture thread is stuck", judge_capture },
-	{ "record", true, "a recorder is stuck while packet memory runs low", judge_record },
+	{ "capture", true, "a capture thread is stuck", judge_stage, STATUS_STAGE_CAPTURE },
+	{ "record", true, "a recorder is stuck while packet memory runs low", judge_stage,
+	  STATUS_STAGE_RECORD },
 	{ "started", false, "the program is starting or stopping", judge_phase },
 	{ "interfaces", false, "nothing can be captured: no selected interface is up",
 	  judge_interfaces },
@@ -193,7 +166,7 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "loss", false, "more packets were dropped than status.max_loss allows", judge_loss },
 	/* Not liveness: network timeouts end what a restart would, and a restart is a gap in the recording. */
 	{ "upload", false, "an upload is stuck: its thread or the destination file system hangs",
-	  judge_upload },
+	  judge_stage, STATUS_STAGE_UPLOAD },
 	{ "waiting", false, "a segment has been waiting longer than status.max_wait allows",
 	  judge_waiting },
 };
@@ -204,7 +177,7 @@ bool health_judge(const struct status_snapshot *snapshot, bool is_liveness,
 	bool is_well = true;
 
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		findings[i] = (struct health_finding){ 0 };
+		findings[i] = (struct health_finding){ .rule = &health_rules[i] };
 		health_rules[i].judge(snapshot, &findings[i]);
 		if (health_rules[i].is_liveness == is_liveness && findings[i].is_failing)
 			is_well = false;

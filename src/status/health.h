@@ -13,6 +13,7 @@
 
 /* Of one rule: what it found. */
 struct health_finding {
+	const struct health_rule *rule;
 	bool is_failing;
 	char why[256]; /* one sentence, lower case; also when all is well */
 };
@@ -22,6 +23,7 @@ struct health_rule {
 	bool is_liveness; /* else of readiness */
 	const char *help; /* when it fails, for people */
 	void (*judge)(const struct status_snapshot *snapshot, struct health_finding *finding);
+	enum status_stage_id stage; /* whose progress is judged */
 };
 
 #define HEALTH_RULES 9

@@ -90,16 +90,25 @@ static void write_sample(const struct scrape *scrape, const char *label, uint64_
 	(void)fputc('\n', scrape->out);
 }
 
-static void write_count(const struct scrape *scrape, const char *label, uint64_t value)
+static void write_count(const struct scrape *scrape, uint64_t value)
 {
-	write_sample(scrape, label, value, 0);
+	write_sample(scrape, "", value, 0);
+}
+
+static void write_labelled(const struct scrape *scrape, const char *name, const char *label,
+			   uint64_t value)
+{
+	char pair[LABELS_MAX];
+
+	(void)snprintf(pair, sizeof pair, "%s=\"%s\"", name, label);
+	write_sample(scrape, pair, value, 0);
 }
 
 /* Samples of a field ------------------------------------------------------------------------------ */
 
 static void sample_counter(const struct scrape *scrape, const void *field)
 {
-	write_count(scrape, "", counter_read(field));
+	write_count(scrape, counter_read(field));
 }
 
 static void sample_nanoseconds(const struct scrape *scrape, const void *field)
@@ -113,17 +122,17 @@ static void sample_number(const struct scrape *scrape, const void *field)
 	uint64_t value = *(const uint64_t *)field;
 
 	if (value != UINT64_MAX)
-		write_count(scrape, "", value);
+		write_count(scrape, value);
 }
 
 static void sample_flag(const struct scrape *scrape, const void *field)
 {
-	write_count(scrape, "", *(const bool *)field);
+	write_count(scrape, *(const bool *)field);
 }
 
 static void sample_live(const struct scrape *scrape, const void *field)
 {
-	write_count(scrape, "", atomic_load((const atomic_bool *)field));
+	write_count(scrape, atomic_load((const atomic_bool *)field));
 }
 
 /* A stamp in ns; none yet is 0, as Prometheus has it. */
@@ -135,23 +144,20 @@ static void sample_stamp(const struct scrape *scrape, const void *field)
 static void sample_drops(const struct scrape *scrape, const void *field)
 {
 	const counter *drops = field;
-	char label[LABELS_MAX];
 
-	for (int i = 0; i < DROP_REASON_COUNT; i++) {
-		(void)snprintf(label, sizeof label, "reason=\"%s\"", drop_reason_names[i]);
-		write_count(scrape, label, counter_read(&drops[i]));
-	}
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		write_labelled(scrape, "reason", drop_reason_names[i], counter_read(&drops[i]));
 }
 
 static void sample_responses(const struct scrape *scrape, const void *field)
 {
 	const counter *responses = field;
-	char code[LABELS_MAX];
+	char code[12];
 
 	for (unsigned i = 0; i < COUNTERS_HTTP_CODES; i++) {
-		(void)snprintf(code, sizeof code, i ? "code=\"%u\"" : "code=\"none\"", i);
+		(void)snprintf(code, sizeof code, i ? "%u" : "none", i);
 		if (counter_read(&responses[i]) > 0)
-			write_count(scrape, code, counter_read(&responses[i]));
+			write_labelled(scrape, "code", code, counter_read(&responses[i]));
 	}
 }
 
@@ -194,35 +200,34 @@ static void sample_system(const struct scrape *scrape, const void *field)
 	const struct series *series = series_of(scrape->snapshot->series, interface->name);
 
 	if (series && series->count > 0)
-		write_count(scrape, "", series_back(series, 0)->system);
+		write_count(scrape, series_back(series, 0)->system);
 }
 
 static void sample_build(const struct scrape *scrape, const void *field)
 {
 	(void)field;
-	write_count(scrape, "version=\"" PACKAGE_VERSION "\"", 1);
+	write_labelled(scrape, "version", PACKAGE_VERSION, 1);
 }
 
 static void sample_phase(const struct scrape *scrape, const void *field)
 {
 	enum status_phase phase = *(const enum status_phase *)field;
 
-	write_count(scrape, "phase=\"starting\"", phase == STATUS_STARTING);
-	write_count(scrape, "phase=\"recording\"", phase == STATUS_RECORDING);
-	write_count(scrape, "phase=\"stopping\"", phase == STATUS_STOPPING);
+	for (enum status_phase each = STATUS_STARTING; each < STATUS_PHASES; each++)
+		write_labelled(scrape, "phase", status_phases[each], phase == each);
 }
 
 static void sample_health(const struct scrape *scrape, const void *field)
 {
 	struct health_finding findings[HEALTH_RULES];
-	char rule[LABELS_MAX];
+	char labels[LABELS_MAX];
 
 	(void)health_judge(field, true, findings);
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		(void)snprintf(rule, sizeof rule, "probe=\"%s\",rule=\"%s\"",
+		(void)snprintf(labels, sizeof labels, "probe=\"%s\",rule=\"%s\"",
 			       health_rules[i].is_liveness ? "healthz" : "readyz",
 			       health_rules[i].name);
-		write_count(scrape, rule, !findings[i].is_failing);
+		write_sample(scrape, labels, !findings[i].is_failing, 0);
 	}
 }
 
@@ -230,17 +235,17 @@ static void sample_queue(const struct scrape *scrape, const void *field)
 {
 	const struct status_snapshot *snapshot = field;
 
-	write_count(scrape, "", snapshot->chunks - snapshot->chunks_free);
+	write_count(scrape, snapshot->chunks - snapshot->chunks_free);
 }
 
 static void sample_segments(const struct scrape *scrape, const void *field)
 {
 	const struct spool_totals *spool = field;
 
-	write_count(scrape, "state=\"capturing\"", spool->capturing);
-	write_count(scrape, "state=\"ready\"", spool->ready);
-	write_count(scrape, "state=\"sending\"", spool->sending);
-	write_count(scrape, "state=\"rejected\"", spool->rejected);
+	write_labelled(scrape, "state", "capturing", spool->capturing);
+	write_labelled(scrape, "state", "ready", spool->ready);
+	write_labelled(scrape, "state", "sending", spool->sending);
+	write_labelled(scrape, "state", "rejected", spool->rejected);
 }
 
 static void sample_use(const struct scrape *scrape, const void *field)
@@ -257,24 +262,24 @@ static void sample_uploads(const struct scrape *scrape, const void *field)
 {
 	const struct counters *counters = field;
 
-	write_count(scrape, "result=\"success\"", counter_read(&counters->segments_uploaded));
-	write_count(scrape, "result=\"retry\"", counter_read(&counters->upload_retries));
-	write_count(scrape, "result=\"rejected\"", counter_read(&counters->segments_rejected));
+	write_labelled(scrape, "result", "success", counter_read(&counters->segments_uploaded));
+	write_labelled(scrape, "result", "retry", counter_read(&counters->upload_retries));
+	write_labelled(scrape, "result", "rejected", counter_read(&counters->segments_rejected));
 }
 
 static void sample_failing(const struct scrape *scrape, const void *field)
 {
 	const char *const *outage = field;
 
-	write_count(scrape, "", **outage != '\0');
+	write_count(scrape, **outage != '\0');
 }
 
 static void sample_reloads(const struct scrape *scrape, const void *field)
 {
 	const struct counters *counters = field;
 
-	write_count(scrape, "result=\"success\"", counter_read(&counters->reloads));
-	write_count(scrape, "result=\"refused\"", counter_read(&counters->reloads_refused));
+	write_labelled(scrape, "result", "success", counter_read(&counters->reloads));
+	write_labelled(scrape, "result", "refused", counter_read(&counters->reloads_refused));
 }
 
 /* The table -------------------------------------------------------------------------------------- */

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "netif/netif.h"
 
+#define RATE_WINDOW_MS UINT64_C(10000)
+
 static void make_series(struct series *series, size_t capacity)
 {
 	series->capacity = capacity;
@@ -199,6 +201,14 @@ struct series_sample series_until(const struct series_set *set, const struct ser
 		if (now->ms - each->ms >= window_ms)
 			old = each;
 	return difference(now, old);
+}
+
+bool series_now(const struct series_set *set, const char *interface,
+		struct series_sample *ret_difference)
+{
+	const struct series *series = series_of(set, interface);
+
+	return series && series_since(series, RATE_WINDOW_MS, ret_difference);
 }
 
 double series_rate(uint64_t amount, uint64_t ms)

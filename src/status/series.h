@@ -68,6 +68,9 @@ const struct series_sample *series_back(const struct series *series, size_t back
  */
 bool series_since(const struct series *series, uint64_t window_ms,
 		  struct series_sample *ret_difference);
+/* That of an interface over the last seconds. */
+bool series_now(const struct series_set *set, const char *interface,
+		struct series_sample *ret_difference);
 /*
  * What the whole added until `now` in the last window_ms and up to a step more; since the start where that is
  * not so long ago.

@@ -18,13 +18,7 @@
 #define CONNECTION_MEMORY  ((size_t)16 * 1024) /* request line and headers have to fit */
 #define CONNECTION_IDLE_S  5
 #define CONNECTION_TIME_MS 5000 /* from accept to the end of the answer, however it trickles */
-#define LISTENERS          2
-#define STEPS_MAX          128 /* at a time: a head of CONNECTION_MEMORY takes some fifty */
-
-enum which {
-	LISTENER_STATUS,
-	LISTENER_CONTROL
-};
+#define STEPS_MAX          128  /* at a time: a head of CONNECTION_MEMORY takes some fifty */
 
 /* A connection that is open, for its deadline. */
 struct guest {
@@ -34,16 +28,15 @@ struct guest {
 
 struct listener {
 	struct server *server;
-	struct MHD_Daemon *http;
-	char *unlink_path; /* of a socket in the file system, to be removed at the end */
-	bool is_control, is_loopback;
+	struct MHD_Daemon *http; /* NULL: listens nowhere */
+	struct listener_address address;
 	struct guest guests[CONNECTIONS_LIMIT];
 };
 
 struct server {
 	const struct route_actions *actions;
 	int epoll_fd; /* over those of the listeners */
-	struct listener listeners[LISTENERS];
+	struct listener listeners[SERVER_LISTENERS];
 };
 
 static enum MHD_Result queue_reply(struct MHD_Connection *connection, struct route_reply *reply)
@@ -81,8 +74,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
 		.since = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "since"),
 		.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
-		.is_control = listener->is_control,
-		.is_loopback = listener->is_loopback,
+		.is_control = listener == &listener->server->listeners[SERVER_CONTROL],
+		.is_loopback = listener_is_loopback(&listener->address),
 	};
 	struct route_reply reply;
 
@@ -127,12 +120,11 @@ static void show_out(struct listener *listener)
 
 static void stop(struct listener *listener)
 {
-	if (listener->http)
-		MHD_stop_daemon(listener->http); /* closes the socket, too */
-	listener->http = NULL;
-	if (listener->unlink_path)
-		(void)unlink(listener->unlink_path);
-	free(take_ptr(listener->unlink_path));
+	if (!listener->http)
+		return;
+	MHD_stop_daemon(take_ptr(listener->http)); /* closes the socket, too */
+	if (*listener_path(&listener->address))
+		(void)unlink(listener_path(&listener->address));
 }
 
 /* Serve on a listening socket, which is closed with the listener or on failure. */
@@ -167,9 +159,8 @@ int server_new(const struct route_actions *actions, struct server **ret_server, 
 
 	server->actions = actions;
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	for (size_t i = 0; i < LISTENERS; i++) {
+	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
 		server->listeners[i].server = server;
-		server->listeners[i].is_control = i == LISTENER_CONTROL;
 		for (size_t j = 0; j < CONNECTIONS_LIMIT; j++)
 			server->listeners[i].guests[j].fd = -1;
 	}
@@ -186,7 +177,7 @@ struct server *server_free(struct server *server)
 {
 	if (!server)
 		return NULL;
-	for (size_t i = 0; i < LISTENERS; i++)
+	for (size_t i = 0; i < SERVER_LISTENERS; i++)
 		stop(&server->listeners[i]);
 	mem_close_cleanup(&server->epoll_fd);
 	free(server);
@@ -216,40 +207,19 @@ int server_try(const struct conf *conf, struct error *err)
 	return fd < 0 ? -1 : 0;
 }
 
-static int listen_at(struct listener *listener, const char *where, struct error *err)
+int server_listen(struct server *server, enum server_listener which, const char *address,
+		  struct error *err)
 {
-	struct listener_address address;
+	struct listener *listener = &server->listeners[which];
 	int fd;
 
 	stop(listener);
-	if (listener_parse(where, &address, err) < 0)
+	if (listener_parse(address, &listener->address, err) < 0)
 		return -1;
-	if (address.length == 0)
+	if (listener->address.length == 0)
 		return 0;
-	listener->is_loopback = listener_is_loopback(&address);
-	fd = listener_open(&address, err);
-	if (fd < 0)
-		return -1;
-	if (start(listener, fd, err) < 0)
-		return -1;
-	if (*listener_path(&address))
-		listener->unlink_path = mem_strdup(listener_path(&address));
-	return 0;
-}
-
-int server_listen(struct server *server, const char *address, struct error *err)
-{
-	return listen_at(&server->listeners[LISTENER_STATUS], address, err);
-}
-
-bool server_is_listening(const struct server *server)
-{
-	return server->listeners[LISTENER_STATUS].http;
-}
-
-int server_open_control(struct server *server, const char *path, struct error *err)
-{
-	return listen_at(&server->listeners[LISTENER_CONTROL], path, err);
+	fd = listener_open(&listener->address, err);
+	return fd < 0 ? -1 : start(listener, fd, err);
 }
 
 int server_fd(const struct server *server)
@@ -274,7 +244,7 @@ static void run(struct MHD_Daemon *http)
 
 void server_run(struct server *server)
 {
-	for (size_t i = 0; i < LISTENERS; i++) {
+	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
 		if (!server->listeners[i].http)
 			continue;
 		show_out(&server->listeners[i]);

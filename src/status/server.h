@@ -24,16 +24,18 @@ struct server *server_free(struct server *server);
 int server_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 /* Could it be listened on now? Of a Unix socket that is not asked. */
 int server_try(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/* By the status address come strangers; the control socket takes commands, too. */
+enum server_listener {
+	SERVER_STATUS,
+	SERVER_CONTROL,
+	SERVER_LISTENERS
+};
 /*
- * Listen there instead of where it does; "" is nowhere. On failure (the port is in use) it listens nowhere,
- * and may be called again.
+ * Listen there instead of where it does; "" is nowhere. A dead Unix socket is replaced; ERROR_TRANSIENT if
+ * somebody lives there, or the port is in use. On failure it listens nowhere, and may be called again.
  */
-int server_listen(struct server *server, const char *address, struct error *err)
-	__attribute__((warn_unused_result));
-bool server_is_listening(const struct server *server);
-/* The control socket at this path, in place of a dead one; ERROR_TRANSIENT if somebody lives there. */
-int server_open_control(struct server *server, const char *path, struct error *err)
-	__attribute__((warn_unused_result));
+int server_listen(struct server *server, enum server_listener which, const char *address,
+		  struct error *err) __attribute__((warn_unused_result));
 
 /* Readable when there is something to do; the same one for good. */
 int server_fd(const struct server *server);

@@ -9,16 +9,7 @@
 #define ALL_WINDOW_MS   (UINT64_MAX / 2)
 #define SECONDS_AN_HOUR 3600.0
 
-const char *status_phase_name(enum status_phase phase)
-{
-	static const char *const names[] = {
-		[STATUS_STARTING] = "starting",
-		[STATUS_RECORDING] = "recording",
-		[STATUS_STOPPING] = "stopping",
-	};
-
-	return names[phase];
-}
+const char *const status_phases[STATUS_PHASES] = { "starting", "recording", "stopping" };
 
 uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot)
 {

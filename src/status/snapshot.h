@@ -17,7 +17,10 @@ enum status_phase {
 	STATUS_STARTING,
 	STATUS_RECORDING,
 	STATUS_STOPPING,
+	STATUS_PHASES
 };
+/* "starting", "recording" and "stopping". */
+extern const char *const status_phases[STATUS_PHASES];
 
 /* The thread of a stage that made progress longest ago. */
 struct status_stage {
@@ -26,7 +29,12 @@ struct status_stage {
 	uint64_t beat_ms;     /* monotonic */
 	uint64_t patience_ms; /* so long it may take; longer is no progress */
 };
-#define STATUS_STAGES 3
+enum status_stage_id {
+	STATUS_STAGE_CAPTURE,
+	STATUS_STAGE_RECORD,
+	STATUS_STAGE_UPLOAD,
+	STATUS_STAGES
+};
 
 /* Beyond so many, they are left out for the status, too. */
 #define STATUS_MISSING_MAX (2 * INTERFACE_WORDS_MAX)
@@ -55,8 +63,6 @@ struct status_snapshot {
 	const char *outage_reason; /* of it, without the time */
 };
 
-/* "starting", "recording" or "stopping". */
-const char *status_phase_name(enum status_phase phase);
 /* Is the interface asked for and not recorded? */
 bool snapshot_is_missing(const struct status_snapshot *snapshot, const char *name);
 /* Age of the oldest segment that waits; 0: none does. */

@@ -10,9 +10,6 @@
 #include "base/text.h"
 #include "status/health.h"
 
-/* "Now" is this long. */
-#define RATE_WINDOW_MS UINT64_C(10000)
-
 /* Names by the kernel may hold bytes that are not UTF-8. */
 static json_t *json_text(const char *value)
 {
@@ -100,7 +97,6 @@ static void append_interface(void *context, const struct interface_counters *int
 {
 	const struct listing *listing = context;
 	const struct status_snapshot *snapshot = listing->snapshot;
-	const struct series *series = series_of(snapshot->series, interface->name);
 	json_t *object = append_object(listing->interfaces);
 	struct series_sample now;
 
@@ -109,7 +105,7 @@ static void append_interface(void *context, const struct interface_counters *int
 	set_bool(object, "is_awaited", snapshot_is_missing(snapshot, interface->name));
 	set_number(object, "packets", counter_read(&interface->packets));
 	set_number(object, "bytes", counter_read(&interface->bytes));
-	if (series && series_since(series, RATE_WINDOW_MS, &now)) {
+	if (series_now(snapshot->series, interface->name, &now)) {
 		set_real(object, "packets_per_second", series_rate(now.packets, now.ms), 0.1);
 		set_real(object, "bytes_per_second", series_rate(now.bytes, now.ms), 0.1);
 	}
@@ -162,11 +158,11 @@ static void set_uploads(json_t *document, const struct status_snapshot *snapshot
 	set_text(object, "trouble", snapshot->outage);
 }
 
-static void append_rule(json_t *rules, size_t place, const struct health_finding *finding)
+static void append_rule(json_t *rules, const struct health_finding *finding)
 {
 	json_t *object = append_object(rules);
 
-	set_text(object, "rule", health_rules[place].name);
+	set_text(object, "rule", finding->rule->name);
 	set_bool(object, "ok", !finding->is_failing);
 	set_text(object, "why", finding->why);
 }
@@ -174,16 +170,16 @@ static void append_rule(json_t *rules, size_t place, const struct health_finding
 static void set_health(json_t *document, const struct status_snapshot *snapshot)
 {
 	json_t *object = set_object(document, "health");
-	json_t *rules = set_array(document, "rules"), *failing = json_array();
+	json_t *rules = set_array(document, "rules"), *failing;
 	struct health_finding findings[HEALTH_RULES];
 
 	set_bool(object, "is_live", health_judge(snapshot, true, findings));
 	set_bool(object, "is_ready", health_judge(snapshot, false, findings));
-	(void)json_object_set_new(object, "failing", failing);
+	failing = set_array(object, "failing");
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		append_rule(rules, i, &findings[i]);
+		append_rule(rules, &findings[i]);
 		if (findings[i].is_failing)
-			append_rule(failing, i, &findings[i]);
+			append_rule(failing, &findings[i]);
 	}
 }
 
@@ -225,7 +221,7 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 
 	set_text(document, "version", PACKAGE_VERSION);
 	set_text(document, "node", snapshot->conf->node_name);
-	set_text(document, "phase", status_phase_name(snapshot->phase));
+	set_text(document, "phase", status_phases[snapshot->phase]);
 	set_number(document, "uptime_seconds",
 		   (snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S);
 	set_number(document, "uptime_ms", snapshot->now_ms - snapshot->started_ms);
@@ -264,7 +260,7 @@ bool status_json_write_health(FILE *out, const struct status_snapshot *snapshot,
 	rules = set_array(document, "rules");
 	for (size_t i = 0; i < HEALTH_RULES; i++)
 		if (health_rules[i].is_liveness == is_liveness)
-			append_rule(rules, i, &findings[i]);
+			append_rule(rules, &findings[i]);
 	write_document(out, document);
 	return is_well;
 }

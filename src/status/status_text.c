@@ -9,29 +9,20 @@
 #include "base/text.h"
 #include "status/health.h"
 
-/* "Now" is this long. */
-#define RATE_WINDOW_MS  UINT64_C(10000)
 #define LOSS_WINDOW_MS  UINT64_C(60000)
 #define SECONDS_AN_HOUR 3600.0
-
-static const char *const phase_words[] = {
-	[STATUS_STARTING] = "starting",
-	[STATUS_RECORDING] = "recording",
-	[STATUS_STOPPING] = "stopping, uploading what waits",
-};
 
 static const char *format_seconds(uint64_t seconds, char out[32])
 {
 	static const struct {
 		uint64_t seconds;
-		const char *unit;
-	} units[] = { { 172800, "days" }, { 7200, "h" }, { 120, "min" }, { 0, "s" } };
-	static const uint64_t lengths[] = { 86400, 3600, 60, 1 };
+		const char *name;
+	} units[] = { { 86400, "days" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
 	size_t i = 0;
 
-	while (seconds < units[i].seconds)
+	while (units[i].seconds > 1 && seconds < 2 * units[i].seconds)
 		i++;
-	(void)snprintf(out, 32, "%" PRIu64 " %s", seconds / lengths[i], units[i].unit);
+	(void)snprintf(out, 32, "%" PRIu64 " %s", seconds / units[i].seconds, units[i].name);
 	return out;
 }
 
@@ -65,13 +56,12 @@ static void write_row(void *context, const struct interface_counters *interface)
 {
 	struct drops drops = counters_drops(interface->drops);
 	struct listing *listing = context;
-	const struct series *series = series_of(listing->snapshot->series, interface->name);
 	char size[TEXT_SIZE_MAX], rate[32] = "-", per[TEXT_SIZE_MAX + 4] = "-", name[80];
 	struct series_sample now;
 
 	(void)snprintf(name, sizeof name, "%s%s", interface->name,
 		       describe_state(listing->snapshot, interface));
-	if (series && series_since(series, RATE_WINDOW_MS, &now)) {
+	if (series_now(listing->snapshot->series, interface->name, &now)) {
 		(void)snprintf(rate, sizeof rate, "%.0f", series_rate(now.packets, now.ms));
 		(void)snprintf(per, sizeof per, "%s/s",
 			       format_bytes(series_rate(now.bytes, now.ms), size));
@@ -196,8 +186,9 @@ void status_text_write(FILE *out, const struct status_snapshot *snapshot)
 	char size[TEXT_SIZE_MAX], age[32];
 
 	(void)fprintf(
-		out, "kube-node-tracer " PACKAGE_VERSION " on %s: %s, running for %s\n\n",
-		snapshot->conf->node_name, phase_words[snapshot->phase],
+		out, "kube-node-tracer " PACKAGE_VERSION " on %s: %s%s, running for %s\n\n",
+		snapshot->conf->node_name, status_phases[snapshot->phase],
+		snapshot->phase == STATUS_STOPPING ? ", uploading what waits" : "",
 		format_seconds((snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S, age));
 	write_health(out, snapshot);
 	write_capture(out, snapshot);
