@@ -44,25 +44,6 @@ static bool is_auto_settled(const struct daemon *daemon)
 	return link && link->is_up && strcmp(link->name, daemon->view.auto_name) == 0;
 }
 
-static void list_names(const struct link *links, size_t count, struct text *out)
-{
-	for (size_t i = 0; i < count; i++)
-		text_append(out, "%s%s", i ? "," : "", links[i].name);
-}
-
-static void log_missing(void *context, const char *word, const char *reason)
-{
-	const struct daemon *daemon = context;
-	char bytes[256];
-	struct text names = text_over(bytes, sizeof bytes);
-	size_t count;
-	const struct link *links = links_list(daemon->links, &count);
-
-	list_names(links, count, &names);
-	log_event(EVENT_INTERFACE_MISSING, log_text("interface", word), log_text("reason", reason),
-		  log_text("there", bytes));
-}
-
 int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 {
 	const struct interface_words *words = &conf->interfaces;
@@ -80,11 +61,23 @@ int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct 
 
 void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 {
+	const struct interface_words *words = &conf->interfaces;
 	size_t count;
 	const struct link *links = links_list(daemon->links, &count);
+	char bytes[256];
+	struct text names = text_over(bytes, sizeof bytes);
 
-	interfaces_each_missing(&conf->interfaces, links, count, daemon->view.auto_name,
-				log_missing, daemon);
+	for (size_t i = 0; i < count; i++)
+		text_append(&names, "%s%s", i ? "," : "", links[i].name);
+	for (unsigned i = 0; i < words->count; i++) {
+		const char *reason = interfaces_why_missing(words, &words->list[i], links, count,
+							    daemon->view.auto_name);
+
+		if (reason)
+			log_event(EVENT_INTERFACE_MISSING,
+				  log_text("interface", words->list[i].text),
+				  log_text("reason", reason), log_text("there", bytes));
+	}
 }
 
 void daemon_follow_links(struct daemon *daemon)

@@ -73,15 +73,12 @@ bool interfaces_want(const struct interface_words *words, const char *name, cons
 const struct link *interfaces_auto(const struct link *links, size_t count, const char *route_name,
 				   unsigned before);
 
-/* Visit each word that should select an interface and selects none that is up; the reason is for people. */
-void interfaces_each_missing(const struct interface_words *words, const struct link *links,
-			     size_t count, const char *auto_name,
-			     void (*visit)(void *context, const char *word, const char *reason),
-			     void *context);
-
-/* Visit each word that is the name of one interface and is not excluded. */
-void interfaces_each_name(const struct interface_words *words,
-			  void (*visit)(void *context, const char *name), void *context);
+/* Why a word that should select an interface selects none that is up, for people; NULL: it does, or need not. */
+const char *interfaces_why_missing(const struct interface_words *words,
+				   const struct interface_word *word, const struct link *links,
+				   size_t count, const char *auto_name);
+/* Is the word the name of one interface, and not excluded? */
+bool interfaces_is_name(const struct interface_words *words, const struct interface_word *word);
 
 /* proc_net.c: from the texts in /proc/net. Any thread. */
 

@@ -53,14 +53,16 @@ const struct link *interfaces_auto(const struct link *links, size_t count, const
 	return same ? same : first;
 }
 
-static const char *why_missing(const struct interface_words *words,
-			       const struct interface_word *word, const struct link *links,
-			       size_t count, const char *auto_name)
+const char *interfaces_why_missing(const struct interface_words *words,
+				   const struct interface_word *word, const struct link *links,
+				   size_t count, const char *auto_name)
 {
 	const char *reason = word->kind == INTERFACE_WORD_AUTO      ? "there is no default route"
 			     : word->kind == INTERFACE_WORD_PATTERN ? "none matches"
 								    : "there is none of this name";
 
+	if (word->is_excluded || word->kind == INTERFACE_WORD_ANY)
+		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (!matches(word, links[i].name, auto_name))
 			continue;
@@ -74,30 +76,7 @@ static const char *why_missing(const struct interface_words *words,
 	return reason;
 }
 
-void interfaces_each_missing(const struct interface_words *words, const struct link *links,
-			     size_t count, const char *auto_name,
-			     void (*visit)(void *context, const char *word, const char *reason),
-			     void *context)
+bool interfaces_is_name(const struct interface_words *words, const struct interface_word *word)
 {
-	for (unsigned i = 0; i < words->count; i++) {
-		const struct interface_word *word = &words->list[i];
-		const char *reason = NULL;
-
-		if (!word->is_excluded && word->kind != INTERFACE_WORD_ANY)
-			reason = why_missing(words, word, links, count, auto_name);
-		if (reason)
-			visit(context, word->text, reason);
-	}
-}
-
-void interfaces_each_name(const struct interface_words *words,
-			  void (*visit)(void *context, const char *name), void *context)
-{
-	for (unsigned i = 0; i < words->count; i++) {
-		const struct interface_word *word = &words->list[i];
-
-		if (word->kind == INTERFACE_WORD_NAME && !word->is_excluded &&
-		    interfaces_want(words, word->text, ""))
-			visit(context, word->text);
-	}
+	return word->kind == INTERFACE_WORD_NAME && interfaces_want(words, word->text, "");
 }

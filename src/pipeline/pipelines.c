@@ -171,33 +171,27 @@ void pipelines_describe(const struct pipelines *pipelines, struct text *out)
 		text_append(out, "nothing yet");
 }
 
-struct search {
-	const struct pipelines *pipelines;
-	void (*visit)(void *context, const char *name);
-	void *context;
-};
-
-static void visit_missing(void *context, const char *name)
+static bool is_captured(const struct pipelines *pipelines, const char *name)
 {
-	const struct search *search = context;
-	const struct pipelines *pipelines = search->pipelines;
-
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_running(pipelines->list[i]->state) && pipelines->list[i]->is_up &&
 		    strcmp(pipelines->list[i]->name, name) == 0)
-			return;
-	search->visit(search->context, name);
+			return true;
+	return false;
 }
 
 void pipelines_each_missing(const struct pipelines *pipelines,
 			    void (*visit)(void *context, const char *name), void *context)
 {
-	struct search search = { pipelines, visit, context };
+	const struct interface_words *words = &pipelines->conf->interfaces;
 
-	interfaces_each_name(&pipelines->conf->interfaces, visit_missing, &search);
+	for (unsigned i = 0; i < words->count; i++)
+		if (interfaces_is_name(words, &words->list[i]) &&
+		    !is_captured(pipelines, words->list[i].text))
+			visit(context, words->list[i].text);
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_waiting(pipelines->list[i]->state) &&
-		    !interfaces_have(&pipelines->conf->interfaces, pipelines->list[i]->name))
+		    !interfaces_have(words, pipelines->list[i]->name))
 			visit(context, pipelines->list[i]->name);
 }
 

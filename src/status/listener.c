@@ -48,10 +48,8 @@ int listener_parse(const char *text, struct listener_address *ret_address, struc
 		*ret_address = (struct listener_address){ .length = 0 };
 		return 0;
 	}
-	if (*text == '/')
-		return parse_path(text, text, ret_address, err);
-	if (strncmp(text, "unix:/", strlen("unix:/")) == 0)
-		return parse_path(text, text + strlen("unix:"), ret_address, err);
+	if (*text == '/' || strncmp(text, "unix:/", strlen("unix:/")) == 0)
+		return parse_path(text, strchr(text, '/'), ret_address, err);
 	length = colon ? (size_t)(colon - text) : 0;
 	if (length >= 2 && text[0] == '[' && text[length - 1] == ']')
 		host = mem_strndup(text + 1, length - 2);
@@ -73,8 +71,6 @@ bool listener_is_loopback(const struct listener_address *address)
 {
 	const struct in6_addr *ip6 = &address->socket.ip6.sin6_addr;
 
-	if (address->length == 0)
-		return false;
 	switch (address->socket.any.sa_family) {
 	case AF_INET:
 		return ntohl(address->socket.ip4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;

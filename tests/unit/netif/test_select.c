@@ -205,17 +205,18 @@ static void test_what_auto_stands_for(void **state)
 	assert_null(interfaces_auto(links, 0, "", 3));
 }
 
-static void write_down(void *context, const char *word, const char *reason)
-{
-	text_append(context, "%s: %s; ", word, reason);
-}
-
 static void list_missing(const char *text, const char *auto_name, struct text *out)
 {
 	struct interface_words words;
 
 	parse(text, &words);
-	interfaces_each_missing(&words, links, 4, auto_name, write_down, out);
+	for (unsigned i = 0; i < words.count; i++) {
+		const char *reason = interfaces_why_missing(&words, &words.list[i], links, 4,
+							    auto_name);
+
+		if (reason)
+			text_append(out, "%s: %s; ", words.list[i].text, reason);
+	}
 }
 
 static void test_why_a_word_has_no_interface(void **state)
@@ -237,17 +238,14 @@ static void test_why_a_word_has_no_interface(void **state)
 	assert_string_equal(bytes, "auto: it is down; ");
 }
 
-static void write_name(void *text, const char *name)
-{
-	text_append(text, "%s;", name);
-}
-
 static void list_names(const char *text, struct text *out)
 {
 	struct interface_words words;
 
 	parse(text, &words);
-	interfaces_each_name(&words, write_name, out);
+	for (unsigned i = 0; i < words.count; i++)
+		if (interfaces_is_name(&words, &words.list[i]))
+			text_append(out, "%s;", words.list[i].text);
 }
 
 static void test_exact_names(void **state)
