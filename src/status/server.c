@@ -22,8 +22,8 @@
 
 /* A connection that is open, for its deadline. */
 struct guest {
-	int fd; /* -1: none */
-	uint64_t since_ms;
+	int fd;
+	uint64_t since_ms; /* monotonic; 0: none */
 };
 
 struct listener {
@@ -91,15 +91,13 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		struct guest *guest = *state;
-
-		if (guest)
-			guest->fd = -1;
+		if (*state)
+			((struct guest *)*state)->since_ms = 0;
 		return;
 	}
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	for (size_t i = 0; info && i < CONNECTIONS_LIMIT; i++)
-		if (listener->guests[i].fd < 0) {
+		if (listener->guests[i].since_ms == 0) {
 			listener->guests[i] = (struct guest){ .fd = info->connect_fd,
 							      .since_ms = clock_monotonic_ms() };
 			*state = &listener->guests[i];
@@ -113,7 +111,7 @@ static void show_out(struct listener *listener)
 	uint64_t now_ms = clock_monotonic_ms();
 
 	for (size_t i = 0; i < CONNECTIONS_LIMIT; i++)
-		if (listener->guests[i].fd >= 0 &&
+		if (listener->guests[i].since_ms > 0 &&
 		    now_ms - listener->guests[i].since_ms > CONNECTION_TIME_MS)
 			(void)shutdown(listener->guests[i].fd, SHUT_RDWR);
 }
@@ -159,11 +157,8 @@ int server_new(const struct route_actions *actions, struct server **ret_server, 
 
 	server->actions = actions;
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
+	for (size_t i = 0; i < SERVER_LISTENERS; i++)
 		server->listeners[i].server = server;
-		for (size_t j = 0; j < CONNECTIONS_LIMIT; j++)
-			server->listeners[i].guests[j].fd = -1;
-	}
 	if (server->epoll_fd < 0) {
 		error_errno(err, "epoll");
 		server_free(server);

@@ -13,7 +13,7 @@
 /* Names by the kernel may hold bytes that are not UTF-8. */
 static json_t *json_text(const char *value)
 {
-	json_t *text = json_string(value);
+	json_t *text = json_string(value ? value : "");
 
 	if (!text) {
 		size_t capacity = 6 * strlen(value) + sizeof "\"\"";
@@ -26,50 +26,28 @@ static json_t *json_text(const char *value)
 	return text;
 }
 
-static void set_text(json_t *object, const char *key, const char *value)
+static json_t *json_number(uint64_t value)
 {
-	(void)json_object_set_new(object, key, json_text(value ? value : ""));
-}
-
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
+	return json_integer((json_int_t)value);
 }
 
 /* Rounded, since nobody needs more. */
-static void set_real(json_t *object, const char *key, double value, double unit)
+static json_t *json_rounded(double value, double unit)
 {
-	(void)json_object_set_new(object, key,
-				  json_real((double)(int64_t)(value / unit + 0.5) * unit));
+	return json_real((double)(int64_t)(value / unit + 0.5) * unit);
 }
 
-static void set_bool(json_t *object, const char *key, bool value)
+/* Takes the value over, and returns it. */
+static json_t *set(json_t *object, const char *key, json_t *value)
 {
-	(void)json_object_set_new(object, key, json_boolean(value));
+	(void)json_object_set_new(object, key, value);
+	return value;
 }
 
-static json_t *set_object(json_t *object, const char *key)
+static json_t *append(json_t *array, json_t *value)
 {
-	json_t *made = json_object();
-
-	(void)json_object_set_new(object, key, made);
-	return made;
-}
-
-static json_t *set_array(json_t *object, const char *key)
-{
-	json_t *made = json_array();
-
-	(void)json_object_set_new(object, key, made);
-	return made;
-}
-
-static json_t *append_object(json_t *array)
-{
-	json_t *made = json_object();
-
-	(void)json_array_append_new(array, made);
-	return made;
+	(void)json_array_append_new(array, value);
+	return value;
 }
 
 static void write_document(FILE *out, json_t *document)
@@ -81,11 +59,10 @@ static void write_document(FILE *out, json_t *document)
 
 static void set_drops(json_t *object, const counter drops[DROP_REASON_COUNT])
 {
-	json_t *dropped = set_object(object, "dropped");
-	struct drops now = counters_drops(drops);
+	json_t *dropped = set(object, "dropped", json_object());
 
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		set_number(dropped, drop_reason_names[i], now.count[i]);
+		set(dropped, drop_reason_names[i], json_number(counter_read(&drops[i])));
 }
 
 struct listing {
@@ -97,17 +74,18 @@ static void append_interface(void *context, const struct interface_counters *int
 {
 	const struct listing *listing = context;
 	const struct status_snapshot *snapshot = listing->snapshot;
-	json_t *object = append_object(listing->interfaces);
+	json_t *object = append(listing->interfaces, json_object());
 	struct series_sample now;
 
-	set_text(object, "name", interface->name);
-	set_bool(object, "is_up", atomic_load(&interface->is_live));
-	set_bool(object, "is_awaited", snapshot_is_missing(snapshot, interface->name));
-	set_number(object, "packets", counter_read(&interface->packets));
-	set_number(object, "bytes", counter_read(&interface->bytes));
+	set(object, "name", json_text(interface->name));
+	set(object, "is_up", json_boolean(atomic_load(&interface->is_live)));
+	set(object, "is_awaited", json_boolean(snapshot_is_missing(snapshot, interface->name)));
+	set(object, "packets", json_number(counter_read(&interface->packets)));
+	set(object, "bytes", json_number(counter_read(&interface->bytes)));
 	if (series_now(snapshot->series, interface->name, &now)) {
-		set_real(object, "packets_per_second", series_rate(now.packets, now.ms), 0.1);
-		set_real(object, "bytes_per_second", series_rate(now.bytes, now.ms), 0.1);
+		set(object, "packets_per_second",
+		    json_rounded(series_rate(now.packets, now.ms), 0.1));
+		set(object, "bytes_per_second", json_rounded(series_rate(now.bytes, now.ms), 0.1));
 	}
 	set_drops(object, interface->drops);
 }
@@ -115,67 +93,67 @@ static void append_interface(void *context, const struct interface_counters *int
 static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 		      const struct forecast *forecast, bool is_operator)
 {
-	json_t *object = set_object(document, "spool");
+	json_t *object = set(document, "spool", json_object());
 	const struct spool_totals *spool = &snapshot->spool;
 
-	set_number(object, "ready", spool->ready);
-	set_number(object, "sending", spool->sending);
-	set_number(object, "rejected", spool->rejected);
-	set_number(object, "bytes", spool->bytes);
-	set_number(object, "oldest_seconds", snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S);
-	set_bool(object, "is_full", snapshot->is_spool_full);
-	set_real(object, "use", spool->use, 0.0001);
+	set(object, "ready", json_number(spool->ready));
+	set(object, "sending", json_number(spool->sending));
+	set(object, "rejected", json_number(spool->rejected));
+	set(object, "bytes", json_number(spool->bytes));
+	set(object, "oldest_seconds", json_number(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S));
+	set(object, "is_full", json_boolean(snapshot->is_spool_full));
+	set(object, "use", json_rounded(spool->use, 0.0001));
 	if (spool->room_bytes != UINT64_MAX)
-		set_number(object, "room_bytes", spool->room_bytes);
+		set(object, "room_bytes", json_number(spool->room_bytes));
 	if (forecast->hours >= 0)
-		set_real(object, "hours_left", forecast->hours, 0.01);
-	set_number(object, "limit_bytes", snapshot->conf->spool_max_size);
-	set_number(object, "limit_segments", snapshot->conf->spool_max_segments);
+		set(object, "hours_left", json_rounded(forecast->hours, 0.01));
+	set(object, "limit_bytes", json_number(snapshot->conf->spool_max_size));
+	set(object, "limit_segments", json_number(snapshot->conf->spool_max_segments));
 	if (is_operator)
-		set_text(object, "directory", snapshot->conf->spool_directory);
+		set(object, "directory", json_text(snapshot->conf->spool_directory));
 }
 
 static void set_uploads(json_t *document, const struct status_snapshot *snapshot, bool is_operator)
 {
-	json_t *object = set_object(document, "uploads");
+	json_t *object = set(document, "uploads", json_object());
 	const struct counters *counters = snapshot->counters;
 	uint64_t last_ns = atomic_load(&counters->uploaded_last_ns);
 	char last[TEXT_TIME_MAX] = "";
 
 	if (last_ns > 0)
 		text_format_rfc3339(last_ns, last);
-	set_number(object, "segments", counter_read(&counters->segments_uploaded));
-	set_number(object, "bytes", counter_read(&counters->bytes_uploaded));
-	set_number(object, "failed_attempts", counter_read(&counters->upload_failures));
-	set_bool(object, "is_failing", *snapshot->outage != '\0');
-	set_text(object, "last_success", last);
+	set(object, "segments", json_number(counter_read(&counters->segments_uploaded)));
+	set(object, "bytes", json_number(counter_read(&counters->bytes_uploaded)));
+	set(object, "failed_attempts", json_number(counter_read(&counters->upload_failures)));
+	set(object, "is_failing", json_boolean(*snapshot->outage != '\0'));
+	set(object, "last_success", json_text(last));
 	if (last_ns > 0 && snapshot->real_ns > last_ns)
-		set_number(object, "last_success_age_ms",
-			   (snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS);
+		set(object, "last_success_age_ms",
+		    json_number((snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS));
 	if (!is_operator) /* what follows may name the bucket */
 		return;
-	set_text(object, "destination", snapshot->conf->upload_destination);
-	set_text(object, "trouble", snapshot->outage);
+	set(object, "destination", json_text(snapshot->conf->upload_destination));
+	set(object, "trouble", json_text(snapshot->outage));
 }
 
 static void append_rule(json_t *rules, const struct health_finding *finding)
 {
-	json_t *object = append_object(rules);
+	json_t *object = append(rules, json_object());
 
-	set_text(object, "rule", finding->rule->name);
-	set_bool(object, "ok", !finding->is_failing);
-	set_text(object, "why", finding->why);
+	set(object, "rule", json_text(finding->rule->name));
+	set(object, "ok", json_boolean(!finding->is_failing));
+	set(object, "why", json_text(finding->why));
 }
 
 static void set_health(json_t *document, const struct status_snapshot *snapshot)
 {
-	json_t *object = set_object(document, "health");
-	json_t *rules = set_array(document, "rules"), *failing;
+	json_t *object = set(document, "health", json_object());
+	json_t *rules = set(document, "rules", json_array()), *failing;
 	struct health_finding findings[HEALTH_RULES];
 
-	set_bool(object, "is_live", health_judge(snapshot, true, findings));
-	set_bool(object, "is_ready", health_judge(snapshot, false, findings));
-	failing = set_array(object, "failing");
+	set(object, "is_live", json_boolean(health_judge(snapshot, true, findings)));
+	set(object, "is_ready", json_boolean(health_judge(snapshot, false, findings)));
+	failing = set(object, "failing", json_array());
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
 		append_rule(rules, &findings[i]);
 		if (findings[i].is_failing)
@@ -189,11 +167,10 @@ static void append_sample(json_t *history, const struct series_sample *sample, u
 	const uint64_t values[] = { now_ms - sample->ms, sample->packets,  sample->bytes,
 				    sample->drops,       sample->uploaded, sample->lag_ms,
 				    sample->sent };
-	json_t *row = json_array();
+	json_t *row = append(history, json_array());
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		(void)json_array_append_new(row, json_integer((json_int_t)values[i]));
-	(void)json_array_append_new(history, row);
+		append(row, json_number(values[i]));
 }
 
 static void set_history(json_t *document, const struct status_snapshot *snapshot)
@@ -203,10 +180,11 @@ static void set_history(json_t *document, const struct status_snapshot *snapshot
 	const struct series *hour = &snapshot->series->hour;
 	struct series_sample now = series_look(snapshot->counters, snapshot_waiting_ms(snapshot),
 					       snapshot->now_ms);
-	json_t *names = set_array(document, "columns"), *history = set_array(document, "history");
+	json_t *names = set(document, "columns", json_array()),
+	       *history = set(document, "history", json_array());
 
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-		(void)json_array_append_new(names, json_text(columns[i]));
+		append(names, json_text(columns[i]));
 	for (size_t back = hour->count; back > 0; back--)
 		append_sample(history, series_back(hour, back - 1), snapshot->now_ms);
 	append_sample(history, &now, snapshot->now_ms);
@@ -219,30 +197,31 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	json_t *document = json_object();
 	struct listing listing = { .snapshot = snapshot };
 
-	set_text(document, "version", PACKAGE_VERSION);
-	set_text(document, "node", snapshot->conf->node_name);
-	set_text(document, "phase", status_phases[snapshot->phase]);
-	set_number(document, "uptime_seconds",
-		   (snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S);
-	set_number(document, "uptime_ms", snapshot->now_ms - snapshot->started_ms);
+	set(document, "version", json_text(PACKAGE_VERSION));
+	set(document, "node", json_text(snapshot->conf->node_name));
+	set(document, "phase", json_text(status_phases[snapshot->phase]));
+	set(document, "uptime_seconds",
+	    json_number((snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S));
+	set(document, "uptime_ms", json_number(snapshot->now_ms - snapshot->started_ms));
 	set_health(document, snapshot);
 	if (is_operator)
-		set_text(document, "filter", snapshot->conf->capture_filter);
-	listing.interfaces = set_array(document, "interfaces");
+		set(document, "filter", json_text(snapshot->conf->capture_filter));
+	listing.interfaces = set(document, "interfaces", json_array());
 	snapshot_each_interface(snapshot, append_interface, &listing);
-	set_number(document, "interfaces_left_out", snapshot->left_out);
-	set_number(document, "packets", counter_read(&counters->packets));
-	set_number(document, "discarded", counter_read(&counters->packets_discarded));
-	set_number(document, "bytes", counter_read(&counters->bytes));
+	set(document, "interfaces_left_out", json_number(snapshot->left_out));
+	set(document, "packets", json_number(counter_read(&counters->packets)));
+	set(document, "discarded", json_number(counter_read(&counters->packets_discarded)));
+	set(document, "bytes", json_number(counter_read(&counters->bytes)));
 	set_drops(document, counters->drops);
 	set_spool(document, snapshot, &forecast, is_operator);
 	set_uploads(document, snapshot, is_operator);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN) {
-		json_t *month = set_object(document, "month");
+		json_t *month = set(document, "month", json_object());
 
-		set_number(month, "objects", (uint64_t)(forecast.segments * SECONDS_A_MONTH));
-		set_number(month, "bytes", (uint64_t)(forecast.packed_bytes * SECONDS_A_MONTH));
-		set_number(month, "measured_seconds", forecast.ms / CLOCK_MS_PER_S);
+		set(month, "objects", json_number((uint64_t)(forecast.segments * SECONDS_A_MONTH)));
+		set(month, "bytes",
+		    json_number((uint64_t)(forecast.packed_bytes * SECONDS_A_MONTH)));
+		set(month, "measured_seconds", json_number(forecast.ms / CLOCK_MS_PER_S));
 	}
 	if (!is_operator)
 		set_history(document, snapshot);
@@ -256,8 +235,8 @@ bool status_json_write_health(FILE *out, const struct status_snapshot *snapshot,
 	bool is_well = health_judge(snapshot, is_liveness, findings);
 	json_t *rules;
 
-	set_text(document, "status", is_well ? "ok" : "failing");
-	rules = set_array(document, "rules");
+	set(document, "status", json_text(is_well ? "ok" : "failing"));
+	rules = set(document, "rules", json_array());
 	for (size_t i = 0; i < HEALTH_RULES; i++)
 		if (health_rules[i].is_liveness == is_liveness)
 			append_rule(rules, &findings[i]);
