@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -13,7 +14,8 @@
 #include "conf/environment.h"
 #include "spool/spool.h"
 
-#define BACKLOG 16
+#define BACKLOG     16
+#define SOCKET_MODE 0660
 
 static int parse_path(const char *text, const char *path, struct listener_address *ret_address,
 		      struct error *err)
@@ -128,7 +130,7 @@ int listener_open(const struct listener_address *address, struct error *err)
 		return error_errno_as(err, errno == EADDRINUSE ? ERROR_TRANSIENT : ERROR_FATAL,
 				      "bind%s%s", *path ? " " : "", path);
 	/* The umask has its part in what bind makes, and may keep the group out. */
-	if (*path && chmod(path, LISTENER_MODE) < 0)
+	if (*path && chmod(path, SOCKET_MODE) < 0)
 		return error_errno(err, "mode of %s", path);
 	if (listen(fd, BACKLOG) < 0)
 		return error_errno(err, "listen");

@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/error.h"
@@ -14,7 +13,6 @@
 struct listener_address {
 	union {
 		struct sockaddr any;
-		struct sockaddr_storage storage;
 		struct sockaddr_un local;
 		struct sockaddr_in ip4;
 		struct sockaddr_in6 ip6;
@@ -36,7 +34,6 @@ const char *listener_path(const struct listener_address *address);
  * Bind and listen. A socket file that nobody listens on any more is replaced; the new one is for its owner
  * and group. Returns the fd; ERROR_TRANSIENT if somebody else is there.
  */
-#define LISTENER_MODE 0660
 int listener_open(const struct listener_address *address, struct error *err)
 	__attribute__((warn_unused_result));
 /*
