@@ -141,6 +141,11 @@ static void sample_stamp(const struct scrape *scrape, const void *field)
 	write_sample(scrape, "", counter_read(field) / CLOCK_NS_PER_MS, 3);
 }
 
+static void sample_start(const struct scrape *scrape, const void *field)
+{
+	write_sample(scrape, "", *(const uint64_t *)field / CLOCK_NS_PER_MS, 3);
+}
+
 static void sample_drops(const struct scrape *scrape, const void *field)
 {
 	const counter *drops = field;
@@ -295,7 +300,7 @@ static void sample_reloads(const struct scrape *scrape, const void *field)
 static const struct metric metrics[] = {
 	{ "build", METRIC_INFO, sample_build, FROM_SNAPSHOT, 0, "version",
 	  "Version of the running program." },
-	{ "start_time_seconds", METRIC_GAUGE, SNAPSHOT(sample_stamp, started_real_ns),
+	{ "start_time_seconds", METRIC_GAUGE, SNAPSHOT(sample_start, started_real_ns),
 	  "Start time of the process, in seconds since 1970." },
 	{ "phase", METRIC_GAUGE, sample_phase, FROM_SNAPSHOT,
 	  offsetof(struct status_snapshot, phase), "phase",
