@@ -45,11 +45,6 @@ static inline void close_fd(int *fd)
 	*fd = -1;
 }
 
-static inline void mem_close_cleanup(int *fd)
-{
-	close_fd(fd);
-}
-
 static inline void mem_fclose_cleanup(FILE **file)
 {
 	if (*file)

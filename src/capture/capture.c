@@ -41,7 +41,7 @@ struct capture *capture_free(struct capture *capture)
 	assert(!capture->thread.is_running);
 	counters_return(capture->counts);
 	device_close(&capture->device);
-	mem_close_cleanup(&capture->wake_fd);
+	close_fd(&capture->wake_fd);
 	conf_free(capture->conf);
 	free(capture);
 	return NULL;

@@ -226,7 +226,7 @@ void daemon_free(struct daemon *daemon)
 	counters_done(&daemon->counters);
 	daemon->loop = sd_event_unref(daemon->loop);
 	daemon->links = links_close(daemon->links);
-	mem_close_cleanup(&daemon->wake_fd);
+	close_fd(&daemon->wake_fd);
 	conf_free(daemon->conf);
 	free(daemon);
 }

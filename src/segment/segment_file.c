@@ -16,7 +16,7 @@ void segment_file_init(struct segment_file *file, int fd)
 
 void segment_file_close(struct segment_file *file)
 {
-	mem_close_cleanup(&file->fd);
+	close_fd(&file->fd);
 	file->fd = -1;
 }
 

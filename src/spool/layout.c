@@ -210,9 +210,9 @@ int spool_folder_open(struct spool *spool, const char *directory, struct error *
 void spool_folder_close(struct spool *spool)
 {
 	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
-		mem_close_cleanup(&spool->folder_fd[folder]);
-	mem_close_cleanup(&spool->root_fd);
-	mem_close_cleanup(&spool->lock_fd);
+		close_fd(&spool->folder_fd[folder]);
+	close_fd(&spool->root_fd);
+	close_fd(&spool->lock_fd);
 }
 
 /* Is what has this name what is open as fd? */
@@ -243,7 +243,7 @@ DIR *spool_list_folder(int folder_fd, struct error *err)
 
 	if (!dir) {
 		error_errno(err, "list folder");
-		mem_close_cleanup(&fd);
+		close_fd(&fd);
 	}
 	return dir;
 }

@@ -174,7 +174,7 @@ struct server *server_free(struct server *server)
 		return NULL;
 	for (size_t i = 0; i < SERVER_LISTENERS; i++)
 		stop(&server->listeners[i]);
-	mem_close_cleanup(&server->epoll_fd);
+	close_fd(&server->epoll_fd);
 	free(server);
 	return NULL;
 }
