@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -38,30 +37,13 @@ struct capture *capture_free(struct capture *capture)
 {
 	if (!capture)
 		return NULL;
-	assert(!capture->thread.is_running);
+	thread_join(&capture->thread);
 	counters_return(capture->counts);
 	device_close(&capture->device);
 	close_fd(&capture->wake_fd);
 	conf_free(capture->conf);
 	free(capture);
 	return NULL;
-}
-
-int capture_open(struct capture *capture, struct error *err)
-{
-	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
-			&capture->source, err) < 0)
-		return -1;
-	capture->is_nano = capture->source.is_nano;
-	capture->snaplen = capture->source.snaplen;
-	own_traffic_init(&capture->own,
-			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
-			 pcap_datalink(capture->device.pcap));
-	atomic_store(&capture->opened_ms, clock_monotonic_ms());
-	atomic_store(&capture->state, CAPTURE_OPEN);
-	atomic_store(&capture->counts->is_live, true);
-	atomic_store(&capture->counts->has_been_live, true);
-	return 0;
 }
 
 int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
@@ -120,24 +102,14 @@ void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns
 	wakeup_send(capture->wake_fd);
 }
 
-void capture_join(struct capture *capture)
+struct capture_status capture_status(const struct capture *capture)
 {
-	thread_join(&capture->thread);
-}
-
-enum capture_state capture_state(const struct capture *capture)
-{
-	return (enum capture_state)atomic_load(&capture->state);
-}
-
-const struct error *capture_failure(const struct capture *capture)
-{
-	return &capture->failure;
-}
-
-uint64_t capture_opened_ms(const struct capture *capture)
-{
-	return atomic_load(&capture->opened_ms);
+	return (struct capture_status){
+		.state = (enum capture_state)atomic_load(&capture->state),
+		.opened_ms = atomic_load(&capture->opened_ms),
+		.beat_ms = thread_last_beat_ms(&capture->thread),
+		.failure = &capture->failure,
+	};
 }
 
 void capture_note_link(struct capture *capture, bool is_up)
@@ -147,23 +119,15 @@ void capture_note_link(struct capture *capture, bool is_up)
 		capture_end_segment(capture, "interface");
 }
 
-uint64_t capture_last_beat_ms(const struct capture *capture)
-{
-	return thread_last_beat_ms(&capture->thread);
-}
-
 int capture_check(const struct conf *conf, const char *interface, struct error *err)
 {
 	struct chunk_source source;
 	struct device device;
 
+	if (!interface)
+		return device_check_permission(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
 	if (device_open(conf, interface, 0, &device, &source, err) < 0)
 		return -1;
 	device_close(&device);
 	return 0;
-}
-
-int capture_check_none(const struct conf *conf, struct error *err)
-{
-	return device_check_permission(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
 }

@@ -26,13 +26,14 @@ struct capture_context {
 	struct chunk_pool *pool;
 	struct connections *connections;
 	struct counters *counters;
-	int wake_fd; /* an eventfd, written when capture_state() changes; -1: none */
+	int wake_fd; /* an eventfd, written when a capture's state changes; -1: none */
 };
 
 /* A capture of the interface with this name and index (0: any index). Keeps a reference to conf. */
 int capture_new(const struct capture_context *context, const struct conf *conf,
 		const char *interface, unsigned index, struct capture **ret_capture,
 		struct error *err) __attribute__((warn_unused_result));
+/* Waits for the thread, which was told to stop or has ended. */
 struct capture *capture_free(struct capture *capture);
 /*
  * Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms.
@@ -55,14 +56,16 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 enum capture_state {
 	CAPTURE_OPENING,
 	CAPTURE_OPEN,
-	CAPTURE_REFUSED, /* could not be opened: see capture_failure() */
+	CAPTURE_REFUSED, /* could not be opened */
 	CAPTURE_ENDED,
 };
-enum capture_state capture_state(const struct capture *capture);
-/* Why the interface could not be opened. */
-const struct error *capture_failure(const struct capture *capture);
-/* Monotonic time at which the interface was opened. */
-uint64_t capture_opened_ms(const struct capture *capture);
+struct capture_status {
+	enum capture_state state;
+	uint64_t opened_ms;          /* monotonic: when the interface was opened */
+	uint64_t beat_ms;            /* monotonic: the thread's last loop iteration */
+	const struct error *failure; /* why it could not be opened; borrowed from the capture */
+};
+struct capture_status capture_status(const struct capture *capture);
 
 /*
  * Record packets from this real time on. To hand over between two captures of an interface, run both, with
@@ -89,11 +92,10 @@ void capture_end_segment(struct capture *capture, const char *reason);
 
 /*
  * Record what was received before until_ns (real time), end the segment for this reason, and end the
- * thread. Asynchronous; capture_join() waits for it: about 0.4 s beyond until_ns, longer if the ring is full,
+ * thread. Asynchronous; capture_free() waits for it: about 0.4 s beyond until_ns, longer if the ring is full,
  * at most 10 s. Packets still in the ring then are counted as dropped.
  */
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
-void capture_join(struct capture *capture);
 
 /*
  * The interface went down or came up. The ring is kept, so nothing is lost; the segment ends when the
@@ -101,12 +103,9 @@ void capture_join(struct capture *capture);
  */
 void capture_note_link(struct capture *capture, bool is_up);
 
-/* Monotonic time of the thread's last loop iteration, for the watchdog. */
-uint64_t capture_last_beat_ms(const struct capture *capture);
-
-/* Check that the interface can be captured with these options, by opening and closing it. */
+/*
+ * Check that the interface can be captured with these options, by opening and closing it. Without an interface
+ * (NULL): the permission, and that the filter fits some type of link.
+ */
 int capture_check(const struct conf *conf, const char *interface, struct error *err)
-	__attribute__((warn_unused_result));
-/* Check without an interface: the permission, and that the filter fits some type of link. */
-int capture_check_none(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

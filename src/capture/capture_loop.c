@@ -152,8 +152,9 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	struct capture *capture = (struct capture *)(void *)user;
 	const struct format *format = capture->source.format;
 	uint64_t packet_ns = (uint64_t)header->ts.tv_sec * CLOCK_NS_PER_S +
-			     (uint64_t)header->ts.tv_usec * (capture->is_nano ? 1 : 1000);
-	uint32_t captured = header->caplen < capture->snaplen ? header->caplen : capture->snaplen;
+			     (uint64_t)header->ts.tv_usec * (capture->source.is_nano ? 1 : 1000);
+	uint32_t snaplen = capture->source.snaplen;
+	uint32_t captured = header->caplen < snaplen ? header->caplen : snaplen;
 	size_t bytes = format_record_bytes(format, captured);
 	struct chunk *chunk;
 
@@ -346,9 +347,8 @@ static bool follow_pause(struct capture *capture)
 {
 	bool is_paused = atomic_load(&capture->is_paused);
 
-	if (is_paused == capture->is_pausing)
-		return is_paused;
-	count_drops(capture);
+	if (is_paused != capture->is_pausing)
+		count_drops(capture);
 	capture->is_pausing = is_paused;
 	return is_paused;
 }
@@ -414,6 +414,21 @@ static void finish_capture(struct capture *capture)
 		until_ns = clock_real_ns();
 	end_segment_unless_empty(capture, reason ? reason : "interface", until_ns, until_ns);
 	device_close(&capture->device);
+}
+
+int capture_open(struct capture *capture, struct error *err)
+{
+	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
+			&capture->source, err) < 0)
+		return -1;
+	own_traffic_init(&capture->own,
+			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
+			 pcap_datalink(capture->device.pcap));
+	atomic_store(&capture->opened_ms, clock_monotonic_ms());
+	atomic_store(&capture->state, CAPTURE_OPEN);
+	atomic_store(&capture->counts->is_live, true);
+	atomic_store(&capture->counts->has_been_live, true);
+	return 0;
 }
 
 void capture_run(void *context)

@@ -41,15 +41,13 @@ struct capture {
 	struct rotate rotate;
 	bool is_pausing;
 	struct chunk *chunk; /* being filled, or NULL */
-	uint32_t snaplen;    /* bytes recorded per packet; own_traffic needs to see more */
 	uint64_t seen;       /* packets read from the ring of this device */
 	bool is_past_until;  /* a packet from after until_ns was seen */
 	bool is_counting;    /* count drops: false while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
 	struct drops drops;
 	uint64_t statistics_ms; /* monotonic: last query of the drops */
-	bool is_nano;
-	bool is_begun; /* the segment has sent a chunk */
+	bool is_begun;          /* the segment has sent a chunk */
 };
 
 /* The thread's function: runs until it is stopped or its interface is gone. */

@@ -28,8 +28,12 @@ struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *li
 
 static void free_stages(struct pipeline *pipeline)
 {
-	pipeline_join(pipeline);
 	pipeline->capture = capture_free(pipeline->capture);
+	if (pipeline->recorder) {
+		/* The capture closed it, unless that never ran. */
+		queue_close(recorder_queue(pipeline->recorder));
+		recorder_join(pipeline->recorder);
+	}
 	pipeline->recorder = recorder_free(pipeline->recorder);
 }
 
@@ -76,17 +80,6 @@ void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline)
 		pipeline_handle(pipelines, pipeline, pipeline_failure(&err), &err);
 }
 
-void pipeline_join(struct pipeline *pipeline)
-{
-	if (pipeline->capture)
-		capture_join(pipeline->capture);
-	if (!pipeline->recorder)
-		return;
-	/* The capture closed it, unless that never ran. */
-	queue_close(recorder_queue(pipeline->recorder));
-	recorder_join(pipeline->recorder);
-}
-
 enum pipeline_event pipeline_failure(const struct error *err)
 {
 	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE ? PIPELINE_OPEN_REFUSED
@@ -114,7 +107,8 @@ static void log_opened(const struct pipelines *pipelines, const struct pipeline 
 								   : LOG_LEVEL_INFO;
 
 	log_event_at(level, EVENT_INTERFACE_RECORDING, log_text("interface", pipeline->name),
-		     log_number("ms", capture_opened_ms(pipeline->capture) - pipeline->noticed_ms));
+		     log_number("ms", capture_status(pipeline->capture).opened_ms -
+					      pipeline->noticed_ms));
 }
 
 static void log_what_happened(const struct pipelines *pipelines, const struct pipeline *pipeline,

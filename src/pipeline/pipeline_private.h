@@ -31,6 +31,7 @@ struct pipelines {
 
 /* A pipeline for this link, OPENING but without threads; NULL if all places are taken. */
 struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *link);
+/* Waits for its threads, which were told to end or have ended. */
 void pipeline_remove(struct pipelines *pipelines, struct pipeline *pipeline);
 /* Make its stages and open the interface here and now: it is RECORDING once pipeline_start() ran. */
 int pipeline_open(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
@@ -39,8 +40,6 @@ int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct err
 	__attribute__((warn_unused_result));
 /* Make its stages and start their threads, one of which opens the interface. A failure is an event of it. */
 void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline);
-/* Wait for its threads, which were told to end or have ended. */
-void pipeline_join(struct pipeline *pipeline);
 /* Something happened to it: do what pipeline_next() says. It may be gone afterwards. err: why it failed, or NULL. */
 void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		     enum pipeline_event event, const struct error *err);

@@ -224,7 +224,7 @@ bool pipelines_are_live(const struct pipelines *pipelines)
 	for (size_t i = 0; i < pipelines->count; i++) {
 		if (!pipeline_is_running(pipelines->list[i]->state))
 			continue;
-		if (capture_state(pipelines->list[i]->capture) != CAPTURE_OPEN)
+		if (capture_status(pipelines->list[i]->capture).state != CAPTURE_OPEN)
 			return false;
 		is_any_open |= pipelines->list[i]->is_up;
 	}
@@ -244,7 +244,7 @@ void pipelines_progress(const struct pipelines *pipelines, struct pipelines_prog
 
 		if (!pipeline_is_running(pipeline->state))
 			continue;
-		capture_ms = capture_last_beat_ms(pipeline->capture);
+		capture_ms = capture_status(pipeline->capture).beat_ms;
 		recorder_ms = recorder_last_beat_ms(pipeline->recorder);
 		if (capture_ms < progress.capture_beat_ms) {
 			progress.capture_beat_ms = capture_ms;
@@ -278,5 +278,5 @@ int pipelines_check(const struct conf *conf, const struct interfaces_view *view,
 			return -1;
 		checked++;
 	}
-	return checked > 0 ? 0 : capture_check_none(conf, err);
+	return checked > 0 ? 0 : capture_check(conf, NULL, err);
 }

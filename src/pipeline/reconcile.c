@@ -160,15 +160,15 @@ static void add_new(struct pipelines *pipelines, const struct link *link, void *
 static void follow_threads(struct pipelines *pipelines, struct pipeline *pipeline)
 {
 	struct error failure = { .kind = ERROR_NONE };
-	enum capture_state capture;
+	struct capture_status capture;
 
 	if (pipeline_is_waiting(pipeline->state))
 		return;
-	capture = capture_state(pipeline->capture);
-	if (capture == CAPTURE_REFUSED)
-		failure = *capture_failure(pipeline->capture); /* freed with the capture */
+	capture = capture_status(pipeline->capture);
+	if (capture.state == CAPTURE_REFUSED)
+		failure = *capture.failure; /* freed with the capture */
 	pipeline_handle(pipelines, pipeline,
-			reconcile_threads(pipeline->state, capture,
+			reconcile_threads(pipeline->state, capture.state,
 					  recorder_is_finished(pipeline->recorder), &failure),
 			&failure);
 }
