@@ -74,38 +74,31 @@ void counters_done(struct counters *counters)
 	(void)pthread_mutex_destroy(&counters->lock);
 }
 
-/* The place of this name, or else a free one, or else that of the interface returned longest ago. */
-static struct interface_counters *find_place(struct counters *counters, const char *name)
+/*
+ * The place of this name, or else a free one, or else that of the interface returned longest ago. Requires the
+ * lock.
+ */
+static struct interface_counters *find_or_make(struct counters *counters, const char *name)
 {
-	struct interface_counters *best = &counters->other_interfaces;
-
+	struct interface_counters *other = &counters->other_interfaces, *place = NULL;
 	/* A segment without metadata has no name, and an interface may be named like this. */
-	if (!*name || strcmp(name, best->name) == 0)
-		return best;
-	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX; i++) {
+	bool is_other = !*name || strcmp(name, other->name) == 0;
+
+	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX && !is_other; i++) {
 		struct interface_counters *each = &counters->interfaces[i];
 
 		if (strcmp(each->name, name) == 0)
 			return each;
-		if (!each->name[0])
-			return each; /* places are taken in order, so the name is not in the table */
-		if (each->users == 0 &&
-		    (best == &counters->other_interfaces || each->returned_ms < best->returned_ms))
-			best = each;
+		if (!each->name[0]) {
+			place = each; /* places are taken in order, so the name is not in the table */
+			break;
+		}
+		if (each->users == 0 && (!place || each->returned_ms < place->returned_ms))
+			place = each;
 	}
-	return best;
-}
-
-/* Requires the lock. */
-static struct interface_counters *find_or_make(struct counters *counters, const char *name)
-{
-	struct interface_counters *place = find_place(counters, name);
-
-	if (place != &counters->other_interfaces && strcmp(place->name, name) == 0)
-		return place;
-	if (place == &counters->other_interfaces) {
+	if (!place) {
 		counters->has_other_interfaces = true;
-		return place;
+		return other;
 	}
 	/* The totals keep what the previous interface counted. */
 	*place = (struct interface_counters){ .all = counters };

@@ -7,10 +7,16 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Text from outside may contain anything; a message must stay one line. */
-static void keep_to_one_line(char *text)
+/* A message must stay one line, and text from outside may contain anything. */
+static void write_message(struct error *err, const char *format, va_list args, const char *reason)
 {
-	for (char *p = text; *p; p++)
+	size_t length;
+
+	(void)vsnprintf(err->message, sizeof err->message, format, args);
+	length = strlen(err->message);
+	if (reason)
+		(void)snprintf(err->message + length, sizeof err->message - length, ": %s", reason);
+	for (char *p = err->message; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 }
@@ -23,30 +29,22 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	err->errnum = 0;
 	err->retry_after_ms = 0;
 	va_start(args, format);
-	(void)vsnprintf(err->message, sizeof err->message, format, args);
+	write_message(err, format, args, NULL);
 	va_end(args);
-	keep_to_one_line(err->message);
 	return -1;
 }
 
 int error_errno_as(struct error *err, enum error_kind kind, const char *format, ...)
 {
-	int errnum = errno;
 	char reason[128];
-	const char *text = strerror_r(errnum, reason, sizeof reason);
 	va_list args;
-	int length;
 
 	err->kind = kind;
-	err->errnum = errnum;
+	err->errnum = errno;
 	err->retry_after_ms = 0;
 	va_start(args, format);
-	length = vsnprintf(err->message, sizeof err->message, format, args);
+	write_message(err, format, args, strerror_r(err->errnum, reason, sizeof reason));
 	va_end(args);
-	if (length >= 0 && (size_t)length < sizeof err->message)
-		(void)snprintf(err->message + length, sizeof err->message - (size_t)length, ": %s",
-			       text);
-	keep_to_one_line(err->message);
 	return -1;
 }
 
@@ -54,16 +52,11 @@ int error_wrap(struct error *err, const char *format, ...)
 {
 	char inner[sizeof err->message];
 	va_list args;
-	int length;
 
 	memcpy(inner, err->message, sizeof inner);
 	va_start(args, format);
-	length = vsnprintf(err->message, sizeof err->message, format, args);
+	write_message(err, format, args, inner);
 	va_end(args);
-	if (length >= 0 && (size_t)length < sizeof err->message)
-		(void)snprintf(err->message + length, sizeof err->message - (size_t)length, ": %s",
-			       inner);
-	keep_to_one_line(err->message);
 	return -1;
 }
 

@@ -137,9 +137,7 @@ int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_tex
 	struct stat st;
 	ssize_t length;
 
-	if (fd < 0)
-		return error_errno(err, "%s", path);
-	if (fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, "%s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERROR_FATAL, "%s: not a regular file", path);

@@ -4,54 +4,42 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void die_without_memory(void)
+/* The result of an allocation; aborts if it is NULL. */
+static void *checked(void *ptr)
 {
 	static const char message[] = "kube-node-tracer: out of memory\n";
-	ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
+	ssize_t written;
 
+	if (ptr)
+		return ptr;
+	written = write(STDERR_FILENO, message, sizeof message - 1);
 	(void)written;
 	abort();
 }
 
 void *mem_alloc(size_t size)
 {
-	void *ptr = malloc(size ? size : 1);
-
-	if (!ptr)
-		die_without_memory();
-	return ptr;
+	return checked(malloc(size ? size : 1));
 }
 
 void *mem_calloc(size_t count, size_t size)
 {
-	void *ptr = calloc(count ? count : 1, size ? size : 1);
-
-	if (!ptr)
-		die_without_memory();
-	return ptr;
+	return checked(calloc(count ? count : 1, size ? size : 1));
 }
 
 void *mem_realloc(void *ptr, size_t count, size_t size)
 {
-	void *grown = reallocarray(ptr, count ? count : 1, size ? size : 1);
-
-	if (!grown)
-		die_without_memory();
-	return grown;
+	return checked(reallocarray(ptr, count ? count : 1, size ? size : 1));
 }
 
 char *mem_strdup(const char *text)
 {
-	return mem_strndup(text, strlen(text));
+	return checked(strdup(text));
 }
 
 char *mem_strndup(const char *text, size_t length)
 {
-	char *copy = strndup(text, length);
-
-	if (!copy)
-		die_without_memory();
-	return copy;
+	return checked(strndup(text, length));
 }
 
 char *mem_printf(const char *format, ...)
@@ -63,9 +51,7 @@ char *mem_printf(const char *format, ...)
 	va_start(args, format);
 	length = vasprintf(&text, format, args);
 	va_end(args);
-	if (length < 0)
-		die_without_memory();
-	return text;
+	return checked(length < 0 ? NULL : text);
 }
 
 void mem_free_secret(char *text)

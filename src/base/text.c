@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,16 +165,16 @@ int text_parse_time(const char *text, uint64_t *ret_real_ns)
 /* Parse digits at *text and advance it past them. */
 static int parse_digits(const char **text, uint64_t *ret_number)
 {
-	uint64_t number = 0;
-	const char *p = *text;
+	unsigned long long number;
+	char *end;
 
-	if (!isdigit((unsigned char)*p))
+	if (!isdigit((unsigned char)**text))
+		return -1; /* strtoull() takes blanks and signs, too */
+	errno = 0;
+	number = strtoull(*text, &end, 10);
+	if (errno)
 		return -1;
-	for (; isdigit((unsigned char)*p); p++)
-		if (__builtin_mul_overflow(number, 10, &number) ||
-		    __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
-			return -1;
-	*text = p;
+	*text = end;
 	*ret_number = number;
 	return 0;
 }
@@ -191,19 +192,10 @@ int text_parse_number(const char *text, uint64_t *ret_number)
 int text_parse_hex(const char *text, uint64_t *ret_number)
 {
 	size_t length = strlen(text);
-	uint64_t number = 0;
 
-	if (length == 0 || length > 16)
+	if (length == 0 || length > 16 || strspn(text, "0123456789abcdefABCDEF") < length)
 		return -1;
-	for (const char *p = text; *p; p++) {
-		static const char digits[] = "0123456789abcdef";
-		const char *digit = strchr(digits, tolower((unsigned char)*p));
-
-		if (!digit)
-			return -1;
-		number = number << 4 | (uint64_t)(digit - digits);
-	}
-	*ret_number = number;
+	*ret_number = strtoull(text, NULL, 16);
 	return 0;
 }
 
