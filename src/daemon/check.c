@@ -78,8 +78,8 @@ static void log_doubts(const struct conf *conf)
 	struct error err;
 
 	if (exceeded)
-		log_warning("the spool's file system has no room: what is recorded is dropped, or "
-			    "what waits deleted, until it has",
+		log_warning("the spool's file system has no room: until it has, new segments are "
+			    "dropped or waiting ones deleted",
 			    log_text("spool", conf->spool_directory), log_text("option", exceeded));
 	if (conf->file && access(conf->file, R_OK) < 0)
 		log_warning("a reload cannot read the configuration file, which root reads at a "
@@ -88,7 +88,7 @@ static void log_doubts(const struct conf *conf)
 			    log_text("remedy", "chgrp it to a group of the account, chmod 640"));
 	/* The status address is then taken by the same process. */
 	if (spool_is_in_use(conf->spool_directory))
-		log_warning("a kube-node-tracer that runs has this spool: it can reload this "
+		log_warning("another kube-node-tracer uses this spool: it can reload this "
 			    "configuration, a second one would not start",
 			    log_text("spool", conf->spool_directory));
 	else if (server_try(conf, &err) < 0)
@@ -102,10 +102,10 @@ int daemon_check(const struct conf *conf, struct error *err)
 	int result = -1;
 
 	if (http_global_init(err) == 0 && daemon_prepare(daemon, err) == 0 &&
-	    privileges_try(conf, err) == 0)
+	    privileges_drop(conf, true, err) == 0)
 		result = uploader_check(daemon->uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
-		(void)error_wrap(err, "no answer (a start would record all the same)");
+		(void)error_wrap(err, "no answer (a start would record anyway)");
 	if (result == 0) {
 		log_doubts(conf);
 		log_notice("configuration is valid");

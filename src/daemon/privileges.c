@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -80,18 +79,7 @@ int privileges_close_memory(const struct conf *conf, struct error *err)
 	return 0;
 }
 
-static int become(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
-{
-	if (capng_get_caps_process() < 0)
-		return error_set(err, ERROR_FATAL, "read the process's capabilities");
-	if (keep_net_raw(uid, gid, err) < 0)
-		return -1;
-	log_debug("privileges dropped", log_number("uid", uid));
-	/* Another user's process is given the system's default (fs.suid_dumpable). */
-	return privileges_close_memory(conf, err);
-}
-
-int privileges_drop(const struct conf *conf, struct error *err)
+int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 {
 	uid_t uid;
 	gid_t gid;
@@ -102,9 +90,15 @@ int privileges_drop(const struct conf *conf, struct error *err)
 		return 0;
 	if (find_account(conf, &uid, &gid, err) < 0)
 		return -1;
-	if (uid != 0 && spool_chown(conf->spool_directory, uid, gid, err) < 0)
+	if (uid != 0 && !is_check && spool_chown(conf->spool_directory, uid, gid, err) < 0)
 		return -1;
-	return become(conf, uid, gid, err);
+	if (capng_get_caps_process() < 0)
+		return error_set(err, ERROR_FATAL, "read the process's capabilities");
+	if (keep_net_raw(uid, gid, err) < 0)
+		return -1;
+	log_debug("privileges dropped", log_number("uid", uid));
+	/* Another user's process is given the system's default (fs.suid_dumpable). */
+	return privileges_close_memory(conf, err);
 }
 
 /*
@@ -135,7 +129,7 @@ static int check_way(const struct conf *conf, struct error *err)
 			  strerror(EACCES));
 }
 
-/* For a moment with the rights of the account. Where we cannot become it, privileges_drop() will tell. */
+/* For a moment with the rights of the account. Where we cannot become it, privileges_drop() will report it. */
 static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
 {
 	gid_t own_gid = getegid(), own_groups[NGROUPS_KEPT];
@@ -148,18 +142,6 @@ static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct er
 	if (seteuid(0) < 0 || setegid(own_gid) < 0 || setgroups((size_t)count, own_groups) < 0)
 		return error_errno(err, "be root again");
 	return result;
-}
-
-int privileges_try(const struct conf *conf, struct error *err)
-{
-	uid_t uid;
-	gid_t gid;
-
-	if (geteuid() != 0)
-		return 0;
-	if (find_account(conf, &uid, &gid, err) < 0)
-		return -1;
-	return become(conf, uid, gid, err);
 }
 
 int privileges_check(const struct conf *conf, struct error *err)

@@ -40,9 +40,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
 	keep_what_needs_a_restart(old, conf, notes);
-	if (server_check(conf, err) < 0)
-		return -1;
-	if (codec_choose(conf, &codec, &level, err) < 0)
+	if (server_check(conf, err) < 0 || codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
 	    uploader_prepare(daemon->uploader, conf, &destination, err) < 0)

@@ -63,6 +63,17 @@ static void flush_by_command(void *context)
 
 /* Start ----------------------------------------------------------------------------------------- */
 
+static const struct {
+	int number;
+	sd_event_signal_handler_t handler;
+} signals[] = {
+	{ SIGTERM, daemon_on_stop_signal },
+	{ SIGINT, daemon_on_stop_signal },
+	{ SIGHUP, daemon_on_reload },
+	{ SIGUSR1, on_segment_signal },
+};
+#define SIGNAL_COUNT (sizeof signals / sizeof *signals)
+
 /* Before the first thread, so that all of them inherit it: main alone reads signals. */
 static int set_signals(struct error *err)
 {
@@ -70,10 +81,8 @@ static int set_signals(struct error *err)
 	sigset_t set;
 
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGUSR1);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		(void)sigaddset(&set, signals[i].number);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return error_errno(err, "block signals");
 	/* A reader that closed its end, a file size limit: errors of the call, not of the process. */
@@ -89,17 +98,9 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	daemon->wake_fd = wakeup_open(err);
 	if (daemon->wake_fd < 0)
 		return -1;
-	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGTERM, daemon_on_stop_signal,
-					     daemon);
-	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGINT, daemon_on_stop_signal,
-					     daemon);
-	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGHUP, daemon_on_reload, daemon);
-	if (result >= 0)
-		result = sd_event_add_signal(daemon->loop, NULL, SIGUSR1, on_segment_signal,
-					     daemon);
+	for (size_t i = 0; i < SIGNAL_COUNT && result >= 0; i++)
+		result = sd_event_add_signal(daemon->loop, NULL, signals[i].number,
+					     signals[i].handler, daemon);
 	if (result >= 0)
 		result = sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN,
 					 daemon_on_wake, daemon);
@@ -175,9 +176,8 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.wake_fd = daemon->wake_fd,
 	};
 	if (pipelines_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
-			   false, &daemon->pipelines, err) < 0)
-		return -1;
-	if (pipelines_start(daemon->pipelines, err) < 0)
+			   false, &daemon->pipelines, err) < 0 ||
+	    pipelines_start(daemon->pipelines, CAPTURE_FROM_START, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
@@ -266,7 +266,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 
 	*ret_is_hung = false;
 	if (set_signals(err) == 0 && http_global_init(err) == 0 &&
-	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, err) == 0 &&
+	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0 &&
 	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
 		log_start(daemon);
 		result = run_loop(daemon, err);
@@ -275,14 +275,12 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->maintenance) > 0)) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
-		if (daemon->step ==
-		    STOP_ENDING) /* only what was being sent is left: it is in the spool */
-			log_end(daemon);
+		if (daemon->step == STOP_ENDING)
+			log_end(daemon); /* only what was being sent is left: it is in the spool */
 		else if (result == 0)
-			result = error_set(
-				err, ERROR_FATAL,
-				"stopped before the last segments were on disk, which does "
-				"not answer");
+			result = error_set(err, ERROR_FATAL,
+					   "stopped before the last segments were on disk, which "
+					   "does not answer");
 		return result;
 	}
 	daemon_free(daemon);

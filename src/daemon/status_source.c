@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -18,7 +17,6 @@
 /* A stage beats at least once a second; a machine may be busy for longer. */
 #define PATIENCE_MS     UINT64_C(30000)
 #define PATIENCE_MS_MIN UINT64_C(3000)
-#define RETRY_MS        UINT64_C(10000)
 
 /* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
 static uint64_t patience_ms(const struct daemon *daemon)

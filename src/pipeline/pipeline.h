@@ -29,8 +29,8 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   const struct capture_context *capture, const struct recorder_context *record,
 		   bool is_strict, struct pipelines **ret_pipelines, struct error *err)
 	__attribute__((warn_unused_result));
-/* Record all that comes, beginning with what is in the rings. */
-int pipelines_start(struct pipelines *pipelines, struct error *err)
+/* Start the threads of all that are open. */
+int pipelines_start(struct pipelines *pipelines, enum capture_from from, struct error *err)
 	__attribute__((warn_unused_result));
 /*
  * Put a newly opened set in the place of *pipelines, at one instant: each packet goes to one of them, by its

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "pipeline/reconcile.h"
+#include "pipeline/pipeline_private.h"
 
 /* So many names are in a status line. */
 #define NAMES_MAX 8
@@ -67,7 +67,7 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 	return 0;
 }
 
-static int start_all(struct pipelines *pipelines, enum capture_from from, struct error *err)
+int pipelines_start(struct pipelines *pipelines, enum capture_from from, struct error *err)
 {
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_running(pipelines->list[i]->state) &&
@@ -76,18 +76,13 @@ static int start_all(struct pipelines *pipelines, enum capture_from from, struct
 	return 0;
 }
 
-int pipelines_start(struct pipelines *pipelines, struct error *err)
-{
-	return start_all(pipelines, CAPTURE_FROM_START, err);
-}
-
 int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
 			struct pipelines **ret_old, struct error *err)
 {
 	struct pipelines *old = *pipelines;
 	uint64_t instant_ns;
 
-	if (start_all(new, CAPTURE_FROM_LATER, err) < 0) {
+	if (pipelines_start(new, CAPTURE_FROM_LATER, err) < 0) {
 		pipelines_end(new, "reload", 0);
 		pipelines_join(new);
 		return -1;

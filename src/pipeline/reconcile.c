@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The set follows the links: interfaces come and go, are renamed, and captures end by themselves. */
-#include "pipeline/reconcile.h"
+#include "pipeline/pipeline_private.h"
 
 #include <string.h>
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "pipeline/pipeline_state.h"
-#include "pipeline/reconcile.h"
+#include "pipeline/pipeline_private.h"
 
 static void check_step(enum pipeline_state state, enum pipeline_event event,
 		       enum pipeline_state next, unsigned actions)
