@@ -79,8 +79,8 @@ int file_sync_folder(int folder_fd, struct error *err)
 	return 0;
 }
 
-static int replace_file(int folder_fd, const char *name, mode_t mode, const void *bytes,
-			size_t length, struct error *err)
+int file_replace_in_place(int folder_fd, const char *name, mode_t mode, const void *bytes,
+			  size_t length, struct error *err)
 {
 	char temporary[NAME_MAX + 1];
 	cleanup_close int fd = -1;
@@ -106,24 +106,10 @@ failed:
 	return error_wrap(err, "%s", name);
 }
 
-int file_replace_in_place(int folder_fd, const char *name, const void *bytes, size_t length,
-			  struct error *err)
-{
-	return replace_file(folder_fd, name, 0640, bytes, length, err);
-}
-
-int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
+int file_replace(int folder_fd, const char *name, mode_t mode, const void *bytes, size_t length,
 		 struct error *err)
 {
-	if (replace_file(folder_fd, name, 0640, bytes, length, err) < 0)
-		return -1;
-	return file_sync_folder(folder_fd, err);
-}
-
-int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
-			struct error *err)
-{
-	if (replace_file(folder_fd, name, 0600, bytes, length, err) < 0)
+	if (file_replace_in_place(folder_fd, name, mode, bytes, length, err) < 0)
 		return -1;
 	return file_sync_folder(folder_fd, err);
 }

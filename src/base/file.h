@@ -27,17 +27,14 @@ int file_checksum(int fd, uint32_t *ret_crc32c, struct error *err)
 int file_sync_folder(int folder_fd, struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Replace NAME with these bytes atomically: temporary name, fsync, rename. Until the folder is synced, a power
- * failure may restore the previous content.
+ * Replace NAME with these bytes atomically: temporary name with this mode, fsync, rename. Until the folder is
+ * synced, a power failure may restore the previous content.
  */
-int file_replace_in_place(int folder_fd, const char *name, const void *bytes, size_t length,
-			  struct error *err) __attribute__((warn_unused_result));
+int file_replace_in_place(int folder_fd, const char *name, mode_t mode, const void *bytes,
+			  size_t length, struct error *err) __attribute__((warn_unused_result));
 /* The same, durably: the folder is synced. If only the sync fails, NAME is replaced anyway. */
-int file_replace(int folder_fd, const char *name, const void *bytes, size_t length,
+int file_replace(int folder_fd, const char *name, mode_t mode, const void *bytes, size_t length,
 		 struct error *err) __attribute__((warn_unused_result));
-/* The same with mode 0600, so that nobody else can read it. */
-int file_replace_secret(int folder_fd, const char *name, const void *bytes, size_t length,
-			struct error *err) __attribute__((warn_unused_result));
 
 /*
  * Read a whole small file as NUL-terminated text, which the caller frees; more than `limit` bytes is an

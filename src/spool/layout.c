@@ -118,7 +118,7 @@ static int lock_folder(struct spool *spool, struct error *err)
 /* Can files be made, and will their data reach the disk? */
 static int prove_writable(const struct spool *spool, struct error *err)
 {
-	if (file_replace(spool->root_fd, PROBE_FILE, "", 0, err) < 0)
+	if (file_replace(spool->root_fd, PROBE_FILE, 0640, "", 0, err) < 0)
 		return -1;
 	if (unlinkat(spool->root_fd, PROBE_FILE, 0) < 0)
 		return error_errno(err, "remove %s", PROBE_FILE);

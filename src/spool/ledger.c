@@ -185,7 +185,7 @@ static int add_up_losses(struct spool *spool, struct error *err)
 	if (name_loss(spool, collection.losses.list[0].reason, name, err) < 0)
 		return -1;
 	spool_folder_sync(spool, SPOOL_READY);
-	if (file_replace_in_place(spool->folder_fd[SPOOL_LOST], name, text.bytes, text.length,
+	if (file_replace_in_place(spool->folder_fd[SPOOL_LOST], name, 0640, text.bytes, text.length,
 				  err) < 0)
 		return -1;
 	forget_stated(spool, &collection);

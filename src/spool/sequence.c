@@ -22,7 +22,7 @@ static int store_sequence(const struct spool *spool, uint64_t end, struct error 
 	char text[32];
 
 	(void)snprintf(text, sizeof text, "%ju\n", (uintmax_t)end);
-	return file_replace(spool->root_fd, SEQUENCE_FILE, text, strlen(text), err);
+	return file_replace(spool->root_fd, SEQUENCE_FILE, 0640, text, strlen(text), err);
 }
 
 int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)

@@ -26,8 +26,8 @@ int spool_metadata_write(struct spool *spool, const char *name, const struct seg
 
 	segment_encode(segment, &text);
 	assert(!text.is_cut);
-	if (file_replace_in_place(spool->folder_fd[SPOOL_METADATA], name, text.bytes, text.length,
-				  err) < 0)
+	if (file_replace_in_place(spool->folder_fd[SPOOL_METADATA], name, 0640, text.bytes,
+				  text.length, err) < 0)
 		return -1;
 	/* They are visible already: reporting this failure would have their losses stated twice. */
 	if (file_sync_folder(spool->folder_fd[SPOOL_METADATA], &syncing) < 0)
@@ -115,7 +115,7 @@ int spool_save_upload_state(struct spool *spool, const struct spool_claim *claim
 	int folder_fd = spool->folder_fd[SPOOL_UPLOAD_STATE], result = 0;
 
 	if (text)
-		result = file_replace_secret(folder_fd, claim->name, text, strlen(text), err);
+		result = file_replace(folder_fd, claim->name, 0600, text, strlen(text), err);
 	else
 		(void)unlinkat(folder_fd, claim->name, 0);
 	/* What is no longer true must not outlive this process; that there was an attempt must. */

@@ -226,8 +226,8 @@ static void test_replace_is_whole_and_leaves_nothing_behind(void **state)
 	struct error err;
 	size_t length;
 
-	assert_int_equal(file_replace(folder, "f", "one", 3, &err), 0);
-	assert_int_equal(file_replace(folder, "f", "second", 6, &err), 0);
+	assert_int_equal(file_replace(folder, "f", 0640, "one", 3, &err), 0);
+	assert_int_equal(file_replace(folder, "f", 0640, "second", 6, &err), 0);
 	assert_int_equal(file_read_text(folder, "f", 6, &text, &length, &err), 0);
 	assert_string_equal(text, "second");
 	assert_int_equal(length, 6);
@@ -241,7 +241,7 @@ static void test_read_text_refuses_what_is_too_large_or_no_file(void **state)
 	struct error err;
 	size_t length;
 
-	assert_int_equal(file_replace(folder, "f", "seven..", 7, &err), 0);
+	assert_int_equal(file_replace(folder, "f", 0640, "seven..", 7, &err), 0);
 	assert_int_equal(file_read_text(folder, "f", 6, &text, &length, &err), -1);
 	assert_int_equal(mkfifoat(folder, "fifo", 0600), 0);
 	assert_int_equal(file_read_text(folder, "fifo", 6, &text, &length, &err), -1);
@@ -256,8 +256,8 @@ static void test_publish_never_replaces(void **state)
 	struct error err;
 	size_t length;
 
-	assert_int_equal(file_replace(folder, "new", "new", 3, &err), 0);
-	assert_int_equal(file_replace(folder, "old", "old", 3, &err), 0);
+	assert_int_equal(file_replace(folder, "new", 0640, "new", 3, &err), 0);
+	assert_int_equal(file_replace(folder, "old", 0640, "old", 3, &err), 0);
 	assert_int_equal(file_publish(folder, "new", "old", &err), -1);
 	assert_int_equal(errno, EEXIST);
 	assert_int_equal(file_read_text(folder, "old", 10, &text, &length, &err), 0);
@@ -277,7 +277,7 @@ static void test_folders_are_made_with_their_parents(void **state)
 
 	assert_int_equal(file_make_folders(deep, 0750, &err), 0);
 	assert_int_equal(file_make_folders(deep, 0750, &err), 0);
-	assert_int_equal(file_replace(folder, "file", "", 0, &err), 0);
+	assert_int_equal(file_replace(folder, "file", 0640, "", 0, &err), 0);
 	assert_int_equal(file_make_folders(file, 0750, &err), -1);
 	assert_int_equal(file_make_folders(below, 0750, &err), -1);
 }
@@ -289,7 +289,7 @@ static void test_checksum_of_a_file(void **state)
 	struct error err;
 	uint32_t crc;
 
-	assert_int_equal(file_replace(folder, "f", "123456789", 9, &err), 0);
+	assert_int_equal(file_replace(folder, "f", 0640, "123456789", 9, &err), 0);
 	fd = openat(folder, "f", O_RDONLY);
 	assert_int_equal(file_checksum(fd, &crc, &err), 0);
 	assert_int_equal(crc, 0xe3069283);
