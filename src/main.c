@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "cli/command.h"
+#include "cli/cli.h"
 
 static int report_error(const struct error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/command.h"
+#include "cli/cli.h"
 
 const struct command commands[] = {
 	{ .word = "run",

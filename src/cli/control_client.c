@@ -17,9 +17,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/command.h"
+#include "cli/cli.h"
 #include "spool/spool.h"
-#include "status/listener.h"
+#include "status/status.h"
 
 #define REPLY_MAX          ((size_t)1 << 20)
 #define PATIENCE_MS        900

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/command.h"
+#include "cli/cli.h"
 
 #define COLUMNS     80
 #define TEXT_WIDTH  68 /* leaves room for the indent */

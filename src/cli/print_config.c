@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
+#include "cli/cli.h"
 
 /* As libconfig reads it. */
 static void write_string(FILE *out, const char *text)

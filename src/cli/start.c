@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "cli/command.h"
+#include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "filter/filter.h"
 

@@ -12,8 +12,8 @@
 #include "pipeline/pipeline.h"
 #include "packet/chunk.h"
 #include "spool/spool.h"
-#include "status/server.h"
-#include "upload/uploader.h"
+#include "status/status.h"
+#include "upload/upload.h"
 
 #define DAEMON_STATUS_MAX 512
 

@@ -6,7 +6,7 @@
  */
 #include "base/log.h"
 #include "daemon/daemon_state.h"
-#include "record/recover.h"
+#include "record/record.h"
 
 static struct budget_floor share_of(struct conf_share share)
 {

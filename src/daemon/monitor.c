@@ -7,8 +7,8 @@
 #include "base/wakeup.h"
 #include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
-#include "record/recover.h"
-#include "status/health.h"
+#include "record/record.h"
+#include "status/status.h"
 
 #define TICK_US     UINT64_C(1000000)
 #define PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer, an interface */

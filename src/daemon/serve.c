@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon_state.h"
-#include "status/listener.h"
+#include "status/status.h"
 
 #define RETRY_MS UINT64_C(10000)
 

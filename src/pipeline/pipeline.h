@@ -16,7 +16,7 @@
 #include "capture/capture.h"
 #include "netif/netif.h"
 #include "conf/conf.h"
-#include "record/recorder.h"
+#include "record/record.h"
 
 struct pipelines;
 

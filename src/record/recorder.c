@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/recorder.h"
+#include "record/record.h"
 
 #include <assert.h>
 #include <errno.h>

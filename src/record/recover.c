@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/recover.h"
+#include "record/record.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

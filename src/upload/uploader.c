@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/uploader.h"
+#include "upload/upload.h"
 
 #include <stdio.h>
 

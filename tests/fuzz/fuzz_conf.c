@@ -2,7 +2,7 @@
 /* A configuration file. Given by a path, so the input goes through a file in memory. */
 #include <sys/mman.h>
 
-#include "cli/command.h"
+#include "cli/cli.h"
 #include "fuzz.h"
 
 /*

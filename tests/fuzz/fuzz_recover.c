@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "fuzz.h"
-#include "record/recover.h"
+#include "record/record.h"
 #include "spool/spool.h"
 
 static char directory[] = "/dev/shm/knt-fuzz-recover-XXXXXX";

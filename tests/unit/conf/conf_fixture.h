@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "cli/cli.h"
 
 #define FIXTURE_ARGS_MAX   64
 #define COUNT_OF(array)    (sizeof(array) / sizeof *(array))

@@ -5,8 +5,7 @@
 
 #include "packet/format.h"
 #include "segment/codec.h"
-#include "record/recorder.h"
-#include "record/recover.h"
+#include "record/record.h"
 
 #define MEMBERS            4
 #define PACKETS_PER_MEMBER 10

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "http_fixture.h"
 #include "segment/name.h"
-#include "upload/uploader.h"
+#include "upload/upload.h"
 
 #define PATIENCE_MS 20000
 #define SECOND_NS   UINT64_C(1000000000)

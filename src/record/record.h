@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The record stage of one interface: chunks from the queue, each compressed once and appended to the open
+ * The record stage of one interface (recorder.c) and the recovery (recover.c): chunks from the queue, each compressed once and appended to the open
  * segment; a finished segment is published into the spool. One thread each. A disk that is full or broken
  * costs packets, which are counted, and nothing else; a recorder that falls behind compresses less.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,3 +44,12 @@ bool recorder_is_finished(const struct recorder *recorder);
 void recorder_join(struct recorder *recorder);
 /* Monotonic time of its last progress: how the watchdog sees it. */
 uint64_t recorder_last_beat_ms(const struct recorder *recorder);
+
+/*
+ * Recovery: what a crash left in capturing/, or a disk that did not take it. Each file is cut after its last whole
+ * member and published. A file that cannot be read stays, and is tried again with growing pauses; one that is damaged
+ * goes to rejected/. All that nobody writes and that is due; ends early once is_stopping. Any thread; blocks on the
+ * disk.
+ */
+void recover_unfinished(struct spool *spool, struct counters *counters,
+			const atomic_bool *is_stopping);
