@@ -136,7 +136,7 @@ def test_overload(lab):
     """A small ring, a sender at full speed, and a program that does not run for a while."""
     lab.link()
     lab.bucket()
-    daemon = lab.daemon("-G", "0", "-C", "2", "-B", "512").start_ready()
+    daemon = lab.daemon("-G", "0", "-C", "2", "-B", "512", "-W", "1000").start_ready()
     traffic = Traffic(lab, "--sizes", "100", "--seconds", "4")
     for _ in range(3):
         time.sleep(0.4)
