@@ -3,7 +3,7 @@
 #include <ctype.h>
 
 #include "fuzz.h"
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 static const struct gcs_target target = { "https://storage.googleapis.com",
 					  "googleapis.com",
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		fuzz_require(again.acknowledged == session.acknowledged &&
 			     again.sent == session.sent && again.started_s == session.started_s);
 	}
-	gcs_session_wipe(written);
+	mem_free_secret(written);
 	gcs_session_forget(&again);
 	gcs_session_forget(&session);
 	return 0;

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_multipart.c (small objects),
- * gcs_resumable.c (large ones), gcs_session.c (what the next attempt has to know), gcs_verify.c (whose object is
+ * gcs_resumable.c (large ones), gcs_session.c (the state that the next attempt needs), gcs_verify.c (whose object is
  * it, and has it our bytes?) and gcs_request.c (one request with credentials). Used by the upload threads.
  */
 
@@ -32,7 +32,10 @@ struct sink_worker {
 	unsigned requests;
 };
 
-/* What one attempt to send an object leaves for the next one: gcs_session.h. */
+/*
+ * What one attempt to send an object leaves for the next one, in whichever worker or run. It is saved in the spool
+ * as a text, which is a secret: whoever has the session's URL can write the object.
+ */
 struct gcs_session {
 	bool may_be_there; /* an attempt that got as far as the last byte may have made the object */
 	uint64_t mismatches;   /* how often the server got other bytes than it was promised */
@@ -42,31 +45,35 @@ struct gcs_session {
 	uint64_t sent;         /* it cannot have more than this */
 };
 
+/* What a session belongs to: for any other object, or the same one elsewhere, it is useless. */
+struct gcs_target {
+	const char *base_url;
+	const char *universe; /* the domain that its hosts are in; NULL: an emulator */
+	const char *bucket, *name;
+	uint64_t bytes;
+	uint32_t crc32c;
+};
+
 /* One object that is being sent. */
 struct gcs_upload {
 	struct sink_worker *worker;
 	const struct sink_object *object;
 	const char *name; /* "PREFIX/" included */
+	struct gcs_target target;
 	struct gcs_session session;
 	bool is_saved; /* an upload state that the next attempt would find */
 };
 
-/* One request. */
-struct gcs_call {
-	enum gcs_phase phase;
-	struct http_request request; /* headers: those of the call only, at most GCS_CALL_HEADERS */
-};
-#define GCS_CALL_HEADERS 4
-
 /*
- * Send it with credentials, with new ones if the old are refused. Returns what follows from the reply, or
- * from there being none; never GCS_LOGIN. err is filled for all but GCS_DONE and GCS_CONTINUE, with what
+ * Send a request with credentials, with new ones if the old are refused; it has at most GCS_REQUEST_HEADERS headers
+ * of its own. Returns what follows from the reply, or from there being none; never GCS_LOGIN. err is filled for all but GCS_DONE and GCS_CONTINUE, with what
  * was said and what can be done: ERROR_REJECTED for GCS_REFUSED, ERROR_CONFIG for GCS_SETUP, else
  * ERROR_TRANSIENT.
  */
-enum gcs_outcome gcs_send_request(struct sink_worker *worker, const struct gcs_call *call,
-				  struct http_reply *ret_reply, struct error *err)
-	__attribute__((warn_unused_result));
+#define GCS_REQUEST_HEADERS 4
+enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase phase,
+				  const struct http_request *request, struct http_reply *ret_reply,
+				  struct error *err) __attribute__((warn_unused_result));
 
 /* Can a request that carried the end of the object have created it, though the reply does not say so? */
 bool gcs_may_have_landed(const struct http_reply *reply);
@@ -104,3 +111,24 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	__attribute__((warn_unused_result));
 int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * May requests for a session go to this URL? Our access token goes there as well, so it must be https:// and in
+ * the universe. An emulator gets no token and may name any host, but not lead from https to less.
+ */
+bool gcs_session_is_safe(const char *url, const struct gcs_target *target);
+
+/* NULL if there is nothing to save. The caller frees with mem_free_secret(). */
+char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target);
+/*
+ * text: as it was saved; "" for an attempt with an unknown end (a small object's, that ended with its process:
+ * not worth a write each time); NULL for none. A session that is older than six days (of a week), of another
+ * target or malformed is left out.
+ */
+void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
+		       struct gcs_session *ret_session);
+/* Save it as the upload's state; blocks on the disk. */
+void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session);
+
+/* The session is over, or useless; what is known of the object stays. */
+void gcs_session_forget(struct gcs_session *session);

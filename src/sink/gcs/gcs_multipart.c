@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 #define BOUNDARY "kube-node-tracer-"
 
@@ -20,9 +20,12 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 	cleanup_free char *tail = NULL;
 	char type[128];
 	const char *headers[] = { type, NULL };
-	struct gcs_call call = {
-		.phase = GCS_MULTIPART,
-		.request = { .method = "POST", .url = url, .headers = headers },
+	struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.headers = headers,
+		.fd = object->fd,
+		.file_bytes = object->bytes,
 	};
 	struct gcs_session worst = upload->session;
 	struct http_reply reply;
@@ -35,19 +38,17 @@ int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct er
 			  "--%s\r\nContent-Type: %s\r\n\r\n",
 			  boundary, resource, boundary, object->content_type);
 	tail = mem_printf("\r\n--%s--\r\n", boundary);
-	call.request.head = head;
-	call.request.head_bytes = strlen(head);
-	call.request.fd = object->fd;
-	call.request.file_bytes = object->bytes;
-	call.request.tail = tail;
-	call.request.tail_bytes = strlen(tail);
+	request.head = head;
+	request.head_bytes = strlen(head);
+	request.tail = tail;
+	request.tail_bytes = strlen(tail);
 
 	*ret_was_there = false;
 	/* If this process ends now, an older state must not mislead the next attempt; without one, it assumes the worst. */
 	worst.may_be_there = true;
 	if (upload->is_saved)
 		gcs_session_save(upload, &worst);
-	outcome = gcs_send_request(upload->worker, &call, &reply, err);
+	outcome = gcs_send_request(upload->worker, GCS_MULTIPART, &request, &reply, err);
 	if (gcs_may_have_landed(&reply))
 		upload->session.may_be_there = true;
 	if (outcome == GCS_MISMATCH)

@@ -48,12 +48,13 @@ static void count_reply(const struct sink_worker *worker, long status)
 }
 
 /* May return GCS_LOGIN. *login is the header that was sent; the caller frees it. */
-static enum gcs_outcome send_once(struct sink_worker *worker, const struct gcs_call *call,
-				  char **login, struct http_reply *ret_reply, struct error *err)
+static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase phase,
+				  const struct http_request *request, char **login,
+				  struct http_reply *ret_reply, struct error *err)
 {
 	const char *project = google_credentials_quota_project(worker->sink->credentials);
-	const char *headers[GCS_CALL_HEADERS + 4];
-	struct http_request request = call->request;
+	const char *headers[GCS_REQUEST_HEADERS + 4];
+	struct http_request complete = *request;
 	struct gcs_problem problem = { .is_explained = false };
 	enum gcs_outcome outcome;
 	char operation[96], payer[128];
@@ -72,37 +73,38 @@ static enum gcs_outcome send_once(struct sink_worker *worker, const struct gcs_c
 	(void)snprintf(operation, sizeof operation, "x-goog-gcs-idempotency-token: %s",
 		       worker->operation);
 	headers[n++] = operation;
-	for (size_t i = 0; call->request.headers && call->request.headers[i]; i++)
-		headers[n++] = call->request.headers[i];
+	for (size_t i = 0; request->headers && request->headers[i]; i++)
+		headers[n++] = request->headers[i];
 	headers[n] = NULL;
-	request.headers = headers;
+	complete.headers = headers;
 
 	worker->requests++;
-	result = http_send(worker->http, &request, ret_reply, err);
+	result = http_send(worker->http, &complete, ret_reply, err);
 	count_reply(worker, ret_reply->status);
 	if (result < 0)
-		return gcs_decide(call->phase, ret_reply->status, false, &problem);
+		return gcs_decide(phase, ret_reply->status, false, &problem);
 	gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
 			  &problem);
-	outcome = gcs_decide(call->phase, ret_reply->status,
+	outcome = gcs_decide(phase, ret_reply->status,
 			     http_reply_header(ret_reply, "Range")[0] != '\0', &problem);
 	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
 		describe_failure(worker, ret_reply, &problem, outcome, err);
 	return outcome;
 }
 
-enum gcs_outcome gcs_send_request(struct sink_worker *worker, const struct gcs_call *call,
-				  struct http_reply *ret_reply, struct error *err)
+enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase phase,
+				  const struct http_request *request, struct http_reply *ret_reply,
+				  struct error *err)
 {
 	cleanup_secret char *login = NULL;
 	enum gcs_outcome outcome;
 
 	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
-	outcome = send_once(worker, call, &login, ret_reply, err);
+	outcome = send_once(worker, phase, request, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have been revoked, or its account changed: once more with a new one. */
 		google_credentials_refused(worker->sink->credentials, login);
-		outcome = send_once(worker, call, &login, ret_reply, err);
+		outcome = send_once(worker, phase, request, &login, ret_reply, err);
 	}
 	/* Signatures made here are only as good as this node's clock, which somebody will set. */
 	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {

@@ -4,7 +4,7 @@
  * acknowledges more bytes each time; an interruption without progress ends the attempt. The session is saved
  * with the segment, so that the next attempt resumes it, in whichever worker and run.
  */
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,16 +39,13 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	char type[128], length[64];
 	const char *headers[] = { "Content-Type: application/json; charset=UTF-8", type, length,
 				  NULL };
-	const struct gcs_call call = {
-		.phase = GCS_START,
-		.request = {
-			.method = "POST",
-			.url = url,
-			.headers = headers,
-			.head = resource,
-			.head_bytes = strlen(resource),
-			.fd = -1,
-		},
+	const struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.headers = headers,
+		.head = resource,
+		.head_bytes = strlen(resource),
+		.fd = -1,
 	};
 	const struct gcs_target target = { .base_url = sink->base_url, .universe = sink->universe };
 	struct http_reply reply;
@@ -60,7 +57,7 @@ enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resou
 	/* A total of 0 could be taken for an empty object that is finished. */
 	if (bytes == 0)
 		headers[2] = NULL;
-	outcome = gcs_send_request(worker, &call, &reply, err);
+	outcome = gcs_send_request(worker, GCS_START, &request, &reply, err);
 	if (outcome != GCS_DONE)
 		return outcome;
 	location = http_reply_header(&reply, "Location");
@@ -93,13 +90,14 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 }
 
 /* A request that may create the object. */
-static enum gcs_outcome send_last(struct gcs_upload *upload, const struct gcs_call *call,
-				  struct http_reply *ret_reply, struct error *err)
+static enum gcs_outcome send_last(struct gcs_upload *upload, enum gcs_phase phase,
+				  const struct http_request *request, struct http_reply *ret_reply,
+				  struct error *err)
 {
 	enum gcs_outcome outcome;
 
 	save_worst_case(upload, true);
-	outcome = gcs_send_request(upload->worker, call, ret_reply, err);
+	outcome = gcs_send_request(upload->worker, phase, request, ret_reply, err);
 	if (gcs_may_have_landed(ret_reply))
 		upload->session.may_be_there = true;
 	else
@@ -174,19 +172,15 @@ static enum gcs_outcome ask_progress(struct gcs_upload *upload, bool is_taken,
 {
 	char range[64];
 	const char *headers[] = { range, NULL };
-	const struct gcs_call call = {
-		.phase = GCS_STATUS,
-		.request = { .method = "PUT",
-			     .url = upload->session.url,
-			     .headers = headers,
-			     .fd = -1 },
+	const struct http_request request = {
+		.method = "PUT", .url = upload->session.url, .headers = headers, .fd = -1
 	};
 
 	(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
 		       upload->object->bytes);
 	return !is_taken && upload->session.sent == upload->object->bytes
-		       ? send_last(upload, &call, ret_reply, err)
-		       : gcs_send_request(upload->worker, &call, ret_reply, err);
+		       ? send_last(upload, GCS_STATUS, &request, ret_reply, err)
+		       : gcs_send_request(upload->worker, GCS_STATUS, &request, ret_reply, err);
 }
 
 static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
@@ -197,22 +191,24 @@ static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply 
 	uint64_t length = total - begin;
 	char range[96];
 	const char *headers[] = { range, NULL };
-	struct gcs_call call = {
-		.phase = GCS_DATA,
-		.request = { .method = "PUT", .url = session->url, .headers = headers },
+	struct http_request request = {
+		.method = "PUT",
+		.url = session->url,
+		.headers = headers,
+		.fd = upload->object->fd,
+		.file_offset = begin,
 	};
 
 	if (length > upload->worker->sink->chunk_bytes)
 		length = upload->worker->sink->chunk_bytes;
 	(void)snprintf(range, sizeof range, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
 		       begin, begin + length - 1, total);
-	call.request.fd = upload->object->fd;
-	call.request.file_offset = begin;
-	call.request.file_bytes = length;
+	request.file_bytes = length;
 	if (session->sent < begin + length)
 		session->sent = begin + length;
-	return begin + length == total ? send_last(upload, &call, ret_reply, err)
-				       : gcs_send_request(upload->worker, &call, ret_reply, err);
+	return begin + length == total
+		       ? send_last(upload, GCS_DATA, &request, ret_reply, err)
+		       : gcs_send_request(upload->worker, GCS_DATA, &request, ret_reply, err);
 }
 
 /* No reply, or one that does not say how much was kept: ask next, if that makes sense. */

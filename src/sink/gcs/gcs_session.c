@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 #include <inttypes.h>
 #include <openssl/crypto.h>
@@ -13,31 +13,32 @@
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
 #define VALUE_MAX     (HTTP_URL_MAX + 1)
 
-void gcs_session_wipe(char *text)
-{
-	if (text)
-		OPENSSL_cleanse(text, strlen(text));
-	free(text);
-}
-
 void gcs_session_forget(struct gcs_session *session)
 {
-	gcs_session_wipe(session->url);
+	mem_free_secret(session->url);
 	*session = (struct gcs_session){ .may_be_there = session->may_be_there,
 					 .mismatches = session->mismatches };
 }
 
+/* The lines that say what the session belongs to: the first ones. The caller frees. */
+static char *format_target(const struct gcs_target *target)
+{
+	return mem_printf(
+		"server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32 "\n",
+		target->base_url, target->bucket, target->name, target->bytes, target->crc32c);
+}
+
 char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target)
 {
+	cleanup_free char *owner = NULL;
+
 	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
-	return mem_printf("server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32
-			  "\nmay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
+	owner = format_target(target);
+	return mem_printf("%smay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
 			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nsession=%s\n",
-			  target->base_url, target->bucket, target->name, target->bytes,
-			  target->crc32c, session->may_be_there, session->mismatches,
-			  session->started_s, session->acknowledged, session->sent,
-			  session->url ? session->url : "");
+			  owner, session->may_be_there, session->mismatches, session->started_s,
+			  session->acknowledged, session->sent, session->url ? session->url : "");
 }
 
 /* Copy the value of a line KEY=VALUE to out; false if there is none that fits. */
@@ -65,27 +66,6 @@ static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 	return find_value(text, key, value) && text_parse_number(value, ret_number) == 0;
 }
 
-static bool is_equal(const char *text, const char *key, const char *expected)
-{
-	char value[VALUE_MAX];
-
-	return find_value(text, key, value) && strcmp(value, expected) == 0;
-}
-
-/* Was the text written for this object? */
-static bool is_for(const char *text, const struct gcs_target *target)
-{
-	char crc32c[16];
-	struct text hex = text_over(crc32c, sizeof crc32c);
-	uint64_t bytes;
-
-	text_append(&hex, "%08" PRIx32, target->crc32c);
-	return is_equal(text, "server", target->base_url) &&
-	       is_equal(text, "bucket", target->bucket) && is_equal(text, "object", target->name) &&
-	       is_equal(text, "crc32c", crc32c) && find_number(text, "bytes", &bytes) &&
-	       bytes == target->bytes;
-}
-
 bool gcs_session_is_safe(const char *url, const struct gcs_target *target)
 {
 	struct http_url where;
@@ -101,19 +81,21 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 		       struct gcs_session *ret_session)
 {
 	struct gcs_session session = { 0 };
+	cleanup_free char *owner = format_target(target);
 	char url[VALUE_MAX];
 
 	*ret_session = session;
 	if (!text)
 		return;
 	/* Damaged, or unknown: assume the worst. */
-	if (!find_value(text, "server", url)) {
+	if (strncmp(text, "server=", strlen("server=")) != 0) {
 		ret_session->may_be_there = true;
 		return;
 	}
-	if (!is_for(text, target))
+	if (strncmp(text, owner, strlen(owner)) != 0)
 		return;
-	ret_session->may_be_there = !is_equal(text, "may-be-there", "0");
+	text += strlen(owner);
+	ret_session->may_be_there = !find_value(text, "may-be-there", url) || strcmp(url, "0") != 0;
 	(void)find_number(text, "mismatches", &ret_session->mismatches);
 	if (find_number(text, "started", &session.started_s) &&
 	    find_number(text, "acknowledged", &session.acknowledged) &&
@@ -129,27 +111,12 @@ void gcs_session_parse(const char *text, const struct gcs_target *target, uint64
 	OPENSSL_cleanse(url, sizeof url);
 }
 
-struct gcs_target gcs_session_target(const struct gcs_upload *upload)
-{
-	const struct sink *sink = upload->worker->sink;
-
-	return (struct gcs_target){
-		.base_url = sink->base_url,
-		.universe = sink->universe,
-		.bucket = sink->bucket,
-		.name = upload->name,
-		.bytes = upload->object->bytes,
-		.crc32c = upload->object->crc32c,
-	};
-}
-
 void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session)
 {
-	const struct gcs_target target = gcs_session_target(upload);
-	char *text = gcs_session_format(session, &target);
+	char *text = gcs_session_format(session, &upload->target);
 
 	if (text || upload->is_saved)
 		upload->object->save_upload_state(upload->object->save_context, text);
 	upload->is_saved = text;
-	gcs_session_wipe(text);
+	mem_free_secret(text);
 }

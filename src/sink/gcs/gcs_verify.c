@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 #define MISMATCHES_MAX 3 /* after that, this network will never carry the segment whole */
 
@@ -32,14 +32,12 @@ static bool delete_object(const struct gcs_upload *upload, const char *generatio
 	const struct sink *sink = upload->worker->sink;
 	cleanup_free char *query = mem_printf("ifGenerationMatch=%s", generation);
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, query);
-	const struct gcs_call call = {
-		.phase = GCS_DELETE,
-		.request = { .method = "DELETE", .url = url, .fd = -1 },
-	};
+	const struct http_request request = { .method = "DELETE", .url = url, .fd = -1 };
 	struct http_reply reply;
 	struct error err;
 
-	return generation[0] && gcs_send_request(upload->worker, &call, &reply, &err) == GCS_DONE;
+	return generation[0] &&
+	       gcs_send_request(upload->worker, GCS_DELETE, &request, &reply, &err) == GCS_DONE;
 }
 
 int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
@@ -114,13 +112,11 @@ int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 	const struct sink *sink = upload->worker->sink;
 	const char *our_id = upload->object->id;
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, NULL);
-	const struct gcs_call call = {
-		.phase = GCS_METADATA,
-		.request = { .method = "GET", .url = url, .fd = -1 },
-	};
+	const struct http_request request = { .method = "GET", .url = url, .fd = -1 };
 	struct http_reply reply;
 	struct gcs_resource resource;
-	enum gcs_outcome outcome = gcs_send_request(upload->worker, &call, &reply, err);
+	enum gcs_outcome outcome = gcs_send_request(upload->worker, GCS_METADATA, &request, &reply,
+						    err);
 
 	if (outcome == GCS_HIDDEN)
 		return guess_owner(upload, err);

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "segment/name.h"
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 
 #define UNIVERSE_MAX 200
 #define CHUNK_UNIT   (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
@@ -138,8 +138,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	const struct segment nothing = { 0 };
 	const struct sink_object object = { .content_type = "application/octet-stream",
 					    .segment = &nothing };
-	struct gcs_call cancel = { .phase = GCS_DELETE,
-				   .request = { .method = "DELETE", .fd = -1 } };
+	struct http_request cancel = { .method = "DELETE", .fd = -1 };
 	struct http_reply reply;
 	struct error ignored;
 	char *url;
@@ -155,9 +154,9 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 			err->kind = ERROR_CONFIG;
 		return -1;
 	}
-	cancel.request.url = url;
+	cancel.url = url;
 	/* The session expires in a week anyway, so this may fail. */
-	if (gcs_send_request(worker, &cancel, &reply, &ignored) != GCS_DONE)
+	if (gcs_send_request(worker, GCS_DELETE, &cancel, &reply, &ignored) != GCS_DONE)
 		log_debug("cannot cancel the session of the probe", log_reason(&ignored));
 	free(url);
 	return 0;
@@ -178,9 +177,19 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	struct sink *sink = worker->sink;
 	cleanup_free char *name = mem_printf("%s%s", sink->prefix, object->name);
 	struct gcs_upload upload = {
-		.worker = worker, .object = object, .name = name, .is_saved = object->upload_state
+		.worker = worker,
+		.object = object,
+		.name = name,
+		.target = {
+			.base_url = sink->base_url,
+			.universe = sink->universe,
+			.bucket = sink->bucket,
+			.name = name,
+			.bytes = object->bytes,
+			.crc32c = object->crc32c,
+		},
+		.is_saved = object->upload_state,
 	};
-	const struct gcs_target target = gcs_session_target(&upload);
 	uint64_t before;
 	int result;
 
@@ -190,7 +199,7 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 				 GCS_NAME_MAX);
 	worker->requests = 0;
 	choose_operation(worker, object->id);
-	gcs_session_parse(object->upload_state, &target, clock_real_ns() / CLOCK_NS_PER_S,
+	gcs_session_parse(object->upload_state, &upload.target, clock_real_ns() / CLOCK_NS_PER_S,
 			  &upload.session);
 	before = upload.session.acknowledged;
 	if (object->bytes <= sink->chunk_bytes)

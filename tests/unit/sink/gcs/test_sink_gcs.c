@@ -8,7 +8,7 @@
 #include "http_fixture.h"
 #include "sink/gcs/gcs_retry.h"
 #include "sink/gcs/gcs_api.h"
-#include "sink/gcs/gcs_session.h"
+#include "sink/gcs/gcs.h"
 #include "sink/sink.h"
 
 #define CHUNK               (UINT64_C(8) << 20)
@@ -1115,7 +1115,7 @@ static void test_what_is_kept_of_a_session(void **state)
 	assert_false(read.may_be_there);
 	gcs_session_parse("", &target, 2000, &read);
 	assert_true(read.may_be_there);
-	gcs_session_wipe(text);
+	mem_free_secret(text);
 	gcs_session_forget(&session);
 }
 
