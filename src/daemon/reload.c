@@ -23,7 +23,7 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf,
 
 static void destination_cleanup(struct destination **next)
 {
-	uploader_discard(*next);
+	destination_release(*next);
 }
 
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */

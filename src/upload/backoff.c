@@ -6,26 +6,14 @@
 #define FLOOR_MS       UINT64_C(100) /* chance must not make it a busy loop */
 #define RETRY_AFTER_MS UINT64_C(600000)
 
-uint64_t backoff_next_ms(struct backoff *backoff, uint64_t retry_after_ms, uint32_t random)
+uint64_t backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t random)
 {
 	uint64_t ceiling = FIRST_MS;
-	uint64_t pause;
 
-	for (unsigned i = 0; i < backoff->failures && ceiling < CEILING_MS; i++)
+	for (; failures > 0 && ceiling < CEILING_MS; failures--)
 		ceiling *= 2;
-	if (ceiling > CEILING_MS)
-		ceiling = CEILING_MS;
-	if (backoff->failures < UINT32_MAX)
-		backoff->failures++;
-
-	pause = FLOOR_MS + (ceiling - FLOOR_MS) * random / UINT32_MAX;
 	if (retry_after_ms > RETRY_AFTER_MS)
 		retry_after_ms = RETRY_AFTER_MS;
 	/* On top, not instead: all nodes got the same time, and must not return together. */
-	return retry_after_ms + pause;
-}
-
-void backoff_reset(struct backoff *backoff)
-{
-	backoff->failures = 0;
+	return retry_after_ms + FLOOR_MS + (ceiling - FLOOR_MS) * random / UINT32_MAX;
 }

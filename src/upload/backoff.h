@@ -7,11 +7,5 @@
 
 #include <stdint.h>
 
-struct backoff {
-	unsigned failures; /* in a row */
-};
-
-/* Count a failure and return the pause in milliseconds; random is any 32 random bits. */
-uint64_t backoff_next_ms(struct backoff *backoff, uint64_t retry_after_ms, uint32_t random);
-/* An attempt succeeded. */
-void backoff_reset(struct backoff *backoff);
+/* In milliseconds, after this many failures in a row before this one; random is any 32 random bits. */
+uint64_t backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t random);

@@ -48,7 +48,7 @@ void uploader_tick(struct uploader *uploader);
 void uploader_stop(struct uploader *uploader);
 struct uploader *uploader_free(struct uploader *uploader);
 
-/* Reload, first half: open the destination of a new configuration, for uploader_swap() or uploader_discard(). */
+/* Reload, first half: open the destination of a new configuration, for uploader_swap() or destination_release(). */
 int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 		     struct destination **ret_next, struct error *err)
 	__attribute__((warn_unused_result));
@@ -57,7 +57,8 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
  * starts again. Takes it over; NULL: the destination stays.
  */
 void uploader_swap(struct uploader *uploader, const struct conf *conf, struct destination *next);
-struct destination *uploader_discard(struct destination *next);
+/* The last reference closes its sink. NULL is fine. */
+struct destination *destination_release(struct destination *destination);
 
 /* Let no worker wait for its next attempt. */
 void uploader_retry_now(struct uploader *uploader);

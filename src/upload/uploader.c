@@ -97,8 +97,7 @@ void uploader_stop(struct uploader *uploader)
 	(void)pthread_mutex_lock(&uploader->lock);
 	uploader->is_stopping = true;
 	if (uploader->current)
-		atomic_store(&uploader->current->cancel,
-			     true); /* an older one's was set by the swap */
+		atomic_store(&uploader->current->cancel, true); /* the swap set an older one's */
 	unlock_and_wake(uploader);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		thread_join(&uploader->workers[i].thread);
@@ -171,11 +170,6 @@ void uploader_swap(struct uploader *uploader, const struct conf *conf, struct de
 	unlock_and_wake(uploader);
 	destination_release(old);
 	uploader_tick(uploader);
-}
-
-struct destination *uploader_discard(struct destination *next)
-{
-	return destination_release(next);
 }
 
 void uploader_retry_now(struct uploader *uploader)

@@ -8,9 +8,72 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/wakeup.h"
+#include "upload/backoff.h"
+#include "upload/upload.h"
 
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
+
+int destination_open(const struct conf *conf, struct connections *connections,
+		     struct counters *counters, struct rate *rate,
+		     struct destination **ret_destination, struct error *err)
+{
+	size_t workers = conf->upload_workers;
+	struct destination *destination =
+		mem_calloc(1, sizeof *destination + workers * sizeof *destination->places);
+	const struct sink_context context = {
+		.conf = conf,
+		.connections = connections,
+		.rate = rate,
+		.counters = counters,
+		.cancel = &destination->cancel,
+	};
+
+	destination->references = 1;
+	destination->conf = conf_ref(conf);
+	if (sink_open(&context, &destination->sink, err) < 0)
+		goto failed;
+	destination->ops = sink_ops(destination->sink);
+	for (; destination->free_places < workers; destination->free_places++)
+		if (destination->ops->worker_open(destination->sink,
+						  &destination->places[destination->free_places],
+						  err) < 0)
+			goto failed;
+	*ret_destination = destination;
+	return 0;
+failed:
+	destination_release(destination);
+	return -1;
+}
+
+struct destination *destination_ref(struct destination *destination)
+{
+	atomic_fetch_add(&destination->references, 1);
+	return destination;
+}
+
+struct destination *destination_release(struct destination *destination)
+{
+	if (!destination || atomic_fetch_sub(&destination->references, 1) > 1)
+		return NULL;
+	while (destination->free_places > 0)
+		destination->ops->worker_close(destination->places[--destination->free_places]);
+	sink_close(destination->sink);
+	conf_free(destination->conf);
+	free(destination);
+	return NULL;
+}
+
+int destination_probe(const struct destination *destination, struct sink_worker *place,
+		      struct error *err)
+{
+	int result = destination->ops->probe(place, err);
+
+	/* The command line was fine; what it names is not. */
+	if (result < 0 && err->kind == ERROR_USAGE)
+		err->kind = ERROR_CONFIG;
+	return result;
+}
 
 size_t workers_running(const struct uploader *uploader)
 {
@@ -92,7 +155,7 @@ static bool change_destination(struct worker *worker)
 		worker->destination = destination_ref(next);
 		worker->place = next->places[--next->free_places];
 		worker->outage = (struct outage_worker){ .is_failing = false };
-		backoff_reset(&worker->backoff);
+		worker->failures = 0;
 		next->is_being_probed = true;
 	} else {
 		worker->state = WORKER_ENDED;
@@ -129,7 +192,7 @@ static void wait_backoff(struct worker *worker, uint64_t retry_after_ms)
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = (uint32_t)clock_monotonic_ns();
 	deadline_ns = clock_monotonic_ns() +
-		      backoff_next_ms(&worker->backoff, retry_after_ms, random) * CLOCK_NS_PER_MS;
+		      backoff_ms(worker->failures++, retry_after_ms, random) * CLOCK_NS_PER_MS;
 	(void)pthread_mutex_lock(&uploader->lock);
 	while (uploader->changes == worker->seen_changes &&
 	       thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
@@ -183,7 +246,7 @@ static void handle_claim(struct worker *worker, struct spool_claim *claim)
 	struct error err;
 
 	if (upload_segment(worker, claim, &receipt, &err) == 0) {
-		backoff_reset(&worker->backoff);
+		worker->failures = 0;
 		note_success(worker, true);
 		return;
 	}
@@ -195,7 +258,7 @@ static void handle_claim(struct worker *worker, struct spool_claim *claim)
 	else
 		note_failure(worker, claim->name, &err);
 	if (receipt.has_advanced)
-		backoff_reset(&worker->backoff);
+		worker->failures = 0;
 	wait_backoff(worker, err.retry_after_ms);
 }
 

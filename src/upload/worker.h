@@ -9,22 +9,41 @@
  * starts others. The first worker to arrive probes the destination while the others wait.
  */
 
-#include "base/counters.h"
 #include "base/thread.h"
 #include "http/rate.h"
 #include "spool/spool.h"
-#include "upload/backoff.h"
-#include "upload/destination.h"
+#include "sink/sink.h"
 #include "upload/outage.h"
 
 /* Reloads while uploads hang must not pile up threads without end; upload.workers allows 16. */
 #define WORKERS_MAX 64
 
+/*
+ * Where an uploader sends: the sink of one configuration, with a place for each of its workers. A reload opens
+ * another one; whoever has a place at the old one keeps it alive through a reference. Fields without a remark are
+ * constant; is_probed and those after it are protected by the uploader's lock.
+ */
+struct destination {
+	atomic_uint references;
+	const struct conf *conf;
+	struct sink *sink;
+	const struct sink_ops *ops;
+	atomic_bool cancel; /* transfers look at it: end at once */
+
+	bool is_probed, is_being_probed;
+	struct error probe_error; /* ERROR_NONE: it would take segments */
+	uint64_t
+		give_up_at_ns; /* workers still at an older destination by then are taken to hang */
+	struct outage outage;
+	size_t free_places;
+	struct sink_worker *places[]; /* opened; the free ones come first */
+};
+
 struct worker {
 	struct uploader *uploader;
 	struct thread thread;
-	atomic_bool is_sending; /* otherwise it waits for something to do */
-	struct backoff backoff;
+	atomic_bool is_sending;    /* otherwise it waits for something to do */
+	unsigned failures;         /* in a row */
 	struct sink_worker *place; /* at destination */
 	bool is_drained;           /* nothing was left to send while draining */
 	unsigned seen_changes;     /* before the last attempt */
@@ -54,6 +73,17 @@ struct uploader {
 	struct destination *current;
 	struct worker workers[WORKERS_MAX];
 };
+
+/* Reads files, but uses no network. counters, connections and rate must outlive it. ERROR_CONFIG, ERROR_USAGE: the configuration cannot be right. */
+int destination_open(const struct conf *conf, struct connections *connections,
+		     struct counters *counters, struct rate *rate,
+		     struct destination **ret_destination, struct error *err)
+	__attribute__((warn_unused_result));
+struct destination *destination_ref(struct destination *destination);
+
+/* Would it take a segment? As sink_ops.probe; a wrong destination is ERROR_CONFIG, wherever it was named. */
+int destination_probe(const struct destination *destination, struct sink_worker *place,
+		      struct error *err) __attribute__((warn_unused_result));
 
 /* With the uploader's lock. */
 size_t workers_running(const struct uploader *uploader);

@@ -719,7 +719,7 @@ static void test_refused_swap_changes_nothing(void **state)
 	assert_int_equal(
 		uploader_prepare(fixture->uploader, &fixture->hanging_conf, &next, &fixture->err),
 		0);
-	uploader_discard(next);
+	destination_release(next);
 	publish(fixture, "abc", name);
 	WAIT_FOR(waiting(fixture) == 0);
 	assert_true(has_arrived(fixture, name));
