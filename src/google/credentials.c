@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "google/account.h"
-#include "google/impersonation.h"
 #include "google/key_file.h"
 
 #define WELL_KNOWN_NAME "application_default_credentials.json"
@@ -22,12 +21,6 @@ static const struct {
 	{ "service_account", google_open_service_account },
 	{ "authorized_user", google_open_authorized_user },
 	{ "external_account", google_open_external_account },
-};
-
-struct google_credentials {
-	struct google_account account;
-	char *quota_project;
-	struct token_cache *cache; /* NULL: no credentials (emulator) */
 };
 
 static int open_kind(const char *type, const json_t *file, const struct google_setup *setup,
@@ -152,7 +145,7 @@ static int open_file(struct google_credentials *credentials, const char *path,
 		return -1;
 	result = read_quota_project(credentials, file, err);
 	if (result == 0)
-		result = google_account_open(file, setup, &credentials->account, err);
+		result = google_account_open(file, setup, credentials->account, err);
 	key_file_free(file);
 	return result < 0 ? error_wrap(err, "%s", path) : 0;
 }
@@ -199,7 +192,7 @@ static int find_account(struct google_credentials *credentials, const struct con
 				 "no Google credentials found; name a key by gcs.credentials");
 	if (read_quota_project(credentials, NULL, err) < 0)
 		return -1;
-	return google_open_metadata_server(NULL, &setup, &credentials->account, err);
+	return google_open_metadata_server(NULL, &setup, credentials->account, err);
 }
 
 /* For token_cache: the account's own token, exchanged as often as it takes. */
@@ -225,14 +218,18 @@ int google_credentials_open(const struct conf *conf, struct google_credentials *
 	struct google_credentials *credentials = mem_calloc(1, sizeof *credentials);
 
 	if (environment_get("STORAGE_EMULATOR_HOST")) {
-		credentials->account.description = mem_strdup("none (emulator)");
+		credentials->description = "none (emulator)";
 		credentials->quota_project = mem_strdup("");
-	} else if (find_account(credentials, conf, err) < 0) {
+		*ret_credentials = credentials;
+		return 0;
+	}
+	credentials->account = mem_calloc(1, sizeof *credentials->account);
+	if (find_account(credentials, conf, err) < 0) {
 		google_credentials_close(credentials);
 		return -1;
-	} else {
-		credentials->cache = token_cache_new(fetch_token, &credentials->account);
 	}
+	credentials->description = credentials->account->description;
+	credentials->tokens = token_cache_new(fetch_token, credentials->account);
 	*ret_credentials = credentials;
 	return 0;
 }
@@ -241,39 +238,11 @@ struct google_credentials *google_credentials_close(struct google_credentials *c
 {
 	if (!credentials)
 		return NULL;
-	token_cache_free(credentials->cache);
-	google_account_close(&credentials->account);
+	token_cache_free(credentials->tokens);
+	if (credentials->account)
+		google_account_close(credentials->account);
+	free(credentials->account);
 	free(credentials->quota_project);
 	free(credentials);
 	return NULL;
-}
-
-const char *google_credentials_describe(const struct google_credentials *credentials)
-{
-	return credentials->account.description;
-}
-
-const char *google_credentials_quota_project(const struct google_credentials *credentials)
-{
-	return credentials->quota_project;
-}
-
-int google_credentials_header(struct google_credentials *credentials, struct http *http,
-			      char **ret_header, struct error *err)
-{
-	if (credentials->cache)
-		return token_cache_header(credentials->cache, http, ret_header, err);
-	*ret_header = mem_strdup("");
-	return 0;
-}
-
-void google_credentials_refused(struct google_credentials *credentials, const char *header)
-{
-	if (credentials->cache)
-		token_cache_refuse(credentials->cache, header);
-}
-
-uint64_t google_credentials_expires_ns(struct google_credentials *credentials)
-{
-	return credentials->cache ? token_cache_expires_ns(credentials->cache) : 0;
 }

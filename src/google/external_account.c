@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "google/account.h"
-#include "google/impersonation.h"
 #include "google/jwt.h"
 #include "google/key_file.h"
 #include "google/oauth.h"

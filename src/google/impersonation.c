@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "google/impersonation.h"
+#include "google/account.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * A bearer token shared by all workers: fetched when it is needed, renewed before it expires, and dropped
  * when a server refuses it. Who issues it is up to the fetch function. Locked inside, but not during a
  * fetch: meanwhile other threads use the old token, or wait if there is none. Tokens never appear in logs
- * or error messages.
+ * or error messages. A cache that is NULL is for servers that want no token: its header is "".
  */
 
 #include <stdint.h>

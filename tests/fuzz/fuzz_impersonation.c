@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the IAM credentials API answers. */
 #include "fuzz.h"
-#include "google/impersonation.h"
+#include "google/account.h"
 
 #define NOW_S UINT64_C(1795422600)
 

@@ -27,7 +27,7 @@ static void describe_failure(const struct sink_worker *worker, const struct http
 		  worker->sink->bucket, status, problem->reason[0] ? " " : "", problem->reason,
 		  problem->message[0] ? ": " : "", problem->message,
 		  is_about_account ? "; credentials: " : "",
-		  is_about_account ? google_credentials_describe(worker->sink->credentials) : "",
+		  is_about_account ? worker->sink->credentials->description : "",
 		  remedy[0] ? "; " : "", remedy);
 	err->retry_after_ms = reply->retry_after_ms;
 }
@@ -44,7 +44,7 @@ static void count_reply(const struct sink_worker *worker, long status)
 											  : 0],
 		1);
 	atomic_store(&counters->token_expires_ns,
-		     google_credentials_expires_ns(worker->sink->credentials));
+		     token_cache_expires_ns(worker->sink->credentials->tokens));
 }
 
 /* May return GCS_LOGIN. *login is the header that was sent; the caller frees it. */
@@ -52,7 +52,7 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 				  const struct http_request *request, char **login,
 				  struct http_reply *ret_reply, struct error *err)
 {
-	const char *project = google_credentials_quota_project(worker->sink->credentials);
+	const char *project = worker->sink->credentials->quota_project;
 	const char *headers[GCS_REQUEST_HEADERS + 4];
 	struct http_request complete = *request;
 	struct gcs_problem problem = { .is_explained = false };
@@ -62,7 +62,7 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 	int result;
 
 	mem_free_secret(take_ptr(*login));
-	if (google_credentials_header(worker->sink->credentials, worker->http, login, err) < 0)
+	if (token_cache_header(worker->sink->credentials->tokens, worker->http, login, err) < 0)
 		return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
 	if ((*login)[0])
 		headers[n++] = *login;
@@ -103,7 +103,7 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase pha
 	outcome = send_once(worker, phase, request, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have been revoked, or its account changed: once more with a new one. */
-		google_credentials_refused(worker->sink->credentials, login);
+		token_cache_refuse(worker->sink->credentials->tokens, login);
 		outcome = send_once(worker, phase, request, &login, ret_reply, err);
 	}
 	/* Signatures made here are only as good as this node's clock, which somebody will set. */

@@ -66,7 +66,7 @@ static inline void open_good(struct fixture *fixture, const char *description)
 	fixture->credentials = google_credentials_close(fixture->credentials);
 	if (google_credentials_open(&fixture->conf, &fixture->credentials, &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
-	assert_string_equal(google_credentials_describe(fixture->credentials), description);
+	assert_string_equal(fixture->credentials->description, description);
 }
 
 static inline void open_bad(struct fixture *fixture, const char *part)
@@ -83,8 +83,8 @@ static inline void expect_header(struct fixture *fixture, const char *expected)
 {
 	char *header;
 
-	if (google_credentials_header(fixture->credentials, fixture->http, &header, &fixture->err) <
-	    0)
+	if (token_cache_header(fixture->credentials->tokens, fixture->http, &header,
+			       &fixture->err) < 0)
 		fail_msg("%s", fixture->err.message);
 	assert_string_equal(header, expected);
 	mem_free_secret(header);
@@ -94,8 +94,8 @@ static inline void expect_no_header(struct fixture *fixture, enum error_kind kin
 {
 	char *header;
 
-	assert_int_equal(google_credentials_header(fixture->credentials, fixture->http, &header,
-						   &fixture->err),
+	assert_int_equal(token_cache_header(fixture->credentials->tokens, fixture->http, &header,
+					    &fixture->err),
 			 -1);
 	assert_int_equal(fixture->err.kind, kind);
 	if (!strstr(fixture->err.message, part))

@@ -295,8 +295,8 @@ static void expect_self_signed(struct fixture *fixture)
 	json_t *claims;
 	char *header;
 
-	assert_int_equal(google_credentials_header(fixture->credentials, fixture->http, &header,
-						   &fixture->err),
+	assert_int_equal(token_cache_header(fixture->credentials->tokens, fixture->http, &header,
+					    &fixture->err),
 			 0);
 	assert_memory_equal(header, prefix, strlen(prefix));
 	claims = claims_of(header);
@@ -352,10 +352,10 @@ static void test_token_is_kept_until_refused(void **state)
 	use_login(fixture, replies, COUNT_OF(replies));
 	expect_header(fixture, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer one");
-	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
+	token_cache_refuse(fixture->credentials->tokens, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer two");
 	/* Another worker learns of the old token's end only now. */
-	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
+	token_cache_refuse(fixture->credentials->tokens, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer two");
 	assert_int_equal(atomic_load(&fixture->server.count), 2);
 	server_stop(&fixture->server);
@@ -457,8 +457,8 @@ static void ask_for_header(void *context)
 	struct asker *asker = context;
 	char *header;
 
-	asker->result = google_credentials_header(asker->fixture->credentials, asker->http, &header,
-						  &asker->err);
+	asker->result = token_cache_header(asker->fixture->credentials->tokens, asker->http,
+					   &header, &asker->err);
 }
 
 static void start_asker(struct fixture *fixture, struct asker *asker)
@@ -562,15 +562,14 @@ static void test_quota_project(void **state)
 	struct fixture *fixture = *state;
 
 	open_good(fixture, "metadata server");
-	assert_string_equal(google_credentials_quota_project(fixture->credentials), "");
+	assert_string_equal(fixture->credentials->quota_project, "");
 	write_file(fixture->path, USER(",\"quota_project_id\":\"of-file\""));
 	fixture->conf.gcs_credentials = fixture->path;
 	open_good(fixture, "authorized user");
-	assert_string_equal(google_credentials_quota_project(fixture->credentials), "of-file");
+	assert_string_equal(fixture->credentials->quota_project, "of-file");
 	setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "example.com:p-1", 1);
 	open_good(fixture, "authorized user");
-	assert_string_equal(google_credentials_quota_project(fixture->credentials),
-			    "example.com:p-1");
+	assert_string_equal(fixture->credentials->quota_project, "example.com:p-1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

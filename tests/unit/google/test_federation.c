@@ -82,7 +82,7 @@ static void test_token_file_is_read_at_each_exchange(void **state)
 			    STS_FORM STORAGE_SCOPE TYPE_OF_TOKEN "ey.first%26.");
 	write_token(fixture, "ey.second");
 	expect_header(fixture, "Authorization: Bearer one");
-	google_credentials_refused(fixture->credentials, "Authorization: Bearer one");
+	token_cache_refuse(fixture->credentials->tokens, "Authorization: Bearer one");
 	expect_header(fixture, "Authorization: Bearer two");
 	assert_string_equal(server_body(&fixture->server, 1),
 			    STS_FORM STORAGE_SCOPE TYPE_OF_TOKEN "ey.second");
