@@ -149,8 +149,32 @@ void uploader_tick(struct uploader *uploader)
 int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 		     struct destination **ret_next, struct error *err)
 {
-	return destination_open(conf, uploader->connections, uploader->counters, &uploader->rate,
-				ret_next, err);
+	size_t workers = conf->upload_workers;
+	struct destination *destination =
+		mem_calloc(1, sizeof *destination + workers * sizeof *destination->places);
+	const struct sink_context context = {
+		.conf = conf,
+		.connections = uploader->connections,
+		.rate = &uploader->rate,
+		.counters = uploader->counters,
+		.cancel = &destination->cancel,
+	};
+
+	destination->references = 1;
+	destination->conf = conf_ref(conf);
+	if (sink_open(&context, &destination->sink, err) < 0)
+		goto failed;
+	destination->ops = sink_ops(destination->sink);
+	for (; destination->free_places < workers; destination->free_places++)
+		if (destination->ops->worker_open(destination->sink,
+						  &destination->places[destination->free_places],
+						  err) < 0)
+			goto failed;
+	*ret_next = destination;
+	return 0;
+failed:
+	destination_release(destination);
+	return -1;
 }
 
 void uploader_swap(struct uploader *uploader, const struct conf *conf, struct destination *next)

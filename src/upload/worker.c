@@ -14,38 +14,6 @@
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
 
-int destination_open(const struct conf *conf, struct connections *connections,
-		     struct counters *counters, struct rate *rate,
-		     struct destination **ret_destination, struct error *err)
-{
-	size_t workers = conf->upload_workers;
-	struct destination *destination =
-		mem_calloc(1, sizeof *destination + workers * sizeof *destination->places);
-	const struct sink_context context = {
-		.conf = conf,
-		.connections = connections,
-		.rate = rate,
-		.counters = counters,
-		.cancel = &destination->cancel,
-	};
-
-	destination->references = 1;
-	destination->conf = conf_ref(conf);
-	if (sink_open(&context, &destination->sink, err) < 0)
-		goto failed;
-	destination->ops = sink_ops(destination->sink);
-	for (; destination->free_places < workers; destination->free_places++)
-		if (destination->ops->worker_open(destination->sink,
-						  &destination->places[destination->free_places],
-						  err) < 0)
-			goto failed;
-	*ret_destination = destination;
-	return 0;
-failed:
-	destination_release(destination);
-	return -1;
-}
-
 struct destination *destination_ref(struct destination *destination)
 {
 	atomic_fetch_add(&destination->references, 1);

@@ -74,11 +74,6 @@ struct uploader {
 	struct worker workers[WORKERS_MAX];
 };
 
-/* Reads files, but uses no network. counters, connections and rate must outlive it. ERROR_CONFIG, ERROR_USAGE: the configuration cannot be right. */
-int destination_open(const struct conf *conf, struct connections *connections,
-		     struct counters *counters, struct rate *rate,
-		     struct destination **ret_destination, struct error *err)
-	__attribute__((warn_unused_result));
 struct destination *destination_ref(struct destination *destination);
 
 /* Would it take a segment? As sink_ops.probe; a wrong destination is ERROR_CONFIG, wherever it was named. */
