@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/failure.h"
+#include "http/handle.h"
 
 #include <openssl/x509_vfy.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "http/handle.h"
 #include "http/url.h"
 
 /* A message that ends this close to the buffer's end may have been cut: newline and dots included. */

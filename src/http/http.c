@@ -8,9 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "http/failure.h"
 #include "http/handle.h"
-#include "http/sockets.h"
 #include "http/url.h"
 
 #define CONNECTIONS_KEPT     4L      /* storage, token endpoint, and one successor of each */
@@ -47,37 +45,26 @@ int http_global_init(struct error *err)
 	return 0;
 }
 
-static int check_conf(const struct conf *conf, struct error *err)
-{
-	if (conf->upload_ca_file[0] && access(conf->upload_ca_file, R_OK) < 0)
-		return conf_error(conf, CONF_upload_ca_file, err, "%s: %s", conf->upload_ca_file,
-				  strerror(errno));
-	return 0;
-}
-
-int http_open(const struct conf *conf, struct connections *connections, const atomic_bool *cancel,
-	      struct http **ret_http, struct error *err)
+int http_open(const struct conf *conf, struct connections *connections, struct rate *rate,
+	      const atomic_bool *cancel, struct http **ret_http, struct error *err)
 {
 	struct http *http;
 	CURL *easy;
 
-	if (check_conf(conf, err) < 0)
-		return -1;
+	if (conf->upload_ca_file[0] && access(conf->upload_ca_file, R_OK) < 0)
+		return conf_error(conf, CONF_upload_ca_file, err, "%s: %s", conf->upload_ca_file,
+				  strerror(errno));
 	easy = curl_easy_init();
 	if (!easy)
 		return error_set(err, ERROR_FATAL, "cannot make a libcurl handle");
 	http = mem_calloc(1, sizeof *http);
 	http->easy = easy;
 	http->conf = conf;
-	http->sockets = sockets_new(connections);
+	http->rate = rate;
+	sockets_init(&http->sockets, connections);
 	http->cancel = cancel;
 	*ret_http = http;
 	return 0;
-}
-
-void http_limit(struct http *http, struct rate *rate)
-{
-	http->rate = rate;
 }
 
 struct http *http_close(struct http *http)
@@ -86,7 +73,6 @@ struct http *http_close(struct http *http)
 		return NULL;
 	/* Closes the kept connections through close_socket(). */
 	curl_easy_cleanup(http->easy);
-	sockets_free(http->sockets);
 	/* The last reply may have been a token. */
 	explicit_bzero(http->body, sizeof http->body);
 	free(http);
@@ -99,7 +85,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 	int fd;
 
 	(void)purpose;
-	fd = sockets_open(http->sockets, remote->socktype, remote->protocol, &remote->addr,
+	fd = sockets_open(&http->sockets, remote->socktype, remote->protocol, &remote->addr,
 			  remote->addrlen, &http->problem);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
@@ -113,7 +99,7 @@ static int close_socket(void *context, curl_socket_t fd)
 	struct http *http = context;
 
 	/* Between exchanges this is an idle connection, and nothing is lost. */
-	sockets_close(http->sockets, fd, http->request && atomic_load(http->cancel));
+	sockets_close(&http->sockets, fd, http->request && atomic_load(http->cancel));
 	return 0;
 }
 
@@ -292,9 +278,8 @@ static CURLcode set_options(struct http *http, const struct http_request *reques
 
 static void fill_reply(struct http *http, struct http_reply *ret_reply)
 {
-	const struct http_headers *headers = &http->headers;
-	uint64_t date_s = http_parse_date(http_headers_find(headers, "Date"));
-	uint64_t now_s = date_s ? date_s : clock_real_ns() / CLOCK_NS_PER_S;
+	const char *retry_after;
+	uint64_t now_s;
 
 	http->body[http->body_bytes] = '\0';
 	*ret_reply = (struct http_reply){
@@ -303,12 +288,13 @@ static void fill_reply(struct http *http, struct http_reply *ret_reply)
 		.is_cut = http->is_cut,
 		.body = http->body,
 		.body_bytes = http->body_bytes,
-		.headers = headers,
-		.retry_after_ms = http_parse_retry_after(http_headers_find(headers, "Retry-After"),
-							 now_s),
-		.date_s = date_s,
+		.headers = &http->headers,
 	};
 	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &ret_reply->status);
+	ret_reply->date_s = http_parse_date(http_reply_header(ret_reply, "Date"));
+	retry_after = http_reply_header(ret_reply, "Retry-After");
+	now_s = ret_reply->date_s ? ret_reply->date_s : clock_real_ns() / CLOCK_NS_PER_S;
+	ret_reply->retry_after_ms = http_parse_retry_after(retry_after, now_s);
 }
 
 static struct curl_slist *append_header(struct curl_slist *list, const char *header)

@@ -19,22 +19,20 @@ int64_t http_clock_offset_s(const struct http_reply *reply)
 	return reply->date_s == 0 || llabs(offset_s) < CLOCK_TOLERANCE_S ? 0 : offset_s;
 }
 
-const char *http_headers_find(const struct http_headers *headers, const char *name)
+const char *http_reply_header(const struct http_reply *reply, const char *name)
 {
-	const char *end = headers->bytes + headers->length;
+	const struct http_headers *headers = reply->headers;
 	const char *found = "", *value;
 
-	for (const char *at = headers->bytes; at < end; at = value + strlen(value) + 1) {
+	if (!headers)
+		return found;
+	for (const char *at = headers->bytes; at < headers->bytes + headers->length;
+	     at = value + strlen(value) + 1) {
 		value = at + strlen(at) + 1;
 		if (strcasecmp(at, name) == 0)
 			found = value;
 	}
 	return found;
-}
-
-const char *http_reply_header(const struct http_reply *reply, const char *name)
-{
-	return reply->headers ? http_headers_find(reply->headers, name) : "";
 }
 
 static void append_text(struct http_headers *headers, const char *text, size_t length)

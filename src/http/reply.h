@@ -43,7 +43,7 @@ struct http_reply {
 	uint64_t date_s; /* Date: the server's clock, UTC since 1970; 0 when absent */
 };
 
-/* The value of a header, its name in any case; "" when absent or longer than HTTP_HEADER_MAX. */
+/* The value of a header, of several the last, its name in any case; "" when absent or longer than HTTP_HEADER_MAX. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
 /*
  * Seconds by which this node's clock is ahead of (> 0) or behind (< 0) the server's; 0 if the reply has no
@@ -53,8 +53,6 @@ int64_t http_clock_offset_s(const struct http_reply *reply);
 
 /* Add one line of a reply's head, as it arrived, not terminated. A status line drops the earlier ones. */
 void http_headers_add(struct http_headers *headers, const char *line, size_t length);
-/* Of several headers with this name the last; "" when absent. */
-const char *http_headers_find(const struct http_headers *headers, const char *name);
 
 /* Seconds since 1970 of a date in one of the three forms of RFC 9110, 5.6.7; 0 if it is none of them. */
 uint64_t http_parse_date(const char *text);

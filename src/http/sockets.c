@@ -8,33 +8,14 @@
 
 #include "base/mem.h"
 
-/* A worker keeps up to four connections and opens two at once for a host with IPv4 and IPv6. */
-#define SOCKETS_MAX 8
 /* What may be on its way at any good end: TLS says goodbye. */
 #define GOODBYE_BYTES 256
 
-struct sockets {
-	struct connections *connections;
-	struct {
-		int fd; /* -1: free */
-		int handle;
-	} entries[SOCKETS_MAX];
-};
-
-struct sockets *sockets_new(struct connections *connections)
+void sockets_init(struct sockets *sockets, struct connections *connections)
 {
-	struct sockets *sockets = mem_calloc(1, sizeof *sockets);
-
 	sockets->connections = connections;
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		sockets->entries[i].fd = -1;
-	return sockets;
-}
-
-struct sockets *sockets_free(struct sockets *sockets)
-{
-	free(sockets);
-	return NULL;
 }
 
 /* The address that a connection to `remote` would come from: connecting a UDP socket sends nothing. */

@@ -12,11 +12,18 @@
 #include "base/connections.h"
 #include "base/error.h"
 
-struct sockets;
+/* A worker keeps up to four connections and opens two at once for a host with IPv4 and IPv6. */
+#define SOCKETS_MAX 8
 
-struct sockets *sockets_new(struct connections *connections);
-/* All of its sockets must be closed. */
-struct sockets *sockets_free(struct sockets *sockets);
+struct sockets {
+	struct connections *connections;
+	struct {
+		int fd; /* -1: free */
+		int handle;
+	} entries[SOCKETS_MAX];
+};
+
+void sockets_init(struct sockets *sockets, struct connections *connections);
 
 /*
  * A socket for a connection to `remote`, bound and entered, not connected. Returns the fd; ERROR_TRANSIENT

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -123,16 +122,13 @@ char *http_url_host(const char *url)
 
 char *http_escape(const char *text)
 {
-	static const char plain[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-	char *escaped = mem_alloc(3 * strlen(text) + 1), *out = escaped;
+	char *escaped = curl_easy_escape(NULL, text, (int)strlen(text));
+	char *copy;
 
-	for (; *text; text++) {
-		if (strchr(plain, *text))
-			*out++ = *text;
-		else
-			out += snprintf(out, 4, "%%%02X", (unsigned char)*text);
-	}
-	*out = '\0';
-	return escaped;
+	if (!escaped)
+		abort(); /* no memory */
+	copy = mem_strdup(escaped);
+	explicit_bzero(escaped, strlen(escaped)); /* it may be a secret */
+	curl_free(escaped);
+	return copy;
 }

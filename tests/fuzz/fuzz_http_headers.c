@@ -6,6 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct http_headers headers;
+	const struct http_reply reply = { .headers = &headers };
 	const char *line = (const char *)bytes, *end = line + size;
 
 	headers.length = 0;
@@ -18,9 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	fuzz_require(headers.length <= sizeof headers.bytes);
 	fuzz_require(headers.length == 0 || !headers.bytes[headers.length - 1]);
-	fuzz_require(strlen(http_headers_find(&headers, "Location")) <= HTTP_HEADER_MAX);
-	fuzz_require(http_parse_retry_after(http_headers_find(&headers, "Retry-After"),
-					    http_parse_date(http_headers_find(&headers, "Date"))) <=
+	fuzz_require(strlen(http_reply_header(&reply, "Location")) <= HTTP_HEADER_MAX);
+	fuzz_require(http_parse_retry_after(http_reply_header(&reply, "Retry-After"),
+					    http_parse_date(http_reply_header(&reply, "Date"))) <=
 		     86400000);
 	return 0;
 }

@@ -109,12 +109,11 @@ static int gcs_worker_open(struct sink *sink, struct sink_worker **ret_worker, s
 	struct sink_worker *worker = mem_calloc(1, sizeof *worker);
 
 	worker->sink = sink;
-	if (http_open(context->conf, context->connections, context->cancel, &worker->http, err) <
-	    0) {
+	if (http_open(context->conf, context->connections, context->rate, context->cancel,
+		      &worker->http, err) < 0) {
 		free(worker);
 		return -1;
 	}
-	http_limit(worker->http, context->rate);
 	*ret_worker = worker;
 	return 0;
 }

@@ -35,8 +35,8 @@ static inline int setup(void **state)
 		return -1;
 	(void)snprintf(fixture->path, sizeof fixture->path, "%s/key.json", fixture->dir);
 	*state = fixture;
-	return http_open(&fixture->conf, fixture->connections, &fixture->cancel, &fixture->http,
-			 &fixture->err);
+	return http_open(&fixture->conf, fixture->connections, NULL, &fixture->cancel,
+			 &fixture->http, &fixture->err);
 }
 
 static inline int teardown(void **state)

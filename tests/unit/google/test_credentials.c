@@ -464,7 +464,7 @@ static void ask_for_header(void *context)
 static void start_asker(struct fixture *fixture, struct asker *asker)
 {
 	*asker = (struct asker){ .fixture = fixture };
-	assert_int_equal(http_open(&fixture->conf, fixture->connections, &fixture->cancel,
+	assert_int_equal(http_open(&fixture->conf, fixture->connections, NULL, &fixture->cancel,
 				   &asker->http, &fixture->err),
 			 0);
 	assert_int_equal(

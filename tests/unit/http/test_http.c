@@ -12,8 +12,7 @@
 
 #include "base/clock.h"
 #include "http_fixture.h"
-#include "http/failure.h"
-#include "http/sockets.h"
+#include "http/handle.h"
 #include "http/url.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -37,8 +36,8 @@ static int setup(void **state)
 	http_fixture_conf(&fixture->conf);
 	fixture->connections = connections_new();
 	*state = fixture;
-	return http_open(&fixture->conf, fixture->connections, &fixture->cancel, &fixture->http,
-			 &fixture->err);
+	return http_open(&fixture->conf, fixture->connections, NULL, &fixture->cancel,
+			 &fixture->http, &fixture->err);
 }
 
 static int teardown(void **state)
@@ -581,8 +580,8 @@ static void test_bad_options_are_refused_at_once(void **state)
 	struct http *http = NULL;
 
 	fixture->conf.upload_ca_file = missing;
-	assert_int_equal(http_open(&fixture->conf, fixture->connections, &fixture->cancel, &http,
-				   &fixture->err),
+	assert_int_equal(http_open(&fixture->conf, fixture->connections, NULL, &fixture->cancel,
+				   &http, &fixture->err),
 			 -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
 	assert_string_equal(fixture->err.message,
@@ -590,7 +589,7 @@ static void test_bad_options_are_refused_at_once(void **state)
 	http_fixture_conf(&fixture->conf);
 	for (size_t i = 0; i < COUNT_OF(good); i++) {
 		fixture->conf.upload_proxy = good[i];
-		if (http_open(&fixture->conf, fixture->connections, &fixture->cancel, &http,
+		if (http_open(&fixture->conf, fixture->connections, NULL, &fixture->cancel, &http,
 			      &fixture->err) < 0)
 			fail_msg("%s: %s", good[i], fixture->err.message);
 		http_close(http);
@@ -713,27 +712,27 @@ static void test_how_a_socket_ends(void **state)
 		int how;
 	} cases[] = { { false, 0 }, { true, ECONNRESET } };
 	struct fixture *fixture = *state;
-	struct sockets *sockets = sockets_new(fixture->connections);
+	struct sockets sockets;
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	in_port_t port;
 	int listener = server_bind(&port);
 
+	sockets_init(&sockets, fixture->connections);
 	assert_int_equal(listen(listener, 1), 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address.sin_port = htons(port);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		int fd = sockets_open(sockets, SOCK_STREAM, IPPROTO_TCP,
+		int fd = sockets_open(&sockets, SOCK_STREAM, IPPROTO_TCP,
 				      (struct sockaddr *)&address, sizeof address, &fixture->err);
 		int peer;
 
 		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
 		peer = accept(listener, NULL, NULL);
 		assert_int_equal(write(fd, "goodbye", 7), 7);
-		sockets_close(sockets, fd, cases[i].is_broken_off);
+		sockets_close(&sockets, fd, cases[i].is_broken_off);
 		assert_int_equal(read_to_the_end(peer), cases[i].how);
 		(void)close(peer);
 	}
-	sockets_free(sockets);
 	(void)close(listener);
 }
 
@@ -888,6 +887,7 @@ static void test_header_lines(void **state)
 static void test_headers_are_bounded(void **state)
 {
 	static struct http_headers headers;
+	const struct http_reply reply = { .headers = &headers };
 	cleanup_free char *long_value = mem_printf(": %0*d\r\n", HTTP_HEADER_MAX - 1, 0);
 	size_t before;
 
@@ -895,15 +895,15 @@ static void test_headers_are_bounded(void **state)
 	headers.length = 0;
 	/* A byte of 0 must not begin a header of its own. */
 	http_headers_add(&headers, "X: a\0Range\0b\r\n", 15);
-	assert_string_equal(http_headers_find(&headers, "X"), "a");
-	assert_string_equal(http_headers_find(&headers, "Range"), "");
+	assert_string_equal(http_reply_header(&reply, "X"), "a");
+	assert_string_equal(http_reply_header(&reply, "Range"), "");
 	do {
 		before = headers.length;
 		add(&headers, long_value);
 		assert_true(headers.length <= HTTP_HEADERS_MAX);
 	} while (headers.length > before);
 	assert_in_range(headers.length, HTTP_HEADERS_MAX - HTTP_HEADER_MAX, HTTP_HEADERS_MAX);
-	assert_string_equal(http_headers_find(&headers, "X"), "a");
+	assert_string_equal(http_reply_header(&reply, "X"), "a");
 }
 
 static void test_retry_after(void **state)
