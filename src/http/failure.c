@@ -4,7 +4,6 @@
 #include <openssl/x509_vfy.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "http/url.h"
 
 /* A message that ends this close to the buffer's end may have been cut: newline and dots included. */
@@ -84,9 +83,11 @@ static void describe_failure(enum http_failure failure, const char *host, const 
 
 enum http_failure http_fail(const struct http *http, CURLcode code, struct error *err)
 {
-	cleanup_free char *host = http_url_host(http->request->url);
 	enum http_failure failure = classify_failure(http, code);
 	const char *reason = reason_of(http, code);
+	struct http_url url;
+	/* The rest of the URL may be a secret. */
+	const char *host = http_read_url(http->request->url, &url) ? url.host : "the server";
 
 	if (code == CURLE_COULDNT_RESOLVE_PROXY)
 		reason = "cannot find the proxy";

@@ -106,20 +106,6 @@ bool http_host_is_in(const char *host, const char *domain)
 	       strcmp(host + host_length - length, domain) == 0;
 }
 
-char *http_url_host(const char *url)
-{
-	CURLU *parts = curl_url();
-	char *host = NULL;
-	char *name;
-
-	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
-		(void)curl_url_get(parts, CURLUPART_HOST, &host, 0);
-	name = mem_strdup(host ? host : "the server");
-	curl_free(host);
-	curl_url_cleanup(parts);
-	return name;
-}
-
 char *http_escape(const char *text)
 {
 	char *escaped = curl_easy_escape(NULL, text, (int)strlen(text));

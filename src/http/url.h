@@ -23,8 +23,5 @@ bool http_read_url(const char *url, struct http_url *ret_url);
 /* Is the host (in lower case) below the domain, and not the domain itself? */
 bool http_host_is_in(const char *host, const char *domain);
 
-/* The host for messages, "the server" if there is none; the rest may be a secret. The caller frees. */
-char *http_url_host(const char *url) __attribute__((warn_unused_result));
-
 /* Percent-encode all but A-Z a-z 0-9 - . _ ~, so '/' as well. The caller frees. */
 char *http_escape(const char *text) __attribute__((warn_unused_result));
