@@ -212,7 +212,7 @@ static void answer_flush_progress(struct exchange *exchange)
 				      snapshot->outage_reason);
 	} else if (spool->refused > flush.refused || spool->lost > flush.lost) {
 		answer_with(exchange, HTTP_CONFLICT,
-			    "not all is uploaded: segments refused for good: %" PRIu64
+			    "not all is uploaded: segments permanently rejected: %" PRIu64
 			    ", deleted: %" PRIu64 "; see the log\n",
 			    spool->refused - flush.refused, spool->lost - flush.lost);
 	} else if (snapshot->is_spool_full) {

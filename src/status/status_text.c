@@ -128,17 +128,17 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 		(void)fprintf(out, ", the oldest began %s ago",
 			      format_seconds(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S, age));
 	if (spool->rejected > 0)
-		(void)fprintf(out, "; %" PRIu64 " %s refused for good, see rejected/ there",
+		(void)fprintf(out, "; %" PRIu64 " %s permanently rejected, see rejected/ there",
 			      spool->rejected, spool->rejected == 1 ? "was" : "were");
 	(void)fprintf(out, "\n          in %s\n", snapshot->conf->spool_directory);
 	if (snapshot->is_spool_full)
 		(void)fputs("          FULL: packets are dropped until there is room\n", out);
 	else if (forecast->hours >= 0)
 		(void)fprintf(out,
-			      "          room for %s at this rate, should no upload go through\n",
+			      "          room for %s at this rate if no upload succeeds\n",
 			      format_seconds(clamp(forecast->hours * SECONDS_AN_HOUR), age));
 	else
-		(void)fputs("          how long it lasts is told once there is traffic\n", out);
+		(void)fputs("          how long it lasts is known once there is traffic\n", out);
 }
 
 static void write_uploads(FILE *out, const struct status_snapshot *snapshot)

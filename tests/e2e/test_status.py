@@ -670,7 +670,7 @@ def test_rotate_and_flush(lab):
     lab.send(100, first=300)
     status, out, said, _ = run_command(lab, "flush", timeout=60)
     equal((status, out), (1, ""), "flush of what is refused: " + said)
-    contains(said, "not all is uploaded: segments refused for good: 1, deleted: 0", "flush")
+    contains(said, "not all is uploaded: segments permanently rejected: 1, deleted: 0", "flush")
     lab.gcs.clear_faults()
     equal(run_command(lab, "flush")[:2], (0, "all is uploaded\n"), "flush afterwards")
     equal(daemon.stop(), 0, "exit status")

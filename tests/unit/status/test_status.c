@@ -759,9 +759,9 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.4.7", 202, "1 segment waits\n");
 	snapshot->spool.oldest_ns = 0;
 	snapshot->spool.refused = 5;
-	expect_flush(fixture, "100000000000000.4.7", 409, "refused for good: 1, deleted: 0");
+	expect_flush(fixture, "100000000000000.4.7", 409, "permanently rejected: 1, deleted: 0");
 	snapshot->spool.lost = 9;
-	expect_flush(fixture, "100000000000000.5.7", 409, "refused for good: 0, deleted: 2");
+	expect_flush(fixture, "100000000000000.5.7", 409, "permanently rejected: 0, deleted: 2");
 	snapshot->is_spool_full = true;
 	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full: packets are dropped");
 	/* Another run counts from nothing, and knows nothing of what the one before refused. */
