@@ -173,16 +173,13 @@ static void log_finished(const struct spool_writer *writer)
 {
 	const struct segment *segment = &writer->segment;
 	struct losses losses;
-	uint64_t others;
 
 	losses_of_segment(segment, &losses);
-	others = losses_packets(&losses);
-	log_event(
-		EVENT_SEGMENT_FINISHED, log_text("name", writer->name),
-		log_text("end", segment->reason), log_number("packets", segment->packets),
-		log_number("bytes", segment->bytes),
-		log_number("drops", drops_sum(&segment->drops)),
-		{ .key = others > 0 ? "lost_before" : NULL, .number = others, .is_number = true });
+	log_event(EVENT_SEGMENT_FINISHED, log_text("name", writer->name),
+		  log_text("end", segment->reason), log_number("packets", segment->packets),
+		  log_number("bytes", segment->bytes),
+		  log_number("drops", drops_sum(&segment->drops)),
+		  log_number("lost_before", losses_packets(&losses)));
 }
 
 int spool_writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)

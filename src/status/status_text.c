@@ -134,8 +134,7 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 	if (snapshot->is_spool_full)
 		(void)fputs("          FULL: packets are dropped until there is room\n", out);
 	else if (forecast->hours >= 0)
-		(void)fprintf(out,
-			      "          room for %s at this rate if no upload succeeds\n",
+		(void)fprintf(out, "          room for %s at this rate if no upload succeeds\n",
 			      format_seconds(clamp(forecast->hours * SECONDS_AN_HOUR), age));
 	else
 		(void)fputs("          how long it lasts is known once there is traffic\n", out);

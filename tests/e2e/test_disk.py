@@ -505,7 +505,7 @@ def test_full_file_system(lab):
     sent += lab.send_megabytes(2, first=sent)
     lost = finish(lab, daemon, sent, "budget")
     check(lost > 0, "nothing was dropped")
-    equal(sum(each["drops"] + each.get("lost_before", 0) for each in daemon.events("segment-finished")), lost,
+    equal(sum(each["drops"] + each["lost_before"] for each in daemon.events("segment-finished")), lost,
           "what segments state, in the log")
     equal(sum(each["packets"] + each["dropped"] for each in daemon.events("spool-has-room")), lost,
           "deleted and dropped while it was full, in the log")
