@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The one table of commands: what the first word may be, which flags it takes and what it does. Help, manual and
- * completions are made from it; nothing else lists commands. To add one: a file with its function, its row, a test.
+ * completions are made from it; nothing else lists commands. To add one: a file with its function, its prototype here, its row, a test.
  */
 
 #include <stdio.h>

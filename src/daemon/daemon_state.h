@@ -105,7 +105,7 @@ void daemon_continue_stop(struct daemon *daemon);
 /* A job: pipelines_join(). */
 void daemon_join_pipelines(void *pipelines);
 
-/* serve.c: where status_listen and the control socket say. What fails is logged, and tried again. */
+/* status_server.c: where status_listen and the control socket say. What fails is logged, and tried again. */
 int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
 int daemon_listen(struct daemon *daemon, struct error *err);
 /* Each second. */

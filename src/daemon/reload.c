@@ -92,10 +92,7 @@ int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
 		daemon_undo_refresh(daemon);
-		if (daemon->phase == PHASE_STOPPING)
-			log_error("reload failed half-way, recording ends", log_reason(err));
-		else
-			log_event(EVENT_RELOAD_REFUSED, log_reason(err));
+		log_event(EVENT_RELOAD_REFUSED, log_reason(err));
 	} else {
 		counter_add(&daemon->counters.reloads, 1);
 		log_event(EVENT_RELOADED);

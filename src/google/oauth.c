@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "google/key_file.h"
 #include "http/redact.h"
-#include "http/reply_rules.h"
+#include "http/reply_match.h"
 
 #define EXCHANGE_MS        30000
 #define LIFETIME_DEFAULT_S 600 /* if the reply has none */
@@ -101,7 +101,7 @@ int oauth_refusal(enum oauth_service service, const struct http_reply *reply, co
 	/* Another issuer's reply may be anything, even the token. */
 	else if (service != OAUTH_SUBJECT)
 		evidence.texts[0] = describe_error(json, &said);
-	rule = reply_rules_find(rules, sizeof rules / sizeof rules[0], &evidence);
+	rule = reply_match(rules, sizeof rules / sizeof rules[0], &evidence);
 	rule = rule ? rule : &unknown;
 	key_file_free(json);
 

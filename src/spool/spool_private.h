@@ -55,7 +55,7 @@ int spool_sequence_open(struct spool *spool, struct error *err) __attribute__((w
 /* What was reserved and not used can be used by the next run. */
 void spool_sequence_close(struct spool *spool);
 
-/* event.c ---------------------------------------------------------------------------------------- */
+/* notify.c ---------------------------------------------------------------------------------------- */
 
 struct spool_watch {
 	uint64_t events;

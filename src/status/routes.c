@@ -113,11 +113,7 @@ static void answer_reload(struct exchange *exchange)
 		(void)fprintf(exchange->out, "configuration reloaded\n%s", bytes);
 		return;
 	}
-	actions->gather(actions->context, &exchange->snapshot);
-	if (exchange->snapshot.phase == STATUS_STOPPING)
-		answer_with(exchange, HTTP_UNPROCESSABLE,
-			    "reload failed half-way, recording ends: %s\n", err.message);
-	else if (err.kind == ERROR_TRANSIENT)
+	if (err.kind == ERROR_TRANSIENT)
 		answer_with(exchange, HTTP_CONFLICT, "%s\n", err.message);
 	else
 		answer_with(exchange, HTTP_UNPROCESSABLE,

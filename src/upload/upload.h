@@ -3,7 +3,8 @@
 /*
  * The upload stage: worker threads, each of which claims a ready segment, sends it to the destination and
  * removes it once the destination has proved that it holds it. The main thread calls these functions, none of
- * which waits for network or disk but uploader_check(), uploader_stop() and uploader_free(). Never touches
+ * which waits for the network or the spool's disk but uploader_check(), uploader_stop() and uploader_free();
+ * uploader_new() and uploader_prepare() read key and CA files. Never touches
  * capture; a network that is down for a day costs a growing spool and nothing else.
  *
  * A reload changes the destination under the running workers: what they are sending goes back to the spool, and

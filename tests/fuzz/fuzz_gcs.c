@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a storage server answers: resources, ranges, and errors that end in a log line. */
 #include "fuzz.h"
-#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_outcome.h"
 #include "sink/gcs/gcs_api.h"
 
 /* A message may be logged: no session's id, with which its object can be written, and nothing like a token. */

@@ -3,13 +3,14 @@
 /*
  * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_multipart.c (small objects),
  * gcs_resumable.c (large ones), gcs_session.c (the state that the next attempt needs), gcs_verify.c (whose object is
- * it, and has it our bytes?) and gcs_request.c (one request with credentials). Used by the upload threads.
+ * it, and has it our bytes?), gcs_request.c (one request with credentials), gcs_outcome.c (what follows from a reply)
+ * and gcs_api.c (names and formats of the service). Used by the upload threads.
  */
 
 #include "google/google.h"
 #include "http/http.h"
 #include "sink/gcs/gcs_api.h"
-#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_outcome.h"
 #include "sink/sink.h"
 
 struct sink {

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/redact.h"
-#include "http/reply_rules.h"
+#include "http/reply_match.h"
 #include "http/url.h"
 
 #define FIELDS            "fields=generation,size,crc32c"

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The texts of the GCS JSON API, in both directions: bucket names, URLs, object resources, ranges, and what a
- * reply says about a failure. Pure. What we do about a failure is in gcs_retry.h.
+ * reply says about a failure. Pure. What we do about a failure is in gcs_outcome.h.
  */
 
 #include <stdbool.h>

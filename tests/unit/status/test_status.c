@@ -772,31 +772,6 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.0.0", 409, "restarted meanwhile; see the log\n");
 }
 
-static int reload_half_way(void *context, struct text *notes, struct error *err)
-{
-	struct fixture *fixture = context;
-
-	(void)notes;
-	fixture->snapshot.phase = STATUS_STOPPING;
-	return error_set(err, ERROR_FATAL, "no thread");
-}
-
-/* What could not be finished ends the recorder: nothing stays as it was. */
-static void test_reload_that_ends_the_recorder(void **state)
-{
-	struct fixture *fixture = *state;
-	const struct route_request request = { .method = "POST",
-					       .path = "/reload",
-					       .is_control = true };
-	struct route_reply reply;
-
-	fixture->actions.reload = reload_half_way;
-	routes_answer(&fixture->actions, &request, &reply);
-	assert_int_equal(reply.status, 422);
-	assert_string_equal(reply.body, "reload failed half-way, recording ends: no thread\n");
-	free(reply.body);
-}
-
 UNIT_TESTS()
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -818,7 +793,6 @@ UNIT_TESTS()
 		TEST(test_names_of_others_are_not_served),
 		TEST(test_loopback_addresses),
 		TEST(test_flush_is_truthful),
-		TEST(test_reload_that_ends_the_recorder),
 	};
 
 	unit_add(tests, NULL, NULL);

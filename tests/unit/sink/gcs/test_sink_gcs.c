@@ -6,7 +6,7 @@
 
 #include "base/checksum.h"
 #include "http_fixture.h"
-#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_outcome.h"
 #include "sink/gcs/gcs_api.h"
 #include "sink/gcs/gcs.h"
 #include "sink/sink.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/reply_rules.h"
+#include "http/reply_match.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +30,8 @@ static bool fits(const struct reply_rule *rule, const struct reply_evidence *evi
 	       (rule->traits & evidence->traits) == rule->traits && is_said;
 }
 
-const struct reply_rule *reply_rules_find(const struct reply_rule *rules, size_t count,
-					  const struct reply_evidence *evidence)
+const struct reply_rule *reply_match(const struct reply_rule *rules, size_t count,
+				     const struct reply_evidence *evidence)
 {
 	for (size_t i = 0; i < count; i++)
 		if (fits(&rules[i], evidence))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sink/gcs/gcs_retry.h"
+#include "sink/gcs/gcs_outcome.h"
 
 #include <stddef.h>
 
 #include "http/reply.h"
-#include "http/reply_rules.h"
+#include "http/reply_match.h"
 
 #define BIT(phase) (1u << (phase))
 enum {
@@ -111,8 +111,8 @@ enum gcs_outcome gcs_decide(enum gcs_phase phase, long status, bool has_range,
 		.traits = (has_range ? WITH_RANGE : 0) | (problem->is_explained ? EXPLAINED : 0),
 		.texts = { problem->reason, problem->message },
 	};
-	const struct reply_rule *rule = reply_rules_find(rules, sizeof rules / sizeof rules[0],
-							 &evidence);
+	const struct reply_rule *rule = reply_match(rules, sizeof rules / sizeof rules[0],
+						    &evidence);
 
 	/* Without a rule, it is no status of HTTP. */
 	return rule ? (enum gcs_outcome)rule->outcome : GCS_RETRY;

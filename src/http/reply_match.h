@@ -25,7 +25,7 @@ struct reply_evidence {
 };
 
 /* NULL: no rule fits. */
-const struct reply_rule *reply_rules_find(const struct reply_rule *rules, size_t count,
-					  const struct reply_evidence *evidence);
+const struct reply_rule *reply_match(const struct reply_rule *rules, size_t count,
+				     const struct reply_evidence *evidence);
 /* Does the text contain one of the words in any case? They are separated by '|', each below 64 bytes. */
 bool reply_says(const char *text, const char *words);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "http/reply_rules.h"
+#include "http/reply_match.h"
 
 enum {
 	READ = 1,
@@ -37,8 +37,8 @@ static void test_the_first_rule_that_fits_decides(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-		const struct reply_rule *rule = reply_rules_find(rules, ARRAY_LENGTH(rules),
-								 &cases[i].evidence);
+		const struct reply_rule *rule = reply_match(rules, ARRAY_LENGTH(rules),
+							    &cases[i].evidence);
 
 		if ((rule ? rule->outcome : 0) != cases[i].outcome)
 			fail_msg("case %zu: %d", i, rule ? rule->outcome : 0);
