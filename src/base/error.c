@@ -8,7 +8,8 @@
 #include <sysexits.h>
 
 /* A message must stay one line, and text from outside may contain anything. */
-static void write_message(struct error *err, const char *format, va_list args, const char *reason)
+__attribute__((format(printf, 2, 0))) static void
+write_message(struct error *err, const char *format, va_list args, const char *reason)
 {
 	size_t length;
 

@@ -192,9 +192,9 @@ def test_install_with_metadata(folder):
 def test_install_refuses(folder):
     """Before anything is changed."""
     with node(folder) as root:
-        for arguments, said in (((), "Usage"), (("nothing.deb",), "no file nothing.deb"),
+        for arguments, said in (((), "Usage"), (("nothing.deb",), "no such file: nothing.deb"),
                                 (("kube-node-tracer.deb", "--destination", "a|b"), "not a bucket"),
-                                (("kube-node-tracer.deb", "--conf", "none"), "no file none"),
+                                (("kube-node-tracer.deb", "--conf", "none"), "no such file: none"),
                                 (("kube-node-tracer.deb", "--what"), "unknown flag")):
             status, output = run_in(root, "/node-image/install.sh", *arguments)
             check(status != 0, "accepted: %r" % (arguments,))
