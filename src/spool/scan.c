@@ -188,7 +188,8 @@ static void sum_up(struct spool *spool)
  */
 static void replace_known(struct spool *spool, size_t known)
 {
-	struct spool_entry **listed = spool->entries + known;
+	/* No entry at all has no array. */
+	struct spool_entry **listed = known > 0 ? spool->entries + known : spool->entries;
 	size_t listed_count = spool->count - known, kept = 0, gone_count = 0;
 	struct spool_entry **gone = mem_calloc(known + 1, sizeof(struct spool_entry *));
 
