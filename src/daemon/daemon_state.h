@@ -44,7 +44,7 @@ struct daemon {
 	bool is_links_error_logged;
 	struct pipelines *pipelines;
 	/* What main must not wait for: steps of a reload or stop; the spool's upkeep, which may take long. */
-	struct jobs *jobs, *maintenance;
+	struct jobs *jobs, *recovery;
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
 

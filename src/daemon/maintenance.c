@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The spool's upkeep, on a thread of its own: limits, files that a crash left, a list that follows what an
- * operator moved. A disk that hangs holds it up and nothing else: joins of a reload and the steps of a stop are
- * jobs of another thread.
+ * The spool's upkeep, as jobs: limits, losses, a list that follows what an operator moved. Recovery of what a crash
+ * left has a thread of its own, because it may take minutes: a reload's joins and the steps of a stop do not wait for
+ * it.
  */
 #include "base/log.h"
 #include "daemon/daemon_state.h"
@@ -38,19 +38,25 @@ void daemon_set_budget(struct daemon *daemon)
 	spool_set_budget(daemon->spool, &budget);
 }
 
-static void maintain_spool(void *context)
+static void maintain_spool(void *spool)
+{
+	spool_maintain(spool);
+}
+
+static void recover_segments(void *context)
 {
 	struct daemon *daemon = context;
 
-	spool_maintain(daemon->spool);
 	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
 }
 
 void daemon_maintain(struct daemon *daemon)
 {
-	/* One at a time; none once the stages end. */
-	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->maintenance) == 0)
-		jobs_add(daemon->maintenance, maintain_spool, daemon);
+	/* One of each at a time. */
+	if (jobs_left(daemon->jobs) == 0)
+		jobs_add(daemon->jobs, maintain_spool, daemon->spool);
+	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->recovery) == 0)
+		jobs_add(daemon->recovery, recover_segments, daemon);
 }
 
 static void rescan_spool(void *spool)

@@ -114,7 +114,8 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 			  conf->spool_directory);
 		daemon_fail(daemon, &err);
 	}
-	daemon_maintain(daemon);
+	if (daemon->phase != PHASE_STOPPING)
+		daemon_maintain(daemon);
 	if (daemon->pipelines)
 		pipelines_pause(daemon->pipelines,
 				conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&

@@ -147,7 +147,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	const struct conf *conf = daemon->conf;
 
 	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
-	    jobs_start("maintenance", -1, &daemon->maintenance, err) < 0)
+	    jobs_start("recovery", -1, &daemon->recovery, err) < 0)
 		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
@@ -215,7 +215,7 @@ void daemon_free(struct daemon *daemon)
 		pipelines_end(daemon->pipelines, "stop", clock_real_ns());
 	daemon->pipelines = pipelines_join(daemon->pipelines);
 	daemon->jobs = jobs_stop(daemon->jobs);
-	daemon->maintenance = jobs_stop(daemon->maintenance);
+	daemon->recovery = jobs_stop(daemon->recovery);
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != PHASE_STARTING)
 		log_end(daemon);
@@ -272,7 +272,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 		result = run_loop(daemon, err);
 	}
 	if (daemon->phase == PHASE_STOPPING &&
-	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->maintenance) > 0)) {
+	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->recovery) > 0)) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
 		if (daemon->step == STOP_ENDING)

@@ -86,6 +86,8 @@ void daemon_continue_stop(struct daemon *daemon)
 	if (daemon->phase != PHASE_STOPPING)
 		return;
 	if (daemon->step == STOP_CLOSING && jobs_left(daemon->jobs) == 0) {
+		/* What could not be recorded is written down, whatever happens to the uploads. */
+		daemon_maintain(daemon);
 		uploader_drain(daemon->uploader);
 		daemon->step = STOP_UPLOADING;
 	}
@@ -94,7 +96,8 @@ void daemon_continue_stop(struct daemon *daemon)
 		jobs_add(daemon->jobs, stop_uploader, daemon->uploader);
 		daemon->step = STOP_ENDING;
 	}
-	if ((daemon->step == STOP_ENDING && jobs_left(daemon->jobs) == 0) ||
+	if ((daemon->step == STOP_ENDING && jobs_left(daemon->jobs) == 0 &&
+	     jobs_left(daemon->recovery) == 0) ||
 	    now_ms >= daemon->leave_at_ms)
 		(void)sd_event_exit(daemon->loop, 0);
 }

@@ -29,11 +29,17 @@ struct links {
 /* The place of the link with this index, or where it would be inserted. */
 static size_t place_of(const struct links *links, unsigned index)
 {
-	size_t place = 0;
+	size_t low = 0, high = links->count;
 
-	while (place < links->count && links->list[place].index < index)
-		place++;
-	return place;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (links->list[middle].index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static bool is_at(const struct links *links, size_t place, unsigned index)

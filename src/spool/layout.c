@@ -215,22 +215,25 @@ void spool_folder_close(struct spool *spool)
 	close_fd(&spool->lock_fd);
 }
 
-/* Is what has this name what is open as fd? */
-static bool is_same(int fd, int folder_fd, const char *name)
+/* Does this name no longer lead to what is open as fd? An error that may pass says nothing. */
+static bool is_gone(int fd, int folder_fd, const char *name)
 {
 	struct stat open, named;
 
-	return fstat(fd, &open) == 0 && fstatat(folder_fd, name, &named, 0) == 0 &&
-	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+	if (fstat(fd, &open) < 0)
+		return errno == ESTALE; /* deleted on the server of a share */
+	if (fstatat(folder_fd, name, &named, 0) < 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return open.st_dev != named.st_dev || open.st_ino != named.st_ino;
 }
 
 bool spool_folder_is_intact(const struct spool *spool)
 {
-	if (!is_same(spool->root_fd, AT_FDCWD, spool->directory) ||
-	    !is_same(spool->lock_fd, spool->root_fd, SPOOL_LOCK_FILE))
+	if (is_gone(spool->root_fd, AT_FDCWD, spool->directory) ||
+	    is_gone(spool->lock_fd, spool->root_fd, SPOOL_LOCK_FILE))
 		return false;
 	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
-		if (!is_same(spool->folder_fd[folder], spool->root_fd, spool_folder_names[folder]))
+		if (is_gone(spool->folder_fd[folder], spool->root_fd, spool_folder_names[folder]))
 			return false;
 	return true;
 }
