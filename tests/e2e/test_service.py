@@ -245,7 +245,7 @@ def test_without_a_manager(lab):
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "0", with_notify=False).start()
-    wait_capturing()
+    daemon.wait_event("recording")  # a socket alone may be the check's, before the start
     lab.send(100)
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 100)
