@@ -17,7 +17,7 @@
  *     is recovered with its metadata; if it is deleted, they become a file in lost/ (with a larger number) that
  *     still says N.
  *     Adding up: many files become one in the same way as S states them: a file in lost/ that says N.
- * After a power failure the same holds, because the deletions in ready/ are made durable before they are
+ * After a power failure the same holds, because lost/ and the deletions are made durable before they are
  * stated, and the metadata of S before the files go. A deletion itself needs no sync: if its two steps are lost,
  * nothing was deleted.
  */
@@ -133,6 +133,15 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 	return count > 0 || spool->pending.count > 0;
 }
 
+/* A loss that is stated must be one: lost/ first, then the folders that segments were deleted from. */
+static void sync_deletions(const struct spool *spool)
+{
+	spool_folder_sync(spool, SPOOL_LOST);
+	spool_folder_sync(spool, SPOOL_CAPTURING);
+	spool_folder_sync(spool, SPOOL_READY);
+	spool_folder_sync(spool, SPOOL_REJECTED);
+}
+
 /* Those of the collection are in a file that names the last of them. */
 static void forget_stated(struct spool *spool, const struct collection *collection)
 {
@@ -157,7 +166,7 @@ int spool_ledger_state(struct spool *spool, const char *name, struct segment *se
 		  losses_state(&collection.losses, &stating);
 	if (has_any) {
 		stating.losses_stated = collection.last;
-		spool_folder_sync(spool, SPOOL_READY);
+		sync_deletions(spool);
 		result = spool_metadata_write(spool, name, &stating, err);
 		if (result == 0) {
 			forget_stated(spool, &collection);
@@ -184,7 +193,7 @@ static int add_up_losses(struct spool *spool, struct error *err)
 	segment_encode(&sum, &text);
 	if (name_loss(spool, collection.losses.list[0].reason, name, err) < 0)
 		return -1;
-	spool_folder_sync(spool, SPOOL_READY);
+	sync_deletions(spool);
 	if (file_replace_in_place(spool->folder_fd[SPOOL_LOST], name, 0640, text.bytes, text.length,
 				  err) < 0)
 		return -1;

@@ -23,7 +23,7 @@
  *     sending/, when claimed                    whether any of it was sent is known
  *     upload-state/NAME                         an upload that was begun is gone on with, not repeated
  *     sequence, once in 1,000 numbers           no name is used twice
- *     ready/ and lost/, when losses are stated  they are stated once
+ *     all folders, when losses are stated       they are stated once
  * The first metadata of a segment, and each deletion, need none.
  */
 
