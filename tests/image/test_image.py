@@ -246,6 +246,18 @@ def test_certificates_and_records(_):
     for name in packages:
         check(os.path.exists(image_folder("root/usr/share/doc/%s/copyright" % name)),
               "no copyright of " + name)
+        with open(image_folder("root/usr/share/doc/%s/copyright" % name), encoding="utf-8") as file:
+            for text in re.findall(r"/usr/share/common-licenses/[\w.+-]*\w", file.read()):
+                check(os.path.exists(image_folder("root" + text)), "%s refers to %s" % (name, text))
+
+
+def test_labels(_):
+    with open(os.path.join(build.SOURCE, "configure.ac"), encoding="utf-8") as file:
+        version = re.search(r"AC_INIT\(\[kube-node-tracer\], \[([^]]+)\]", file.read())[1]
+    labels = settings()["Labels"]
+    equal([labels["org.opencontainers.image." + name] for name in ("title", "version", "licenses")],
+          ["kube-node-tracer", version, "Apache-2.0"], "labels")
+    check(labels["org.opencontainers.image.description"], "no description")
 
 
 # ---- the pods of examples/kubernetes ---------------------------------------------------------------

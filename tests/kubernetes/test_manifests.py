@@ -65,7 +65,8 @@ def complaints(objects):
 def monitoring_complaints(objects):
     """About objects of the Prometheus Operator, whose schemas are in no package: the fields that are used
     here, as its API reference has them (monitoring.coreos.com/v1)."""
-    relabeling = {"sourceLabels": [str], "targetLabel": str, "action": str, "regex": str}
+    relabeling = {"sourceLabels": [str], "targetLabel": str, "action": str, "regex": str,
+                  "replacement": str}
     endpoints = [{"port": str, "relabelings": [relabeling]}]
     selector = {"matchLabels": {"app.kubernetes.io/name": str}}
     rule = {"record": str, "alert": str, "expr": str, "for": str, "labels": {"severity": str},
@@ -182,13 +183,19 @@ def check_probes(pod, container):
 
 
 def check_rest(objects, pod, container):
-    equal((pod["hostNetwork"], pod["dnsPolicy"]), (True, "ClusterFirstWithHostNet"), "network")
+    equal((pod["hostNetwork"], pod["dnsPolicy"]), (True, "Default"), "network")
     equal(pod["tolerations"], [{"operator": "Exists"}], "tolerations")
     equal(pod["priorityClassName"], manifests.only(objects, "PriorityClass")["metadata"]["name"],
           "priority class")
     equal(pod["serviceAccountName"], manifests.only(objects, "ServiceAccount")["metadata"]["name"],
           "service account")
     check("lifecycle" not in container, "there is a hook")
+    # On the host's network a declared port is reserved on the node.
+    check("ports" not in container, "a port is declared")
+    term, = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    equal({(each["key"], each["operator"], *each["values"]) for each in term["matchExpressions"]},
+          {("type", "NotIn", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "NotIn", "fargate")},
+          "nodes that have no network of their own")
     node, = [each for each in container["env"] if each["name"] == "NODE_NAME"]
     equal(node["valueFrom"]["fieldRef"]["fieldPath"], "spec.nodeName", "NODE_NAME")
     with open(os.path.join(SOURCE, "configure.ac"), encoding="utf-8") as file:
@@ -210,9 +217,12 @@ def check_configuration(pod, container, data):
         for name, text in data.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        arguments = [each.replace(mount, folder) for each in container["args"]]
         # The kubelet puts the address in.
-        printed = program_takes([each.replace(mount, folder).replace("$(POD_IP)", "192.0.2.1")
-                                 for each in container["args"]])
+        printed = ""
+        for address in "2001:db8::1", "192.0.2.1":
+            printed = program_takes([each.replace("$(POD_IP)", address) for each in arguments])
+        check_placeholder(arguments, printed)
     values = {"%s.%s" % (group, key): value.strip('"')
               for group, text in re.findall(r"^(\w+):\n\{\n(.*?)^\};", printed, re.MULTILINE | re.DOTALL)
               for key, value in re.findall(r"^\t(\w+) = (.*?);  #", text, re.MULTILINE)}
@@ -227,6 +237,16 @@ def check_configuration(pod, container, data):
     if "emptyDir" in spool:
         check(size(most) + 2 ** 30 <= size(spool["emptyDir"]["sizeLimit"]),
               "%s waiting in %r" % (most, spool["emptyDir"]))
+
+
+def check_placeholder(arguments, printed):
+    """Applied as it is, it is refused before it asks anybody: the bucket could be a stranger's."""
+    if "file://" in printed:
+        return
+    done = subprocess.run([program(), "--check-config", *arguments, "--status-listen="], capture_output=True, text=True,
+                          check=False, env={"NODE_NAME": "node-1", "STATE_DIRECTORY": "/dump"})
+    equal(done.returncode, 78, "exit status with the placeholder: " + done.stderr)
+    contains(done.stderr, "REPLACE-WITH-YOUR-BUCKET", "what is said of the placeholder")
 
 
 def test_workload_identity(_):
@@ -255,8 +275,14 @@ def check_monitors(monitors, labels, ports):
         spec = monitor["spec"]
         equal(labels.get(spec["jobLabel"]), "kube-node-tracer", "job, as the rules have it")
         check(spec["selector"]["matchLabels"].items() <= labels.items(), "nothing is selected")
-        for endpoint in spec.get("podMetricsEndpoints", []) + spec.get("endpoints", []):
+        for endpoint in spec.get("endpoints", []):
             check(endpoint["port"] in ports, "no port " + endpoint["port"])
+        for endpoint in spec.get("podMetricsEndpoints", []):
+            for address, target in (("192.0.2.1", "192.0.2.1:9469"), ("2001:db8::1", "[2001:db8::1]:9469")):
+                equal([re.sub("^%s$" % each["regex"], each["replacement"].replace("$1", r"\1"), address)
+                       for each in endpoint["relabelings"]
+                       if each.get("targetLabel") == "__address__" and re.fullmatch(each["regex"], address)],
+                      [target], "where a pod is scraped")
 
 
 def test_monitoring(_):
@@ -264,17 +290,28 @@ def test_monitoring(_):
     objects, monitoring = split_monitoring(manifests.objects(manifests.render("overlays/monitoring")))
     equal({each["kind"] for each in monitoring}, {"PodMonitor", "PrometheusRule"}, "kinds")
     daemonset, _, container, _ = parts(objects)
-    port, = container["ports"]
-    contains(container["args"], "--status-listen=$(POD_IP):%d" % port["containerPort"], "arguments")
+    contains(container["args"], "--status-listen=[$(POD_IP)]:9469", "arguments")
     address, = [each for each in container["env"] if each["name"] == "POD_IP"]
     equal(address["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP", "POD_IP")
     monitors = [each for each in monitoring if each["kind"] == "PodMonitor"]
-    check_monitors(monitors, daemonset["spec"]["template"]["metadata"]["labels"], [port["name"]])
+    check_monitors(monitors, daemonset["spec"]["template"]["metadata"]["labels"], [])
     bad = copy.deepcopy(monitoring)
     monitors[0]["spec"]["podMetricsEndpoint"] = []
     contains(" ".join(monitoring_complaints(monitors)), "podMetricsEndpoint", "complaints")
     bad[0]["apiVersion"] = "monitoring.coreos.com/v9"
     contains(" ".join(monitoring_complaints(bad)), "no such kind", "complaints")
+
+
+def test_many_interfaces(folder):
+    """The component takes effect in an overlay that names it."""
+    with open(os.path.join(folder, "kustomization.yaml"), "w", encoding="utf-8") as file:
+        json.dump({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+                   "resources": [os.path.relpath(manifests.KUBERNETES + "/base", folder)],
+                   "components": [os.path.relpath(manifests.KUBERNETES + "/components/many-interfaces", folder)]}, file)
+    objects = manifests.objects(manifests.render(folder))
+    equal(complaints(objects), [], "complaints")
+    _, _, container, _ = parts(objects)
+    equal(container["resources"]["limits"]["memory"], "512Mi", "limit")
 
 
 def test_service_monitor(_):
@@ -283,12 +320,11 @@ def test_service_monitor(_):
     equal(complaints([service]), [], "complaints about the service")
     equal(monitoring_complaints(monitors), [], "complaints about the monitor")
     check_monitors(monitors, service["metadata"]["labels"], [each["name"] for each in service["spec"]["ports"]])
-    daemonset, _, container, _ = parts(split_monitoring(
+    daemonset, *_ = parts(split_monitoring(
         manifests.objects(manifests.render("overlays/monitoring")))[0])
     check(service["spec"]["selector"].items() <= daemonset["spec"]["template"]["metadata"]["labels"].items(),
           "the service has no pods")
-    equal([each["targetPort"] for each in service["spec"]["ports"]],
-          [each["name"] for each in container["ports"]], "ports")
+    equal([each["targetPort"] for each in service["spec"]["ports"]], [9469], "ports")
 
 
 def test_single_file(_):
@@ -325,7 +361,7 @@ def main():
     if sys.argv[1:] == ["--fetch"]:
         return
     tests = [test_the_check_finds_mistakes, *map(of, manifests.folders()), test_workload_identity,
-             test_monitoring, test_service_monitor,
+             test_monitoring, test_many_interfaces, test_service_monitor,
              test_single_file,
              test_the_original]
     tap.run(tests, tempfile.TemporaryDirectory)

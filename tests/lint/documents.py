@@ -88,7 +88,7 @@ def accepts(name, *arguments):
 
 
 def check_examples(tap):
-    tap.point(accepts("sample", "--config", lint.SOURCE / "etc/kube-node-tracer.conf", "-b", "bucket"),
+    tap.point(accepts("sample", "--config", lint.SOURCE / "etc/kube-node-tracer.conf.sample", "-b", "bucket"),
               "the sample file is a configuration")
     for path in sorted((lint.SOURCE / "examples").rglob("*.conf")):
         tap.point(accepts(path.name, "--config", path), f"{lint.relative(path)} is a configuration")

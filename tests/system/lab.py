@@ -22,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 NAME = "kube-node-tracer"
 CONFIG = "/etc/kube-node-tracer.conf"
+SAMPLE = "/usr/share/doc/kube-node-tracer/kube-node-tracer.conf.sample"
 STATE = "/var/lib/kube-node-tracer"
 RUNTIME = "/run/kube-node-tracer"
 DROP_IN = "/etc/systemd/system/kube-node-tracer.service.d/test.conf"
@@ -170,9 +171,9 @@ class Lab:
         self.machine.run("systemctl", "daemon-reload")
 
     def configure(self, key, value):
-        """Set an option of the sample file, commented or not, as people do."""
-        self.machine.run("sed", "-i", "s|^\\(\\s*\\)#\\?%s = .*|\\1%s = %s;|" % (key, key, value), CONFIG)
-        contains(self.machine.read(CONFIG), "%s = %s;" % (key, value), CONFIG)
+        """Set an option of the group capture."""
+        text = re.sub(r"\ncapture: \{ %s = .*\n" % key, "\n", self.machine.read(CONFIG))
+        self.machine.write(CONFIG, text + "capture: { %s = %s; };\n" % (key, value))
 
     def start_fresh(self, *drop_in, filter=""):
         """The service in its usual state, with nothing left of the test before."""
@@ -207,7 +208,7 @@ class Lab:
 
 
 def repack_deb(package, path, number, addition):
-    """The same package as a later version, with a line more in its configuration file if asked for."""
+    """The same package as a later version, with another sample of the configuration if asked for."""
     with tempfile.TemporaryDirectory(prefix="knt-repack-") as folder:
         content = os.path.join(folder, "content")
         on_this_side("dpkg-deb", "--raw-extract", package, content)
@@ -216,7 +217,7 @@ def repack_deb(package, path, number, addition):
             text = file.read()
         with open(control, "w", encoding="utf-8") as file:
             file.write(re.sub(r"^(Version: .*)$", r"\1+" + number, text, flags=re.MULTILINE))
-        with open(content + CONFIG, "a", encoding="utf-8") as file:
+        with open(content + SAMPLE, "a", encoding="utf-8") as file:
             file.write(addition)
         on_this_side("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", content, path)
 
@@ -228,7 +229,7 @@ def repack_rpm(package, path, number, addition):
         os.mkdir(content)
         on_this_side("sh", "-c", 'rpm2archive -n - <"$1" | tar -xC "$2" --no-same-owner', "sh", package, content)
         shutil.rmtree(content + "/usr/lib/.build-id")  # rpmbuild makes it
-        with open(content + CONFIG, "a", encoding="utf-8") as file:
+        with open(content + SAMPLE, "a", encoding="utf-8") as file:
             file.write(addition)
         with open(os.path.join(TOP, "rpm/kube-node-tracer.spec"), encoding="utf-8") as file:
             text = file.read()

@@ -79,7 +79,7 @@ def printed_by(script):
 
 
 DOCUMENTS = {
-    "etc/kube-node-tracer.conf": sample,
+    "etc/kube-node-tracer.conf.sample": sample,
     "systemd/kube-node-tracer.catalog": catalog,
     "completions/kube-node-tracer": shells.bash,
     "completions/_kube-node-tracer": shells.zsh,

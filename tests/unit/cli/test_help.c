@@ -58,7 +58,8 @@ static void test_print_hides_passwords(void **state)
 static char *read_sample(void)
 {
 	const char *top = getenv("top_srcdir");
-	cleanup_free char *path = mem_printf("%s/etc/kube-node-tracer.conf", top ? top : ".");
+	cleanup_free char *path = mem_printf("%s/etc/kube-node-tracer.conf.sample",
+					     top ? top : ".");
 	cleanup_fclose FILE *file = fopen(path, "re");
 	char *content = NULL;
 	size_t size = 0;
