@@ -42,9 +42,9 @@ def frame(stream, size, fill=0):
     return bytearray(head + filler)
 
 
-def packets_out(interface):
-    """What the interface has sent since it is there."""
-    with open("/proc/self/net/dev", encoding="ascii") as file:
+def packets_out(interface, process="self"):
+    """What the interface has sent since it is there, in the network namespace of a process."""
+    with open("/proc/%s/net/dev" % process, encoding="ascii") as file:
         for line in file:
             name, _, counters = line.partition(":")
             if name.strip() == interface:

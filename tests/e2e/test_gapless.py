@@ -14,6 +14,7 @@ import time
 import urllib.request
 
 import packets
+import peer
 from harness import DROPS, command, main
 from tap import check, diagnose, equal, wait_until
 
@@ -29,9 +30,12 @@ class Traffic:
     """Numbered packets of stream 1, by the generator in the peer's namespace."""
 
     def __init__(self, lab, *arguments):
+        had = peer.packets_out("peer0", lab.peer.process.pid)
         self.process = subprocess.Popen(
             ["nsenter", "--net=/proc/%d/ns/net" % lab.peer.process.pid, GENERATE, "-i", "peer0",
              "--numbered", "1", *arguments], stdout=subprocess.PIPE, text=True)
+        # Only then can it be stopped: reloads may be done before it has begun.
+        wait_until(lambda: peer.packets_out("peer0", lab.peer.process.pid) > had + 100, 60, "packets")
 
     def end(self, stop=False):
         """How many were sent."""
