@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/wakeup.h"
 #include "capture/capture_private.h"
-#include "filter/filter.h"
 
 #define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */
 #define NS_PER_US 1000
@@ -117,17 +116,4 @@ void capture_note_link(struct capture *capture, bool is_up)
 	atomic_store(&capture->counts->is_live, is_up);
 	if (!is_up)
 		capture_end_segment(capture, "interface");
-}
-
-int capture_check(const struct conf *conf, const char *interface, struct error *err)
-{
-	struct chunk_source source;
-	struct device device;
-
-	if (!interface)
-		return device_check_permission(err) < 0 || filter_check(conf, err) < 0 ? -1 : 0;
-	if (device_open(conf, interface, 0, &device, &source, err) < 0)
-		return -1;
-	device_close(&device);
-	return 0;
 }

@@ -109,3 +109,9 @@ void capture_note_link(struct capture *capture, bool is_up);
  */
 int capture_check(const struct conf *conf, const char *interface, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Check without an interface that the filter compiles for some link type: ERROR_CONFIG or ERROR_USAGE names
+ * capture.filter. Whether it fits a particular one (wlan, ifname) is known only once the interface exists.
+ */
+int capture_check_filter(const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));

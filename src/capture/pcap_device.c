@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "filter/filter.h"
+#include "capture/capture.h"
 #include "packet/format.h"
 
 #define SNAPLEN_MAX  262144 /* the meaning of 0, as in tcpdump */
@@ -32,44 +32,20 @@ static uint32_t link_type_of(int dlt)
 	return (uint32_t)dlt;
 }
 
-static bool is_nano(const struct conf *conf)
+static int set_options(pcap_t *pcap, const struct conf *conf, const struct chunk_source *source,
+		       struct error *err)
 {
-	return conf->capture_precision == CONF_PRECISION_NANO || format_choose(conf)->is_nano_only;
-}
-
-static uint64_t snaplen_of(const struct conf *conf)
-{
-	return conf->capture_snaplen ? conf->capture_snaplen : SNAPLEN_MAX;
-}
-
-static int set_options(pcap_t *pcap, const struct conf *conf, struct error *err)
-{
-	uint64_t snaplen = snaplen_of(conf);
+	uint32_t snaplen = source->snaplen > SNAPLEN_SEEN ? source->snaplen : SNAPLEN_SEEN;
 
 	/* On a handle that is not activated yet, only the precision can fail. */
-	(void)pcap_set_snaplen(pcap, (int)(snaplen > SNAPLEN_SEEN ? snaplen : SNAPLEN_SEEN));
+	(void)pcap_set_snaplen(pcap, (int)snaplen);
 	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
 	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
 	(void)pcap_set_promisc(pcap, conf->capture_promiscuous);
-	if (pcap_set_tstamp_precision(pcap, is_nano(conf) ? PCAP_TSTAMP_PRECISION_NANO
-							  : PCAP_TSTAMP_PRECISION_MICRO) < 0)
+	if (pcap_set_tstamp_precision(pcap, source->is_nano ? PCAP_TSTAMP_PRECISION_NANO
+							    : PCAP_TSTAMP_PRECISION_MICRO) < 0)
 		return conf_error(conf, CONF_capture_precision, err,
 				  "not supported by this interface");
-	return 0;
-}
-
-static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *err)
-{
-	static const pcap_direction_t directions[] = {
-		[CONF_DIRECTION_BOTH] = PCAP_D_INOUT,
-		[CONF_DIRECTION_IN] = PCAP_D_IN,
-		[CONF_DIRECTION_OUT] = PCAP_D_OUT,
-	};
-
-	if (conf->capture_direction != CONF_DIRECTION_BOTH &&
-	    pcap_setdirection(pcap, directions[conf->capture_direction]) < 0)
-		return conf_error(conf, CONF_capture_direction, err,
-				  "not supported by this interface: %s", pcap_geterr(pcap));
 	return 0;
 }
 
@@ -93,44 +69,41 @@ static int activate_device(pcap_t *pcap, const char *interface, struct error *er
 			 pcap_geterr(pcap));
 }
 
-static void describe_source(pcap_t *pcap, const struct conf *conf, const char *interface,
-			    struct chunk_source *source)
+static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *err)
 {
-	int dlt = pcap_datalink(pcap);
-	const char *name = pcap_datalink_val_to_name(dlt);
+	_Static_assert((int)CONF_DIRECTION_IN == (int)PCAP_D_IN, "directions");
+	_Static_assert((int)CONF_DIRECTION_OUT == (int)PCAP_D_OUT, "directions");
 
-	*source = (struct chunk_source){
-		.link_type = link_type_of(dlt),
-		.snaplen = (uint32_t)snaplen_of(conf),
-		.is_nano = is_nano(conf),
-		.format = format_choose(conf),
-	};
-	(void)snprintf(source->interface, sizeof source->interface, "%s", interface);
-	(void)snprintf(source->link_type_name, sizeof source->link_type_name, "%s",
-		       name ? name : "unknown");
-	(void)snprintf(source->filter, sizeof source->filter, "%s", conf->capture_filter);
+	if (conf->capture_direction != CONF_DIRECTION_BOTH &&
+	    pcap_setdirection(pcap, (pcap_direction_t)conf->capture_direction) < 0)
+		return conf_error(conf, CONF_capture_direction, err,
+				  "not supported by this interface: %s", pcap_geterr(pcap));
+	return 0;
 }
 
-static int set_up_device(struct device *device, const struct conf *conf, const char *interface,
-			 struct error *err)
+static int compile_filter(pcap_t *pcap, const struct conf *conf, struct bpf_program *ret_program,
+			  struct error *err)
 {
-	char message[PCAP_ERRBUF_SIZE];
+	if (pcap_compile(pcap, ret_program, conf->capture_filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+		return conf_error(conf, CONF_capture_filter, err,
+				  "'%s' is not a filter: %s; see pcap-filter(7)",
+				  conf->capture_filter, pcap_geterr(pcap));
+	return 0;
+}
 
-	if (set_options(device->pcap, conf, err) < 0 ||
-	    activate_device(device->pcap, interface, err) < 0)
+/* Even an empty one: the kernel truncates packets to the snaplen only through the filter's return value. */
+static int install_filter(pcap_t *pcap, const struct conf *conf, struct error *err)
+{
+	struct bpf_program program;
+	int result;
+
+	if (compile_filter(pcap, conf, &program, err) < 0)
 		return -1;
-	/* Only the second cooked format contains the interface of each packet; the first is the default. */
-	if (pcap_datalink(device->pcap) == DLT_LINUX_SLL)
-		(void)pcap_set_datalink(device->pcap, DLT_LINUX_SLL2);
-	if (set_direction(device->pcap, conf, err) < 0 ||
-	    filter_install(device->pcap, conf, err) < 0)
-		return -1;
-	if (pcap_setnonblock(device->pcap, 1, message) < 0)
-		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
-	device->fd = pcap_get_selectable_fd(device->pcap);
-	if (device->fd < 0)
-		return error_set(err, ERROR_FATAL, "capture on %s: no selectable descriptor",
-				 interface);
+	result = pcap_setfilter(pcap, &program);
+	pcap_freecode(&program);
+	if (result < 0)
+		return error_set(err, ERROR_FATAL, "cannot install the capture filter: %s",
+				 pcap_geterr(pcap));
 	return 0;
 }
 
@@ -138,33 +111,85 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 {
 	char message[PCAP_ERRBUF_SIZE] = "";
-	struct device device = { .pcap = pcap_create(interface, message), .fd = -1 };
+	pcap_t *pcap = pcap_create(interface, message);
+	cleanup(device_close) struct device device = { .pcap = pcap, .fd = -1 };
+	struct chunk_source source = {
+		.snaplen = conf->capture_snaplen ? (uint32_t)conf->capture_snaplen : SNAPLEN_MAX,
+		.format = format_choose(conf),
+	};
+	const char *link_type_name;
 
-	if (!device.pcap)
+	if (!pcap)
 		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
-	if (set_up_device(&device, conf, interface, err) < 0) {
-		device_close(&device);
+	source.is_nano = conf->capture_precision == CONF_PRECISION_NANO ||
+			 source.format->is_nano_only;
+	if (set_options(pcap, conf, &source, err) < 0 || activate_device(pcap, interface, err) < 0)
 		return -1;
-	}
-	if (index && if_nametoindex(interface) != index) {
-		device_close(&device);
+	/* Only the second cooked format contains the interface of each packet; the first is the default. */
+	if (pcap_datalink(pcap) == DLT_LINUX_SLL)
+		(void)pcap_set_datalink(pcap, DLT_LINUX_SLL2);
+	if (set_direction(pcap, conf, err) < 0 || install_filter(pcap, conf, err) < 0)
+		return -1;
+	if (pcap_setnonblock(pcap, 1, message) < 0)
+		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
+	device.fd = pcap_get_selectable_fd(pcap);
+	if (device.fd < 0)
+		return error_set(err, ERROR_FATAL, "capture on %s: no selectable descriptor",
+				 interface);
+	if (index && if_nametoindex(interface) != index)
 		return error_set(err, ERROR_FATAL,
 				 "capture on %s: another interface has this name now", interface);
-	}
-	describe_source(device.pcap, conf, interface, ret_source);
+	source.link_type = link_type_of(pcap_datalink(pcap));
+	link_type_name = pcap_datalink_val_to_name(pcap_datalink(pcap));
+	(void)snprintf(source.interface, sizeof source.interface, "%s", interface);
+	(void)snprintf(source.link_type_name, sizeof source.link_type_name, "%s",
+		       link_type_name ? link_type_name : "unknown");
+	(void)snprintf(source.filter, sizeof source.filter, "%s", conf->capture_filter);
+	*ret_source = source;
 	*ret_device = device;
+	device.pcap = NULL;
 	return 0;
 }
 
-int device_check_permission(struct error *err)
+int capture_check_filter(const struct conf *conf, struct error *err)
 {
+	/* The error is that of the last. */
+	static const int link_types[] = { DLT_RAW, DLT_IEEE802_11_RADIO, DLT_LINUX_SLL2,
+					  DLT_EN10MB };
 	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int result = -1;
 
+	if (fd < 0)
+		return errno == EPERM || errno == EACCES ? refuse_permission("any interface", err)
+							 : error_errno(err, "open a packet socket");
+	for (size_t i = 0; i < sizeof link_types / sizeof *link_types && result < 0; i++) {
+		pcap_t *pcap = pcap_open_dead(link_types[i], SNAPLEN_MAX);
+		struct bpf_program program;
+
+		if (!pcap)
+			return error_set(err, ERROR_FATAL,
+					 "cannot compile the filter: out of memory");
+		result = compile_filter(pcap, conf, &program, err);
+		if (result == 0)
+			pcap_freecode(&program);
+		pcap_close(pcap);
+	}
+	return result;
+}
+
+int capture_check(const struct conf *conf, const char *interface, struct error *err)
+{
+	cleanup(device_close) struct device device = { .fd = -1 };
+	cleanup_close int fd = -1;
+	struct chunk_source source;
+
+	if (interface)
+		return device_open(conf, interface, 0, &device, &source, err);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
-		return 0;
-	if (errno == EPERM || errno == EACCES)
-		return refuse_permission("any interface", err);
-	return error_errno(err, "open a packet socket");
+		return capture_check_filter(conf, err);
+	return errno == EPERM || errno == EACCES ? refuse_permission("any interface", err)
+						 : error_errno(err, "open a packet socket");
 }
 
 void device_close(struct device *device)

@@ -33,8 +33,6 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 	__attribute__((warn_unused_result));
 void device_close(struct device *device);
-/* Check that we are permitted to capture at all; ERROR_CONFIG if not. */
-int device_check_permission(struct error *err) __attribute__((warn_unused_result));
 
 /*
  * While any socket of the machine requests it, the kernel timestamps each packet once, and all captures see

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "capture/capture.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
-#include "filter/filter.h"
 
 /* A single bare word at the end that is no filter is most likely a command, mistyped or not in front. */
 static int refuse_mistyped_command(const struct command_line *line, const struct conf *conf,
@@ -15,7 +15,7 @@ static int refuse_mistyped_command(const struct command_line *line, const struct
 
 	if (line->word_count != 1 ||
 	    line->words[0][strspn(line->words[0], "abcdefghijklmnopqrstuvwxyz-")] ||
-	    filter_check(conf, &reason) == 0)
+	    capture_check_filter(conf, &reason) == 0)
 		return 0;
 	command_line_append_words(line->commands, &words);
 	return error_set(err, reason.kind, "%s; commands are %s, as the first word", reason.message,

@@ -2,7 +2,7 @@
 /* A filter's text, as the configuration has it. Nothing is asked of a name service. */
 #include <netdb.h>
 
-#include "filter/filter.h"
+#include "capture/capture.h"
 #include "fuzz.h"
 
 /* In place of the C library's: "host example.com" must not leave the process. */
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	cli.value[CONF_capture_filter] = fuzz_text(bytes, size);
 	cli.typed[CONF_capture_filter] = mem_strdup("-f");
-	if (conf_load(&cli, &conf, &err) == 0 && filter_check(conf, &err) < 0)
+	if (conf_load(&cli, &conf, &err) == 0 && capture_check_filter(conf, &err) < 0)
 		fuzz_require(err.kind == ERROR_USAGE && *err.message && !strchr(err.message, '\n'));
 	conf_cli_done(&cli);
 	return 0;
