@@ -21,14 +21,18 @@
 #define STATISTICS_MS \
 	250 /* between queries of the drops: libpcap reads two files in /sys for each */
 
-/* Not on the path of each packet: a chunk holds half a MiB of them. */
-static void wait_for_chunk(struct capture *capture)
+/* Take an empty chunk for the current segment. Waits as long as necessary; the ring buffers meanwhile. */
+static void take_chunk(struct capture *capture)
 {
+	struct chunk_pool *pool = capture->context.pool;
 	uint64_t begin_ms = clock_monotonic_ms();
 	bool is_logged = false;
 
-	counter_add(&capture->context.counters->chunk_waits, 1);
-	while (!(capture->chunk = chunk_pool_get(capture->context.pool, POLL_MS))) {
+	thread_beat();
+	capture->chunk = chunk_pool_get(pool, 0);
+	if (!capture->chunk)
+		counter_add(&capture->context.counters->chunk_waits, 1);
+	while (!capture->chunk && !(capture->chunk = chunk_pool_get(pool, POLL_MS))) {
 		thread_beat();
 		if (!is_logged)
 			log_event(EVENT_MEMORY_FULL, log_text("interface", capture->interface));
@@ -37,15 +41,6 @@ static void wait_for_chunk(struct capture *capture)
 	if (is_logged)
 		log_event(EVENT_MEMORY_HAS_ROOM, log_text("interface", capture->interface),
 			  log_number("ms", clock_monotonic_ms() - begin_ms));
-}
-
-/* Take an empty chunk for the current segment. Waits as long as necessary; the ring buffers meanwhile. */
-static void take_chunk(struct capture *capture)
-{
-	thread_beat();
-	capture->chunk = chunk_pool_get(capture->context.pool, 0);
-	if (!capture->chunk)
-		wait_for_chunk(capture);
 	if (atomic_load_explicit(&capture->counts->open_since_ns, memory_order_relaxed) == 0)
 		atomic_store(&capture->counts->open_since_ns, capture->rotate.start_ns);
 	capture->chunk->source = capture->source;
@@ -55,13 +50,15 @@ static void take_chunk(struct capture *capture)
 
 static void count_drops(struct capture *capture)
 {
-	uint64_t kernel, interface;
+	struct drops drops = device_new_drops(&capture->device);
 
-	device_new_drops(&capture->device, &kernel, &interface);
 	if (!capture->is_counting)
 		return;
-	capture->drops.count[capture->is_pausing ? DROP_BUDGET : DROP_KERNEL] += kernel;
-	capture->drops.count[DROP_INTERFACE] += interface;
+	if (capture->is_pausing) {
+		drops.count[DROP_BUDGET] = drops.count[DROP_KERNEL];
+		drops.count[DROP_KERNEL] = 0;
+	}
+	drops_add(&capture->drops, &drops);
 }
 
 static void send_chunk(struct capture *capture)
@@ -108,21 +105,18 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 	begin_segment(capture, next_ns);
 }
 
-/* Own uploads alone do not make a file, because its upload would be recorded as the reason for another. */
-static bool is_empty(struct capture *capture)
-{
-	count_drops(capture);
-	return !capture->is_begun && !capture->chunk && drops_is_zero(&capture->drops);
-}
-
-/* Like end_segment(), but creates no file for an empty segment. */
+/*
+ * Like end_segment(), but creates no file for an empty segment. Own uploads alone do not make one, because its
+ * upload would be recorded as the reason for another.
+ */
 static void end_segment_unless_empty(struct capture *capture, const char *reason, uint64_t end_ns,
 				     uint64_t next_ns)
 {
-	if (is_empty(capture))
-		begin_segment(capture, next_ns);
-	else
+	count_drops(capture);
+	if (capture->is_begun || capture->chunk || !drops_is_zero(&capture->drops))
 		end_segment(capture, reason, end_ns, next_ns);
+	else
+		begin_segment(capture, next_ns);
 }
 
 /* End a segment whose time was over by now_ns. An interval without packets gets a file only with segment.empty. */
@@ -200,36 +194,6 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	capture->rotate.bytes += bytes;
 }
 
-/* Once the time of this capture is over, later drops are not its own. */
-static void stop_counting(struct capture *capture, uint64_t real_ns)
-{
-	if (!capture->is_counting || real_ns < atomic_load(&capture->until_ns))
-		return;
-	count_drops(capture);
-	capture->is_counting = false;
-}
-
-/*
- * True if the ring was empty when read after looked_ns, and no packet of ours can arrive any more. The time
- * before the read counts, because this thread may have been stalled since.
- */
-static bool is_drained(const struct capture *capture, int dispatched, uint64_t looked_ns,
-		       uint64_t end_ns)
-{
-	return looked_ns >= end_ns && (dispatched <= 0 || capture->is_past_until);
-}
-
-/* The ring did not run empty in time: count what is left in it as dropped. */
-static void drop_ring(struct capture *capture)
-{
-	uint64_t left = device_unseen(&capture->device, capture->seen);
-
-	count_drops(capture);
-	capture->drops.count[DROP_KERNEL] += left;
-	log_warning("ring could not be emptied in time; dropping packets left in it",
-		    log_text("interface", capture->interface), log_number("packets", left));
-}
-
 /*
  * Read the rest of the ring, at the end of the capture or when the interface is gone. The last packets become
  * readable only when the kernel retires their block.
@@ -244,27 +208,36 @@ static void drain_ring(struct capture *capture, uint64_t end_ns)
 
 		looked_ns = clock_monotonic_ns();
 		thread_beat();
-		stop_counting(capture, clock_real_ns());
+		/* Once the time of this capture is over, later drops are not its own. */
+		if (capture->is_counting && clock_real_ns() >= atomic_load(&capture->until_ns)) {
+			count_drops(capture);
+			capture->is_counting = false;
+		}
 		(void)poll(&ring, 1, DRAIN_POLL_MS);
 		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
 					   (u_char *)capture);
 		if (clock_monotonic_ns() >= give_up_ns) {
-			drop_ring(capture);
+			uint64_t left = device_unseen(&capture->device, capture->seen);
+
+			count_drops(capture);
+			capture->drops.count[DROP_KERNEL] += left;
+			log_warning(
+				"ring could not be emptied in time; dropping packets left in it",
+				log_text("interface", capture->interface),
+				log_number("packets", left));
 			return;
 		}
-	} while (!is_drained(capture, dispatched, looked_ns, end_ns));
+		/* The time before the read counts, because this thread may have been stalled since. */
+	} while (looked_ns < end_ns || (dispatched > 0 && !capture->is_past_until));
 }
 
 static void read_limits(struct capture *capture)
 {
-	struct rotate_limits limits = {
-		.bytes = atomic_load(&capture->limit_bytes),
-		.interval_ns = atomic_load(&capture->limit_interval_ns),
-	};
-
-	if (limits.bytes != capture->rotate.limits.bytes ||
-	    limits.interval_ns != capture->rotate.limits.interval_ns)
-		rotate_set_limits(&capture->rotate, limits);
+	rotate_set_limits(&capture->rotate,
+			  (struct rotate_limits){
+				  .bytes = atomic_load(&capture->limit_bytes),
+				  .interval_ns = atomic_load(&capture->limit_interval_ns),
+			  });
 }
 
 /* How long to wait for packets before something else is due. */
@@ -289,13 +262,13 @@ static int wait_ms(const struct capture *capture)
  */
 static void take_over(struct capture *capture, uint64_t real_ns)
 {
-	uint64_t from_ns = atomic_load(&capture->from_ns), kernel, interface;
+	uint64_t from_ns = atomic_load(&capture->from_ns);
 	bool is_set_back = real_ns + AGREE_MS_MAX * CLOCK_NS_PER_MS < from_ns;
 
 	if (from_ns == 0)
 		return;
 	if (!capture->is_counting && real_ns < from_ns)
-		device_new_drops(&capture->device, &kernel, &interface); /* the other capture's */
+		count_drops(capture); /* the other capture's: they do not count */
 	if (from_ns == UINT64_MAX)
 		return;
 	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
@@ -318,6 +291,7 @@ static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 {
 	uint64_t real_ns = clock_real_ns();
 	const char *reason = atomic_exchange(&capture->end_reason, NULL);
+	enum rotate_cause cause;
 
 	read_limits(capture);
 	if (capture->chunk && capture->chunk->packets > 0)
@@ -325,32 +299,15 @@ static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 	/* Packets already in the ring belong to the segment that ends. */
 	if (reason && !rotate_cut(&capture->rotate, real_ns, reason))
 		atomic_store(&capture->end_reason, reason); /* end the next one instead */
-	switch (rotate_now(&capture->rotate, real_ns, LATENCY_NS)) {
-	case ROTATE_NOT_DUE:
-	case ROTATE_SIZE: /* only before packets */
-		break;
-	case ROTATE_TIME:
-		if (rotate_now(&capture->rotate, looked_ns, LATENCY_NS) == ROTATE_TIME)
-			end_segment_on_time(capture, real_ns);
-		break;
-	case ROTATE_SET_BACK:
+	cause = rotate_now(&capture->rotate, real_ns, LATENCY_NS);
+	if (cause == ROTATE_SET_BACK)
 		end_segment_on_set_back(capture, real_ns);
-		break;
-	}
+	else if (cause == ROTATE_TIME &&
+		 rotate_now(&capture->rotate, looked_ns, LATENCY_NS) == ROTATE_TIME)
+		end_segment_on_time(capture, real_ns);
 	if (capture->chunk && clock_monotonic_ms() - capture->chunk->opened_ms >=
 				      atomic_load(&capture->flush_interval_ms))
 		send_chunk(capture);
-}
-
-/* Follow capture_pause(), with drops counted for the time before. True while paused. */
-static bool follow_pause(struct capture *capture)
-{
-	bool is_paused = atomic_load(&capture->is_paused);
-
-	if (is_paused != capture->is_pausing)
-		count_drops(capture);
-	capture->is_pausing = is_paused;
-	return is_paused;
 }
 
 /* While paused, keep reporting what the kernel drops. */
@@ -377,7 +334,7 @@ static void read_packets(struct capture *capture)
 	int dispatched = 0;
 
 	while (!atomic_load(&capture->stop_reason)) {
-		bool is_paused = follow_pause(capture);
+		bool is_paused = atomic_load(&capture->is_paused);
 		struct pollfd fds[] = {
 			{ .fd = is_paused ? -1 : capture->device.fd, .events = POLLIN },
 			{ .fd = capture->wake_fd, .events = POLLIN },
@@ -385,15 +342,19 @@ static void read_packets(struct capture *capture)
 		uint64_t looked_ns = clock_real_ns();
 
 		thread_beat();
+		if (is_paused != capture->is_pausing)
+			count_drops(capture); /* of the time before */
+		capture->is_pausing = is_paused;
 		if (dispatched < DISPATCH_PACKETS && poll(fds, 2, wait_ms(capture)) > 0 &&
 		    fds[1].revents)
 			wakeup_clear(capture->wake_fd);
 		take_over(capture, clock_real_ns());
-		dispatched = is_paused ? 0
-				       : pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS,
-						       on_packet, (u_char *)capture);
+		dispatched = 0;
 		if (is_paused)
 			report_pause_drops(capture);
+		else
+			dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS,
+						   on_packet, (u_char *)capture);
 		if (dispatched < 0)
 			return;
 		do_what_is_due(capture, dispatched < DISPATCH_PACKETS ? looked_ns : 0);

@@ -230,15 +230,17 @@ uint64_t device_interface_drops(unsigned before, unsigned now)
 	return now - before <= INT32_MAX ? now - before : 0;
 }
 
-void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface)
+struct drops device_new_drops(struct device *device)
 {
 	struct pcap_stat stats;
+	struct drops drops = { 0 };
 
-	*ret_kernel = *ret_interface = 0;
 	if (!device->pcap || pcap_stats(device->pcap, &stats) < 0)
-		return;
-	*ret_kernel = device_kernel_drops(device->drops_kernel, stats.ps_drop);
-	*ret_interface = device_interface_drops(device->drops_interface, stats.ps_ifdrop);
+		return drops;
+	drops.count[DROP_KERNEL] = device_kernel_drops(device->drops_kernel, stats.ps_drop);
+	drops.count[DROP_INTERFACE] = device_interface_drops(device->drops_interface,
+							     stats.ps_ifdrop);
 	device->drops_kernel = stats.ps_drop;
 	device->drops_interface = stats.ps_ifdrop;
+	return drops;
 }

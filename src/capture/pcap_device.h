@@ -52,5 +52,5 @@ uint64_t device_unseen(const struct device *device, uint64_t seen);
 uint64_t device_kernel_drops(unsigned before, unsigned now);
 uint64_t device_interface_drops(unsigned before, unsigned now);
 
-/* Drops since the last call. Call at least once a minute, or a wrap may go unnoticed. */
-void device_new_drops(struct device *device, uint64_t *ret_kernel, uint64_t *ret_interface);
+/* Drops of the kernel and the interface since the last call. At least once a minute, or a wrap is missed. */
+struct drops device_new_drops(struct device *device);

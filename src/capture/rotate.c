@@ -35,6 +35,10 @@ void rotate_begin(struct rotate *rotate, uint64_t start_ns, uint64_t header_byte
 
 void rotate_set_limits(struct rotate *rotate, struct rotate_limits limits)
 {
+	/* A boundary that rotate_cut() has set stays, unless there are other limits. */
+	if (limits.bytes == rotate->limits.bytes &&
+	    limits.interval_ns == rotate->limits.interval_ns)
+		return;
 	rotate->limits = limits;
 	set_boundary(rotate);
 }
