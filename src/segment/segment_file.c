@@ -1,23 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment/segment_file.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/file.h"
-#include "base/mem.h"
+
+/* Not in every version of the kernel's headers. */
+#define XFS_MAGIC UINT32_C(0x58465342)
+
+/*
+ * Each call costs a walk over the pages and a request to the disk: per 100 MB, 20 ms of CPU when made for
+ * each member of half a MiB, 6 to 7 ms for 8 MiB, 5 ms for 32 MiB.
+ */
+#define START_BYTES (UINT64_C(8) << 20)
+/*
+ * What is further back is dropped. The upload reads a segment right after it is finished: one of up to this
+ * size comes out of the cache, and no byte is read from the disk. With segments of 100 MB before
+ * compression that is all of them.
+ */
+#define KEEP_BYTES (UINT64_C(128) << 20)
+
+static bool is_local_disk(int fd)
+{
+	static const uint32_t magics[] = { EXT4_SUPER_MAGIC, XFS_MAGIC, BTRFS_SUPER_MAGIC,
+					   F2FS_SUPER_MAGIC };
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+		if ((uint32_t)st.f_type == magics[i])
+			return true;
+	return false;
+}
 
 void segment_file_init(struct segment_file *file, int fd)
 {
-	*file = (struct segment_file){ .fd = fd };
-	write_behind_begin(&file->behind, fd);
+	*file = (struct segment_file){ .fd = fd, .is_on_disk = is_local_disk(fd) };
 }
 
-void segment_file_close(struct segment_file *file)
+/*
+ * Dirty pages go to the disk soon, so that the sync at the end is short, and the file takes no more of the
+ * page cache than its upload, which reads it once, makes use of; others' pages stay there. Failures do not
+ * matter: the data is as safe without.
+ */
+static void write_behind(struct segment_file *file)
 {
-	close_fd(&file->fd);
-	file->fd = -1;
+	if (!file->is_on_disk || file->bytes < file->started_bytes + START_BYTES)
+		return;
+	(void)sync_file_range(file->fd, (off64_t)file->started_bytes,
+			      (off64_t)(file->bytes - file->started_bytes), SYNC_FILE_RANGE_WRITE);
+	file->started_bytes = file->bytes;
+	if (file->bytes <= file->dropped_bytes + KEEP_BYTES + START_BYTES)
+		return;
+	/* Pages that are dirty still stay: the sync at the end makes them clean. */
+	(void)posix_fadvise(file->fd, (off_t)file->dropped_bytes,
+			    (off_t)(file->bytes - KEEP_BYTES - file->dropped_bytes),
+			    POSIX_FADV_DONTNEED);
+	file->dropped_bytes = file->bytes - KEEP_BYTES;
 }
 
 int segment_file_append(struct segment_file *file, const void *member, size_t length,
@@ -32,7 +76,7 @@ int segment_file_append(struct segment_file *file, const void *member, size_t le
 	}
 	file->bytes += length;
 	file->crc32c = crc32c_update(file->crc32c, member, length);
-	write_behind_advance(&file->behind, file->bytes);
+	write_behind(file);
 	return 0;
 }
 
@@ -52,19 +96,7 @@ int segment_file_sync(struct segment_file *file, bool is_read_late, struct error
 		return error_set(err, ERROR_FATAL, "its end is incomplete");
 	if (fsync(file->fd) < 0)
 		return error_errno(err, "sync");
-	if (is_read_late)
-		write_behind_drop(&file->behind);
-	return 0;
-}
-
-int segment_file_measure(const struct segment_file *file, uint64_t *ret_allocated,
-			 bool *ret_is_deleted, struct error *err)
-{
-	struct stat st;
-
-	if (fstat(file->fd, &st) < 0)
-		return error_errno(err, "stat");
-	*ret_allocated = (uint64_t)st.st_blocks * 512;
-	*ret_is_deleted = st.st_nlink == 0;
+	if (is_read_late && file->is_on_disk) /* the whole file: a length of 0 is up to its end */
+		(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return 0;
 }

@@ -2,8 +2,11 @@
 #pragma once
 /*
  * The file of a segment that grows: whole members are appended, and whatever a failing disk leaves of one is
- * cut off again. Its checksum is made on the way, its pages are written behind. Used by one thread, a
- * recorder's or the recovery's; blocks on the disk.
+ * cut off again. Its checksum is made on the way. Used by one thread, a recorder's or the recovery's; blocks on
+ * the disk.
+ *
+ * Its pages are written behind, and dropped from the page cache, but only on file systems of local disks: where
+ * there is no disk (tmpfs) or a network is in between (NFS), it would be useless or harmful.
  */
 
 #include <stdbool.h>
@@ -11,19 +14,19 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "segment/write_behind.h"
 
 struct segment_file {
-	int fd;          /* -1: there is none */
-	uint64_t bytes;  /* of whole members */
-	uint32_t crc32c; /* of them */
-	bool is_uncut;   /* behind them there is something that could not be cut off */
-	struct write_behind behind;
+	int fd;                 /* -1: there is none */
+	uint64_t bytes;         /* of whole members */
+	uint32_t crc32c;        /* of them */
+	bool is_uncut;          /* behind them there is something that could not be cut off */
+	bool is_on_disk;        /* a local one: pages are written behind */
+	uint64_t started_bytes; /* up to here, writing to the disk was begun */
+	uint64_t dropped_bytes; /* up to here, the page cache was given back */
 };
 
-/* A new, empty file; takes fd. */
+/* A new, empty file; takes fd, which close_fd() gives back. */
 void segment_file_init(struct segment_file *file, int fd);
-void segment_file_close(struct segment_file *file);
 
 /* After an error it is as before, or is_uncut. */
 int segment_file_append(struct segment_file *file, const void *member, size_t length,
@@ -33,8 +36,4 @@ int segment_file_cut(struct segment_file *file, uint64_t bytes, struct error *er
 	__attribute__((warn_unused_result));
 /* Make it durable; an error if it is_uncut. is_read_late: nobody will read it soon. */
 int segment_file_sync(struct segment_file *file, bool is_read_late, struct error *err)
-	__attribute__((warn_unused_result));
-/* What it takes on the disk; ret_is_deleted: it has no name any more. */
-int segment_file_measure(const struct segment_file *file, uint64_t *ret_allocated,
-			 bool *ret_is_deleted, struct error *err)
 	__attribute__((warn_unused_result));

@@ -28,7 +28,7 @@ struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *e
 
 void spool_writer_free(struct spool_writer *writer)
 {
-	segment_file_close(&writer->file);
+	close_fd(&writer->file.fd);
 	free(writer);
 }
 
@@ -89,17 +89,15 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
 static bool account_file(struct spool_writer *writer)
 {
 	struct spool *spool = writer->spool;
-	bool is_deleted = false;
-	uint64_t allocated;
-	struct error err;
+	struct stat st;
 
 	/* What cannot be measured is accounted as what was reserved. */
-	if (segment_file_measure(&writer->file, &allocated, &is_deleted, &err) < 0)
+	if (fstat(writer->file.fd, &st) < 0)
 		return false;
 	(void)pthread_mutex_lock(&spool->lock);
-	spool_set_bytes(spool, writer->entry, allocated);
+	spool_set_bytes(spool, writer->entry, (uint64_t)st.st_blocks * 512);
 	(void)pthread_mutex_unlock(&spool->lock);
-	return is_deleted;
+	return st.st_nlink == 0;
 }
 
 int spool_append(struct spool_writer *writer, const void *member, size_t length,

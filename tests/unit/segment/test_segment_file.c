@@ -6,9 +6,8 @@
 
 #include "unit.h"
 
-#include "base/file.h"
 #include "base/mem.h"
-#include "segment/write_behind.h"
+#include "segment/segment_file.h"
 
 #define PART_BYTES ((size_t)1 << 20)
 #define PARTS      20
@@ -28,50 +27,50 @@ static size_t cached_bytes(int fd, size_t length)
 	return count * page;
 }
 
-static void write_parts(int fd, struct write_behind *behind)
+static void write_parts(int fd, struct segment_file *file)
 {
 	cleanup_free char *part = mem_alloc(PART_BYTES);
 	struct error err;
 
 	memset(part, 'x', PART_BYTES);
-	write_behind_begin(behind, fd);
-	for (size_t i = 1; i <= PARTS; i++) {
-		assert_int_equal(file_write_all(fd, part, PART_BYTES, &err), 0);
-		write_behind_advance(behind, i * PART_BYTES);
-	}
-	assert_int_equal(fsync(fd), 0);
+	segment_file_init(file, fd);
+	for (size_t i = 1; i <= PARTS; i++)
+		assert_int_equal(segment_file_append(file, part, PART_BYTES, &err), 0);
+	assert_int_equal(segment_file_sync(file, false, &err), 0);
 }
 
 /* In the build folder, which is on a disk most of the time. */
 static void test_the_cache_is_given_back_when_asked_only(void **state)
 {
-	char path[] = "write-behind-XXXXXX";
+	char path[] = "segment-file-XXXXXX";
 	cleanup_close int fd = mkstemp(path);
-	struct write_behind behind;
+	struct segment_file file;
+	struct error err;
 
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(unlink(path), 0);
-	write_parts(fd, &behind);
-	if (!behind.is_on)
+	write_parts(fd, &file);
+	if (!file.is_on_disk)
 		skip(); /* the build folder is on no local disk */
 	/* Its upload reads it from there. */
 	assert_int_equal(cached_bytes(fd, PARTS * PART_BYTES), PARTS * PART_BYTES);
-	assert_int_equal(behind.started_bytes, 16 * PART_BYTES);
-	write_behind_drop(&behind);
+	assert_int_equal(file.started_bytes, 16 * PART_BYTES);
+	assert_int_equal(segment_file_sync(&file, true, &err), 0);
 	assert_int_equal(cached_bytes(fd, PARTS * PART_BYTES), 0);
 }
 
 static void test_a_file_without_a_disk_is_left_alone(void **state)
 {
-	cleanup_close int fd = memfd_create("write-behind", MFD_CLOEXEC);
-	struct write_behind behind;
+	cleanup_close int fd = memfd_create("segment-file", MFD_CLOEXEC);
+	struct segment_file file;
+	struct error err;
 
 	(void)state;
 	assert_true(fd >= 0);
-	write_parts(fd, &behind);
-	assert_false(behind.is_on);
-	write_behind_drop(&behind);
+	write_parts(fd, &file);
+	assert_false(file.is_on_disk);
+	assert_int_equal(segment_file_sync(&file, true, &err), 0);
 	assert_int_equal(cached_bytes(fd, PARTS * PART_BYTES), PARTS * PART_BYTES);
 }
 
