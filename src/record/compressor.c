@@ -23,7 +23,7 @@ void compressor_init(struct compressor *compressor, struct counters *counters)
 void compressor_done(struct compressor *compressor)
 {
 	if (compressor->codec)
-		compressor->codec->state_free(compressor->state);
+		codec_state_free(compressor->codec, compressor->state);
 	compressor->codec = NULL;
 	free(take_ptr(compressor->out));
 }
@@ -45,7 +45,7 @@ void compressor_choose(struct compressor *compressor, const struct codec *codec,
 	if (codec != compressor->codec) {
 		compressor_done(compressor);
 		compressor->codec = codec;
-		compressor->state = codec->state_new();
+		compressor->state = codec_state_new(codec);
 		compressor->out_bytes = codec->compress ? codec->bound(CHUNK_BYTES) : 0;
 		compressor->out = compressor->out_bytes ? mem_alloc(compressor->out_bytes) : NULL;
 	}

@@ -29,7 +29,7 @@ struct walk {
 
 static void walk_done(struct walk *walk)
 {
-	walk->codec->state_free(walk->state);
+	codec_state_free(walk->codec, walk->state);
 	free(walk->packed);
 	free(walk->plain);
 }
@@ -83,7 +83,7 @@ static int walk_file(int fd, const char *name, struct segment *segment, struct e
 	cleanup(walk_done) struct walk walk = { .fd = fd, .codec = codec_of_name(name) };
 	ssize_t member;
 
-	walk.state = walk.codec->state_new();
+	walk.state = codec_state_new(walk.codec);
 	walk.plain = mem_alloc(CHUNK_BYTES);
 	walk.packed_bytes = walk.codec->bound(CHUNK_BYTES);
 	walk.packed = mem_alloc(walk.packed_bytes);

@@ -1,32 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment/codec.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "packet/chunk.h"
 
-/* codec_none is last: its extension fits every name. */
-static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd, &codec_none };
+static size_t bound_none(size_t length)
+{
+	return length;
+}
+
+/* There are no members; recovery cuts by records where the format allows it. */
+static size_t copy_bytes(struct codec_state *state, const uint8_t *bytes, size_t length,
+			 uint8_t *out, size_t capacity, size_t *ret_length)
+{
+	(void)state;
+	*ret_length = length < capacity ? length : capacity;
+	memcpy(out, bytes, *ret_length);
+	return *ret_length;
+}
+
+/* No compression: the records as they are. */
+const struct codec codec_none = {
+	.name = "none",
+	.extension = "",
+	.bound = bound_none,
+	.decompress = copy_bytes,
+};
+
+/* codec_none is last: its extension fits every name. The other words are what the original script took. */
+static const struct {
+	const struct codec *codec;
+	const char *other_word;
+} codecs[] = { { &codec_gzip, "true" }, { &codec_zstd, "zstd" }, { &codec_none, "false" } };
 
 #define CODEC_COUNT (sizeof codecs / sizeof *codecs)
 
-/* true and false are what the original script took. */
-static const struct codec *find_codec(const char *word, size_t length)
+static const struct codec *find_codec(const char *word)
 {
-	static const struct {
-		const char *word, *name;
-	} also[] = { { "true", "gzip" }, { "false", "none" } };
-
-	for (size_t i = 0; i < sizeof also / sizeof *also; i++)
-		if (strlen(also[i].word) == length && strncmp(also[i].word, word, length) == 0)
-			return find_codec(also[i].name, strlen(also[i].name));
 	for (size_t i = 0; i < CODEC_COUNT; i++)
-		if (strlen(codecs[i]->name) == length &&
-		    strncmp(codecs[i]->name, word, length) == 0)
-			return codecs[i];
+		if (strcmp(word, codecs[i].codec->name) == 0 ||
+		    strcmp(word, codecs[i].other_word) == 0)
+			return codecs[i].codec;
 	return NULL;
 }
 
@@ -35,7 +52,8 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 {
 	const char *value = conf->segment_compression;
 	size_t length = strcspn(value, ":");
-	const struct codec *codec = find_codec(value, length);
+	cleanup_free char *word = mem_strndup(value, length);
+	const struct codec *codec = find_codec(word);
 	uint64_t level;
 
 	if (!codec)
@@ -64,16 +82,29 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 
 const struct codec *codec_of_name(const char *name)
 {
-	size_t length = strlen(name);
+	size_t length = strlen(name), i = 0;
 
-	for (size_t i = 0; i < CODEC_COUNT; i++) {
-		size_t extension = strlen(codecs[i]->extension);
+	while (strlen(codecs[i].codec->extension) > length ||
+	       strcmp(name + length - strlen(codecs[i].codec->extension),
+		      codecs[i].codec->extension) != 0)
+		i++;
+	return codecs[i].codec;
+}
 
-		if (extension <= length &&
-		    strcmp(name + length - extension, codecs[i]->extension) == 0)
-			return codecs[i];
-	}
-	return &codec_none;
+struct codec_state *codec_state_new(const struct codec *codec)
+{
+	struct codec_state *state = mem_calloc(1, codec->state_bytes);
+
+	if (codec->state_init)
+		codec->state_init(state);
+	return state;
+}
+
+void codec_state_free(const struct codec *codec, struct codec_state *state)
+{
+	if (state && codec->state_done)
+		codec->state_done(state);
+	free(state);
 }
 
 int codec_level_down(const struct codec *codec, int level)
@@ -95,11 +126,11 @@ size_t codec_memory_bytes(const struct codec *codec, int level)
 {
 	size_t bytes = codec->bound(CHUNK_BYTES);
 	cleanup_free uint8_t *in = mem_calloc(1, CHUNK_BYTES), *out = mem_calloc(1, bytes);
-	struct codec_state *state = codec->state_new();
+	struct codec_state *state = codec_state_new(codec);
 
 	if (codec->compress)
 		(void)codec->compress(state, level, in, CHUNK_BYTES, out, bytes);
-	bytes += codec->state_bytes(state);
-	codec->state_free(state);
+	bytes += codec->state_bytes + (codec->library_bytes ? codec->library_bytes(state) : 0);
+	codec_state_free(codec, state);
 	return bytes;
 }

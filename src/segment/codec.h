@@ -25,10 +25,11 @@ struct codec {
 	const char *extension; /* ".gz"; "" for none */
 	int level_min, level_max, level_default;
 
-	struct codec_state *(*state_new)(void);
-	void (*state_free)(struct codec_state *state);
-	/* How much memory it takes by now. */
-	size_t (*state_bytes)(const struct codec_state *state);
+	size_t state_bytes;                            /* of its struct codec_state */
+	void (*state_init)(struct codec_state *state); /* NULL: zeros will do */
+	void (*state_done)(struct codec_state *state);
+	/* How much memory the library takes beside it by now; NULL: none. */
+	size_t (*library_bytes)(const struct codec_state *state);
 	/* The most that this many bytes can become. */
 	size_t (*bound)(size_t length);
 	/*
@@ -46,6 +47,9 @@ struct codec {
 };
 
 extern const struct codec codec_gzip, codec_zstd, codec_none;
+
+struct codec_state *codec_state_new(const struct codec *codec);
+void codec_state_free(const struct codec *codec, struct codec_state *state);
 
 /* What segment.compression says. ERROR_CONFIG or ERROR_USAGE through conf_error(). */
 int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *ret_level,

@@ -6,7 +6,6 @@
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 
-#include "base/mem.h"
 #include "segment/codec.h"
 
 /* RFC 1952: ten bytes before the deflate stream, eight after it; RFC 1951: stored blocks. */
@@ -25,22 +24,6 @@ struct codec_state {
 
 static const uint32_t level_buffer_bytes[] = { ISAL_DEF_LVL0_DEFAULT, ISAL_DEF_LVL1_DEFAULT,
 					       ISAL_DEF_LVL2_DEFAULT, ISAL_DEF_LVL3_DEFAULT };
-
-static struct codec_state *state_new(void)
-{
-	return mem_calloc(1, sizeof(struct codec_state));
-}
-
-static void state_free(struct codec_state *state)
-{
-	free(state);
-}
-
-static size_t state_bytes(const struct codec_state *state)
-{
-	(void)state;
-	return sizeof *state;
-}
 
 static size_t bound(size_t length)
 {
@@ -133,9 +116,7 @@ const struct codec codec_gzip = {
 	.level_min = 0,
 	.level_max = 3,
 	.level_default = 2,
-	.state_new = state_new,
-	.state_free = state_free,
-	.state_bytes = state_bytes,
+	.state_bytes = sizeof(struct codec_state),
 	.bound = bound,
 	.compress = compress_member,
 	.decompress = decompress_member,

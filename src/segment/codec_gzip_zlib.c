@@ -5,7 +5,6 @@
 
 #include <zlib.h>
 
-#include "base/mem.h"
 #include "segment/codec.h"
 
 #define GZIP_WINDOW (15 + 16) /* the largest window, with a gzip header (zlib.h) */
@@ -18,22 +17,16 @@ struct codec_state {
 	bool has_inflate;
 };
 
-static struct codec_state *state_new(void)
+static void end_state(struct codec_state *state)
 {
-	return mem_calloc(1, sizeof(struct codec_state));
-}
-
-static void state_free(struct codec_state *state)
-{
-	if (state && state->has_inflate)
+	if (state->has_inflate)
 		(void)inflateEnd(&state->inflate);
-	free(state);
 }
 
-static size_t state_bytes(const struct codec_state *state)
+static size_t library_bytes(const struct codec_state *state)
 {
 	(void)state;
-	return sizeof *state + ZLIB_BYTES;
+	return ZLIB_BYTES;
 }
 
 static size_t bound(size_t length)
@@ -89,9 +82,9 @@ const struct codec codec_gzip = {
 	.level_min = 0,
 	.level_max = 3,
 	.level_default = 2,
-	.state_new = state_new,
-	.state_free = state_free,
-	.state_bytes = state_bytes,
+	.state_bytes = sizeof(struct codec_state),
+	.state_done = end_state,
+	.library_bytes = library_bytes,
 	.bound = bound,
 	.compress = compress_member,
 	.decompress = decompress_member,

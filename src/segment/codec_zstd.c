@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <limits.h>
+#include <stdlib.h>
 
 #include <zstd.h>
 
-#include "base/mem.h"
 #include "segment/codec.h"
 
 /* The fastest level does next to nothing: what "stored" is in zstd. */
@@ -25,30 +24,23 @@ struct codec_state {
 	ZSTD_DCtx *decompressor; /* made when it is needed: recovery only */
 };
 
-static struct codec_state *state_new(void)
+static void init_state(struct codec_state *state)
 {
-	struct codec_state *state = mem_calloc(1, sizeof *state);
-
 	state->compressor = ZSTD_createCCtx();
 	if (!state->compressor)
 		abort(); /* no memory, as mem_alloc() does */
 	(void)ZSTD_CCtx_setParameter(state->compressor, ZSTD_c_checksumFlag, 1);
-	return state;
 }
 
-static void state_free(struct codec_state *state)
+static void end_state(struct codec_state *state)
 {
-	if (!state)
-		return;
 	(void)ZSTD_freeCCtx(state->compressor);
 	(void)ZSTD_freeDCtx(state->decompressor);
-	free(state);
 }
 
-static size_t state_bytes(const struct codec_state *state)
+static size_t library_bytes(const struct codec_state *state)
 {
-	return sizeof *state + ZSTD_sizeof_CCtx(state->compressor) +
-	       ZSTD_sizeof_DCtx(state->decompressor);
+	return ZSTD_sizeof_CCtx(state->compressor) + ZSTD_sizeof_DCtx(state->decompressor);
 }
 
 static size_t compress_frame(struct codec_state *state, int level, const uint8_t *bytes,
@@ -93,9 +85,10 @@ const struct codec codec_zstd = {
 	.level_min = 1,
 	.level_max = 19,
 	.level_default = 1,
-	.state_new = state_new,
-	.state_free = state_free,
-	.state_bytes = state_bytes,
+	.state_bytes = sizeof(struct codec_state),
+	.state_init = init_state,
+	.state_done = end_state,
+	.library_bytes = library_bytes,
 	.bound = ZSTD_compressBound,
 	.compress = compress_frame,
 	.decompress = decompress_frame,

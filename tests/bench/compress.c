@@ -31,7 +31,7 @@ static uint64_t cpu_ns(void)
 /* The best of some rounds: others share the machine. */
 static void measure(const struct codec *codec, int level, const uint8_t *bytes, size_t length)
 {
-	struct codec_state *state = codec->state_new();
+	struct codec_state *state = codec_state_new(codec);
 	size_t capacity = codec->bound(CHUNK_BYTES), packed = 0;
 	cleanup_free uint8_t *out = mem_alloc(capacity);
 	uint64_t best_ns = UINT64_MAX;
@@ -50,7 +50,7 @@ static void measure(const struct codec *codec, int level, const uint8_t *bytes, 
 		if (cpu_ns() - begin_ns < best_ns)
 			best_ns = cpu_ns() - begin_ns;
 	}
-	codec->state_free(state);
+	codec_state_free(codec, state);
 	(void)snprintf(name, sizeof name, level == CODEC_LEVEL_STORED ? "%s stored" : "%s %d",
 		       codec->name, level);
 	(void)printf("%-12s %6.2f s/GB   ratio %.3f\n", name, (double)best_ns / (double)length,

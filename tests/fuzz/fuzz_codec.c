@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	for (size_t i = 0; i < 2; i++) {
 		if (!states[i])
-			states[i] = codecs[i]->state_new(); /* once: they are large */
+			states[i] = codec_state_new(codecs[i]); /* once: they are large */
 		walk(codecs[i], states[i], bytes, size, out);
 		if (size > 0 && size <= OUT_MAX) {
 			there_and_back(codecs[i], states[i], codecs[i]->level_default, bytes, size,

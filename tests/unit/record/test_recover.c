@@ -20,7 +20,7 @@ struct file {
 static void append(struct file *file, const struct codec *codec, const uint8_t *plain,
 		   size_t length)
 {
-	struct codec_state *codec_state = codec->state_new();
+	struct codec_state *codec_state = codec_state_new(codec);
 
 	if (codec->compress)
 		length = codec->compress(codec_state, codec->level_default, plain, length,
@@ -28,7 +28,7 @@ static void append(struct file *file, const struct codec *codec, const uint8_t *
 	else
 		memcpy(file->bytes + file->length, plain, length);
 	file->length += length;
-	codec->state_free(codec_state);
+	codec_state_free(codec, codec_state);
 }
 
 static void make_file(struct file *file, const struct format *format, const struct codec *codec)

@@ -29,7 +29,7 @@ static void test_every_level_gives_back_what_it_took(void **state)
 	(void)state;
 	for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
 		const struct codec *codec = codecs[c];
-		struct codec_state *codec_state = codec->state_new();
+		struct codec_state *codec_state = codec_state_new(codec);
 		cleanup_free uint8_t *packed = mem_alloc(codec->bound(CHUNK_BYTES));
 		int level = codec->level_max;
 
@@ -51,7 +51,7 @@ static void test_every_level_gives_back_what_it_took(void **state)
 				break;
 			level = codec_level_down(codec, level);
 		}
-		codec->state_free(codec_state);
+		codec_state_free(codec, codec_state);
 	}
 }
 
@@ -64,7 +64,7 @@ static void test_members_end_where_they_end(void **state)
 	fill(plain, 5000, false);
 	for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
 		const struct codec *codec = codecs[c];
-		struct codec_state *codec_state = codec->state_new();
+		struct codec_state *codec_state = codec_state_new(codec);
 		cleanup_free uint8_t *packed = mem_alloc(3 * codec->bound(5000));
 		size_t first, all, got;
 
@@ -87,7 +87,7 @@ static void test_members_end_where_they_end(void **state)
 		assert_int_equal(codec->decompress(codec_state, packed + first, all - first, back,
 						   2999, &got),
 				 0);
-		codec->state_free(codec_state);
+		codec_state_free(codec, codec_state);
 	}
 }
 
@@ -96,7 +96,7 @@ static void test_gzip_reads_our_members(void **state)
 {
 	cleanup_free uint8_t *plain = mem_alloc(200000);
 	cleanup_free uint8_t *packed = mem_alloc(codec_gzip.bound(200000));
-	struct codec_state *codec_state = codec_gzip.state_new();
+	struct codec_state *codec_state = codec_state_new(&codec_gzip);
 	FILE *gzip = popen("gzip -t", "w");
 
 	(void)state;
@@ -110,7 +110,7 @@ static void test_gzip_reads_our_members(void **state)
 		assert_int_equal(fwrite(packed, 1, used, gzip), used);
 	}
 	assert_int_equal(pclose(gzip), 0);
-	codec_gzip.state_free(codec_state);
+	codec_state_free(&codec_gzip, codec_state);
 }
 
 static void test_levels_go_down_to_stored_and_up_again(void **state)
