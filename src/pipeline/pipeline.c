@@ -29,11 +29,6 @@ struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *li
 static void free_stages(struct pipeline *pipeline)
 {
 	pipeline->capture = capture_free(pipeline->capture);
-	if (pipeline->recorder) {
-		/* The capture closed it, unless that never ran. */
-		queue_close(recorder_queue(pipeline->recorder));
-		recorder_join(pipeline->recorder);
-	}
 	pipeline->recorder = recorder_free(pipeline->recorder);
 }
 

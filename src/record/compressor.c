@@ -18,14 +18,28 @@
 void compressor_init(struct compressor *compressor, struct counters *counters)
 {
 	*compressor = (struct compressor){ .counters = counters };
+	(void)pthread_mutex_init(&compressor->lock, NULL);
+}
+
+static void free_state(struct compressor *compressor)
+{
+	if (compressor->codec)
+		codec_state_free(compressor->codec, compressor->state);
+	free(compressor->out);
 }
 
 void compressor_done(struct compressor *compressor)
 {
-	if (compressor->codec)
-		codec_state_free(compressor->codec, compressor->state);
-	compressor->codec = NULL;
-	free(take_ptr(compressor->out));
+	free_state(compressor);
+	(void)pthread_mutex_destroy(&compressor->lock);
+}
+
+void compressor_choose(struct compressor *compressor, const struct codec *codec, int level)
+{
+	(void)pthread_mutex_lock(&compressor->lock);
+	compressor->next_codec = codec;
+	compressor->next_level = level;
+	(void)pthread_mutex_unlock(&compressor->lock);
 }
 
 static void set_level(struct compressor *compressor, int level)
@@ -38,20 +52,25 @@ static void set_level(struct compressor *compressor, int level)
 	compressor->counts = counters_level(compressor->counters, compressor->codec->name, word);
 }
 
-void compressor_choose(struct compressor *compressor, const struct codec *codec, int level)
+void compressor_begin(struct compressor *compressor)
 {
-	bool is_other = codec != compressor->codec || level != compressor->level_configured;
+	const struct codec *codec, *before = compressor->codec;
+	int level;
 
-	if (codec != compressor->codec) {
-		compressor_done(compressor);
+	(void)pthread_mutex_lock(&compressor->lock);
+	codec = compressor->next_codec;
+	level = compressor->next_level;
+	(void)pthread_mutex_unlock(&compressor->lock);
+	if (codec != before) {
+		free_state(compressor);
 		compressor->codec = codec;
 		compressor->state = codec_state_new(codec);
 		compressor->out_bytes = codec->compress ? codec->bound(CHUNK_BYTES) : 0;
-		compressor->out = compressor->out_bytes ? mem_alloc(compressor->out_bytes) : NULL;
+		compressor->out = mem_alloc(compressor->out_bytes);
 	}
-	compressor->level_configured = level;
-	if (is_other)
+	if (codec != before || level != compressor->level_configured)
 		set_level(compressor, level);
+	compressor->level_configured = level;
 }
 
 bool compressor_adapt(struct compressor *compressor, unsigned free_percent)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The record stage of one interface (recorder.c) and the recovery (recover.c): chunks from the queue, each compressed once and appended to the open
- * segment; a finished segment is published into the spool. One thread each. A disk that is full or broken
- * costs packets, which are counted, and nothing else; a recorder that falls behind compresses less.
+ * The record stage of one interface (recorder.c): chunks from the queue, each compressed once and appended to
+ * the open segment; a finished segment is published into the spool. One thread each. A disk that is full or
+ * broken costs packets, which are counted, and nothing else; a recorder that falls behind compresses less.
+ * Beside it, the recovery of what a crash left (recover.c).
  */
 
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct recorder_context {
 };
 
 struct recorder *recorder_new(const struct recorder_context *context, const char *interface);
+/* Closes the queue, and waits until everything in it is on disk. */
 struct recorder *recorder_free(struct recorder *recorder);
 
 /* The queue that the capture of this interface fills and closes. */
@@ -38,18 +40,16 @@ void recorder_set_codec(struct recorder *recorder, const struct codec *codec, in
 
 int recorder_start(struct recorder *recorder, struct error *err)
 	__attribute__((warn_unused_result));
-/* The queue is closed and everything in it is on disk: recorder_join() will not wait. */
+/* The queue is closed and everything in it is on disk: recorder_free() will not wait. */
 bool recorder_is_finished(const struct recorder *recorder);
-/* Wait until that is so. */
-void recorder_join(struct recorder *recorder);
 /* Monotonic time of its last progress: how the watchdog sees it. */
 uint64_t recorder_last_beat_ms(const struct recorder *recorder);
 
 /*
- * Recovery: what a crash left in capturing/, or a disk that did not take it. Each file is cut after its last whole
- * member and published. A file that cannot be read stays, and is tried again with growing pauses; one that is damaged
- * goes to rejected/. All that nobody writes and that is due; ends early once is_stopping. Any thread; blocks on the
- * disk.
+ * Recovery of all files in capturing/ that nobody writes and that are due: what a crash left, or a disk that did
+ * not take it. Each is cut after its last whole member and published. One that cannot be read stays, and is tried
+ * again with growing pauses; one that is damaged goes to rejected/. Ends early once is_stopping. Any thread; blocks
+ * on the disk.
  */
 void recover_unfinished(struct spool *spool, struct counters *counters,
 			const atomic_bool *is_stopping);

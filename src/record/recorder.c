@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record/record.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,8 +15,7 @@
 #include "packet/packet.h"
 #include "record/compressor.h"
 
-#define POP_MS  1000 /* at most, so that the watchdog sees a beat */
-#define NOTE_MS 1000 /* at least, between two notes of what the open segment lacks */
+#define POP_MS 1000 /* at most, so that the watchdog sees a beat */
 
 struct recorder {
 	struct recorder_context context;
@@ -25,43 +23,16 @@ struct recorder {
 	struct interface_counters *counts;
 	struct thread thread;
 	struct queue queue;
-	struct utsname system;
-	char os[2 * sizeof((struct utsname *)NULL)->release]; /* its name and version */
 	atomic_bool is_finished;
-
-	pthread_mutex_t lock; /* for the next two */
-	const struct codec *next_codec;
-	int next_level;
+	struct compressor compressor;
 
 	/* The thread's own. */
-	struct compressor compressor;
 	struct spool_writer *writer; /* of the open segment; NULL: none is open */
 	const struct format *format; /* of it */
 	uint64_t begun_start_ns;
-	uint64_t noted_drops, noted_ms; /* what its metadata say, and when they were written last */
-	uint64_t packets_own;           /* while none is open: since the last one */
-	bool is_failing;                /* the disk; logged once until it works again */
+	uint64_t packets_own; /* while none is open: since the last one */
+	bool is_failing;      /* the disk; logged once until it works again */
 };
-
-static void take_codec(struct recorder *recorder)
-{
-	const struct codec *codec;
-	int level;
-
-	(void)pthread_mutex_lock(&recorder->lock);
-	codec = recorder->next_codec;
-	level = recorder->next_level;
-	(void)pthread_mutex_unlock(&recorder->lock);
-	compressor_choose(&recorder->compressor, codec, level);
-}
-
-/* The pool shows whether we keep up. */
-static void adapt_level(struct recorder *recorder)
-{
-	if (compressor_adapt(&recorder->compressor,
-			     chunk_pool_free_percent(recorder->context.pool)))
-		log_event(EVENT_RECORDER_BEHIND, log_text("interface", recorder->interface));
-}
 
 /* Compress and append one member. */
 static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
@@ -74,66 +45,37 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 	return spool_append(recorder->writer, member, member_bytes, length, err);
 }
 
-/* A crash must not hide a loss: what is on the disk follows the drops. */
-static void note_drops(struct recorder *recorder)
+static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
 {
-	uint64_t drops, now_ms = clock_monotonic_ms();
-	struct error err;
-
-	if (!recorder->writer || now_ms - recorder->noted_ms < NOTE_MS)
-		return;
-	drops = drops_sum(&recorder->writer->segment.drops);
-	if (drops == recorder->noted_drops)
-		return;
-	recorder->noted_ms = now_ms;
-	if (spool_note(recorder->writer, &err) < 0)
-		log_debug("cannot note the drops of the open segment", log_reason(&err));
-	else
-		recorder->noted_drops = drops;
-}
-
-/* The segment that this chunk begins, as far as it is known. */
-static void describe_segment(const struct recorder *recorder, const struct chunk *chunk,
-			     struct segment *ret_segment)
-{
+	const struct chunk_source *source = &chunk->source;
 	struct segment segment = { .start_ns = chunk->start_ns,
-				   .snaplen = chunk->source.snaplen,
+				   .snaplen = source->snaplen,
 				   .packets_own = recorder->packets_own };
+	struct format_origin origin = { .node = recorder->context.node,
+					.application = PACKAGE_NAME " " PACKAGE_VERSION };
+	uint8_t header[FORMAT_EDGE_BYTES_MAX];
+	struct utsname system;
+	char os[sizeof system.sysname + sizeof system.release], extension[32];
 
 	/* The rest of a segment whose file failed begins with its own first packet. */
 	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
 		segment.start_ns = chunk->first_ns;
 	(void)snprintf(segment.node, sizeof segment.node, "%s", recorder->context.node);
-	(void)snprintf(segment.interface, sizeof segment.interface, "%s", chunk->source.interface);
-	(void)snprintf(segment.link_type, sizeof segment.link_type, "%s",
-		       chunk->source.link_type_name);
-	(void)snprintf(segment.filter, sizeof segment.filter, "%s", chunk->source.filter);
-	*ret_segment = segment;
-}
-
-static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
-{
-	const struct format *format = chunk->source.format;
-	const struct format_origin origin = {
-		.node = recorder->context.node,
-		.hardware = recorder->system.machine,
-		.os = recorder->os,
-		.application = PACKAGE_NAME " " PACKAGE_VERSION,
-	};
-	uint8_t header[FORMAT_EDGE_BYTES_MAX];
-	struct segment segment;
-	char extension[32];
-
-	take_codec(recorder);
-	describe_segment(recorder, chunk, &segment);
-	(void)snprintf(extension, sizeof extension, "%s%s", format->extension,
+	(void)snprintf(segment.interface, sizeof segment.interface, "%s", source->interface);
+	(void)snprintf(segment.link_type, sizeof segment.link_type, "%s", source->link_type_name);
+	(void)snprintf(segment.filter, sizeof segment.filter, "%s", source->filter);
+	compressor_begin(&recorder->compressor);
+	(void)snprintf(extension, sizeof extension, "%s%s", source->format->extension,
 		       recorder->compressor.codec->extension);
 	if (spool_begin(recorder->context.spool, &segment, extension, &recorder->writer, err) < 0)
 		return -1;
-	recorder->format = format;
-	recorder->noted_drops = 0;
+	recorder->format = source->format;
 	recorder->begun_start_ns = chunk->start_ns;
-	if (append_member(recorder, header, format->encode_header(&chunk->source, &origin, header),
+	(void)uname(&system); /* cannot fail for a valid pointer */
+	(void)snprintf(os, sizeof os, "%s %s", system.sysname, system.release);
+	origin.hardware = system.machine;
+	origin.os = os;
+	if (append_member(recorder, header, source->format->encode_header(source, &origin, header),
 			  err) < 0) {
 		(void)spool_drop(take_ptr(recorder->writer));
 		return -1;
@@ -142,13 +84,12 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	return 0;
 }
 
-/* The format's last word, which says what the file lacks. The file is whole without it. */
-static void append_trailer(struct recorder *recorder)
+static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
 {
-	const struct segment *segment = &recorder->writer->segment;
+	struct segment *segment = &recorder->writer->segment;
 	const struct format_totals totals = {
 		.start_ns = segment->start_ns,
-		.end_ns = segment->end_ns,
+		.end_ns = end_ns,
 		.packets = segment->packets,
 		.packets_own = segment->packets_own,
 		.drops_kernel = segment->drops.count[DROP_KERNEL],
@@ -157,20 +98,14 @@ static void append_trailer(struct recorder *recorder)
 	uint8_t trailer[FORMAT_EDGE_BYTES_MAX];
 	struct error err;
 
+	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
+	segment->end_ns = end_ns;
+	/* The format's last word, which says what the file lacks. The file is whole without it. */
 	if (recorder->format->encode_trailer &&
 	    append_member(recorder, trailer, recorder->format->encode_trailer(&totals, trailer),
 			  &err) < 0)
 		log_debug("segment has no trailer", log_text("name", recorder->writer->name),
 			  log_reason(&err));
-}
-
-static void finish_segment(struct recorder *recorder, const char *reason, uint64_t end_ns)
-{
-	struct segment *segment = &recorder->writer->segment;
-
-	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
-	segment->end_ns = end_ns;
-	append_trailer(recorder);
 	if (spool_finish(take_ptr(recorder->writer)) == 0)
 		interface_add(recorder->counts, segments, 1);
 }
@@ -186,38 +121,39 @@ static int write_chunk(struct recorder *recorder, const struct chunk *chunk, str
 		return -1;
 	if (chunk->length == 0)
 		return 0;
-	adapt_level(recorder);
+	/* The pool shows whether we keep up. */
+	if (compressor_adapt(&recorder->compressor,
+			     chunk_pool_free_percent(recorder->context.pool)))
+		log_event(EVENT_RECORDER_BEHIND, log_text("interface", recorder->interface));
 	return append_member(recorder, chunk->bytes, chunk->length, err);
 }
 
-/* The same; where the open segment takes all there is, it is finished to make room for the next. */
-static int write_chunk_within_budget(struct recorder *recorder, const struct chunk *chunk,
-				     struct error *err)
+/* The disk failed us. What is whole in the file is worth keeping; a new file may fare better. */
+static void on_disk_failure(struct recorder *recorder, uint64_t end_ns, const struct error *err)
 {
-	if (write_chunk(recorder, chunk, err) == 0)
-		return 0;
-	if (err->kind != ERROR_TRANSIENT || !recorder->writer)
-		return -1;
-	finish_segment(recorder, "budget", chunk->first_ns);
-	return write_chunk(recorder, chunk, err);
+	if (!recorder->is_failing)
+		log_event(EVENT_WRITE_FAILED, log_text("interface", recorder->interface),
+			  log_reason(err));
+	recorder->is_failing = true;
+	if (recorder->writer)
+		finish_segment(recorder, "disk", end_ns);
+	/* A quota, or a file system that others fill: limits that the budget does not see. */
+	if (err->errnum == ENOSPC || err->errnum == EDQUOT)
+		(void)spool_evict_one(recorder->context.spool);
 }
 
-/* What the open segment has of this chunk, or lacks; while none is open, the spool keeps what is lost. */
-static void account_chunk(struct recorder *recorder, const struct chunk *chunk, bool is_written,
-			  const struct drops *drops)
+/* The packets are in the open segment. */
+static void account_packets(struct recorder *recorder, const struct chunk *chunk)
 {
-	struct segment *segment = recorder->writer ? &recorder->writer->segment : NULL;
+	struct segment *segment = &recorder->writer->segment;
 
-	if (!segment) {
-		recorder->packets_own += chunk->packets_own;
-		spool_add_loss(recorder->context.spool, recorder->interface,
-			       chunk->packets > 0 ? chunk->first_ns : chunk->start_ns,
-			       chunk->packets > 0 ? chunk->last_ns : clock_real_ns(), drops);
-		return;
+	if (chunk->length > 0 && recorder->is_failing) {
+		log_event(EVENT_WRITE_RECOVERED, log_text("interface", recorder->interface));
+		recorder->is_failing = false;
 	}
-	segment->packets_own += chunk->packets_own;
-	drops_add(&segment->drops, drops);
-	if (!is_written || chunk->packets == 0)
+	interface_add(recorder->counts, packets, chunk->packets);
+	interface_add(recorder->counts, bytes, chunk->length);
+	if (chunk->packets == 0)
 		return;
 	if (segment->packets == 0)
 		segment->first_ns = chunk->first_ns;
@@ -225,50 +161,37 @@ static void account_chunk(struct recorder *recorder, const struct chunk *chunk, 
 	segment->packets += chunk->packets;
 }
 
-/* The disk failed us. What is whole in the file is worth keeping; a new file may fare better. */
-static void on_disk_failure(struct recorder *recorder, const struct chunk *chunk,
-			    const struct error *err)
-{
-	if (!recorder->is_failing)
-		log_event(EVENT_WRITE_FAILED, log_text("interface", recorder->interface),
-			  log_reason(err));
-	recorder->is_failing = true;
-	if (recorder->writer)
-		finish_segment(recorder, "disk",
-			       chunk->packets > 0 ? chunk->last_ns : clock_real_ns());
-	/* A quota, or a file system that others fill: limits that the budget does not see. */
-	if (err->errnum == ENOSPC || err->errnum == EDQUOT)
-		(void)spool_evict_one(recorder->context.spool);
-}
-
-static void note_success(struct recorder *recorder, const struct chunk *chunk)
-{
-	if (chunk->length > 0 && recorder->is_failing) {
-		log_event(EVENT_WRITE_RECOVERED, log_text("interface", recorder->interface));
-		recorder->is_failing = false;
-	}
-	interface_add(recorder->counts, packets, chunk->packets);
-	interface_add(recorder->counts, bytes, chunk->length);
-}
-
 static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 {
+	uint64_t from_ns = chunk->packets > 0 ? chunk->first_ns : chunk->start_ns;
+	uint64_t to_ns = chunk->packets > 0 ? chunk->last_ns : clock_real_ns();
 	struct drops drops = chunk->drops;
 	struct error err;
-	bool is_written = write_chunk_within_budget(recorder, chunk, &err) == 0;
-	bool is_full = !is_written && err.kind == ERROR_TRANSIENT;
+	int result = write_chunk(recorder, chunk, &err);
 
-	if (is_written) {
-		note_success(recorder, chunk);
+	/* Where the open segment takes all there is, it is finished to make room for the next. */
+	if (result < 0 && err.kind == ERROR_TRANSIENT && recorder->writer) {
+		finish_segment(recorder, "budget", chunk->first_ns);
+		result = write_chunk(recorder, chunk, &err);
+	}
+	if (result == 0) {
+		account_packets(recorder, chunk);
 	} else {
-		enum drop_reason reason = is_full ? DROP_BUDGET : DROP_DISK;
+		enum drop_reason reason = err.kind == ERROR_TRANSIENT ? DROP_BUDGET : DROP_DISK;
 
 		interface_add(recorder->counts, drops[reason], chunk->packets);
 		drops.count[reason] += chunk->packets;
 	}
-	account_chunk(recorder, chunk, is_written, &drops);
-	if (!is_written && !is_full)
-		on_disk_failure(recorder, chunk, &err);
+	if (recorder->writer) {
+		recorder->writer->segment.packets_own += chunk->packets_own;
+		drops_add(&recorder->writer->segment.drops, &drops);
+	} else {
+		recorder->packets_own += chunk->packets_own;
+		spool_add_loss(recorder->context.spool, recorder->interface, from_ns, to_ns,
+			       &drops);
+	}
+	if (result < 0 && err.kind != ERROR_TRANSIENT)
+		on_disk_failure(recorder, to_ns, &err);
 	if (chunk->end_reason && recorder->writer)
 		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
 	if (chunk->end_reason)
@@ -287,7 +210,8 @@ static void recorder_run(void *context)
 			record_chunk(recorder, chunk);
 			chunk_pool_put(recorder->context.pool, chunk);
 		}
-		note_drops(recorder);
+		if (recorder->writer)
+			spool_note_drops(recorder->writer);
 	}
 	/* Capture ends its last segment; this is for a segment that it could not end. */
 	if (recorder->writer)
@@ -301,13 +225,9 @@ struct recorder *recorder_new(const struct recorder_context *context, const char
 	struct recorder *recorder = mem_calloc(1, sizeof *recorder);
 
 	recorder->context = *context;
-	(void)uname(&recorder->system); /* cannot fail for a valid pointer */
-	(void)snprintf(recorder->os, sizeof recorder->os, "%s %s", recorder->system.sysname,
-		       recorder->system.release);
 	compressor_init(&recorder->compressor, context->counters);
 	(void)snprintf(recorder->interface, sizeof recorder->interface, "%s", interface);
 	recorder->counts = counters_take(context->counters, interface);
-	(void)pthread_mutex_init(&recorder->lock, NULL);
 	queue_init(&recorder->queue, context->pool->count); /* every chunk there is fits */
 	return recorder;
 }
@@ -316,11 +236,11 @@ struct recorder *recorder_free(struct recorder *recorder)
 {
 	if (!recorder)
 		return NULL;
-	assert(!recorder->thread.is_running);
+	queue_close(&recorder->queue); /* the capture did, unless that never ran */
+	thread_join(&recorder->thread);
 	compressor_done(&recorder->compressor);
 	counters_return(recorder->counts);
 	queue_done(&recorder->queue);
-	(void)pthread_mutex_destroy(&recorder->lock);
 	free(recorder);
 	return NULL;
 }
@@ -332,10 +252,7 @@ struct queue *recorder_queue(struct recorder *recorder)
 
 void recorder_set_codec(struct recorder *recorder, const struct codec *codec, int level)
 {
-	(void)pthread_mutex_lock(&recorder->lock);
-	recorder->next_codec = codec;
-	recorder->next_level = level;
-	(void)pthread_mutex_unlock(&recorder->lock);
+	compressor_choose(&recorder->compressor, codec, level);
 }
 
 int recorder_start(struct recorder *recorder, struct error *err)
@@ -349,11 +266,6 @@ int recorder_start(struct recorder *recorder, struct error *err)
 bool recorder_is_finished(const struct recorder *recorder)
 {
 	return atomic_load(&recorder->is_finished);
-}
-
-void recorder_join(struct recorder *recorder)
-{
-	thread_join(&recorder->thread);
 }
 
 uint64_t recorder_last_beat_ms(const struct recorder *recorder)

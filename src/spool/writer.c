@@ -13,7 +13,8 @@
 
 /* A segment is begun if this much fits: a file's first block, and that of its metadata. */
 #define BEGIN_BYTES 8192
-#define READY_MANY  4 /* with as many waiting, the newest one is not read soon */
+#define NOTE_MS     1000 /* at least, between two notes of what the open segment lacks */
+#define READY_MANY  4    /* with as many waiting, the newest one is not read soon */
 
 struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *entry, int fd)
 {
@@ -136,6 +137,20 @@ int spool_note(struct spool_writer *writer, struct error *err)
 		return -1;
 	remember_packets(writer);
 	return 0;
+}
+
+void spool_note_drops(struct spool_writer *writer)
+{
+	uint64_t drops = drops_sum(&writer->segment.drops), now_ms = clock_monotonic_ms();
+	struct error err;
+
+	if (drops == writer->noted_drops || now_ms - writer->noted_ms < NOTE_MS)
+		return;
+	writer->noted_ms = now_ms;
+	if (spool_note(writer, &err) < 0)
+		log_debug("cannot note the drops of the open segment", log_reason(&err));
+	else
+		writer->noted_drops = drops;
 }
 
 /* The metadata that are there stay: drops that they do not say are stated by another segment. */

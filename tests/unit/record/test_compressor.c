@@ -22,6 +22,12 @@ static void expect(struct compressor *compressor, const struct step *steps, size
 	}
 }
 
+static void begin_with(struct compressor *compressor, const struct codec *codec, int level)
+{
+	compressor_choose(compressor, codec, level);
+	compressor_begin(compressor);
+}
+
 /* Down to stored while the pool is low, unchanged in between, back up when most of it is free. */
 static void test_level_follows_the_pool_with_hysteresis(void **state)
 {
@@ -49,14 +55,14 @@ static void test_level_follows_the_pool_with_hysteresis(void **state)
 	(void)state;
 	counters_init(&counters);
 	compressor_init(&compressor, &counters);
-	compressor_choose(&compressor, &codec_gzip, 2);
+	begin_with(&compressor, &codec_gzip, 2);
 	expect(&compressor, steps, ARRAY_LENGTH(steps));
 	/* Chosen again for the next segment: it goes on below. Another level: that one. */
-	compressor_choose(&compressor, &codec_gzip, 2);
+	begin_with(&compressor, &codec_gzip, 2);
 	assert_int_equal(compressor.level, 1);
-	compressor_choose(&compressor, &codec_gzip, 3);
+	begin_with(&compressor, &codec_gzip, 3);
 	assert_int_equal(compressor.level, 3);
-	compressor_choose(&compressor, &codec_none, 0);
+	begin_with(&compressor, &codec_none, 0);
 	assert_false(compressor_adapt(&compressor, 0));
 	assert_int_equal(compressor.level, 0);
 	compressor_done(&compressor);
@@ -75,7 +81,7 @@ static void test_each_level_is_counted(void **state)
 	(void)state;
 	counters_init(&counters);
 	compressor_init(&compressor, &counters);
-	compressor_choose(&compressor, &codec_gzip, 2);
+	begin_with(&compressor, &codec_gzip, 2);
 	two = compressor.counts;
 	compressor_compress(&compressor, bytes, sizeof bytes, &length);
 	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
@@ -90,7 +96,7 @@ static void test_each_level_is_counted(void **state)
 	assert_true(counter_read(&stored->bytes_after) > 1000);
 	assert_int_equal(counter_read(&two->bytes_before), sizeof bytes);
 	/* Without a codec there is no copy either. */
-	compressor_choose(&compressor, &codec_none, 0);
+	begin_with(&compressor, &codec_none, 0);
 	assert_ptr_equal(compressor_compress(&compressor, bytes, 100, &length), bytes);
 	assert_int_equal(length, 100);
 	compressor_done(&compressor);

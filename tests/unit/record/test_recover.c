@@ -228,8 +228,6 @@ static void test_drops_of_the_open_segment_are_on_disk(void **state)
 	}
 	assert_int_equal(known.drops.count[DROP_KERNEL], 7);
 	assert_int_equal(known.bytes, 0);
-	queue_close(recorder_queue(recorder));
-	recorder_join(recorder);
 	recorder_free(recorder);
 	chunk_pool_done(&pool);
 }
@@ -588,13 +586,11 @@ static void test_segment_that_takes_its_part_of_the_spool(void **state)
 	give(&pool, recorder, START_NS + 1000000000, 1, NULL);
 	give(&pool, recorder, START_NS + 2000000000, 1, NULL);
 	give(&pool, recorder, 0, 0, "age");
-	queue_close(recorder_queue(recorder));
 	assert_int_equal(recorder_start(recorder, &err), 0);
-	recorder_join(recorder);
+	recorder_free(recorder);
 	check_recorded(fixture, "budget", START_NS, START_NS + 2000000000);
 	check_recorded(fixture, "age", START_NS + 2000000000, END_NS);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 0);
-	recorder_free(recorder);
 	chunk_pool_done(&pool);
 }
 
