@@ -48,7 +48,7 @@ struct capture *capture_free(struct capture *capture)
 int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
 		  struct error *err)
 {
-	char name[32];
+	cleanup_free char *name = mem_printf("cap-%.11s", capture->interface);
 
 	capture->queue = queue;
 	capture->is_counting = from == CAPTURE_FROM_START;
@@ -56,7 +56,6 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 		atomic_store(&capture->from_ns, UINT64_MAX);
 		device_force_kernel_timestamps(&capture->device, true);
 	}
-	(void)snprintf(name, sizeof name, "cap-%.11s", capture->interface);
 	return thread_start(&capture->thread, name, capture_run, capture, err);
 }
 

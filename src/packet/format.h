@@ -53,10 +53,9 @@ struct format_origin {
 /* Totals of a file when it ends. */
 struct format_totals {
 	uint64_t start_ns, end_ns;
-	uint64_t packets;      /* in the file */
-	uint64_t packets_own;  /* seen and not recorded */
-	uint64_t drops_kernel; /* dropped because the ring was full */
-	uint64_t drops;        /* for any reason, including kernel */
+	uint64_t packets;     /* in the file */
+	uint64_t packets_own; /* seen and not recorded */
+	struct drops drops;
 };
 
 /* Large enough for any header or trailer. */

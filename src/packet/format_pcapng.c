@@ -209,16 +209,17 @@ static size_t encode_pcapng_trailer(const struct format_totals *totals,
 		.time_low = (uint32_t)totals->end_ns,
 	};
 	uint64_t delivered = totals->packets + totals->packets_own;
+	uint64_t drops = drops_sum(&totals->drops), kernel = totals->drops.count[DROP_KERNEL];
 	uint8_t *end = out + sizeof statistics;
 
 	memcpy(out, &statistics, sizeof statistics);
 	end = put_time(end, STATISTICS_START, totals->start_ns);
 	end = put_time(end, STATISTICS_END, totals->end_ns);
 	/* As in dumpcap, and as readers show it: everything missing is "dropped". */
-	end = put_number(end, STATISTICS_RECEIVED, delivered + totals->drops);
-	end = put_number(end, STATISTICS_DROPPED, totals->drops);
-	end = put_number(end, STATISTICS_ACCEPTED, delivered + totals->drops_kernel);
-	end = put_number(end, STATISTICS_DROPPED_BY_OS, totals->drops_kernel);
+	end = put_number(end, STATISTICS_RECEIVED, delivered + drops);
+	end = put_number(end, STATISTICS_DROPPED, drops);
+	end = put_number(end, STATISTICS_ACCEPTED, delivered + kernel);
+	end = put_number(end, STATISTICS_DROPPED_BY_OS, kernel);
 	end = put_number(end, STATISTICS_DELIVERED, delivered);
 	return end_block(out, end, BLOCK_STATISTICS);
 }

@@ -2,15 +2,12 @@
 #include "record/record.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/utsname.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/thread.h"
 #include "base/wakeup.h"
 #include "packet/packet.h"
 #include "record/compressor.h"
@@ -34,15 +31,13 @@ struct recorder {
 	bool is_failing;      /* the disk; logged once until it works again */
 };
 
-/* Compress and append one member. */
 static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
 			 struct error *err)
 {
-	size_t member_bytes;
-	const uint8_t *member = compressor_compress(&recorder->compressor, bytes, length,
-						    &member_bytes);
+	size_t packed;
+	const uint8_t *member = compressor_compress(&recorder->compressor, bytes, length, &packed);
 
-	return spool_append(recorder->writer, member, member_bytes, length, err);
+	return spool_append(recorder->writer, member, packed, length, err);
 }
 
 static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
@@ -51,11 +46,11 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	struct segment segment = { .start_ns = chunk->start_ns,
 				   .snaplen = source->snaplen,
 				   .packets_own = recorder->packets_own };
-	struct format_origin origin = { .node = recorder->context.node,
-					.application = PACKAGE_NAME " " PACKAGE_VERSION };
 	uint8_t header[FORMAT_EDGE_BYTES_MAX];
 	struct utsname system;
 	char os[sizeof system.sysname + sizeof system.release], extension[32];
+	const struct format_origin origin = { recorder->context.node, system.machine, os,
+					      PACKAGE_NAME " " PACKAGE_VERSION };
 
 	/* The rest of a segment whose file failed begins with its own first packet. */
 	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
@@ -73,8 +68,6 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	recorder->begun_start_ns = chunk->start_ns;
 	(void)uname(&system); /* cannot fail for a valid pointer */
 	(void)snprintf(os, sizeof os, "%s %s", system.sysname, system.release);
-	origin.hardware = system.machine;
-	origin.os = os;
 	if (append_member(recorder, header, source->format->encode_header(source, &origin, header),
 			  err) < 0) {
 		(void)spool_drop(take_ptr(recorder->writer));
@@ -92,8 +85,7 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 		.end_ns = end_ns,
 		.packets = segment->packets,
 		.packets_own = segment->packets_own,
-		.drops_kernel = segment->drops.count[DROP_KERNEL],
-		.drops = drops_sum(&segment->drops),
+		.drops = segment->drops,
 	};
 	uint8_t trailer[FORMAT_EDGE_BYTES_MAX];
 	struct error err;
@@ -128,33 +120,18 @@ static int write_chunk(struct recorder *recorder, const struct chunk *chunk, str
 	return append_member(recorder, chunk->bytes, chunk->length, err);
 }
 
-/* The disk failed us. What is whole in the file is worth keeping; a new file may fare better. */
-static void on_disk_failure(struct recorder *recorder, uint64_t end_ns, const struct error *err)
-{
-	if (!recorder->is_failing)
-		log_event(EVENT_WRITE_FAILED, log_text("interface", recorder->interface),
-			  log_reason(err));
-	recorder->is_failing = true;
-	if (recorder->writer)
-		finish_segment(recorder, "disk", end_ns);
-	/* A quota, or a file system that others fill: limits that the budget does not see. */
-	if (err->errnum == ENOSPC || err->errnum == EDQUOT)
-		(void)spool_evict_one(recorder->context.spool);
-}
-
 /* The packets are in the open segment. */
 static void account_packets(struct recorder *recorder, const struct chunk *chunk)
 {
 	struct segment *segment = &recorder->writer->segment;
 
-	if (chunk->length > 0 && recorder->is_failing) {
-		log_event(EVENT_WRITE_RECOVERED, log_text("interface", recorder->interface));
-		recorder->is_failing = false;
-	}
-	interface_add(recorder->counts, packets, chunk->packets);
-	interface_add(recorder->counts, bytes, chunk->length);
 	if (chunk->packets == 0)
 		return;
+	if (recorder->is_failing)
+		log_event(EVENT_WRITE_RECOVERED, log_text("interface", recorder->interface));
+	recorder->is_failing = false;
+	interface_add(recorder->counts, packets, chunk->packets);
+	interface_add(recorder->counts, bytes, chunk->length);
 	if (segment->packets == 0)
 		segment->first_ns = chunk->first_ns;
 	segment->last_ns = chunk->last_ns;
@@ -190,8 +167,18 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 		spool_add_loss(recorder->context.spool, recorder->interface, from_ns, to_ns,
 			       &drops);
 	}
-	if (result < 0 && err.kind != ERROR_TRANSIENT)
-		on_disk_failure(recorder, to_ns, &err);
+	if (result < 0 && err.kind != ERROR_TRANSIENT) {
+		if (!recorder->is_failing)
+			log_event(EVENT_WRITE_FAILED, log_text("interface", recorder->interface),
+				  log_reason(&err));
+		recorder->is_failing = true;
+		/* What is whole in the file is worth keeping; a new file may fare better. */
+		if (recorder->writer)
+			finish_segment(recorder, "disk", to_ns);
+		/* A quota, or a file system that others fill: limits that the budget does not see. */
+		if (err.errnum == ENOSPC || err.errnum == EDQUOT)
+			(void)spool_evict_one(recorder->context.spool);
+	}
 	if (chunk->end_reason && recorder->writer)
 		finish_segment(recorder, chunk->end_reason, chunk->end_ns);
 	if (chunk->end_reason)
@@ -257,9 +244,8 @@ void recorder_set_codec(struct recorder *recorder, const struct codec *codec, in
 
 int recorder_start(struct recorder *recorder, struct error *err)
 {
-	char name[32];
+	cleanup_free char *name = mem_printf("rec-%.11s", recorder->interface);
 
-	(void)snprintf(name, sizeof name, "rec-%.11s", recorder->interface);
 	return thread_start(&recorder->thread, name, recorder_run, recorder, err);
 }
 
