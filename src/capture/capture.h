@@ -16,8 +16,7 @@
 #include "base/error.h"
 #include "base/queue.h"
 #include "conf/conf.h"
-#include "packet/chunk.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 
 struct capture;
 

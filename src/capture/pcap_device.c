@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "capture/capture.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 
 #define SNAPLEN_MAX  262144 /* the meaning of 0, as in tcpdump */
 #define SNAPLEN_SEEN 96     /* enough to recognize own traffic: VLAN tags, IPv6, ports */

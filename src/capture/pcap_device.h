@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 
 /*
  * The longest a packet waits in a block of the ring that is not full (the retire timeout of TPACKET_V3);

@@ -10,7 +10,7 @@
 #include "base/counters.h"
 #include "base/jobs.h"
 #include "pipeline/pipeline.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 #include "spool/spool.h"
 #include "status/status.h"
 #include "upload/upload.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "packet/chunk.h"
+#include "packet/packet.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -41,14 +41,8 @@ struct chunk *chunk_pool_get(struct chunk_pool *pool, unsigned timeout_ms)
 	if (pool->free_count > 0)
 		chunk = pool->free[--pool->free_count];
 	(void)pthread_mutex_unlock(&pool->lock);
-	if (chunk) {
-		chunk->length = 0;
-		chunk->packets = chunk->packets_own = 0;
-		chunk->first_ns = chunk->last_ns = 0;
-		chunk->drops = (struct drops){ 0 };
-		chunk->start_ns = chunk->end_ns = 0;
-		chunk->end_reason = NULL;
-	}
+	if (chunk)
+		*chunk = (struct chunk){ .bytes = chunk->bytes };
 	return chunk;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "packet/format.h"
+#include "packet/packet.h"
 
 #include <string.h>
 

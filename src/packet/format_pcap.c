@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 
 #define MAGIC_MICRO  UINT32_C(0xa1b2c3d4)
 #define MAGIC_NANO   UINT32_C(0xa1b23c4d)

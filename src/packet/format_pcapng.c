@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 
 /* The comments refer to sections of the draft. */
 enum {

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 
 /*
  * Below the low mark, each chunk lowers the level, down to stored; above the high mark, each raises it. Between

@@ -14,7 +14,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/queue.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 #include "segment/codec.h"
 #include "spool/spool.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 
 static size_t bound_none(size_t length)
 {

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 #include "segment/codec.h"
 
 #define ROUNDS         5

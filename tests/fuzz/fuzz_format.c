@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Capture files that a crash cut, that are damaged, or that another tool wrote: what recovery reads. */
 #include "fuzz.h"
-#include "packet/format.h"
+#include "packet/packet.h"
 
 /* All records, within the bytes; returns how many bytes are whole. */
 static size_t count(const struct format *format, const uint8_t *bytes, size_t size,

@@ -3,7 +3,7 @@
 
 #include "unit.h"
 
-#include "packet/format.h"
+#include "packet/packet.h"
 
 static const struct chunk_source source = { .link_type = 1, .snaplen = 96, .is_nano = false };
 

@@ -3,7 +3,7 @@
 
 #include "unit.h"
 
-#include "packet/format.h"
+#include "packet/packet.h"
 
 static const struct chunk_source source = {
 	.interface = "eth0", .link_type = 1, .snaplen = 96, .is_nano = true, .filter = "tcp"

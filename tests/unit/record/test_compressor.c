@@ -4,7 +4,7 @@
 #include "unit.h"
 
 #include "base/mem.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 #include "record/compressor.h"
 
 struct step {

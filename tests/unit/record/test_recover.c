@@ -3,7 +3,7 @@
 
 #include "spool_fixture.h"
 
-#include "packet/format.h"
+#include "packet/packet.h"
 #include "segment/codec.h"
 #include "record/record.h"
 

@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #include "base/mem.h"
-#include "packet/chunk.h"
+#include "packet/packet.h"
 #include "segment/codec.h"
 
 static const struct codec *const codecs[] = { &codec_gzip, &codec_zstd };
