@@ -231,7 +231,7 @@ static uint16_t in_order16(const struct format_reader *reader, uint16_t number)
 
 /*
  * The block that the bytes begin with: FORMAT_RECORD, and its type and length, if it is whole. A section
- * header says which byte order holds from there on.
+ * header says which byte order holds from there on, and its interfaces follow.
  */
 static enum format_state find_block(struct format_reader *reader, const uint8_t *bytes,
 				    size_t length, struct block_header *ret_block)
@@ -250,6 +250,8 @@ static enum format_state find_block(struct format_reader *reader, const uint8_t 
 		if (format_in_order(reader, section.magic) != BYTE_ORDER_MAGIC ||
 		    in_order16(reader, section.major) != 1)
 			return FORMAT_CORRUPT;
+		reader->has_header = true;
+		reader->interfaces = 0;
 	} else if (!reader->has_header) {
 		return FORMAT_CORRUPT;
 	}
@@ -349,24 +351,6 @@ static enum format_state read_packet(const struct format_reader *reader, const u
 	return FORMAT_RECORD;
 }
 
-/* FORMAT_END: the block is whole, and has no packet. */
-static enum format_state read_block(struct format_reader *reader, const uint8_t *bytes,
-				    const struct block_header *block,
-				    struct format_record *ret_record)
-{
-	switch (block->type) {
-	case BLOCK_SECTION:
-		reader->has_header = true;
-		reader->interfaces = 0;
-		return FORMAT_END;
-	case BLOCK_INTERFACE:
-		return add_interface(reader, bytes, block->length);
-	case BLOCK_PACKET:
-		return read_packet(reader, bytes, block->length, ret_record);
-	}
-	return FORMAT_END;
-}
-
 static enum format_state next_pcapng_record(struct format_reader *reader, const uint8_t *bytes,
 					    size_t length, size_t *offset,
 					    struct format_record *ret_record)
@@ -378,7 +362,11 @@ static enum format_state next_pcapng_record(struct format_reader *reader, const 
 
 		if (state != FORMAT_RECORD)
 			return state;
-		state = read_block(reader, bytes + *offset, &block, ret_record);
+		state = FORMAT_END; /* of the block: no packet is in it */
+		if (block.type == BLOCK_INTERFACE)
+			state = add_interface(reader, bytes + *offset, block.length);
+		else if (block.type == BLOCK_PACKET)
+			state = read_packet(reader, bytes + *offset, block.length, ret_record);
 		if (state == FORMAT_CORRUPT)
 			return state;
 		*offset += block.length;

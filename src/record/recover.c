@@ -34,21 +34,6 @@ static void walk_done(struct walk *walk)
 	free(walk->plain);
 }
 
-/* Add the whole records of these bytes to the segment. Returns how many bytes are whole. */
-static size_t count_records(struct walk *walk, size_t plain_bytes, struct segment *segment)
-{
-	struct format_record record;
-	size_t whole = 0;
-
-	while (walk->format->next(&walk->reader, walk->plain, plain_bytes, &whole, &record) ==
-	       FORMAT_RECORD) {
-		if (segment->packets++ == 0)
-			segment->first_ns = record.time_ns;
-		segment->last_ns = record.time_ns;
-	}
-	return whole;
-}
-
 /*
  * The whole records of the member at this offset: added to what is known of the segment. Returns how long the
  * member is, 0 if there is no whole one, -1 on read errors.
@@ -58,7 +43,8 @@ static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *s
 {
 	ssize_t got = file_read_at(walk->fd, walk->packed, walk->packed_bytes, offset, err);
 	struct segment found = *segment;
-	size_t plain_bytes = 0, used, whole;
+	struct format_record record;
+	size_t plain_bytes = 0, used, whole = 0;
 
 	if (got <= 0)
 		return got;
@@ -66,7 +52,12 @@ static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *s
 				       CHUNK_BYTES, &plain_bytes);
 	if (used == 0)
 		return 0;
-	whole = count_records(walk, plain_bytes, &found);
+	while (walk->format->next(&walk->reader, walk->plain, plain_bytes, &whole, &record) ==
+	       FORMAT_RECORD) {
+		if (found.packets++ == 0)
+			found.first_ns = record.time_ns;
+		found.last_ns = record.time_ns;
+	}
 	if (walk->codec == &codec_none)
 		used = whole; /* no members: the records themselves are the places to cut at */
 	else if (whole != plain_bytes)
@@ -136,29 +127,12 @@ static int check_rest(int fd, const char *name, const struct segment *found, uin
 			 (uintmax_t)file_bytes, (uintmax_t)found->bytes, (uintmax_t)found->packets);
 }
 
-/* So many packets were written once, and the disk did not keep them. Noted before it is counted: once. */
-static int count_missing(struct spool_writer *writer, uint64_t missing, struct counters *counters,
-			 struct error *err)
-{
-	struct segment *segment = &writer->segment;
-
-	if (missing == 0)
-		return 0;
-	segment->drops.count[DROP_DISK] += missing;
-	if (spool_note(writer, err) < 0)
-		return -1;
-	counters_discard(counters, segment->interface, DROP_DISK, missing);
-	log_warning("unfinished segment lacks packets that were written",
-		    log_text("name", writer->name), log_number("packets", missing));
-	return 0;
-}
-
 /* Read the file and see what is whole of it. ERROR_REJECTED: it is damaged. */
 static int examine_file(struct spool_writer *writer, struct counters *counters,
 			uint64_t *ret_file_bytes, struct error *err)
 {
 	struct segment *segment = &writer->segment;
-	uint64_t written = segment->packets;
+	uint64_t written = segment->packets, missing;
 	struct error noting;
 	struct stat st;
 	int fd = writer->file.fd;
@@ -170,18 +144,27 @@ static int examine_file(struct spool_writer *writer, struct counters *counters,
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
 	*ret_file_bytes = (uint64_t)st.st_size;
-	if (walk_file(fd, writer->name, segment, err) == 0 &&
-	    check_rest(fd, writer->name, segment, *ret_file_bytes, err) == 0)
-		return count_missing(writer,
-				     written > segment->packets ? written - segment->packets : 0,
-				     counters, err);
-	/* Damaged, it counts with the packets that are known of it. */
-	if (segment->packets < written)
-		segment->packets = written;
-	else if (err->kind == ERROR_REJECTED && segment->packets > written &&
-		 spool_note(writer, &noting) < 0)
-		*err = noting;
-	return -1;
+	if (walk_file(fd, writer->name, segment, err) < 0 ||
+	    check_rest(fd, writer->name, segment, *ret_file_bytes, err) < 0) {
+		/* Damaged, it counts with the packets that are known of it. */
+		if (segment->packets < written)
+			segment->packets = written;
+		else if (err->kind == ERROR_REJECTED && segment->packets > written &&
+			 spool_note(writer, &noting) < 0)
+			*err = noting;
+		return -1;
+	}
+	if (written <= segment->packets)
+		return 0;
+	/* They were written once, and the disk did not keep them. Noted before it is counted: once. */
+	missing = written - segment->packets;
+	segment->drops.count[DROP_DISK] += missing;
+	if (spool_note(writer, err) < 0)
+		return -1;
+	counters_discard(counters, segment->interface, DROP_DISK, missing);
+	log_warning("unfinished segment lacks packets that were written",
+		    log_text("name", writer->name), log_number("packets", missing));
+	return 0;
 }
 
 /* Finish one file; -1 with the writer still to be ended. */
