@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "segment/name.h"
+#include "segment/segment.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -4,8 +4,12 @@
  * What is known of a segment, a capture file of one interface and one interval. It is written next to the
  * file, so that it survives a restart, and sent with it as the object's metadata. Pure: text in, text out.
  *
- * Beside it: name.h (what the file is called), losses.h (what happened to other files), segment_file.h (the
- * file itself), codec.h (how its members are compressed).
+ * A file and its object are called NODE_20261123T083000.123Z_INTERFACE_00000042.pcap.gz. Names sort by time
+ * within a node, never repeat (the sequence number does not, not even across restarts and clock steps), and hold
+ * no colon, blank or slash.
+ *
+ * Beside it: losses.h (what happened to other files), segment_file.h (the file itself), codec.h (how its
+ * members are compressed).
  */
 
 #include <stdbool.h>
@@ -64,3 +68,28 @@ void segment_each_field(const struct segment *segment,
 bool segment_attach(struct segment *segment, const char *key, const char *value);
 /* What is attached under this key, or "" if there is nothing or it does not fit. */
 void segment_attachment(const struct segment *segment, const char *key, char *out, size_t capacity);
+
+/* Write the file name into out. Characters of the interface's name that are not allowed become '-'. */
+void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
+		 const char *extension, char out[SEGMENT_NAME_MAX + 1]);
+
+/* The parts of a name, pointing into it. */
+struct name_parts {
+	size_t node_length; /* from the beginning of the name */
+	const char *start;  /* 20261123T083000.123Z */
+	const char *interface;
+	size_t interface_length;
+	uint64_t sequence;
+};
+
+/* Take a name apart; false if it has another shape. */
+bool name_parse(const char *name, struct name_parts *ret_parts);
+
+/* When the segment of this name begins (real time); 0 if the name has another shape. */
+uint64_t name_start_ns(const char *name);
+
+/* Order by start time, then sequence, whatever the node; names of other shapes first. As for qsort. */
+int name_compare(const char *a, const char *b);
+
+/* Append [PREFIX/]NODE/NAME; the prefix may be "". */
+void name_object(const char *prefix, const char *node, const char *name, struct text *out);

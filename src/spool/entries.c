@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define FAILURES_BEFORE_HOLD 3

@@ -31,7 +31,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define LOSS_FILES_MAX 64 /* more are added up */

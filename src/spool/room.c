@@ -7,7 +7,6 @@
 #include <sys/statvfs.h>
 
 #include "base/log.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 /*

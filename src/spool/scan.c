@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 /* Left by a crash in the middle of file_replace(). */

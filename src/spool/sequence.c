@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 #define SEQUENCE_FILE  "sequence"

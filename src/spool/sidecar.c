@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 int spool_metadata_write(struct spool *spool, const char *name, const struct segment *segment,

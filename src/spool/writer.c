@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "segment/name.h"
 #include "spool/spool_private.h"
 
 /* A segment is begun if this much fits: a file's first block, and that of its metadata. */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "segment/name.h"
+#include "segment/segment.h"
 #include "upload/worker.h"
 
 struct upload {

@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 #include "conf/conf.h"
-#include "segment/name.h"
+#include "segment/segment.h"
 #include "sink/gcs/gcs_api.h"
 #include "http/url.h"
 

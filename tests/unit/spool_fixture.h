@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "segment/name.h"
+#include "segment/segment.h"
 #include "spool/spool_private.h"
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */

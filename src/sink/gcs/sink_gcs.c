@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/environment.h"
-#include "segment/name.h"
 #include "sink/gcs/gcs.h"
 
 #define UNIVERSE_MAX 200

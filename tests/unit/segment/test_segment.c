@@ -7,7 +7,6 @@
 #include "unit.h"
 
 #include "segment/losses.h"
-#include "segment/name.h"
 #include "segment/segment.h"
 #include "spool/budget.h"
 

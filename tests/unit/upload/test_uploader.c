@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http_fixture.h"
-#include "segment/name.h"
+#include "segment/segment.h"
 #include "upload/upload.h"
 
 #define PATIENCE_MS 20000
