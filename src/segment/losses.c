@@ -4,16 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_alike(const struct loss *a, const struct loss *b)
-{
-	return a->reason == b->reason && strcmp(a->interface, b->interface) == 0;
-}
-
-static bool touches(const struct loss *a, const struct loss *b)
-{
-	return a->from_ns <= b->to_ns && b->from_ns <= a->to_ns;
-}
-
 static void merge_loss(struct loss *loss, const struct loss *more)
 {
 	if (strcmp(loss->interface, more->interface) != 0)
@@ -43,12 +33,17 @@ void losses_add(struct losses *losses, const struct loss *loss)
 {
 	if (loss->packets == 0)
 		return;
-	for (size_t i = 0; i < losses->count; i++)
-		if (is_alike(&losses->list[i], loss) &&
-		    (losses->count == LOSSES_MAX || touches(&losses->list[i], loss))) {
-			merge_loss(&losses->list[i], loss);
+	for (size_t i = 0; i < losses->count; i++) {
+		struct loss *other = &losses->list[i];
+		bool is_touched = other->from_ns <= loss->to_ns && loss->from_ns <= other->to_ns;
+
+		if (other->reason == loss->reason &&
+		    strcmp(other->interface, loss->interface) == 0 &&
+		    (is_touched || losses->count == LOSSES_MAX)) {
+			merge_loss(other, loss);
 			return;
 		}
+	}
 	if (losses->count == LOSSES_MAX)
 		make_place(losses);
 	losses->list[losses->count++] = *loss;
@@ -110,28 +105,23 @@ static void format_loss(const struct loss *loss, struct text *out)
 		    drop_reason_names[loss->reason]);
 }
 
-static int parse_reason(const char *word, enum drop_reason *ret_reason)
-{
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (strcmp(word, drop_reason_names[i]) == 0) {
-			*ret_reason = (enum drop_reason)i;
-			return 0;
-		}
-	return -1;
-}
-
 static int parse_loss(char *words[5], struct loss *ret_loss)
 {
 	struct loss loss = { .packets = 0 };
+	int reason = 0;
 
 	words[4][strcspn(words[4], ",")] = '\0';
 	if (strcmp(words[0], "-") != 0)
 		(void)snprintf(loss.interface, sizeof loss.interface, "%s", words[0]);
 	if ((strcmp(words[1], "-") != 0 && text_parse_time(words[1], &loss.from_ns) < 0) ||
 	    (strcmp(words[2], "-") != 0 && text_parse_time(words[2], &loss.to_ns) < 0) ||
-	    text_parse_number(words[3], &loss.packets) < 0 ||
-	    parse_reason(words[4], &loss.reason) < 0)
+	    text_parse_number(words[3], &loss.packets) < 0)
 		return -1;
+	while (reason < DROP_REASON_COUNT && strcmp(words[4], drop_reason_names[reason]) != 0)
+		reason++;
+	if (reason == DROP_REASON_COUNT)
+		return -1;
+	loss.reason = (enum drop_reason)reason;
 	*ret_loss = loss;
 	return 0;
 }

@@ -18,12 +18,11 @@ static const struct field {
 	size_t offset, size;
 	bool is_ours; /* in our files only */
 } fields[] = {
-#define FIELD_OF(key, type, field, is_ours)                              \
-	{                                                                \
-		key, type, offsetof(struct segment, field),              \
-			sizeof(((struct segment *)NULL)->field), is_ours \
+#define FIELD(key, type, field, ...)                                         \
+	{                                                                    \
+		key, type, offsetof(struct segment, field),                  \
+			sizeof(((struct segment *)NULL)->field), __VA_ARGS__ \
 	}
-#define FIELD(key, type, field) FIELD_OF(key, type, field, false)
 	FIELD("node", FIELD_TEXT, node),
 	FIELD("interface", FIELD_TEXT, interface),
 	FIELD("link-type", FIELD_TEXT, link_type),
@@ -45,9 +44,8 @@ static const struct field {
 	FIELD("drops-disk", FIELD_NUMBER, drops.count[DROP_DISK]),
 	FIELD("bytes", FIELD_NUMBER, bytes),
 	FIELD("crc32c", FIELD_CRC, crc32c),
-	FIELD_OF("losses-stated", FIELD_NUMBER, losses_stated, true),
+	FIELD("losses-stated", FIELD_NUMBER, losses_stated, .is_ours = true),
 #undef FIELD
-#undef FIELD_OF
 };
 
 #define FIELD_COUNT (sizeof fields / sizeof *fields)
@@ -149,13 +147,19 @@ bool segment_attach(struct segment *segment, const char *key, const char *value)
 	return true;
 }
 
-static void visit_attachments(const struct segment *segment,
-			      void (*visit)(void *context, const char *key, const char *value),
-			      void *context)
+static void visit_fields(const struct segment *segment, bool is_for_us,
+			 void (*visit)(void *context, const char *key, const char *value),
+			 void *context)
 {
-	char lines[SEGMENT_ATTACHMENTS_MAX], *rest = lines, *line;
+	char text[VALUE_MAX], *rest = text, *line;
 
-	memcpy(lines, segment->attachments, sizeof lines);
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (fields[i].is_ours && !is_for_us)
+			continue;
+		format_value(segment, &fields[i], text);
+		visit(context, fields[i].key, text);
+	}
+	memcpy(text, segment->attachments, sizeof text);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		char *equals = strchr(line, '=');
 
@@ -168,15 +172,7 @@ void segment_each_field(const struct segment *segment,
 			void (*visit)(void *context, const char *key, const char *value),
 			void *context)
 {
-	char value[VALUE_MAX];
-
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		if (fields[i].is_ours)
-			continue;
-		format_value(segment, &fields[i], value);
-		visit(context, fields[i].key, value);
-	}
-	visit_attachments(segment, visit, context);
+	visit_fields(segment, false, visit, context);
 }
 
 static void append_line(void *context, const char *key, const char *value)
@@ -184,29 +180,15 @@ static void append_line(void *context, const char *key, const char *value)
 	struct text *out = context;
 
 	text_append(out, "%s=", key);
-	for (const char *p = value; *p;
-	     p++) /* a filter may hold line ends; they mean a blank there */
+	/* A filter may hold line ends; they mean a blank there. */
+	for (const char *p = value; *p; p++)
 		text_append(out, "%c", *p == '\n' || *p == '\r' ? ' ' : *p);
 	text_append(out, "\n");
 }
 
 void segment_encode(const struct segment *segment, struct text *out)
 {
-	char value[VALUE_MAX];
-
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		format_value(segment, &fields[i], value);
-		append_line(out, fields[i].key, value);
-	}
-	visit_attachments(segment, append_line, out);
-}
-
-static const struct field *find_field(const char *key)
-{
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		if (strcmp(fields[i].key, key) == 0)
-			return &fields[i];
-	return NULL;
+	visit_fields(segment, true, append_line, out);
 }
 
 static bool is_key(const char *key)
@@ -222,7 +204,7 @@ int segment_decode(const char *metadata, struct segment *ret_segment, struct err
 	while (*metadata) {
 		size_t length = strcspn(metadata, "\n");
 		char line[VALUE_MAX], *value;
-		const struct field *field;
+		const struct field *field = fields;
 
 		if (length >= sizeof line)
 			return error_set(err, ERROR_FATAL, "metadata: a line is too long");
@@ -232,12 +214,15 @@ int segment_decode(const char *metadata, struct segment *ret_segment, struct err
 		if (!value)
 			return error_set(err, ERROR_FATAL, "metadata: a line without '='");
 		*value++ = '\0';
-		field = find_field(line);
-		if (field && parse_value(field, value, &segment) < 0)
+		while (field < fields + FIELD_COUNT && strcmp(field->key, line) != 0)
+			field++;
+		if (field == fields + FIELD_COUNT) {
+			if (is_key(line))
+				(void)segment_attach(&segment, line, value);
+		} else if (parse_value(field, value, &segment) < 0) {
 			return error_set(err, ERROR_FATAL, "metadata: %s has the value '%s'",
 					 field->key, value);
-		if (!field && is_key(line))
-			(void)segment_attach(&segment, line, value);
+		}
 		metadata += length + (metadata[length] == '\n');
 	}
 	*ret_segment = segment;

@@ -5,15 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
-
 /* One character per position: d is a digit, anything else itself. */
-static const char start_shape[] = "dddddddd"
-				  "T"
-				  "dddddd"
-				  "."
-				  "ddd"
-				  "Z";
+static const char start_shape[] = "ddddddddTdddddd.dddZ";
 #define START_LENGTH (sizeof start_shape - 1)
 
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
@@ -42,7 +35,7 @@ static bool has_start_shape(const char *text)
 bool name_parse(const char *name, struct name_parts *ret_parts)
 {
 	struct name_parts parts = { 0 };
-	const char *before_sequence = NULL, *digits;
+	const char *before_sequence, *digits;
 
 	for (const char *p = strchr(name, '_'); p; p = strchr(p + 1, '_'))
 		if (p > name && has_start_shape(p + 1) && p[1 + START_LENGTH] == '_') {
@@ -54,8 +47,7 @@ bool name_parse(const char *name, struct name_parts *ret_parts)
 		return false;
 	parts.interface = parts.start + START_LENGTH + 1;
 	/* The interface may hold '_' and '.'; the sequence is the last '_' that digits and '.' follow. */
-	for (const char *p = strchr(parts.interface, '_'); p; p = strchr(p + 1, '_'))
-		before_sequence = p;
+	before_sequence = strrchr(parts.interface, '_');
 	if (!before_sequence || before_sequence == parts.interface)
 		return false;
 	parts.interface_length = (size_t)(before_sequence - parts.interface);
