@@ -46,6 +46,7 @@ static void take_chunk(struct capture *capture)
 	capture->chunk->source = capture->source;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
+	capture->is_begun = true;
 }
 
 static void count_drops(struct capture *capture)
@@ -81,7 +82,6 @@ static void send_chunk(struct capture *capture)
 	interface_add(capture->counts, packets_own, chunk->packets_own);
 	if (chunk->packets > 0)
 		rotate_seen(&capture->rotate, chunk->last_ns);
-	capture->is_begun = true;
 	queue_push(capture->queue, chunk);
 }
 
@@ -113,7 +113,7 @@ static void end_segment_unless_empty(struct capture *capture, const char *reason
 				     uint64_t next_ns)
 {
 	count_drops(capture);
-	if (capture->is_begun || capture->chunk || !drops_is_zero(&capture->drops))
+	if (capture->is_begun || !drops_is_zero(&capture->drops))
 		end_segment(capture, reason, end_ns, next_ns);
 	else
 		begin_segment(capture, next_ns);
@@ -135,7 +135,7 @@ static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
 /* The clock was set back to now_ns; no segment spans that. */
 static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 {
-	if (capture->is_begun || capture->chunk)
+	if (capture->is_begun)
 		end_segment(capture, "clock", capture->rotate.latest_ns, now_ns);
 	else
 		begin_segment(capture, now_ns);
@@ -194,43 +194,6 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	capture->rotate.bytes += bytes;
 }
 
-/*
- * Read the rest of the ring, at the end of the capture or when the interface is gone. The last packets become
- * readable only when the kernel retires their block.
- */
-static void drain_ring(struct capture *capture, uint64_t end_ns)
-{
-	uint64_t give_up_ns = end_ns + DRAIN_NS_MAX, looked_ns;
-	int dispatched;
-
-	do {
-		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
-
-		looked_ns = clock_monotonic_ns();
-		thread_beat();
-		/* Once the time of this capture is over, later drops are not its own. */
-		if (capture->is_counting && clock_real_ns() >= atomic_load(&capture->until_ns)) {
-			count_drops(capture);
-			capture->is_counting = false;
-		}
-		(void)poll(&ring, 1, DRAIN_POLL_MS);
-		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
-					   (u_char *)capture);
-		if (clock_monotonic_ns() >= give_up_ns) {
-			uint64_t left = device_unseen(&capture->device, capture->seen);
-
-			count_drops(capture);
-			capture->drops.count[DROP_KERNEL] += left;
-			log_warning(
-				"ring could not be emptied in time; dropping packets left in it",
-				log_text("interface", capture->interface),
-				log_number("packets", left));
-			return;
-		}
-		/* The time before the read counts, because this thread may have been stalled since. */
-	} while (looked_ns < end_ns || (dispatched > 0 && !capture->is_past_until));
-}
-
 static void read_limits(struct capture *capture)
 {
 	rotate_set_limits(&capture->rotate,
@@ -273,7 +236,7 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 		return;
 	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
 		capture->is_counting = true;
-		if (!capture->is_begun && !capture->chunk)
+		if (!capture->is_begun)
 			begin_segment(capture, is_set_back ? real_ns : from_ns);
 	}
 	if (is_set_back ||
@@ -361,14 +324,48 @@ static void read_packets(struct capture *capture)
 	}
 }
 
-/* Read what belongs to this capture and is still in the ring, and end the segment. */
+/* The ring did not run empty in time: count what is left in it as dropped. */
+static void drop_ring(struct capture *capture)
+{
+	uint64_t left = device_unseen(&capture->device, capture->seen);
+
+	count_drops(capture);
+	capture->drops.count[DROP_KERNEL] += left;
+	log_warning("ring could not be emptied in time; dropping packets left in it",
+		    log_text("interface", capture->interface), log_number("packets", left));
+}
+
+/*
+ * Read what belongs to this capture and is still in the ring, and end the segment. The last packets become
+ * readable only when the kernel retires their block.
+ */
 static void finish_capture(struct capture *capture)
 {
-	uint64_t now_ns = clock_real_ns(), until_ns = atomic_load(&capture->until_ns);
+	uint64_t now_ns = clock_real_ns(), until_ns = atomic_load(&capture->until_ns), looked_ns;
 	uint64_t wait_ns = until_ns > now_ns && until_ns != UINT64_MAX ? until_ns - now_ns : 0;
+	uint64_t end_ns = clock_monotonic_ns() + LATENCY_NS + wait_ns;
 	const char *reason;
+	int dispatched;
 
-	drain_ring(capture, clock_monotonic_ns() + LATENCY_NS + wait_ns);
+	do {
+		struct pollfd ring = { .fd = capture->device.fd, .events = POLLIN };
+
+		looked_ns = clock_monotonic_ns();
+		thread_beat();
+		/* Once the time of this capture is over, later drops are not its own. */
+		if (capture->is_counting && clock_real_ns() >= atomic_load(&capture->until_ns)) {
+			count_drops(capture);
+			capture->is_counting = false;
+		}
+		(void)poll(&ring, 1, DRAIN_POLL_MS);
+		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
+					   (u_char *)capture);
+		if (clock_monotonic_ns() >= end_ns + DRAIN_NS_MAX) {
+			drop_ring(capture);
+			break;
+		}
+		/* The time before the read counts, because this thread may have been stalled since. */
+	} while (looked_ns < end_ns || (dispatched > 0 && !capture->is_past_until));
 	reason = atomic_load(&capture->stop_reason);
 	until_ns = atomic_load(&capture->until_ns);
 	if (until_ns == UINT64_MAX) /* an interface that is gone has no more packets */

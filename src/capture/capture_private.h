@@ -47,7 +47,7 @@ struct capture {
 	uint32_t packets_own; /* since the last chunk, like the drops */
 	struct drops drops;
 	uint64_t statistics_ms; /* monotonic: last query of the drops */
-	bool is_begun;          /* the segment has sent a chunk */
+	bool is_begun;          /* the segment has a chunk, or has sent one */
 };
 
 /* The thread's function: runs until it is stopped or its interface is gone. */

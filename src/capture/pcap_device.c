@@ -15,6 +15,9 @@
 #define SNAPLEN_MAX  262144 /* the meaning of 0, as in tcpdump */
 #define SNAPLEN_SEEN 96     /* enough to recognize own traffic: VLAN tags, IPv6, ports */
 
+_Static_assert((int)CONF_DIRECTION_IN == (int)PCAP_D_IN, "directions are libpcap's");
+_Static_assert((int)CONF_DIRECTION_OUT == (int)PCAP_D_OUT, "directions are libpcap's");
+
 /* LINKTYPE_ values differ from DLT_ ones only for these (pcap-linktype(7)). */
 static uint32_t link_type_of(int dlt)
 {
@@ -69,18 +72,6 @@ static int activate_device(pcap_t *pcap, const char *interface, struct error *er
 			 pcap_geterr(pcap));
 }
 
-static int set_direction(pcap_t *pcap, const struct conf *conf, struct error *err)
-{
-	_Static_assert((int)CONF_DIRECTION_IN == (int)PCAP_D_IN, "directions");
-	_Static_assert((int)CONF_DIRECTION_OUT == (int)PCAP_D_OUT, "directions");
-
-	if (conf->capture_direction != CONF_DIRECTION_BOTH &&
-	    pcap_setdirection(pcap, (pcap_direction_t)conf->capture_direction) < 0)
-		return conf_error(conf, CONF_capture_direction, err,
-				  "not supported by this interface: %s", pcap_geterr(pcap));
-	return 0;
-}
-
 static int compile_filter(pcap_t *pcap, const struct conf *conf, struct bpf_program *ret_program,
 			  struct error *err)
 {
@@ -128,7 +119,11 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 	/* Only the second cooked format contains the interface of each packet; the first is the default. */
 	if (pcap_datalink(pcap) == DLT_LINUX_SLL)
 		(void)pcap_set_datalink(pcap, DLT_LINUX_SLL2);
-	if (set_direction(pcap, conf, err) < 0 || install_filter(pcap, conf, err) < 0)
+	if (conf->capture_direction != CONF_DIRECTION_BOTH &&
+	    pcap_setdirection(pcap, (pcap_direction_t)conf->capture_direction) < 0)
+		return conf_error(conf, CONF_capture_direction, err,
+				  "not supported by this interface: %s", pcap_geterr(pcap));
+	if (install_filter(pcap, conf, err) < 0)
 		return -1;
 	if (pcap_setnonblock(pcap, 1, message) < 0)
 		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);

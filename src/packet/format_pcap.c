@@ -5,10 +5,8 @@
 #include "base/clock.h"
 #include "packet/packet.h"
 
-#define MAGIC_MICRO  UINT32_C(0xa1b2c3d4)
-#define MAGIC_NANO   UINT32_C(0xa1b23c4d)
-
-#define CAPTURED_MAX UINT32_C(262144) /* readers refuse more */
+#define MAGIC_MICRO UINT32_C(0xa1b2c3d4)
+#define MAGIC_NANO  UINT32_C(0xa1b23c4d)
 
 struct file_header {
 	uint32_t magic;
@@ -92,7 +90,7 @@ static enum format_state next_pcap_record(struct format_reader *reader, const ui
 		return length == *offset ? FORMAT_END : FORMAT_TRUNCATED;
 	memcpy(&header, bytes + *offset, sizeof header);
 	captured = format_in_order(reader, header.captured);
-	if (memcmp(&header, &zeros, sizeof header) == 0 || captured > CAPTURED_MAX)
+	if (memcmp(&header, &zeros, sizeof header) == 0 || captured > FORMAT_CAPTURED_MAX)
 		return FORMAT_CORRUPT;
 	if (captured > length - *offset - sizeof header)
 		return FORMAT_TRUNCATED;

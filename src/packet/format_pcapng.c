@@ -40,7 +40,6 @@ enum {
 };
 
 #define BYTE_ORDER_MAGIC UINT32_C(0x1a2b3c4d)
-#define CAPTURED_MAX     UINT32_C(262144) /* readers refuse more */
 #define LENGTH_UNKNOWN   UINT64_MAX
 #define BLOCK_BYTES_MAX  UINT32_C(16777216) /* as libpcap has it */
 
@@ -128,14 +127,23 @@ static size_t end_block(uint8_t *begin, uint8_t *end, uint32_t type)
 	return block.length;
 }
 
-static size_t encode_section(const struct format_origin *origin, uint8_t *out)
+static size_t encode_pcapng_header(const struct chunk_source *source,
+				   const struct format_origin *origin,
+				   uint8_t out[FORMAT_EDGE_BYTES_MAX])
 {
 	const struct section section = {
 		.magic = BYTE_ORDER_MAGIC,
 		.major = 1,
 		.length = LENGTH_UNKNOWN,
 	};
-	uint8_t *end = out + sizeof section;
+	const struct interface interface = {
+		.link_type = (uint16_t)source->link_type,
+		.snaplen = source->snaplen,
+	};
+	const uint8_t resolution = RESOLUTION_NANO;
+	uint8_t filter[1 + sizeof source->filter] = { FILTER_TEXT };
+	uint8_t *begin, *end = out + sizeof section;
+	size_t length = strlen(source->filter);
 	char comment[TEXT_MAX + 1];
 
 	memcpy(out, &section, sizeof section);
@@ -144,40 +152,16 @@ static size_t encode_section(const struct format_origin *origin, uint8_t *out)
 	end = put_text(end, SECTION_HARDWARE, origin->hardware);
 	end = put_text(end, SECTION_OS, origin->os);
 	end = put_text(end, SECTION_APPLICATION, origin->application);
-	return end_block(out, end, BLOCK_SECTION);
-}
 
-static size_t encode_interface(const struct chunk_source *source,
-			       const struct format_origin *origin, uint8_t *out)
-{
-	const struct interface interface = {
-		.link_type = (uint16_t)source->link_type,
-		.snaplen = source->snaplen,
-	};
-	const uint8_t resolution = RESOLUTION_NANO;
-	uint8_t *end = out + sizeof interface;
-
-	memcpy(out, &interface, sizeof interface);
-	end = put_text(end, INTERFACE_NAME, source->interface);
+	begin = out + end_block(out, end, BLOCK_SECTION);
+	memcpy(begin, &interface, sizeof interface);
+	end = put_text(begin + sizeof interface, INTERFACE_NAME, source->interface);
 	end = put_option(end, INTERFACE_RESOLUTION, &resolution, sizeof resolution);
-	if (source->filter[0]) {
-		uint8_t filter[1 + sizeof source->filter] = { FILTER_TEXT };
-		size_t length = strlen(source->filter);
-
-		memcpy(filter + 1, source->filter, length);
+	memcpy(filter + 1, source->filter, length);
+	if (length > 0)
 		end = put_option(end, INTERFACE_FILTER, filter, 1 + length);
-	}
 	end = put_text(end, INTERFACE_OS, origin->os);
-	return end_block(out, end, BLOCK_INTERFACE);
-}
-
-static size_t encode_pcapng_header(const struct chunk_source *source,
-				   const struct format_origin *origin,
-				   uint8_t out[FORMAT_EDGE_BYTES_MAX])
-{
-	size_t length = encode_section(origin, out);
-
-	return length + encode_interface(source, origin, out + length);
+	return (size_t)(begin - out) + end_block(begin, end, BLOCK_INTERFACE);
 }
 
 static size_t encode_pcapng_record(uint8_t *out, uint32_t seconds, uint32_t fraction,
@@ -332,7 +316,7 @@ static enum format_state read_packet(const struct format_reader *reader, const u
 		return FORMAT_CORRUPT;
 	memcpy(&packet, bytes, sizeof packet);
 	captured = format_in_order(reader, packet.captured);
-	if (captured > CAPTURED_MAX || PACKET_BYTES + aligned(captured) > length)
+	if (captured > FORMAT_CAPTURED_MAX || PACKET_BYTES + aligned(captured) > length)
 		return FORMAT_CORRUPT;
 	number = format_in_order(reader, packet.interface);
 	if (number >= reader->interfaces || number >= FORMAT_INTERFACES_MAX)

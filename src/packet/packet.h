@@ -88,7 +88,8 @@ enum format_state {
 	FORMAT_CORRUPT,   /* what is left is nothing that the format has */
 };
 
-#define FORMAT_INTERFACES_MAX 64 /* of a section; the packets of more are skipped */
+#define FORMAT_CAPTURED_MAX   UINT32_C(262144) /* readers of either format refuse longer packets */
+#define FORMAT_INTERFACES_MAX 64               /* of a section; the packets of more are skipped */
 
 /*
  * What the iterator knows of a file so far; zeroed at its beginning. The bytes may come in several parts, if

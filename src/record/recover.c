@@ -88,22 +88,6 @@ static int walk_file(int fd, const char *name, struct segment *segment, struct e
 	return (int)member;
 }
 
-/* Nothing but zeros from there on? 1, 0, or -1 on read errors. */
-static int is_zero_from(int fd, uint64_t offset, struct error *err)
-{
-	static const uint8_t zeros[4096];
-	uint8_t block[sizeof zeros];
-	ssize_t got;
-
-	do {
-		got = file_read_at(fd, block, sizeof block, offset, err);
-		if (got < 0 || (got > 0 && memcmp(block, zeros, (size_t)got) != 0))
-			return got < 0 ? -1 : 0;
-		offset += (uint64_t)got;
-	} while (got > 0);
-	return 1;
-}
-
 /*
  * A crash leaves one incomplete member at most, and a power failure zeros behind what was synced. What goes on
  * for longer is damaged, and may hold packets that a person can read: that is never cut off.
@@ -111,17 +95,23 @@ static int is_zero_from(int fd, uint64_t offset, struct error *err)
 static int check_rest(int fd, const char *name, const struct segment *found, uint64_t file_bytes,
 		      struct error *err)
 {
-	uint64_t rest = file_bytes - found->bytes;
-	int is_zero = 0;
+	static const uint8_t zeros[4096];
+	uint8_t block[sizeof zeros];
+	uint64_t offset = found->bytes;
 
 	if (found->bytes == 0 && file_bytes > SMALL_BYTES)
 		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
-	if (rest <= codec_of_name(name)->bound(CHUNK_BYTES))
+	if (file_bytes - found->bytes <= codec_of_name(name)->bound(CHUNK_BYTES))
 		return 0;
-	if (found->packets > 0)
-		is_zero = is_zero_from(fd, found->bytes, err);
-	if (is_zero != 0)
-		return is_zero < 0 ? -1 : 0;
+	while (found->packets > 0) {
+		ssize_t got = file_read_at(fd, block, sizeof block, offset, err);
+
+		if (got <= 0)
+			return (int)got;
+		if (memcmp(block, zeros, (size_t)got) != 0)
+			break;
+		offset += (uint64_t)got;
+	}
 	return error_set(err, ERROR_REJECTED,
 			 "of its %ju bytes only the first %ju, with %ju packets, can be read",
 			 (uintmax_t)file_bytes, (uintmax_t)found->bytes, (uintmax_t)found->packets);
