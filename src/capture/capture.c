@@ -45,6 +45,21 @@ struct capture *capture_free(struct capture *capture)
 	return NULL;
 }
 
+int capture_open(struct capture *capture, struct error *err)
+{
+	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
+			&capture->source, err) < 0)
+		return -1;
+	own_traffic_init(&capture->own,
+			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
+			 pcap_datalink(capture->device.pcap));
+	atomic_store(&capture->opened_ms, clock_monotonic_ms());
+	atomic_store(&capture->state, CAPTURE_OPEN);
+	atomic_store(&capture->counts->is_live, true);
+	atomic_store(&capture->counts->has_been_live, true);
+	return 0;
+}
+
 int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
 		  struct error *err)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over 400 lines because the path of a packet and everything that can interrupt it is one state machine. */
 #include <poll.h>
 #include <string.h>
 
@@ -18,8 +17,8 @@
 /* A hand-over is over after this time (its instant plus the latency), whatever the clock says. */
 #define AGREE_MS_MAX UINT64_C(1000)
 #define POLL_MS      1000 /* upper limit, so that the watchdog sees progress */
-#define STATISTICS_MS \
-	250 /* between queries of the drops: libpcap reads two files in /sys for each */
+/* Between queries of the drops: libpcap reads two files in /sys for each. */
+#define STATISTICS_MS 250
 
 /* Take an empty chunk for the current segment. Waits as long as necessary; the ring buffers meanwhile. */
 static void take_chunk(struct capture *capture)
@@ -196,11 +195,10 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 
 static void read_limits(struct capture *capture)
 {
-	rotate_set_limits(&capture->rotate,
-			  (struct rotate_limits){
-				  .bytes = atomic_load(&capture->limit_bytes),
-				  .interval_ns = atomic_load(&capture->limit_interval_ns),
-			  });
+	struct rotate_limits limits = { .bytes = atomic_load(&capture->limit_bytes),
+					.interval_ns = atomic_load(&capture->limit_interval_ns) };
+
+	rotate_set_limits(&capture->rotate, limits);
 }
 
 /* How long to wait for packets before something else is due. */
@@ -372,21 +370,6 @@ static void finish_capture(struct capture *capture)
 		until_ns = clock_real_ns();
 	end_segment_unless_empty(capture, reason ? reason : "interface", until_ns, until_ns);
 	device_close(&capture->device);
-}
-
-int capture_open(struct capture *capture, struct error *err)
-{
-	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
-			&capture->source, err) < 0)
-		return -1;
-	own_traffic_init(&capture->own,
-			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
-			 pcap_datalink(capture->device.pcap));
-	atomic_store(&capture->opened_ms, clock_monotonic_ms());
-	atomic_store(&capture->state, CAPTURE_OPEN);
-	atomic_store(&capture->counts->is_live, true);
-	atomic_store(&capture->counts->has_been_live, true);
-	return 0;
 }
 
 void capture_run(void *context)

@@ -46,13 +46,6 @@ static unsigned port_bit(in_port_t one, in_port_t other)
 	return (both ^ both >> 10) % (64 * OWN_TRAFFIC_PORT_WORDS);
 }
 
-static bool has_ports(const struct own_traffic *own, in_port_t one, in_port_t other)
-{
-	unsigned bit = port_bit(one, other);
-
-	return own->ports[bit / 64] >> bit % 64 & 1;
-}
-
 void own_traffic_refresh(struct own_traffic *own)
 {
 	own->count = connections_copy(own->table, own->list, &own->generation);
@@ -154,10 +147,13 @@ bool own_traffic_search(const struct own_traffic *own, const uint8_t *packet, ui
 	struct endpoints ends;
 	uint16_t ethertype;
 	uint32_t offset;
+	unsigned bit;
 
 	if (!find_ip(own->link_type, packet, captured, &offset, &ethertype) ||
-	    !find_endpoints(packet + offset, captured - offset, ethertype, &ends) ||
-	    !has_ports(own, ends.source_port, ends.destination_port))
+	    !find_endpoints(packet + offset, captured - offset, ethertype, &ends))
+		return false;
+	bit = port_bit(ends.source_port, ends.destination_port);
+	if (!(own->ports[bit / 64] >> bit % 64 & 1))
 		return false;
 	for (size_t i = 0; i < own->count; i++) {
 		const struct connection *c = &own->list[i];

@@ -16,7 +16,7 @@
 #define OWN_TRAFFIC_PORT_WORDS 16
 
 struct own_traffic {
-	struct connections *table; /* NULL: record own traffic, too */
+	struct connections *table; /* NULL: everything is recorded */
 	const atomic_uint *latest; /* generation of the table */
 	unsigned generation;       /* of the copy below */
 	size_t count;
@@ -25,7 +25,6 @@ struct own_traffic {
 	struct connection list[CONNECTIONS_MAX];
 };
 
-/* table NULL: everything is recorded. */
 void own_traffic_init(struct own_traffic *own, struct connections *table, int link_type);
 
 /* For own_traffic_matches(): search the copy of the table. */

@@ -48,43 +48,32 @@ static size_t encode_pcap_record(uint8_t *out, uint32_t seconds, uint32_t fracti
 	return sizeof header + captured;
 }
 
-static enum format_state read_pcap_header(struct format_reader *reader, const uint8_t *bytes,
-					  size_t length)
-{
-	struct file_header header;
-
-	if (length < sizeof header)
-		return length == 0 ? FORMAT_END : FORMAT_TRUNCATED;
-	memcpy(&header, bytes, sizeof header);
-	reader->is_swapped = header.magic == __builtin_bswap32(MAGIC_MICRO) ||
-			     header.magic == __builtin_bswap32(MAGIC_NANO);
-	header.magic = format_in_order(reader, header.magic);
-	if (header.magic != MAGIC_MICRO && header.magic != MAGIC_NANO)
-		return FORMAT_CORRUPT;
-	reader->has_header = true;
-	reader->interfaces = 1;
-	/* The upper bits tell of frame check sequences. */
-	reader->interface[0].link_type = (uint16_t)format_in_order(reader, header.link_type);
-	reader->interface[0].resolution = header.magic == MAGIC_NANO ? 9 : 6;
-	return FORMAT_RECORD;
-}
-
 static enum format_state next_pcap_record(struct format_reader *reader, const uint8_t *bytes,
 					  size_t length, size_t *offset,
 					  struct format_record *ret_record)
 {
 	static const struct record_header
-		zeros; /* what a power failure leaves at the end of a file */
+		zeros; /* as a power failure leaves at the end of a file */
 	struct record_header header;
 	uint32_t captured;
 
 	if (!reader->has_header) {
-		enum format_state state = read_pcap_header(reader, bytes + *offset,
-							   length - *offset);
+		struct file_header file;
 
-		if (state != FORMAT_RECORD)
-			return state;
-		*offset += sizeof(struct file_header);
+		if (length - *offset < sizeof file)
+			return length == *offset ? FORMAT_END : FORMAT_TRUNCATED;
+		memcpy(&file, bytes + *offset, sizeof file);
+		reader->is_swapped = file.magic == __builtin_bswap32(MAGIC_MICRO) ||
+				     file.magic == __builtin_bswap32(MAGIC_NANO);
+		file.magic = format_in_order(reader, file.magic);
+		if (file.magic != MAGIC_MICRO && file.magic != MAGIC_NANO)
+			return FORMAT_CORRUPT;
+		reader->has_header = true;
+		reader->interfaces = 1;
+		/* The upper bits tell of frame check sequences. */
+		reader->interface[0].link_type = (uint16_t)format_in_order(reader, file.link_type);
+		reader->interface[0].resolution = file.magic == MAGIC_NANO ? 9 : 6;
+		*offset += sizeof file;
 	}
 	if (length - *offset < sizeof header)
 		return length == *offset ? FORMAT_END : FORMAT_TRUNCATED;

@@ -71,14 +71,15 @@ static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *s
 /* Count what is whole in a file; segment->bytes is where to cut it. */
 static int walk_file(int fd, const char *name, struct segment *segment, struct error *err)
 {
-	cleanup(walk_done) struct walk walk = { .fd = fd, .codec = codec_of_name(name) };
+	cleanup(walk_done) struct walk walk = { .fd = fd,
+						.codec = codec_of_name(name),
+						.format = format_of_name(name) };
 	ssize_t member;
 
 	walk.state = codec_state_new(walk.codec);
 	walk.plain = mem_alloc(CHUNK_BYTES);
 	walk.packed_bytes = walk.codec->bound(CHUNK_BYTES);
 	walk.packed = mem_alloc(walk.packed_bytes);
-	walk.format = format_of_name(name);
 	segment->packets = segment->pcap_bytes = segment->bytes = 0;
 	if (!walk.format)
 		return error_set(err, ERROR_REJECTED, "not a capture file of ours");

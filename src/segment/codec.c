@@ -54,7 +54,7 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 	size_t length = strcspn(value, ":");
 	cleanup_free char *word = mem_strndup(value, length);
 	const struct codec *codec = find_codec(word);
-	uint64_t level;
+	uint64_t level = 0;
 
 	if (!codec)
 		return conf_error(
@@ -62,20 +62,17 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 			"'%s' is no codec; allowed: true, gzip, zstd, false, none, with an "
 			"optional :LEVEL",
 			value);
-	if (value[length] == ':') {
-		if (codec->level_max == codec->level_min)
-			return conf_error(conf, CONF_segment_compression, err,
-					  "'%s': this codec has no levels", value);
-		if (text_parse_number(value + length + 1, &level) < 0 ||
-		    level < (uint64_t)codec->level_min || level > (uint64_t)codec->level_max)
-			return conf_error(conf, CONF_segment_compression, err,
-					  "'%s' is not a level of %s; allowed: %d to %d",
-					  value + length + 1, codec->name, codec->level_min,
-					  codec->level_max);
-		*ret_level = (int)level;
-	} else {
-		*ret_level = codec->level_default;
-	}
+	if (value[length] == ':' && codec->level_max == codec->level_min)
+		return conf_error(conf, CONF_segment_compression, err,
+				  "'%s': this codec has no levels", value);
+	if (value[length] == ':' &&
+	    (text_parse_number(value + length + 1, &level) < 0 ||
+	     level < (uint64_t)codec->level_min || level > (uint64_t)codec->level_max))
+		return conf_error(conf, CONF_segment_compression, err,
+				  "'%s' is not a level of %s; allowed: %d to %d",
+				  value + length + 1, codec->name, codec->level_min,
+				  codec->level_max);
+	*ret_level = value[length] == ':' ? (int)level : codec->level_default;
 	*ret_codec = codec;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gzip by ISA-L: a fifth of zlib's CPU at the same ratio. */
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include <isa-l/crc.h>
@@ -32,18 +33,13 @@ static size_t bound(size_t length)
 	       GZIP_TRAILER_BYTES;
 }
 
-static void put_u32(uint8_t *out, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		out[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* A member of stored blocks: no compression, next to no CPU. */
 static size_t store_member(const uint8_t *bytes, size_t length, uint8_t *out)
 {
 	/* Magic, deflate, no flags, no time, no hints, Unix. */
 	static const uint8_t header[GZIP_HEADER_BYTES] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
-	uint32_t crc = crc32_gzip_refl(0, bytes, length);
+	const uint32_t trailer[2] = { htole32(crc32_gzip_refl(0, bytes, length)),
+				      htole32((uint32_t)length) };
 	uint8_t *p = out;
 	size_t rest = length;
 
@@ -62,8 +58,7 @@ static size_t store_member(const uint8_t *bytes, size_t length, uint8_t *out)
 		p += block;
 		bytes += block;
 	} while (rest > 0);
-	put_u32(p, crc);
-	put_u32(p + 4, (uint32_t)length);
+	memcpy(p, trailer, sizeof trailer);
 	return (size_t)(p + GZIP_TRAILER_BYTES - out);
 }
 
