@@ -60,20 +60,6 @@ int capture_open(struct capture *capture, struct error *err)
 	return 0;
 }
 
-int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
-		  struct error *err)
-{
-	cleanup_free char *name = mem_printf("cap-%.11s", capture->interface);
-
-	capture->queue = queue;
-	capture->is_counting = from == CAPTURE_FROM_START;
-	if (from == CAPTURE_FROM_LATER) {
-		atomic_store(&capture->from_ns, UINT64_MAX);
-		device_force_kernel_timestamps(&capture->device, true);
-	}
-	return thread_start(&capture->thread, name, capture_run, capture, err);
-}
-
 uint64_t capture_next_instant(uint64_t now_ns)
 {
 	uint64_t instant_ns = now_ns + AGREE_MS * CLOCK_NS_PER_MS;

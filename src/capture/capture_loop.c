@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Over 400 lines because the path of a packet and everything that can interrupt it is one state machine. */
 #include <poll.h>
 #include <string.h>
 
@@ -372,7 +373,8 @@ static void finish_capture(struct capture *capture)
 	device_close(&capture->device);
 }
 
-void capture_run(void *context)
+/* The thread: runs until it is stopped or its interface is gone. */
+static void run_capture(void *context)
 {
 	struct capture *capture = context;
 	bool is_again = !capture->device.pcap && atomic_load(&capture->counts->has_been_live);
@@ -390,4 +392,18 @@ void capture_run(void *context)
 	}
 	queue_close(capture->queue);
 	set_state(capture, end);
+}
+
+int capture_start(struct capture *capture, struct queue *queue, enum capture_from from,
+		  struct error *err)
+{
+	cleanup_free char *name = mem_printf("cap-%.11s", capture->interface);
+
+	capture->queue = queue;
+	capture->is_counting = from == CAPTURE_FROM_START;
+	if (from == CAPTURE_FROM_LATER) {
+		atomic_store(&capture->from_ns, UINT64_MAX);
+		device_force_kernel_timestamps(&capture->device, true);
+	}
+	return thread_start(&capture->thread, name, run_capture, capture, err);
 }

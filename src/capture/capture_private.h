@@ -49,6 +49,3 @@ struct capture {
 	uint64_t statistics_ms; /* monotonic: last query of the drops */
 	bool is_begun;          /* the segment has a chunk, or has sent one */
 };
-
-/* The thread's function: runs until it is stopped or its interface is gone. */
-void capture_run(void *capture);

@@ -172,8 +172,8 @@ static void test_statistics_end_the_file(void **state)
 					      .end_ns = UINT64_C(0x1122334499aabbcc),
 					      .packets = 1000,
 					      .packets_own = 10,
-					      .drops.count = { [DROP_KERNEL] = 7,
-							       [DROP_DISK] = 2 } };
+					      .drops.count = {
+						      [DROP_KERNEL] = 7, [DROP_DISK] = 2 } };
 	static const char expected[] =
 		"\x05\0\0\0\x70\0\0\0\0\0\0\0\x44\x33\x22\x11\xcc\xbb\xaa\x99"
 		"\x02\0\x08\0\x44\x33\x22\x11\x88\x77\x66\x55"
