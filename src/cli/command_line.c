@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/command_line.h"
+#include "cli/cli.h"
 
 #include <assert.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COMMANDS_MAX 32
 
 /* What getopt_long() returns for long flags: above every letter. */
 enum {
@@ -89,9 +91,9 @@ static bool is_typed_as(const struct command_flag *flag, const char *typed)
 }
 
 /* No flag of this command: perhaps one of another. */
-static int refuse_unknown(const struct command *commands, const char *typed, struct error *err)
+static int refuse_unknown(const struct command *table, const char *typed, struct error *err)
 {
-	for (const struct command *command = commands; command->word; command++)
+	for (const struct command *command = table; command->word; command++)
 		for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++)
 			if (is_typed_as(&command->flags[i], typed))
 				return error_set(err, ERROR_USAGE,
@@ -168,6 +170,19 @@ const char *command_line_value(const struct command_line *line, const char *flag
 	return line->values[find_own_flag(line->command, flag)];
 }
 
+/* The last value wins, unless there is a separator: then values are joined. Takes over typed. */
+static void set_option(struct conf_cli *cli, unsigned option, char *typed, const char *value,
+		       const char *separator)
+{
+	char *old = cli->value[option];
+
+	cli->value[option] = old && separator ? mem_printf("%s%s%s", old, separator, value)
+					      : mem_strdup(value);
+	free(old);
+	free(cli->typed[option]);
+	cli->typed[option] = typed;
+}
+
 /*
  * A command in the form of a flag. -h is help, and --help is help --all; behind a command's word, both are the
  * help of that command.
@@ -200,8 +215,8 @@ static int take_flag(struct command_line *line, const struct grammar *grammar, i
 	int code = given < CODE_OPTION ? grammar->code_of[given] : given;
 
 	if (code < CODE_COMMAND)
-		conf_cli_set(&line->conf, (enum conf_option)(code - CODE_OPTION),
-			     spell_flag(grammar, given), optarg);
+		set_option(&line->conf, code - CODE_OPTION, spell_flag(grammar, given), optarg,
+			   conf_rows[code - CODE_OPTION].type == CONF_LIST ? "," : NULL);
 	else if (code < CODE_OWN)
 		return switch_command(line, &line->commands[code - CODE_COMMAND],
 				      given >= CODE_OPTION, err);
@@ -209,32 +224,6 @@ static int take_flag(struct command_line *line, const struct grammar *grammar, i
 		line->values[code - CODE_OWN] = optarg ? optarg : "";
 	else
 		line->conf.file = optarg;
-	return 0;
-}
-
-/* Words ------------------------------------------------------------------------------------------ */
-
-/* Joined by blanks, as for tcpdump. */
-static int take_filter(struct command_line *line, struct error *err)
-{
-	cleanup_free char *filter = NULL;
-
-	if (line->word_count == 0)
-		return 0;
-	if (line->conf.value[CONF_capture_filter])
-		return error_set(
-			err, ERROR_USAGE,
-			"the filter is given twice: by '%s' and by '%.100s' at the end; quote a "
-			"filter that contains blanks",
-			line->conf.typed[CONF_capture_filter], line->words[0]);
-	filter = mem_strdup(line->words[0]);
-	for (int i = 1; i < line->word_count; i++) {
-		char *longer = mem_printf("%s %s", filter, line->words[i]);
-
-		free(filter);
-		filter = longer;
-	}
-	conf_cli_set(&line->conf, CONF_capture_filter, mem_strdup("filter"), filter);
 	return 0;
 }
 
@@ -246,7 +235,18 @@ static int take_words(struct command_line *line, int count, char **words, struct
 		return error_set(err, ERROR_USAGE,
 				 "'%.100s' after the command '%s', which takes no more words",
 				 words[0], line->command->word);
-	return line->command->kind == COMMAND_CONFIGURES ? take_filter(line, err) : 0;
+	if (count == 0 || line->command->kind != COMMAND_CONFIGURES)
+		return 0;
+	if (line->conf.value[CONF_capture_filter])
+		return error_set(
+			err, ERROR_USAGE,
+			"the filter is given twice: by '%s' and by '%.100s' at the end; quote a "
+			"filter that contains blanks",
+			line->conf.typed[CONF_capture_filter], words[0]);
+	/* Joined by blanks, as for tcpdump. */
+	for (int i = 0; i < count; i++)
+		set_option(&line->conf, CONF_capture_filter, mem_strdup("filter"), words[i], " ");
+	return 0;
 }
 
 static int parse_flags(struct command_line *line, int argc, char **argv, struct error *err)
@@ -275,42 +275,33 @@ static int parse_flags(struct command_line *line, int argc, char **argv, struct 
 	return take_words(line, argc - optind, argv + optind, err);
 }
 
-const struct command *command_line_find(const struct command *commands, const char *word)
+const struct command *command_line_find(const struct command *table, const char *word)
 {
-	for (const struct command *command = commands; command->word; command++)
+	for (const struct command *command = table; command->word; command++)
 		if (strcmp(command->word, word) == 0)
 			return command;
 	return NULL;
 }
 
-void command_line_append_words(const struct command *commands, struct text *out)
+void command_line_append_words(const struct command *table, struct text *out)
 {
-	for (const struct command *command = commands; command->word; command++)
-		text_append(out, "%s%s", command == commands ? "" : ", ", command->word);
+	for (const struct command *command = table; command->word; command++)
+		text_append(out, "%s%s", command == table ? "" : ", ", command->word);
 }
 
-int command_line_parse(struct command_line *line, const struct command *commands, int argc,
+int command_line_parse(struct command_line *line, const struct command *table, int argc,
 		       char **argv, struct error *err)
 {
-	const struct command *command = argc > 1 ? command_line_find(commands, argv[1]) : NULL;
+	const struct command *command = argc > 1 ? command_line_find(table, argv[1]) : NULL;
 
 	*line = (struct command_line){
-		.commands = commands,
-		.command = command ? command : commands,
+		.commands = table,
+		.command = command ? command : table,
 	};
 	if (command) {
 		line->words = argv + 1; /* while flags are parsed: the command's own word */
 		argc--;                 /* getopt skips the first word */
 		argv++;
 	}
-	if (parse_flags(line, argc, argv, err) < 0) {
-		command_line_done(line);
-		return -1;
-	}
-	return 0;
-}
-
-void command_line_done(struct command_line *line)
-{
-	conf_cli_done(&line->conf);
+	return parse_flags(line, argc, argv, err);
 }

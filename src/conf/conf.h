@@ -117,8 +117,6 @@ struct conf_cli {
 	char *typed[CONF_OPTION_COUNT];
 };
 
-/* The last value of a flag wins, but lists grow. Takes over typed. */
-void conf_cli_set(struct conf_cli *cli, enum conf_option option, char *typed, const char *value);
 void conf_cli_done(struct conf_cli *cli);
 
 /*

@@ -17,19 +17,6 @@ static const struct {
 	{ "GOOGLE_CLOUD_UNIVERSE_DOMAIN", CONF_gcs_universe_domain },
 };
 
-void conf_cli_set(struct conf_cli *cli, enum conf_option option, char *typed, const char *value)
-{
-	char *old = cli->value[option];
-
-	if (old && conf_rows[option].type == CONF_LIST)
-		cli->value[option] = mem_printf("%s,%s", old, value);
-	else
-		cli->value[option] = mem_strdup(value);
-	free(old);
-	free(cli->typed[option]);
-	cli->typed[option] = typed;
-}
-
 void conf_cli_done(struct conf_cli *cli)
 {
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {

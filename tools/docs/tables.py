@@ -70,15 +70,16 @@ def evaluate_row(tokens):
     return list(row.values()) if all(isinstance(key, int) for key in row) else row
 
 
+def macro_uses(path, name):
+    """What is between the brackets of every NAME(…) of a file: a list, or a dict if there are designators."""
+    tokens = tokenize(read(path))
+    return [evaluate_row(tokens[position + 2:group_end(tokens, position + 1)])
+            for position, token in enumerate(tokens) if token == name and tokens[position + 1] == "("]
+
+
 def macro_rows(path, name, fields):
     """Every NAME(…) of a file, as a dict with these fields."""
-    tokens, rows = tokenize(read(path)), []
-    for position, token in enumerate(tokens):
-        if token == name and tokens[position + 1] == "(":
-            end = group_end(tokens, position + 1)
-            values = map(evaluate, split_at_commas(tokens[position + 2:end]))
-            rows.append(dict(zip(fields, values, strict=True)))
-    return rows
+    return [dict(zip(fields, values, strict=True)) for values in macro_uses(path, name)]
 
 
 def array_rows(path, name):
@@ -159,7 +160,7 @@ class Flag:
 
 
 class Command:
-    """A row of src/cli/command.c."""
+    """A row of src/cli/commands.def."""
 
     def __init__(self, row):
         self.word, self.kind, self.help, self.words = row["word"], row["kind"], row["help"], row.get("words")
@@ -173,7 +174,7 @@ def options():
 
 
 def commands():
-    return [Command(row) for row in array_rows("src/cli/command.c", "commands") if row["word"]]
+    return [Command(row) for row in macro_uses("src/cli/commands.def", "COMMAND")]
 
 
 def flags():

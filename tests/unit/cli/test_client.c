@@ -107,7 +107,7 @@ static int run(struct fixture *fixture, const char *words, char out[4096], char 
 		(void)dup2(before[i], STDOUT_FILENO + i);
 		(void)close(before[i]);
 	}
-	command_line_done(&line);
+	conf_cli_done(&line.conf);
 	read_back(out_path, out, 4096);
 	read_back(said_path, said, 4096);
 	return status;

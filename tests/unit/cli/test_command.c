@@ -4,10 +4,6 @@
 
 #include "conf/conf_fixture.h"
 
-#define ALL_COMMANDS                                                                              \
-	"run, check-config, print-config, status, rotate, reload, flush, healthz, readyz, help, " \
-	"version"
-
 static int run_nothing(struct command_line *line, struct error *err)
 {
 	(void)line;
@@ -117,7 +113,7 @@ static void test_commands(void **state)
 		}
 		assert_int_equal(!!line.conf.value[CONF_capture_filter],
 				 line.command->kind == COMMAND_CONFIGURES && *words);
-		command_line_done(&line);
+		conf_cli_done(&line.conf);
 	}
 }
 
@@ -162,6 +158,7 @@ static void test_refusals(void **state)
 		assert_int_equal(parse(commands, copy, &line, &err), -1);
 		assert_string_equal(err.message, cases[i].message);
 		assert_int_equal(err.kind, ERROR_USAGE);
+		conf_cli_done(&line.conf);
 	}
 }
 
@@ -203,15 +200,16 @@ static void test_own_flags(void **state)
 		assert_string_equal(words, cases[i].words);
 		assert_null(line.conf.value[CONF_capture_filter]);
 		assert_int_equal(!line.conf.value[CONF_node_name], !cases[i].option_N);
-		command_line_done(&line);
+		conf_cli_done(&line.conf);
 	}
 	assert_int_equal(parse(search_commands, letter, &line, &err), -1);
 	assert_string_equal(
 		err.message,
 		"flag '-w' belongs to the command 'find', which must be the first word");
+	conf_cli_done(&line.conf);
 	assert_int_equal(parse(search_commands, option, &line, &err), 0);
 	assert_string_equal(line.conf.value[CONF_node_name], "n");
-	command_line_done(&line);
+	conf_cli_done(&line.conf);
 }
 
 static void test_what_is_given(void **state)
@@ -234,7 +232,7 @@ static void test_what_is_given(void **state)
 		assert_string_equal(line.conf.value[CONF_capture_filter], "host a and port 80");
 		assert_string_equal(line.conf.typed[CONF_capture_filter], "filter");
 		assert_null(line.conf.value[CONF_segment_size]);
-		command_line_done(&line);
+		conf_cli_done(&line.conf);
 	}
 }
 
@@ -243,15 +241,23 @@ static void test_table(void **state)
 {
 	char bytes[256];
 	struct text words = text_over(bytes, sizeof bytes);
+	const char *rest = bytes;
 
 	(void)state;
 	command_line_append_words(commands, &words);
-	assert_string_equal(bytes, ALL_COMMANDS);
+	assert_string_equal(commands[0].word, "run");
 	for (const struct command *command = commands; command->word; command++) {
 		assert_ptr_equal(command_line_find(commands, command->word), command);
 		assert_non_null(command->run);
 		assert_true(command->help[strlen(command->help) - 1] == '.');
+		assert_memory_equal(rest, command->word, strlen(command->word));
+		rest += strlen(command->word);
+		if (command[1].word) {
+			assert_memory_equal(rest, ", ", 2);
+			rest += 2;
+		}
 	}
+	assert_string_equal(rest, "");
 	assert_null(command_line_find(commands, "statu"));
 }
 

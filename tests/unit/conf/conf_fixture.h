@@ -72,15 +72,16 @@ static inline int fixture_load(struct fixture *fixture, const char *content, con
 {
 	cleanup_free char *line = mem_printf("program --config %s %s", fixture->path, args);
 	char *argv[FIXTURE_ARGS_MAX + 1];
-	int argc = fixture_split(line, argv), result;
+	int argc = fixture_split(line, argv);
 	struct command_line parsed;
+	int result;
 
 	if (content)
 		fixture_write(fixture->path, content, strlen(content));
-	if (command_line_parse(&parsed, commands, argc, argv, err) < 0)
-		return -1;
-	result = conf_load(&parsed.conf, ret_conf, err);
-	command_line_done(&parsed);
+	result = command_line_parse(&parsed, commands, argc, argv, err);
+	if (result == 0)
+		result = conf_load(&parsed.conf, ret_conf, err);
+	conf_cli_done(&parsed.conf);
 	return result;
 }
 
