@@ -42,7 +42,7 @@ enum {
 /* The daemon to ask, and its last reply. */
 struct peer {
 	struct listener_address address;
-	char path[LISTENER_CONTROL_PATH_MAX], spool[LISTENER_CONTROL_PATH_MAX];
+	char *path, *spool; /* of the socket, and of the folder */
 	bool is_json;
 	bool is_screen;                /* each output replaces the one before */
 	char complaint[COMPLAINT_MAX]; /* the last one, not to be repeated; "" after a reply */
@@ -54,6 +54,8 @@ struct peer {
 
 static void release_peer(struct peer *peer)
 {
+	free(peer->path);
+	free(peer->spool);
 	free(peer->progress);
 	free(peer->reply);
 }
@@ -135,49 +137,49 @@ static int report_not_running(struct peer *peer, int reason)
 			: "why it has stopped: see the last lines of its log, on its standard error");
 }
 
-/* Connected, but no reply in time; pid 0: unknown. */
-static int report_busy(struct peer *peer, pid_t pid, unsigned patience_ms)
+/* Connected, but no reply in time. */
+static int report_busy(struct peer *peer, int fd, unsigned patience_ms)
 {
+	struct ucred process = { .pid = 0 }; /* that listens; 0: the kernel does not report it */
+	socklen_t length = sizeof process;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &length);
 	return complain(peer, EX_UNAVAILABLE,
 			"kube-node-tracer is running as process %d, but did not answer within %.1f "
 			"s: it is starting (recovering segments of an earlier run) or stopping, or "
 			"its main thread hangs; packets may be recorded anyway\n"
 			"what it does: %s",
-			(int)pid, patience_ms / 1000.0, name_log(peer));
+			(int)process.pid, patience_ms / 1000.0, name_log(peer));
 }
 
 /* Asking ----------------------------------------------------------------------------------------- */
 
+/* Gives up as ask() does where the daemon's backlog is full. */
 static int connect_to(const struct listener_address *address, unsigned patience_ms)
 {
 	const struct timeval patience = { .tv_sec = patience_ms / 1000,
 					  .tv_usec = patience_ms % 1000 * 1000L };
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
 	    connect(fd, &address->socket.any, address->length) < 0)
 		return -1;
 	return take_fd(&fd);
 }
 
-/* The process that listens; 0 if the kernel does not report it. */
-static pid_t find_listening_process(int fd)
+/* All bytes until the other end closes; false if it has not by the deadline, or this is no reply. */
+static bool read_reply(int fd, struct peer *peer, uint64_t deadline_ms)
 {
-	struct ucred process = { .pid = 0 };
-	socklen_t length = sizeof process;
-
-	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &length);
-	return process.pid;
-}
-
-/* All bytes until the other end closes; false if it did not in time, or this is no reply. */
-static bool read_reply(int fd, struct peer *peer)
-{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
 	size_t length = 0;
 	ssize_t got;
 
 	do {
+		uint64_t now_ms = clock_monotonic_ms();
+		int left_ms = now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0;
+
+		if (TEMP_FAILURE_RETRY(poll(&readable, 1, left_ms)) <= 0)
+			return false;
 		got = TEMP_FAILURE_RETRY(read(fd, peer->reply + length, REPLY_MAX - 1 - length));
 		length += got > 0 ? (size_t)got : 0;
 	} while (got > 0);
@@ -189,9 +191,13 @@ static bool read_reply(int fd, struct peer *peer)
 	return sscanf(peer->reply, "HTTP/1.%*c %3u ", &peer->status) == 1;
 }
 
-/* Send one request; 0 with a reply, else the exit status, and the reason is reported. */
+/*
+ * Send one request, and wait for the whole reply for as long as patience lasts; 0 with it, else the exit status, and
+ * the reason is reported.
+ */
 static int ask(struct peer *peer, const char *method, const char *page, unsigned patience_ms)
 {
+	uint64_t deadline_ms = clock_monotonic_ms() + patience_ms;
 	cleanup_close int fd = connect_to(&peer->address, patience_ms);
 	int reason = errno;
 	char request[256];
@@ -199,7 +205,7 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
 			      "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
 			      method, page);
 	bool is_answered = fd >= 0 && send(fd, request, (size_t)length, MSG_NOSIGNAL) == length &&
-			   read_reply(fd, peer);
+			   read_reply(fd, peer, deadline_ms);
 
 	if (peer->is_screen) { /* only now: until there is something to print, the last output stays */
 		fputs("\033[H\033[J", stdout);
@@ -208,7 +214,7 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
 	if (fd < 0)
 		return report_not_running(peer, reason);
 	if (!is_answered)
-		return report_busy(peer, find_listening_process(fd), patience_ms);
+		return report_busy(peer, fd, patience_ms);
 	*peer->complaint = '\0';
 	return 0;
 }
@@ -218,27 +224,24 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
  * unless the command line names a spool. A configuration that was broken since the daemon's start does not keep
  * anybody from asking it.
  */
-static int find_peer(const struct command_line *line, struct peer *ret_peer, struct error *err)
+static int find_peer(const struct command_line *line, struct peer *peer, struct error *err)
 {
 	const char *typed = line->conf.value[CONF_spool_directory];
 	const char *spool = typed ? typed : DEFAULT_SPOOL_DIRECTORY;
 	cleanup_conf struct conf *conf = NULL;
-	struct peer peer = { .is_json = false };
 
 	if (conf_load(&line->conf, &conf, err) < 0)
 		log_warning("cannot use the configuration, looking for the daemon without it",
 			    log_reason(err));
-	(void)snprintf(peer.spool, sizeof peer.spool, "%s", conf ? conf->spool_directory : spool);
-	(void)snprintf(peer.path, sizeof peer.path, "%.*s/" SPOOL_CONTROL_SOCKET,
-		       LISTENER_CONTROL_PATH_MAX - 16, peer.spool);
-	if (!typed && access(peer.path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0)
-		(void)snprintf(peer.path, sizeof peer.path, PACKAGED_SOCKET);
-	if (listener_parse(peer.path, &peer.address, err) < 0)
-		return -1;
-	peer.progress = mem_strdup("");
-	peer.reply = mem_alloc(REPLY_MAX);
-	*ret_peer = peer;
-	return 0;
+	peer->spool = mem_strdup(conf ? conf->spool_directory : spool);
+	peer->path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, peer->spool);
+	if (!typed && access(peer->path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0) {
+		free(peer->path);
+		peer->path = mem_strdup(PACKAGED_SOCKET);
+	}
+	peer->progress = mem_strdup("");
+	peer->reply = mem_alloc(REPLY_MAX);
+	return listener_parse(peer->path, &peer->address, err);
 }
 
 /* Commands --------------------------------------------------------------------------------------- */

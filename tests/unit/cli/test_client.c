@@ -3,12 +3,14 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "conf/conf_fixture.h"
 #include "spool/spool.h"
 
@@ -21,10 +23,11 @@
 /* A daemon that gives these replies, one per connection, and records what it was asked. */
 struct fake {
 	char socket[128], requests[128];
+	unsigned pause_ms; /* before each byte of a reply; 0: it comes at once */
 	pid_t pid;
 };
 
-static void serve(int listener, const char *const *replies, FILE *requests)
+static void serve(int listener, unsigned pause_ms, const char *const *replies, FILE *requests)
 {
 	for (; *replies; replies++) {
 		int fd = accept(listener, NULL, NULL);
@@ -36,7 +39,12 @@ static void serve(int listener, const char *const *replies, FILE *requests)
 		request[length] = '\0';
 		fprintf(requests, "%.*s;", (int)(strstr(request, " HTTP/") - request), request);
 		(void)fflush(requests);
-		(void)!write(fd, *replies, strlen(*replies));
+		for (const char *byte = *replies; pause_ms && *byte; byte++) {
+			(void)poll(NULL, 0, (int)pause_ms);
+			(void)send(fd, byte, 1, MSG_NOSIGNAL);
+		}
+		if (pause_ms == 0)
+			(void)!write(fd, *replies, strlen(*replies));
 		(void)close(fd);
 	}
 }
@@ -56,7 +64,7 @@ static void start_fake(struct fake *fake, struct fixture *fixture, const char *c
 	assert_non_null(requests);
 	fake->pid = fork();
 	if (fake->pid == 0) {
-		serve(listener, replies, requests);
+		serve(listener, fake->pause_ms, replies, requests);
 		_exit(0);
 	}
 	(void)fclose(requests);
@@ -165,7 +173,7 @@ static void test_replies(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const char *replies[REPLIES_MAX + 1] = { NULL };
 		char out[4096], said[4096], requests[1024];
-		struct fake fake;
+		struct fake fake = { .pause_ms = 0 };
 		int status;
 
 		memcpy(replies, cases[i].replies, sizeof cases[i].replies);
@@ -189,7 +197,7 @@ static void test_no_reply(void **state)
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		const char *const replies[] = { wrong[i], NULL };
 		char out[4096], said[4096], requests[1024];
-		struct fake fake;
+		struct fake fake = { .pause_ms = 0 };
 
 		start_fake(&fake, *state, replies);
 		assert_int_equal(run(*state, "status", out, said), 69);
@@ -199,6 +207,23 @@ static void test_no_reply(void **state)
 		assert_non_null(strstr(said, "is running as process "));
 		assert_non_null(strstr(said, "did not answer within 0.9 s"));
 	}
+}
+
+/* The time is for the whole reply: bytes that come now and then do not make it longer. */
+static void test_slow_reply(void **state)
+{
+	static const char *const replies[] = { OK, NULL };
+	struct fixture *fixture = *state;
+	uint64_t start_ms = clock_monotonic_ms();
+	char out[4096], said[4096], requests[64];
+	struct fake fake = { .pause_ms = 200 };
+
+	start_fake(&fake, fixture, replies);
+	assert_int_equal(run(fixture, "status", out, said), 69);
+	assert_in_range(clock_monotonic_ms() - start_ms, 900, 2500);
+	stop_fake(&fake);
+	read_back(fake.requests, requests, sizeof requests);
+	assert_non_null(strstr(said, "did not answer within 0.9 s"));
 }
 
 static void test_nobody(void **state)
@@ -228,7 +253,7 @@ static void test_dead_and_forbidden_sockets(void **state)
 {
 	static const char *const replies[] = { OK "never\n", NULL };
 	char out[4096], said[4096], requests[16];
-	struct fake fake;
+	struct fake fake = { .pause_ms = 0 };
 
 	start_fake(&fake, *state, replies);
 	if (geteuid() != 0) {
@@ -252,7 +277,7 @@ static void test_broken_configuration(void **state)
 	static const char *const replies[] = { OK "recording\n", NULL };
 	struct fixture *fixture = *state;
 	char out[4096], said[4096], requests[64];
-	struct fake fake;
+	struct fake fake = { .pause_ms = 0 };
 
 	start_fake(&fake, fixture, replies);
 	assert_int_equal(run(fixture, "status --segment-size nonsense", out, said), 0);
@@ -267,6 +292,7 @@ UNIT_TESTS()
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_replies),
 		FIXTURE_TEST(test_no_reply),
+		FIXTURE_TEST(test_slow_reply),
 		FIXTURE_TEST(test_nobody),
 		FIXTURE_TEST(test_dead_and_forbidden_sockets),
 		FIXTURE_TEST(test_broken_configuration),
