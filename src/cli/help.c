@@ -4,12 +4,11 @@
 
 #include "cli/cli.h"
 
-#define COLUMNS     80
-#define TEXT_WIDTH  68 /* leaves room for the indent */
-#define INDENT      "          "
-#define WORD_WIDTH  13 /* of commands in the short help */
-#define FLAG_WIDTH  17
-#define SUMMARY_MAX 128
+#define COLUMNS    80
+#define TEXT_WIDTH 68 /* leaves room for the indent */
+#define INDENT     "          "
+#define WORD_WIDTH 13 /* of commands in the short help */
+#define FLAG_WIDTH 17
 
 /* Words of text in lines of at most width columns, each behind prefix. */
 static void write_wrapped(FILE *out, const char *prefix, size_t width, const char *text)
@@ -31,12 +30,9 @@ static void write_wrapped(FILE *out, const char *prefix, size_t width, const cha
 	fputc('\n', out);
 }
 
-static void write_usage(FILE *out)
-{
-	fprintf(out, "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FILTER...]\n"
-		     "       kube-node-tracer COMMAND [FLAG...]\n"
-		     "Record a node's packets all the time and move them to a bucket.\n");
-}
+static const char usage[] = "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FILTER...]\n"
+			    "       kube-node-tracer COMMAND [FLAG...]\n"
+			    "Record a node's packets all the time and move them to a bucket.\n";
 
 /* The short help --------------------------------------------------------------------------------- */
 
@@ -73,27 +69,20 @@ static void write_line(FILE *out, int width, const char *head, const char *help,
 	fprintf(out, "  %-*s %.*s%s\n", width, head, (int)gist_length(help, limit), help, tail);
 }
 
-/* An option that has a letter, with its default in brackets. */
-static void write_option_line(FILE *out, const struct conf_row *row)
-{
-	char flag[64], value[SUMMARY_MAX] = "";
-
-	(void)snprintf(flag, sizeof flag, "-%c %s", row->letter, row->argument);
-	if (*row->default_text)
-		(void)snprintf(value, sizeof value, " [%s]", row->default_text);
-	write_line(out, FLAG_WIDTH, flag, row->help, value);
-}
-
 void help_write_short(FILE *out, const struct command *table)
 {
-	write_usage(out);
-	fprintf(out, "\nCommands:\n");
+	fprintf(out, "%s\nCommands:\n", usage);
 	for (const struct command *command = table; command->word; command++)
 		write_line(out, WORD_WIDTH, command->word, command->help, "");
 	fprintf(out, "\nThe most used flags, with defaults:\n");
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
-		if (conf_rows[i].letter)
-			write_option_line(out, &conf_rows[i]);
+	for (const struct conf_row *row = conf_rows; row < conf_rows + CONF_OPTION_COUNT; row++) {
+		cleanup_free char *flag = mem_printf("-%c %s", row->letter, row->argument);
+		cleanup_free char *value = mem_printf(" [%s]", row->default_text);
+
+		if (row->letter)
+			write_line(out, FLAG_WIDTH, flag, row->help,
+				   *row->default_text ? value : "");
+	}
 	fprintf(out,
 		"\nkube-node-tracer --help shows everything, and kube-node-tracer help COMMAND "
 		"one\ncommand. Manuals: kube-node-tracer(8), kube-node-tracer.conf(5), "
@@ -137,15 +126,6 @@ static void write_option(FILE *out, const struct conf_row *row)
 	write_flag(out, &(struct command_flag){ flag, row->letter, row->argument, bytes });
 }
 
-static void write_options(FILE *out)
-{
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
-		if (i == 0 || strcmp(conf_rows[i].group, conf_rows[i - 1].group) != 0)
-			fprintf(out, "\n%s:\n", conf_rows[i].group);
-		write_option(out, &conf_rows[i]);
-	}
-}
-
 /* "help, -h, --help [COMMAND]" */
 static void write_command(FILE *out, const struct command *command)
 {
@@ -161,8 +141,7 @@ static void write_command(FILE *out, const struct command *command)
 
 void help_write_all(FILE *out, const struct command *table)
 {
-	write_usage(out);
-	fprintf(out, "\nCommands (the first word):\n");
+	fprintf(out, "%s\nCommands (the first word):\n", usage);
 	for (const struct command *command = table; command->word; command++)
 		write_command(out, command);
 	fprintf(out, "\nEvery command takes the options below, and:\n");
@@ -174,7 +153,11 @@ void help_write_all(FILE *out, const struct command *table)
 		"key name of the group. A flag wins over the environment, the environment over "
 		"the file, the file over the default. Sizes take the suffixes B, k, M, G, KiB, "
 		"MiB and GiB.");
-	write_options(out);
+	for (const struct conf_row *row = conf_rows; row < conf_rows + CONF_OPTION_COUNT; row++) {
+		if (row == conf_rows || strcmp(row->group, row[-1].group) != 0)
+			fprintf(out, "\n%s:\n", row->group);
+		write_option(out, row);
+	}
 	/* An unusual build's paths may not fit; print-config prints them, too. */
 	if (strlen(DEFAULT_CONFIG_FILE) + 2 <= COLUMNS &&
 	    strlen(DEFAULT_SPOOL_DIRECTORY) + 2 <= COLUMNS)

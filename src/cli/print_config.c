@@ -20,19 +20,6 @@ static void write_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-/* A value as typed, in the file's syntax. */
-static void write_value(FILE *out, const struct conf_row *row, const char *text)
-{
-	bool is_text = row->type == CONF_TEXT || row->type == CONF_LIST || row->type == CONF_CHOICE;
-	/* A size with a suffix is a string to libconfig. */
-	bool is_bare = row->type == CONF_SWITCH || (!is_text && !text[strspn(text, "0123456789")]);
-
-	if (is_bare)
-		fputs(text, out);
-	else
-		write_string(out, text);
-}
-
 /* A file's name may hold anything: a comment must stay one line. */
 static void write_comment(FILE *out, const char *text)
 {
@@ -66,13 +53,20 @@ void print_config_write(FILE *out, const struct conf *conf)
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
 		const struct conf_row *row = &conf_rows[i];
 		cleanup_free char *text = conf_format(conf, i);
+		/* A size with a suffix is a string to libconfig. */
+		bool is_bare = row->type == CONF_SWITCH ||
+			       (row->type != CONF_TEXT && row->type != CONF_LIST &&
+				row->type != CONF_CHOICE && !text[strspn(text, "0123456789")]);
 
 		if (i == 0 || strcmp(row->group, conf_rows[i - 1].group) != 0)
 			fprintf(out, "%s\n%s:\n{\n", i == 0 ? "" : "};\n", row->group);
 		if (i == CONF_upload_proxy)
 			hide_password(&text);
 		fprintf(out, "\t%s = ", row->name);
-		write_value(out, row, text);
+		if (is_bare)
+			fputs(text, out);
+		else
+			write_string(out, text);
 		fprintf(out, ";  # ");
 		write_comment(out, conf->origin[i]);
 	}

@@ -5,28 +5,22 @@
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 
-/* A single bare word at the end that is no filter is most likely a command, mistyped or not in front. */
-static int refuse_mistyped_command(const struct command_line *line, const struct conf *conf,
-				   struct error *err)
+static int load_conf(const struct command_line *line, struct conf **ret_conf, struct error *err)
 {
 	char bytes[256];
 	struct text words = text_over(bytes, sizeof bytes);
 	struct error reason;
 
-	if (line->word_count != 1 ||
-	    line->words[0][strspn(line->words[0], "abcdefghijklmnopqrstuvwxyz-")] ||
-	    capture_check_filter(conf, &reason) == 0)
-		return 0;
-	command_line_append_words(line->commands, &words);
-	return error_set(err, reason.kind, "%s; commands are %s, as the first word", reason.message,
-			 bytes);
-}
-
-static int load_conf(const struct command_line *line, struct conf **ret_conf, struct error *err)
-{
-	if (conf_load(&line->conf, ret_conf, err) < 0 ||
-	    refuse_mistyped_command(line, *ret_conf, err) < 0)
+	if (conf_load(&line->conf, ret_conf, err) < 0)
 		return -1;
+	/* A single bare word that is no filter is most likely a command, mistyped or not in front. */
+	if (line->word_count == 1 &&
+	    !line->words[0][strspn(line->words[0], "abcdefghijklmnopqrstuvwxyz-")] &&
+	    capture_check_filter(*ret_conf, &reason) < 0) {
+		command_line_append_words(line->commands, &words);
+		return error_set(err, reason.kind, "%s; commands are %s, as the first word",
+				 reason.message, bytes);
+	}
 	conf_setup_log(*ret_conf);
 	return 0;
 }
@@ -35,8 +29,9 @@ int start_run(struct command_line *line, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 
-	return load_conf(line, &conf, err) < 0 ? -1
-					       : daemon_run(conf, &line->conf, &line->is_hung, err);
+	if (load_conf(line, &conf, err) < 0)
+		return -1;
+	return daemon_run(conf, &line->conf, &line->is_hung, err);
 }
 
 int start_check_config(struct command_line *line, struct error *err)

@@ -8,12 +8,6 @@
 int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
 	     const char *text, struct error *err) __attribute__((warn_unused_result));
 
-/*
- * What the table cannot say of a value; capture.interface is parsed into conf->interfaces. err is as by
- * conf_error().
- */
-int conf_check(struct conf *conf, struct error *err) __attribute__((warn_unused_result));
-
 /* Set the options of the file. It may be missing unless it must exist. */
 int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
 	__attribute__((warn_unused_result));
