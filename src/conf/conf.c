@@ -227,8 +227,8 @@ static int set_text(struct conf *conf, enum conf_option option, const char *text
 	return 0;
 }
 
-int conf_set(struct conf *conf, enum conf_option option, enum conf_source source, char *origin,
-	     const char *text, struct error *err)
+int conf_set(struct conf *conf, enum conf_option option, enum conf_source source,
+	     const char *origin, const char *text, struct error *err)
 {
 	const struct conf_row *row = &conf_rows[option];
 	void *field = (char *)conf + row->offset;
@@ -236,7 +236,7 @@ int conf_set(struct conf *conf, enum conf_option option, enum conf_source source
 	int position;
 
 	free(conf->origin[option]);
-	conf->origin[option] = origin;
+	conf->origin[option] = mem_strdup(origin);
 	conf->source[option] = source;
 	switch (row->type) {
 	case CONF_TEXT:
@@ -314,8 +314,7 @@ void conf_keep(struct conf *conf, const struct conf *old, enum conf_option optio
 {
 	cleanup_free char *text = conf_format(old, option);
 	struct error err;
-	int result = conf_set(conf, option, old->source[option], mem_strdup(old->origin[option]),
-			      text, &err);
+	int result = conf_set(conf, option, old->source[option], old->origin[option], text, &err);
 
 	assert(result == 0); /* it was parsed from such a text */
 	(void)result;
