@@ -107,36 +107,22 @@ struct conf *conf_free(const struct conf *shared)
 
 /* Values ----------------------------------------------------------------------------------------- */
 
-/* The word at a position of "a|b|c", not terminated; NULL after the last. */
-static const char *word_at(const char *words, unsigned position, size_t *ret_length)
-{
-	for (; position > 0; position--) {
-		words = strchr(words, '|');
-		if (!words)
-			return NULL;
-		words++;
-	}
-	*ret_length = strcspn(words, "|");
-	return words;
-}
-
-/* Its position; -1: it is none of them. */
+/* The position of text among the words "a|b|c"; -1: it is none of them. */
 static int find_word(const char *words, const char *text)
 {
-	const char *word;
-	size_t length;
+	for (int position = 0;; position++) {
+		size_t length = strcspn(words, "|");
 
-	for (unsigned i = 0; (word = word_at(words, i, &length)); i++)
-		if (strlen(text) == length && memcmp(text, word, length) == 0)
-			return (int)i;
-	return -1;
+		if (strlen(text) == length && memcmp(text, words, length) == 0)
+			return position;
+		if (!words[length])
+			return -1;
+		words += length + 1;
+	}
 }
 
 void conf_value_allowed(const struct conf_row *row, struct text *out)
 {
-	const char *word;
-	size_t length;
-
 	switch (row->type) {
 	case CONF_TEXT:
 	case CONF_LIST:
@@ -155,8 +141,8 @@ void conf_value_allowed(const struct conf_row *row, struct text *out)
 		text_append(out, "true, false");
 		break;
 	case CONF_CHOICE:
-		for (unsigned i = 0; (word = word_at(row->argument, i, &length)); i++)
-			text_append(out, "%s%.*s", i ? ", " : "", (int)length, word);
+		for (const char *p = row->argument; *p; p++)
+			text_append(out, "%.*s", *p == '|' ? 2 : 1, *p == '|' ? ", " : p);
 	}
 }
 
@@ -269,8 +255,7 @@ char *conf_format(const struct conf *conf, enum conf_option option)
 	const void *field = (const char *)conf + row->offset;
 	const struct conf_share *share = field;
 	const uint64_t *number = field;
-	const char *word;
-	size_t length = 0;
+	const char *word = row->argument;
 
 	switch (row->type) {
 	case CONF_TEXT:
@@ -289,8 +274,9 @@ char *conf_format(const struct conf *conf, enum conf_option option)
 	case CONF_SWITCH:
 		return mem_strdup(*(const bool *)field ? "true" : "false");
 	case CONF_CHOICE:
-		word = word_at(row->argument, *(const unsigned *)field, &length);
-		return mem_strndup(word ? word : "", length);
+		for (unsigned i = *(const unsigned *)field; i > 0; i--)
+			word = strchr(word, '|') + 1;
+		return mem_strndup(word, strcspn(word, "|"));
 	}
 	return mem_strdup(*(char *const *)field);
 }

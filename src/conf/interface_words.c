@@ -26,12 +26,16 @@ static bool is_valid(const struct interface_word *word)
 	return word->kind == INTERFACE_WORD_PATTERN || strlen(word->text) <= NAME_MAX_BYTES;
 }
 
-static int parse_word(const char *text, size_t length, struct interface_word *ret_word,
-		      struct text *reason)
+static int add_word(struct interface_words *words, const char *text, size_t length,
+		    struct text *reason)
 {
 	struct interface_word word = { .is_excluded = *text == '!' };
 	size_t own_length = length - word.is_excluded;
 
+	if (words->count == INTERFACE_WORDS_MAX) {
+		text_append(reason, "more than %d interfaces", INTERFACE_WORDS_MAX);
+		return -1;
+	}
 	(void)snprintf(word.text, sizeof word.text, "%.*s", (int)own_length,
 		       text + word.is_excluded);
 	if (strcmp(word.text, "any") == 0)
@@ -48,23 +52,15 @@ static int parse_word(const char *text, size_t length, struct interface_word *re
 			    length > SHOWN ? SHOWN : (int)length, text, NAME_MAX_BYTES);
 		return -1;
 	}
-	*ret_word = word;
-	return 0;
-}
-
-static int add_word(struct interface_words *words, const struct interface_word *word,
-		    struct text *reason)
-{
 	for (unsigned i = 0; i < words->count; i++)
-		if (words->list[i].is_excluded == word->is_excluded &&
-		    strcmp(words->list[i].text, word->text) == 0) {
-			text_append(reason, "'%s%s' appears twice", word->is_excluded ? "!" : "",
-				    word->text);
+		if (words->list[i].is_excluded == word.is_excluded &&
+		    strcmp(words->list[i].text, word.text) == 0) {
+			text_append(reason, "'%.*s' appears twice", (int)length, text);
 			return -1;
 		}
-	words->list[words->count++] = *word;
-	words->has_any |= word->kind == INTERFACE_WORD_ANY;
-	words->has_auto |= word->kind == INTERFACE_WORD_AUTO;
+	words->list[words->count++] = word;
+	words->has_any |= word.kind == INTERFACE_WORD_ANY;
+	words->has_auto |= word.kind == INTERFACE_WORD_AUTO;
 	return 0;
 }
 
@@ -107,22 +103,14 @@ static int check_together(const struct interface_words *words, const char *text,
 int interface_words_parse(const char *text, struct interface_words *ret_words, struct text *reason)
 {
 	struct interface_words words = { .count = 0 };
+	const char *rest = text, *end;
 
-	for (const char *rest = text;; rest++) {
-		size_t length = strcspn(rest, ",");
-		struct interface_word word;
-
-		if (words.count == INTERFACE_WORDS_MAX) {
-			text_append(reason, "more than %d interfaces", INTERFACE_WORDS_MAX);
+	do {
+		end = strchrnul(rest, ',');
+		if (add_word(&words, rest, (size_t)(end - rest), reason) < 0)
 			return -1;
-		}
-		if (parse_word(rest, length, &word, reason) < 0 ||
-		    add_word(&words, &word, reason) < 0)
-			return -1;
-		rest += length;
-		if (!*rest)
-			break;
-	}
+		rest = end + 1;
+	} while (*end);
 	if (check_together(&words, text, reason) < 0)
 		return -1;
 	*ret_words = words;

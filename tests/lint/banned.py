@@ -17,7 +17,7 @@ BANNED = """
 EXITS = ["exit", "_exit", "_Exit", "quick_exit"]
 MAIN = ("src/main.c",)
 # $JOURNAL_STREAM is the log's own, below the configuration.
-ENVIRONMENT = ("src/conf/environment.c", "src/base/log.c")
+ENVIRONMENT = ("src/conf/environment.h", "src/base/log.c")
 
 
 def find_calls(names):
