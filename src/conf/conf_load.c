@@ -114,8 +114,9 @@ bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reas
 /* What the types and ranges of the table cannot say of a value. */
 static int check_values(struct conf *conf, struct error *err)
 {
-	char bytes[sizeof err->message];
-	struct text reason = text_over(bytes, sizeof bytes);
+	char bytes[256];
+	struct text prefix_reason = text_over(bytes, sizeof bytes);
+	struct error reason;
 
 	if (!is_match(conf->node_name, node_name_pattern))
 		return conf_error(conf, CONF_node_name, err,
@@ -127,7 +128,7 @@ static int check_values(struct conf *conf, struct error *err)
 					  : "",
 				  NODE_NAME_MAX);
 	if (interface_words_parse(conf->capture_interface, &conf->interfaces, &reason) < 0)
-		return conf_error(conf, CONF_capture_interface, err, "%s", bytes);
+		return conf_error(conf, CONF_capture_interface, err, "%s", reason.message);
 	/* A smaller spool has no room for one chunk and its metadata: nothing would ever be recorded. */
 	if (conf->spool_max_size > 0 && conf->spool_max_size < SPOOL_SIZE_MIN)
 		return conf_error(conf, CONF_spool_max_size, err,
@@ -135,7 +136,7 @@ static int check_values(struct conf *conf, struct error *err)
 				  "limit), or at least %d MB",
 				  conf->spool_max_size, SPOOL_SIZE_MIN / 1000000);
 	/* GCS discourages some of these characters; others cannot be in file names on other systems. */
-	if (!conf_is_prefix(conf->upload_prefix, "#[]*?:\"<>|\\", &reason))
+	if (!conf_is_prefix(conf->upload_prefix, "#[]*?:\"<>|\\", &prefix_reason))
 		return conf_error(conf, CONF_upload_prefix, err, "%s", bytes);
 	/* The error never repeats the value, which may hold a password; libcurl's would. */
 	if (*conf->upload_proxy && !is_match(conf->upload_proxy, proxy_pattern))

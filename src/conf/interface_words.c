@@ -27,15 +27,13 @@ static bool is_valid(const struct interface_word *word)
 }
 
 static int add_word(struct interface_words *words, const char *text, size_t length,
-		    struct text *reason)
+		    struct error *err)
 {
 	struct interface_word word = { .is_excluded = *text == '!' };
 	size_t own_length = length - word.is_excluded;
 
-	if (words->count == INTERFACE_WORDS_MAX) {
-		text_append(reason, "more than %d interfaces", INTERFACE_WORDS_MAX);
-		return -1;
-	}
+	if (words->count == INTERFACE_WORDS_MAX)
+		return error_set(err, ERROR_CONFIG, "more than %d interfaces", INTERFACE_WORDS_MAX);
 	(void)snprintf(word.text, sizeof word.text, "%.*s", (int)own_length,
 		       text + word.is_excluded);
 	if (strcmp(word.text, "any") == 0)
@@ -44,20 +42,18 @@ static int add_word(struct interface_words *words, const char *text, size_t leng
 		word.kind = INTERFACE_WORD_AUTO;
 	else if (strpbrk(word.text, "*?[\\"))
 		word.kind = INTERFACE_WORD_PATTERN;
-	if (own_length > INTERFACE_WORD_MAX || !is_valid(&word)) {
-		text_append(reason,
-			    "'%.*s' is not the name of an interface; allowed, joined by commas: "
-			    "names of 1 to %d characters, patterns such as eth*, any, auto, and "
-			    "!NAME or !PATTERN to exclude",
-			    length > SHOWN ? SHOWN : (int)length, text, NAME_MAX_BYTES);
-		return -1;
-	}
+	if (own_length > INTERFACE_WORD_MAX || !is_valid(&word))
+		return error_set(
+			err, ERROR_CONFIG,
+			"'%.*s' is not the name of an interface; allowed, joined by commas: "
+			"names of 1 to %d characters, patterns such as eth*, any, auto, and "
+			"!NAME or !PATTERN to exclude",
+			length > SHOWN ? SHOWN : (int)length, text, NAME_MAX_BYTES);
 	for (unsigned i = 0; i < words->count; i++)
 		if (words->list[i].is_excluded == word.is_excluded &&
-		    strcmp(words->list[i].text, word.text) == 0) {
-			text_append(reason, "'%.*s' appears twice", (int)length, text);
-			return -1;
-		}
+		    strcmp(words->list[i].text, word.text) == 0)
+			return error_set(err, ERROR_CONFIG, "'%.*s' appears twice", (int)length,
+					 text);
 	words->list[words->count++] = word;
 	words->has_any |= word.kind == INTERFACE_WORD_ANY;
 	words->has_auto |= word.kind == INTERFACE_WORD_AUTO;
@@ -79,8 +75,7 @@ static bool is_taken_away(const struct interface_words *words, const struct inte
 }
 
 /* Do the words make sense together? */
-static int check_together(const struct interface_words *words, const char *text,
-			  struct text *reason)
+static int check_together(const struct interface_words *words, const char *text, struct error *err)
 {
 	unsigned included = 0, left = 0;
 
@@ -89,29 +84,30 @@ static int check_together(const struct interface_words *words, const char *text,
 		left += !words->list[i].is_excluded && !is_taken_away(words, &words->list[i]);
 	}
 	if (words->has_any && words->count > 1)
-		text_append(reason, "'any' captures all interfaces as one, and cannot be combined; "
-				    "'*,!lo' captures each separately, except lo");
-	else if (included == 0)
-		text_append(reason, "only exclusions; say what they exclude from: '*,%s'", text);
-	else if (left == 0)
-		text_append(reason, "'%.200s' selects no interface: all of it is excluded", text);
-	else
-		return 0;
-	return -1;
+		return error_set(err, ERROR_CONFIG,
+				 "'any' captures all interfaces as one, and cannot be combined; "
+				 "'*,!lo' captures each separately, except lo");
+	if (included == 0)
+		return error_set(err, ERROR_CONFIG,
+				 "only exclusions; say what they exclude from: '*,%s'", text);
+	if (left == 0)
+		return error_set(err, ERROR_CONFIG,
+				 "'%.200s' selects no interface: all of it is excluded", text);
+	return 0;
 }
 
-int interface_words_parse(const char *text, struct interface_words *ret_words, struct text *reason)
+int interface_words_parse(const char *text, struct interface_words *ret_words, struct error *err)
 {
 	struct interface_words words = { .count = 0 };
 	const char *rest = text, *end;
 
 	do {
 		end = strchrnul(rest, ',');
-		if (add_word(&words, rest, (size_t)(end - rest), reason) < 0)
+		if (add_word(&words, rest, (size_t)(end - rest), err) < 0)
 			return -1;
 		rest = end + 1;
 	} while (*end);
-	if (check_together(&words, text, reason) < 0)
+	if (check_together(&words, text, err) < 0)
 		return -1;
 	*ret_words = words;
 	return 0;

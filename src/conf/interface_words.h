@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "base/text.h"
+#include "base/error.h"
 
 #define INTERFACE_WORD_MAX  63 /* characters of a name or pattern, without its '!' */
 #define INTERFACE_WORDS_MAX 32
@@ -35,6 +35,6 @@ struct interface_words {
 	bool has_any, has_auto;
 };
 
-/* Parse words joined by commas. Returns 0, or -1 and why it is refused. */
-int interface_words_parse(const char *text, struct interface_words *ret_words, struct text *reason)
+/* Parse words joined by commas. ERROR_CONFIG: why they are refused. */
+int interface_words_parse(const char *text, struct interface_words *ret_words, struct error *err)
 	__attribute__((warn_unused_result));

@@ -82,11 +82,10 @@ static void test_default_route_of_ipv6(void **state)
 
 static void parse(const char *text, struct interface_words *words)
 {
-	char bytes[1024];
-	struct text reason = text_over(bytes, sizeof bytes);
+	struct error err;
 
-	if (interface_words_parse(text, words, &reason) < 0)
-		fail_msg("%s: %s", text, bytes);
+	if (interface_words_parse(text, words, &err) < 0)
+		fail_msg("%s: %s", text, err.message);
 }
 
 static void test_words_are_parsed(void **state)
