@@ -81,25 +81,24 @@ static char *spell_flag(const struct grammar *grammar, int given)
 
 /* Errors ----------------------------------------------------------------------------------------- */
 
-static bool is_typed_as(const struct command_flag *flag, const char *typed)
-{
-	size_t length = strcspn(typed + 2, "=");
-
-	if (typed[1] != '-')
-		return flag->letter == typed[1];
-	return strlen(flag->name) == length && strncmp(flag->name, typed + 2, length) == 0;
-}
-
 /* No flag of this command: perhaps one of another. */
 static int refuse_unknown(const struct command *table, const char *typed, struct error *err)
 {
+	size_t length = 2 + strcspn(typed + 2, "=");
+
 	for (const struct command *command = table; command->word; command++)
-		for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++)
-			if (is_typed_as(&command->flags[i], typed))
+		for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++) {
+			const struct command_flag *flag = &command->flags[i];
+			cleanup_free char *spelled = typed[1] == '-'
+							     ? mem_printf("--%s", flag->name)
+							     : mem_printf("-%c", flag->letter);
+
+			if (strlen(spelled) == length && strncmp(spelled, typed, length) == 0)
 				return error_set(err, ERROR_USAGE,
 						 "flag '%.100s' belongs to the command '%s', which "
 						 "must be the first word",
 						 typed, command->word);
+		}
 	return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", typed);
 }
 

@@ -64,9 +64,8 @@ static void release_peer(struct peer *peer)
 /* Nobody answers ---------------------------------------------------------------------------------- */
 
 /* Print why there is no reply; with --json its first line alone. Returns the status. */
-static int complain(struct peer *peer, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int complain(struct peer *peer, int status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int complain(struct peer *peer, int status,
+							  const char *format, ...)
 {
 	char text[COMPLAINT_MAX], json[6 * COMPLAINT_MAX + sizeof "\"\""];
 	struct text value = text_over(json, sizeof json);
@@ -154,38 +153,29 @@ static int report_busy(struct peer *peer, int fd, unsigned patience_ms)
 
 /* Asking ----------------------------------------------------------------------------------------- */
 
-/* Gives up as ask() does where the daemon's backlog is full. */
-static int connect_to(const struct listener_address *address, unsigned patience_ms)
+/* Let the socket's calls of this direction (SO_RCVTIMEO, SO_SNDTIMEO) block until the deadline at most. */
+static bool limit_time(int fd, int direction, uint64_t deadline_ms)
 {
-	const struct timeval patience = { .tv_sec = patience_ms / 1000,
-					  .tv_usec = patience_ms % 1000 * 1000L };
-	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1; /* 0: no limit */
+	struct timeval left = { .tv_sec = (time_t)(left_ms / 1000),
+				.tv_usec = (suseconds_t)(left_ms % 1000 * 1000) };
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
-	    connect(fd, &address->socket.any, address->length) < 0)
-		return -1;
-	return take_fd(&fd);
+	return setsockopt(fd, SOL_SOCKET, direction, &left, sizeof left) == 0;
 }
 
-/* All bytes until the other end closes; false if it has not by the deadline, or this is no reply. */
-static bool read_reply(int fd, struct peer *peer, uint64_t deadline_ms)
+/* All bytes until the other end closes; false if it does not in time, or this is no reply. */
+static bool read_reply(int fd, struct peer *peer)
 {
-	struct pollfd readable = { .fd = fd, .events = POLLIN };
-	size_t length = 0;
-	ssize_t got;
+	/* The limit is for the whole call: with MSG_WAITALL it goes on until the end. */
+	ssize_t length = recv(fd, peer->reply, REPLY_MAX - 1, MSG_WAITALL);
+	char more;
 
-	do {
-		uint64_t now_ms = clock_monotonic_ms();
-		int left_ms = now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0;
-
-		if (TEMP_FAILURE_RETRY(poll(&readable, 1, left_ms)) <= 0)
-			return false;
-		got = TEMP_FAILURE_RETRY(read(fd, peer->reply + length, REPLY_MAX - 1 - length));
-		length += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
+	if (length < 0 || length == REPLY_MAX - 1 || recv(fd, &more, 1, MSG_DONTWAIT) != 0)
+		return false;
 	peer->reply[length] = '\0';
 	peer->body = strstr(peer->reply, "\r\n\r\n");
-	if (got < 0 || length == REPLY_MAX - 1 || !peer->body)
+	if (!peer->body)
 		return false;
 	peer->body += 4;
 	return sscanf(peer->reply, "HTTP/1.%*c %3u ", &peer->status) == 1;
@@ -197,21 +187,23 @@ static bool read_reply(int fd, struct peer *peer, uint64_t deadline_ms)
  */
 static int ask(struct peer *peer, const char *method, const char *page, unsigned patience_ms)
 {
+	cleanup_free char *request = mem_printf(
+		"%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method, page);
+	ssize_t length = (ssize_t)strlen(request);
 	uint64_t deadline_ms = clock_monotonic_ms() + patience_ms;
-	cleanup_close int fd = connect_to(&peer->address, patience_ms);
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is_connected = fd >= 0 && limit_time(fd, SO_SNDTIMEO, deadline_ms) &&
+			    connect(fd, &peer->address.socket.any, peer->address.length) == 0;
 	int reason = errno;
-	char request[256];
-	int length = snprintf(request, sizeof request,
-			      "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-			      method, page);
-	bool is_answered = fd >= 0 && send(fd, request, (size_t)length, MSG_NOSIGNAL) == length &&
-			   read_reply(fd, peer, deadline_ms);
+	bool is_answered = is_connected && limit_time(fd, SO_RCVTIMEO, deadline_ms) &&
+			   send(fd, request, (size_t)length, MSG_NOSIGNAL) == length &&
+			   read_reply(fd, peer);
 
 	if (peer->is_screen) { /* only now: until there is something to print, the last output stays */
 		fputs("\033[H\033[J", stdout);
 		(void)fflush(stdout);
 	}
-	if (fd < 0)
+	if (!is_connected)
 		return report_not_running(peer, reason);
 	if (!is_answered)
 		return report_busy(peer, fd, patience_ms);
@@ -314,15 +306,14 @@ int client_status(struct command_line *line, struct error *err)
 int client_flush(struct command_line *line, struct error *err)
 {
 	cleanup_peer struct peer peer = { .is_json = false };
-	char page[128];
+	cleanup_free char *page = NULL;
 	int status;
 
 	if (find_peer(line, &peer, err) < 0)
 		return -1;
 	status = ask_until_done(&peer, "POST", "/flush", PATIENCE_MS, 0);
 	if (status == 0 && peer.status == HTTP_OK) {
-		(void)snprintf(page, sizeof page, "/flush?since=%.*s",
-			       (int)strcspn(peer.body, "\n"), peer.body);
+		page = mem_printf("/flush?since=%.*s", (int)strcspn(peer.body, "\n"), peer.body);
 		status = ask_until_done(&peer, "GET", page, PATIENCE_MS, 0);
 	}
 	return print_reply(&peer, status, stderr);

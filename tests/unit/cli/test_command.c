@@ -144,6 +144,7 @@ static void test_refusals(void **state)
 		{ "x status --json=1", "flag '--json' takes no argument; see --help" },
 		{ "x rotate --no-such", "unknown flag '--no-such'; see --help" },
 		{ "x rotate -q", "unknown flag '-q'; see --help" },
+		{ "x rotate -=", "unknown flag '-='; see --help" },
 		{ "x rotate -b", "flag '-b' needs an argument; see --help" },
 		{ "x rotate -b=x", "flag '-b' takes its value without '=': -b x" },
 		{ "x --w", "unknown flag '--w'; see --help" },
