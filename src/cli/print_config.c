@@ -31,19 +31,15 @@ static void write_comment(FILE *out, const char *text)
 /* "http://user:password@host" -> "http://user:***@host" */
 static void hide_password(char **url)
 {
-	char *start = strstr(*url, "://"), *end, *colon;
+	const char *scheme = strstr(*url, "://"), *user = scheme ? scheme + 3 : *url;
+	const char *at = memrchr(user, '@', strcspn(user, "/"));
+	const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+	char *whole = *url;
 
-	start = start ? start + 3 : *url;
-	end = start + strcspn(start, "/");
-	while (end > start && *end != '@')
-		end--;
-	colon = memchr(start, ':', (size_t)(end - start));
-	if (colon) {
-		char *hidden = mem_printf("%.*s:***%s", (int)(colon - *url), *url, end);
-
-		free(*url);
-		*url = hidden;
-	}
+	if (!colon)
+		return;
+	*url = mem_printf("%.*s:***%s", (int)(colon - whole), whole, at);
+	free(whole);
 }
 
 void print_config_write(FILE *out, const struct conf *conf)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "conf/conf_private.h"
+#include "conf/conf.h"
 
 #define TEXT_MAX 65535 /* bytes of a value */
 #define SHOWN    100   /* bytes of a wrong value that an error repeats */

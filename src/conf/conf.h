@@ -130,6 +130,16 @@ void conf_cli_done(struct conf_cli *cli);
  */
 int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *err)
 	__attribute__((warn_unused_result));
+/* For conf_load(): */
+/* Set an option from text. On failure too, conf has the origin, and err is as by conf_error(). */
+int conf_set(struct conf *conf, enum conf_option option, enum conf_source source,
+	     const char *origin, const char *text, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Set the options of the file. It may be missing unless it must exist. */
+int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct error *err)
+	__attribute__((warn_unused_result));
+
 /*
  * Stages share a configuration, some of them beyond a reload: each takes a reference and frees it,
  * the last one frees the memory. Any thread.

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/file.h"
-#include "conf/conf_private.h"
+#include "conf/conf.h"
 
 #define FILE_MAX_BYTES (1 << 20)
 #define TYPOS_MAX      2 /* in what is suggested */

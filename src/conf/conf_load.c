@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/conf_private.h"
+#include "conf/conf.h"
 #include "conf/environment.h"
 
 #define NODE_NAME_MAX  128

@@ -18,7 +18,7 @@ def prototypes(text):
         text = re.sub(r"\{[^{}]*\}", "{", text).replace("{", " body ")
     declared = []
     for statement in re.split(r";| body ", text):
-        match = re.match(r"\s*(?!typedef\b|static\b)[\w\s*]*?\b(\w+)\s*\(", statement)
+        match = re.match(r"(?!typedef\b|static\b)[\w\s*]*?\b(\w+)\s*\(", statement.strip())
         if match and not match.group(1).startswith("__"):
             declared.append(match.group(1))
     return declared
