@@ -36,28 +36,20 @@ static const char usage[] = "Usage: kube-node-tracer -b BUCKET|URL [FLAG...] [FI
 
 /* The short help --------------------------------------------------------------------------------- */
 
-/*
- * How much of a help text is its gist, in at most so many bytes: the first sentence up to what explains it
- * further.
- */
+/* The length of a help text's gist: its first sentence up to what explains it further; where that is too long, less. */
 static size_t gist_length(const char *text, size_t limit)
 {
 	static const char *const ends[] = { ". ", ": ", "; ", " (" };
-	size_t length = strlen(text);
+	size_t length = strlen(text) - 1; /* without the full stop */
+	const char *end;
 
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		const char *end = strstr(text, ends[i]);
-
+		end = strstr(text, ends[i]);
 		if (end && (size_t)(end - text) < length)
 			length = (size_t)(end - text);
 	}
-	if (length > 0 && text[length - 1] == '.')
-		length--;
-	/* Too long: up to a comma, or to a word. */
-	for (const char *stop = ", "; length > limit; stop = " ")
-		for (size_t i = limit + 1; length > limit && i > 0; i--)
-			if (text[i] == ' ' && (*stop == ' ' || text[i - 1] == ','))
-				length = i - (*stop == ',');
+	while (length > limit && (end = memrchr(text, ',', length)))
+		length = (size_t)(end - text);
 	return length;
 }
 
