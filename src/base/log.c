@@ -7,20 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION /* event and fields identify a line better than its place in the source */
-#include <systemd/sd-journal.h>
-
 #include "base/clock.h"
+#include "base/log_output.h"
 #include "base/text.h"
 
 #define LINE_MAX_BYTES  4096
 #define FIELDS_MAX      24
 #define FIELD_MAX_BYTES 1280
-#define JOURNAL_SOCKET  "/run/systemd/journal/socket"
+#define END_PATIENCE_MS 500
 
 /* The only writable globals of the program. */
 static atomic_int current_level = LOG_LEVEL_INFO;
@@ -69,23 +65,34 @@ static bool stderr_is_journal(void)
 	return strcmp(stream, actual) == 0;
 }
 
-/* Without a journal, sd_journal_sendv() succeeds and the entry is lost. */
-static bool journal_exists(void)
-{
-	return access(JOURNAL_SOCKET, F_OK) == 0;
-}
-
 void log_setup(enum log_level level, enum log_format format)
 {
-	int before;
-
 	if (format == LOG_FORMAT_AUTO)
 		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
 	atomic_store(&current_level, (int)level);
-	before = atomic_exchange(&current_format, (int)format);
-	if (format == LOG_FORMAT_JOURNAL && before != LOG_FORMAT_JOURNAL && !journal_exists())
-		log_warning("journal not available; logging to standard error until it is",
-			    log_text("socket", JOURNAL_SOCKET));
+	if (atomic_exchange(&current_format, (int)format) != LOG_FORMAT_JOURNAL &&
+	    format == LOG_FORMAT_JOURNAL && !log_output_has_journal())
+		log_warning("journal not available; logging to standard error until it is");
+}
+
+static void state_dropped(uint64_t lines)
+{
+	log_event(EVENT_LOG_LINES_DROPPED, log_number("lines", lines));
+}
+
+void log_start_writing(void)
+{
+	log_output_start(state_dropped);
+}
+
+void log_finish_writing(void)
+{
+	log_output_end(END_PATIENCE_MS);
+}
+
+uint64_t log_dropped_lines(void)
+{
+	return log_output_dropped();
 }
 
 bool log_is_enabled(enum log_level level)
@@ -95,20 +102,20 @@ bool log_is_enabled(enum log_level level)
 
 static void write_line(struct text *line)
 {
-	ssize_t written;
-
 	text_end_line(line);
-	written = write(STDERR_FILENO, line->bytes, line->length);
-	(void)written; /* there is nowhere to report a failure */
+	log_output(LOG_TARGET_STDERR, line->bytes, line->length);
 }
 
-/* Empty values and values with blanks, quotes or '=' are quoted, so that key=value can be parsed. */
+/*
+ * Empty values and values with blanks, quotes or '=' are quoted, so that key=value can be parsed; and those that are not
+ * plain ASCII, which JSON escapes where a terminal would obey.
+ */
 static bool needs_quotes(const char *value)
 {
 	if (!*value)
 		return true;
 	for (const char *p = value; *p; p++)
-		if (isspace((unsigned char)*p) || *p == '"' || *p == '=')
+		if (!isgraph((unsigned char)*p) || *p == '"' || *p == '=')
 			return true;
 	return false;
 }
@@ -134,10 +141,11 @@ static void append_fields(struct text *line, const struct log_field *fields, siz
 static void write_text(enum log_level level, const char *sentence, const struct log_field *fields,
 		       size_t field_count)
 {
-	char bytes[LINE_MAX_BYTES];
+	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
 	struct text line = text_over(bytes, sizeof bytes);
 
-	text_append(&line, "%s: %s", level_words[level], sentence);
+	text_format_rfc3339(clock_real_ns(), when);
+	text_append(&line, "%s %s: %s", when, level_words[level], sentence);
 	append_fields(&line, fields, field_count);
 	write_line(&line);
 }
@@ -177,47 +185,47 @@ static void write_json(enum log_level level, enum log_event_id event, const char
 	write_line(&line);
 }
 
+/* End a field: a '\0' is behind it. */
+static void end_field(struct text *entry)
+{
+	if (entry->length + 1 < entry->capacity)
+		entry->bytes[++entry->length] = '\0';
+}
+
 /* Fields become KNT_KEY=value; the message contains them, too, for a plain journalctl. */
 static void write_journal(enum log_level level, enum log_event_id event, const char *sentence,
 			  const struct log_field *fields, size_t field_count)
 {
-	char message[LINE_MAX_BYTES], priority[32], name[64], values[FIELDS_MAX][FIELD_MAX_BYTES];
-	struct iovec iov[FIELDS_MAX + 4];
-	struct text line = text_over(message, sizeof message);
-	int count = 0;
+	char bytes[LINE_MAX_BYTES + FIELDS_MAX * FIELD_MAX_BYTES];
+	struct text entry = text_over(bytes, LINE_MAX_BYTES);
 
-	text_append(&line, "MESSAGE=%s", sentence);
-	append_fields(&line, fields, field_count);
-	iov[count++] = (struct iovec){ message, line.length };
-	(void)snprintf(priority, sizeof priority, "PRIORITY=%d", (int)level);
-	iov[count++] = (struct iovec){ priority, strlen(priority) };
-
+	text_append(&entry, "MESSAGE=%s", sentence);
+	append_fields(&entry, fields, field_count);
+	entry.capacity = sizeof bytes;
+	end_field(&entry);
+	text_append(&entry, "PRIORITY=%d", (int)level);
+	end_field(&entry);
 	if (event != EVENT_NONE) {
-		struct text field = text_over(name, sizeof name);
-
-		iov[count++] = (struct iovec){ (char *)events[event].message_id,
-					       strlen(events[event].message_id) };
-		text_append(&field, "KNT_EVENT=");
-		append_event_name(&field, event);
-		iov[count++] = (struct iovec){ field.bytes, field.length };
+		text_append(&entry, "%s", events[event].message_id);
+		end_field(&entry);
+		text_append(&entry, "KNT_EVENT=");
+		append_event_name(&entry, event);
+		end_field(&entry);
 	}
 	for (size_t i = 0; i < field_count && i < FIELDS_MAX; i++) {
-		struct text field = text_over(values[i], FIELD_MAX_BYTES);
-
 		if (!fields[i].key)
 			continue;
-		text_append(&field, "KNT_");
+		text_append(&entry, "KNT_");
 		for (const char *p = fields[i].key; *p; p++)
-			text_append(&field, "%c", toupper((unsigned char)*p));
+			text_append(&entry, "%c", toupper((unsigned char)*p));
 		if (fields[i].is_number)
-			text_append(&field, "=%ju", (uintmax_t)fields[i].number);
+			text_append(&entry, "=%ju", (uintmax_t)fields[i].number);
 		else
-			text_append(&field, "=%s", fields[i].text ? fields[i].text : "");
-		iov[count++] = (struct iovec){ field.bytes, field.length };
+			text_append(&entry, "=%.*s", FIELD_MAX_BYTES,
+				    fields[i].text ? fields[i].text : "");
+		end_field(&entry);
 	}
-	/* The journal may be restarting, and a container has none: do not lose the line. */
-	if (!journal_exists() || sd_journal_sendv(iov, count) < 0)
-		write_text(level, sentence, fields, field_count);
+	log_output(LOG_TARGET_JOURNAL, entry.bytes, entry.length);
 }
 
 enum log_level log_event_level(enum log_event_id event)

@@ -3,8 +3,7 @@
 /*
  * The log: one event is one line, a sentence in lower case followed by fields as key=value. The same call
  * serves a terminal (text), the journal (with structured fields) and the log collector of a container (JSON).
- * Any thread may log; a line is written with one system call. Never called per packet, and never given secrets
- * or packet contents.
+ * Any thread may log, and never waits. Never called per packet, and never given secrets or packet contents.
  */
 
 #include <stdbool.h>
@@ -51,6 +50,15 @@ struct log_field {
  */
 void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
+/*
+ * Nobody who logs waits for whoever reads: from log_start_writing() on (with signals blocked and rights dropped, which
+ * its thread inherits) a thread writes the lines; those beyond a bounded queue are dropped, counted and stated.
+ */
+void log_start_writing(void);
+/* At the end of the process: gives a reader half a second. */
+void log_finish_writing(void);
+/* Dropped since the start. */
+uint64_t log_dropped_lines(void);
 
 /* For the macros below. sentence: NULL for the event's own; required for EVENT_NONE. */
 void log_write(enum log_level level, enum log_event_id event, const char *sentence,

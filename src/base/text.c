@@ -80,6 +80,8 @@ void text_append_json(struct text *text, const char *value)
 			text_append(text, "\\%c", *p);
 		else if (*p < ' ' || *p == 0x7f)
 			text_append(text, "\\u%04x", *p);
+		else if (*p == 0xc2 && p[1] < 0xa0) /* U+0080 to U+009F control terminals, too */
+			text_append(text, "\\u%04x", p[1]);
 		else
 			text_append(text, "%.*s", length, (const char *)p);
 	}

@@ -266,10 +266,12 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 
 	*ret_is_hung = false;
 	if (set_signals(err) == 0 && http_global_init(err) == 0 &&
-	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0 &&
-	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
-		log_start(daemon);
-		result = run_loop(daemon, err);
+	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0) {
+		log_start_writing();
+		if (build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
+			log_start(daemon);
+			result = run_loop(daemon, err);
+		}
 	}
 	if (daemon->phase == PHASE_STOPPING &&
 	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->recovery) > 0)) {

@@ -111,6 +111,7 @@ void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot)
 		.chunks = daemon->pool.count,
 		.chunks_free = chunk_pool_free(&daemon->pool),
 		.is_spool_full = spool_is_full(daemon->spool),
+		.log_dropped_lines = log_dropped_lines(),
 		.outage = daemon->outage,
 		.outage_reason = "",
 	};

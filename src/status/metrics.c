@@ -413,6 +413,8 @@ static const struct metric metrics[] = {
 	  "there is none." },
 	{ "reloads", METRIC_COUNTER, sample_reloads, FROM_COUNTERS, 0, "result",
 	  "Configuration reloads by result: success or refused." },
+	{ "log_dropped_lines", METRIC_COUNTER, SNAPSHOT(sample_number, log_dropped_lines),
+	  "Lines of the log that were dropped because nobody read it." },
 };
 
 static void write_head(const struct scrape *scrape)

@@ -50,6 +50,7 @@ struct status_snapshot {
 	struct spool_totals spool;
 	bool is_spool_stale; /* it was busy: that is what it told before */
 	bool is_spool_full;
+	uint64_t log_dropped_lines;
 	size_t pipelines,
 		pipelines_live; /* interfaces to record, and those that packets can be captured from */
 	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
