@@ -100,12 +100,6 @@ bool log_is_enabled(enum log_level level)
 	return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
-static void write_line(struct text *line)
-{
-	text_end_line(line);
-	log_output(LOG_TARGET_STDERR, line->bytes, line->length);
-}
-
 /*
  * Empty values and values with blanks, quotes or '=' are quoted, so that key=value can be parsed; and those that are not
  * plain ASCII, which JSON escapes where a terminal would obey.
@@ -138,16 +132,25 @@ static void append_fields(struct text *line, const struct log_field *fields, siz
 	}
 }
 
+static void append_text(struct text *line, enum log_level level, const char *sentence,
+			const struct log_field *fields, size_t field_count)
+{
+	char when[TEXT_TIME_MAX];
+
+	text_format_rfc3339(clock_real_ns(), when);
+	text_append(line, "%s %s: %s", when, level_words[level], sentence);
+	append_fields(line, fields, field_count);
+	text_end_line(line);
+}
+
 static void write_text(enum log_level level, const char *sentence, const struct log_field *fields,
 		       size_t field_count)
 {
-	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
+	char bytes[LINE_MAX_BYTES];
 	struct text line = text_over(bytes, sizeof bytes);
 
-	text_format_rfc3339(clock_real_ns(), when);
-	text_append(&line, "%s %s: %s", when, level_words[level], sentence);
-	append_fields(&line, fields, field_count);
-	write_line(&line);
+	append_text(&line, level, sentence, fields, field_count);
+	log_output(LOG_TARGET_STDERR, line.bytes, line.length);
 }
 
 static void write_json(enum log_level level, enum log_event_id event, const char *sentence,
@@ -182,7 +185,8 @@ static void write_json(enum log_level level, enum log_event_id event, const char
 		}
 	}
 	text_append(&line, "}");
-	write_line(&line);
+	text_end_line(&line);
+	log_output(LOG_TARGET_STDERR, line.bytes, line.length);
 }
 
 /* End a field: a '\0' is behind it. */
@@ -196,9 +200,12 @@ static void end_field(struct text *entry)
 static void write_journal(enum log_level level, enum log_event_id event, const char *sentence,
 			  const struct log_field *fields, size_t field_count)
 {
-	char bytes[LINE_MAX_BYTES + FIELDS_MAX * FIELD_MAX_BYTES];
+	char bytes[2 * LINE_MAX_BYTES + FIELDS_MAX * FIELD_MAX_BYTES];
 	struct text entry = text_over(bytes, LINE_MAX_BYTES);
 
+	append_text(&entry, level, sentence, fields, field_count);
+	end_field(&entry);
+	entry.capacity = entry.length + LINE_MAX_BYTES;
 	text_append(&entry, "MESSAGE=%s", sentence);
 	append_fields(&entry, fields, field_count);
 	entry.capacity = sizeof bytes;

@@ -66,7 +66,7 @@ static bool write_journal(const struct entry *entry)
 	struct iovec fields[FIELDS_MAX];
 	int count = 0;
 
-	for (const char *field = entry->bytes;
+	for (const char *field = entry->bytes + strlen(entry->bytes) + 1;
 	     field < entry->bytes + entry->length && count < FIELDS_MAX; field += strlen(field) + 1)
 		fields[count++] = (struct iovec){ (char *)field, strlen(field) };
 	return log_output_has_journal() && sd_journal_sendv(fields, count) == 0;
@@ -74,16 +74,8 @@ static bool write_journal(const struct entry *entry)
 
 static void write_entry(const struct entry *entry)
 {
-	if (entry->target == LOG_TARGET_JOURNAL) {
-		const char *message = strchr(entry->bytes, '=') + 1;
-
-		if (write_journal(entry))
-			return;
-		write_stderr(message, strlen(message));
-		write_stderr("\n", 1);
-	} else {
-		write_stderr(entry->bytes, entry->length);
-	}
+	if (entry->target != LOG_TARGET_JOURNAL || !write_journal(entry))
+		write_stderr(entry->bytes, strlen(entry->bytes));
 }
 
 static void *write_entries(void *unused)

@@ -11,7 +11,7 @@
 
 enum log_target {
 	LOG_TARGET_STDERR, /* a line with its end */
-	LOG_TARGET_JOURNAL, /* fields KEY=value, each with a '\0' behind it: MESSAGE first, then PRIORITY */
+	LOG_TARGET_JOURNAL, /* the line for standard error, then fields KEY=value; a '\0' behind each */
 };
 
 /* Never blocks. Until the thread is there, lines that standard error takes at once are written at once. */
