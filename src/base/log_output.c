@@ -115,10 +115,10 @@ static void start_thread(void)
 {
 	pthread_t thread;
 
-	output.is_started = output.is_started ||
-			    pthread_create(&thread, NULL, write_entries, NULL) == 0;
-	if (output.is_started)
-		(void)pthread_detach(thread);
+	if (output.is_started || pthread_create(&thread, NULL, write_entries, NULL) != 0)
+		return;
+	(void)pthread_detach(thread);
+	output.is_started = true;
 }
 
 /* A pipe that can be polled for writing has room for a line; whatever is no file may be stopped by its reader. */
