@@ -75,63 +75,27 @@ void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline)
 		pipeline_handle(pipelines, pipeline, pipeline_failure(&err), &err);
 }
 
-enum pipeline_event pipeline_failure(const struct error *err)
-{
-	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE ? PIPELINE_OPEN_REFUSED
-								     : PIPELINE_OPEN_FAILED;
-}
-
-/* The configuration names it: others may come and go. */
-static bool is_named(const struct pipelines *pipelines, const char *name)
-{
-	return pipelines->conf->interfaces.has_auto ||
-	       interfaces_have(&pipelines->conf->interfaces, name);
-}
-
-static void log_gone(const struct pipelines *pipelines, const char *name, const char *reason)
-{
-	enum log_level level = is_named(pipelines, name) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
-
-	log_event_at(level, EVENT_INTERFACE_GONE, log_text("interface", name),
-		     log_text("reason", reason));
-}
-
-static void log_opened(const struct pipelines *pipelines, const struct pipeline *pipeline)
-{
-	enum log_level level = is_named(pipelines, pipeline->name) ? LOG_LEVEL_NOTICE
-								   : LOG_LEVEL_INFO;
-
-	log_event_at(level, EVENT_INTERFACE_RECORDING, log_text("interface", pipeline->name),
-		     log_number("ms", capture_status(pipeline->capture).opened_ms -
-					      pipeline->noticed_ms));
-}
-
 static void log_what_happened(const struct pipelines *pipelines, const struct pipeline *pipeline,
 			      enum pipeline_event event, const struct error *err)
 {
-	const char *name = pipeline->name;
+	const struct interface_words *words = &pipelines->conf->interfaces;
+	const char *name = pipeline->name, *gone = NULL;
+	/* Others than those that the configuration names may come and go. */
+	bool is_named = words->has_auto || interfaces_have(words, name);
+	enum log_level good = is_named ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
+		       bad = is_named ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 
 	switch (event) {
 	case PIPELINE_OPENED:
-		log_opened(pipelines, pipeline);
+		log_event_at(good, EVENT_INTERFACE_RECORDING, log_text("interface", name),
+			     log_number("ms", capture_status(pipeline->capture).opened_ms -
+						      pipeline->noticed_ms));
 		break;
 	case PIPELINE_OPEN_FAILED:
 		log_event(EVENT_INTERFACE_FAILED, log_text("interface", name), log_reason(err));
 		break;
 	case PIPELINE_OPEN_REFUSED:
 		log_event(EVENT_INTERFACE_REFUSED, log_text("interface", name), log_reason(err));
-		break;
-	case PIPELINE_CAPTURE_ENDED:
-		log_gone(pipelines, name, "the capture ended");
-		break;
-	case PIPELINE_LINK_DOWN:
-		log_gone(pipelines, name, "it is down");
-		break;
-	case PIPELINE_LINK_GONE:
-		log_gone(pipelines, name, "it is gone");
-		break;
-	case PIPELINE_LINK_RENAMED:
-		log_gone(pipelines, name, "it has another name");
 		break;
 	case PIPELINE_LINK_UP:
 		log_event(EVENT_INTERFACE_BACK, log_text("interface", name));
@@ -140,38 +104,43 @@ static void log_what_happened(const struct pipelines *pipelines, const struct pi
 		log_event(EVENT_INTERFACE_DESELECTED, log_text("interface", name),
 			  log_text("reason", "the default route is elsewhere"));
 		break;
-	case PIPELINE_NO_EVENT:
-	case PIPELINE_REPLACED:
-	case PIPELINE_RETRY_DUE:
-	case PIPELINE_THREADS_ENDED:
-	case PIPELINE_EVENT_COUNT:
+	case PIPELINE_CAPTURE_ENDED:
+		gone = "the capture ended";
+		break;
+	case PIPELINE_LINK_DOWN:
+		gone = "it is down";
+		break;
+	case PIPELINE_LINK_GONE:
+		gone = "it is gone";
+		break;
+	case PIPELINE_LINK_RENAMED:
+		gone = "it has another name";
+		break;
+	default: /* nobody needs to know */
 		break;
 	}
-}
-
-static void set_retry(struct pipeline *pipeline, unsigned actions)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-
-	if (actions & PIPELINE_RETRY_NOW)
-		pipeline->retry_ms = now_ms;
-	else if (actions & PIPELINE_RETRY_SOON)
-		pipeline->retry_ms = now_ms + RETRY_SOON_MS;
-	else if (actions & PIPELINE_RETRY_LATER)
-		pipeline->retry_ms = now_ms + RETRY_LATER_MS;
+	if (gone)
+		log_event_at(bad, EVENT_INTERFACE_GONE, log_text("interface", name),
+			     log_text("reason", gone));
 }
 
 void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		     enum pipeline_event event, const struct error *err)
 {
 	struct pipeline_step step = pipeline_next(pipeline->state, event);
+	uint64_t now_ms = clock_monotonic_ms();
 
 	pipeline->state = step.next;
 	if (event == PIPELINE_LINK_UP || event == PIPELINE_LINK_DOWN)
 		pipeline->is_up = event == PIPELINE_LINK_UP;
 	if (event == PIPELINE_CAPTURE_ENDED)
-		pipeline->noticed_ms = clock_monotonic_ms();
-	set_retry(pipeline, step.actions);
+		pipeline->noticed_ms = now_ms;
+	if (step.actions & PIPELINE_RETRY_NOW)
+		pipeline->retry_ms = now_ms;
+	if (step.actions & PIPELINE_RETRY_SOON)
+		pipeline->retry_ms = now_ms + RETRY_SOON_MS;
+	if (step.actions & PIPELINE_RETRY_LATER)
+		pipeline->retry_ms = now_ms + RETRY_LATER_MS;
 	if (step.actions & PIPELINE_LOG)
 		log_what_happened(pipelines, pipeline, event, err);
 	if (step.actions & PIPELINE_NOTE_LINK)

@@ -1,12 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the files of the folder share: one pipeline (pipeline.c), the set of them (pipelines.c, reconcile.c). */
+/* What the files of the folder share: the set (pipelines.c), one pipeline (pipeline.c), its rules (pipeline_state.c). */
 
 #include "pipeline/pipeline.h"
-#include "pipeline/pipeline_state.h"
 
-/* Places for each interface that may be recorded: those that end, and those that wait, take one, too. */
-#define PIPELINES_FACTOR 3
+/*
+ * What becomes of a pipeline: one table of states and events.
+ *
+ *     OPENING ──▶ RECORDING ◀──▶ DOWN          LOST, BACKOFF, REFUSED ──▶ OPENING or RETRYING
+ *        └────────────┴───────────┴──▶ ENDING ──▶ removed
+ */
+enum pipeline_state {
+	PIPELINE_OPENING,  /* its capture thread opens the interface */
+	PIPELINE_RETRYING, /* the same, after a failure that is in the log */
+	PIPELINE_RECORDING,
+	PIPELINE_DOWN,    /* the interface is down; its ring is kept */
+	PIPELINE_LOST,    /* the capture ended by itself; the interface may be about to go */
+	PIPELINE_BACKOFF, /* the interface could not be opened */
+	PIPELINE_REFUSED, /* the configuration does not fit the interface */
+	PIPELINE_ENDING,  /* its last packets are being recorded */
+	PIPELINE_STATE_COUNT,
+};
+
+enum pipeline_event {
+	PIPELINE_NO_EVENT,
+	PIPELINE_OPENED,
+	PIPELINE_OPEN_FAILED,
+	PIPELINE_OPEN_REFUSED, /* by what the user wrote: trying again seldom helps */
+	PIPELINE_CAPTURE_ENDED,
+	PIPELINE_LINK_UP,
+	PIPELINE_LINK_DOWN,
+	PIPELINE_LINK_GONE,
+	PIPELINE_LINK_RENAMED,
+	PIPELINE_DESELECTED, /* what "auto" stands for is another interface now */
+	PIPELINE_REPLACED,   /* another pipeline records its interface from now on */
+	PIPELINE_RETRY_DUE,
+	PIPELINE_THREADS_ENDED,
+	PIPELINE_EVENT_COUNT,
+};
+
+enum pipeline_action {
+	PIPELINE_LOG = 1 << 0,       /* the event */
+	PIPELINE_NOTE_LINK = 1 << 1, /* the capture learns that the interface is up or down */
+	PIPELINE_STOP_NOW = 1 << 2,  /* record what came until now, then end the threads */
+	PIPELINE_STOP_GONE = 1 << 3, /* record all that is left in the ring, then end them */
+	PIPELINE_FREE = 1 << 4,      /* join the threads, free capture and recorder */
+	PIPELINE_RETRY_NOW = 1 << 5, /* when the next retry is due */
+	PIPELINE_RETRY_SOON = 1 << 6,
+	PIPELINE_RETRY_LATER = 1 << 7,
+	PIPELINE_START = 1 << 8,  /* make capture and recorder, start their threads */
+	PIPELINE_REMOVE = 1 << 9, /* from the set */
+};
+
+struct pipeline_step {
+	enum pipeline_state next;
+	unsigned actions; /* enum pipeline_action, or-ed */
+	bool is_valid;    /* private to the table */
+};
 
 struct pipeline {
 	enum pipeline_state state;
@@ -18,6 +68,9 @@ struct pipeline {
 	struct recorder *recorder;
 };
 
+/* Places for each interface that may be recorded: those that end, and those that wait, take one, too. */
+#define PIPELINES_FACTOR 3
+
 struct pipelines {
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
@@ -28,6 +81,31 @@ struct pipelines {
 	size_t count;
 	size_t over_limit; /* interfaces that are wanted beyond capture.max_interfaces */
 };
+
+/* pipeline_state.c. Pure. */
+
+/* An event that means nothing in a state changes nothing. */
+struct pipeline_step pipeline_next(enum pipeline_state state, enum pipeline_event event);
+/* Has it threads that record, or are about to? */
+bool pipeline_is_running(enum pipeline_state state);
+/* Has it none, and waits to be tried again? */
+bool pipeline_is_waiting(enum pipeline_state state);
+/* PIPELINE_OPEN_FAILED, or PIPELINE_OPEN_REFUSED. */
+enum pipeline_event pipeline_failure(const struct error *err);
+/*
+ * What its link says, as it is now (NULL: there is none), and whether capture.interface asks for it;
+ * PIPELINE_NO_EVENT if nothing happened.
+ */
+enum pipeline_event pipeline_link_event(const struct pipeline *pipeline, const struct link *link,
+					bool is_wanted);
+/*
+ * What its threads say: the state of the capture, and whether the recorder has written all of it. Not for a
+ * pipeline that waits.
+ */
+enum pipeline_event pipeline_thread_event(enum pipeline_state state, enum capture_state capture,
+					  bool is_recorder_finished, const struct error *failure);
+
+/* pipeline.c */
 
 /* A pipeline for this link, OPENING but without threads; NULL if all places are taken. */
 struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *link);
@@ -43,30 +121,3 @@ void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline);
 /* Something happened to it: do what pipeline_next() says. It may be gone afterwards. err: why it failed, or NULL. */
 void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		     enum pipeline_event event, const struct error *err);
-/* PIPELINE_OPEN_FAILED, or PIPELINE_OPEN_REFUSED. */
-enum pipeline_event pipeline_failure(const struct error *err);
-
-/* reconcile.c: what links and threads mean for a pipeline (pure), and which links are new. */
-
-/*
- * The link of this pipeline as it is now (NULL: there is none), and whether capture.interface asks for it: what
- * happened to the pipeline, PIPELINE_NO_EVENT if nothing did.
- */
-enum pipeline_event reconcile_link(const struct pipeline *pipeline, const struct link *link,
-				   bool is_wanted);
-/*
- * What its threads say: the state of the capture, and whether the recorder has written all of it. Not for a
- * pipeline that waits.
- */
-enum pipeline_event reconcile_threads(enum pipeline_state state, enum capture_state capture,
-				      bool is_recorder_finished, const struct error *failure);
-
-/* The links that should have a pipeline and have none. */
-void pipelines_each_new(struct pipelines *pipelines, const struct interfaces_view *view,
-			void (*visit)(struct pipelines *pipelines, const struct link *link,
-				      void *context),
-			void *context);
-/* May one more interface be recorded? */
-bool pipelines_have_room(const struct pipelines *pipelines);
-/* So many are wanted beyond what may be recorded: log a change. */
-void pipelines_note_over_limit(struct pipelines *pipelines, size_t over_limit);

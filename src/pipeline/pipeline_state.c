@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pipeline/pipeline_state.h"
+/* What links and threads mean for a pipeline, and what becomes of it. Pure; pipeline.c carries the actions out. */
+#include <string.h>
 
-struct transition {
-	enum pipeline_state next;
-	unsigned actions;
-	bool is_valid;
-};
+#include "pipeline/pipeline_private.h"
 
 #define SAME                     PIPELINE_STATE_COUNT /* the state stays */
 
 #define ON(event, next, actions) [PIPELINE_##event] = { next, (actions), true }
 
 /* In every state with threads, unless the state has a row of its own. */
-static const struct transition running[PIPELINE_EVENT_COUNT] = {
+static const struct pipeline_step running[PIPELINE_EVENT_COUNT] = {
 	ON(OPEN_FAILED, PIPELINE_BACKOFF, PIPELINE_LOG | PIPELINE_FREE | PIPELINE_RETRY_SOON),
 	ON(OPEN_REFUSED, PIPELINE_REFUSED, PIPELINE_LOG | PIPELINE_FREE | PIPELINE_RETRY_LATER),
 	ON(CAPTURE_ENDED, PIPELINE_LOST, PIPELINE_LOG | PIPELINE_FREE | PIPELINE_RETRY_SOON),
@@ -24,7 +21,7 @@ static const struct transition running[PIPELINE_EVENT_COUNT] = {
 };
 
 /* In every state that waits to be tried again. */
-static const struct transition waiting[PIPELINE_EVENT_COUNT] = {
+static const struct pipeline_step waiting[PIPELINE_EVENT_COUNT] = {
 	ON(LINK_UP, SAME, PIPELINE_RETRY_NOW),
 	ON(LINK_GONE, SAME, PIPELINE_LOG | PIPELINE_REMOVE),
 	ON(LINK_RENAMED, SAME, PIPELINE_LOG | PIPELINE_REMOVE),
@@ -32,7 +29,7 @@ static const struct transition waiting[PIPELINE_EVENT_COUNT] = {
 	ON(RETRY_DUE, PIPELINE_RETRYING, PIPELINE_START),
 };
 
-static const struct transition own[PIPELINE_STATE_COUNT][PIPELINE_EVENT_COUNT] = {
+static const struct pipeline_step own[PIPELINE_STATE_COUNT][PIPELINE_EVENT_COUNT] = {
 	[PIPELINE_OPENING] = {
 		ON(OPENED, PIPELINE_RECORDING, PIPELINE_LOG),
 	},
@@ -54,15 +51,15 @@ static const struct transition own[PIPELINE_STATE_COUNT][PIPELINE_EVENT_COUNT] =
 
 struct pipeline_step pipeline_next(enum pipeline_state state, enum pipeline_event event)
 {
-	const struct transition *transition = &own[state][event];
+	struct pipeline_step step = own[state][event];
 
-	if (!transition->is_valid && pipeline_is_running(state))
-		transition = &running[event];
-	if (!transition->is_valid && pipeline_is_waiting(state))
-		transition = &waiting[event];
-	if (!transition->is_valid || transition->next == SAME)
-		return (struct pipeline_step){ state, transition->actions };
-	return (struct pipeline_step){ transition->next, transition->actions };
+	if (!step.is_valid && pipeline_is_running(state))
+		step = running[event];
+	if (!step.is_valid && pipeline_is_waiting(state))
+		step = waiting[event];
+	if (!step.is_valid || step.next == SAME)
+		step.next = state;
+	return step;
 }
 
 bool pipeline_is_running(enum pipeline_state state)
@@ -73,4 +70,38 @@ bool pipeline_is_running(enum pipeline_state state)
 bool pipeline_is_waiting(enum pipeline_state state)
 {
 	return state == PIPELINE_LOST || state == PIPELINE_BACKOFF || state == PIPELINE_REFUSED;
+}
+
+enum pipeline_event pipeline_failure(const struct error *err)
+{
+	return err->kind == ERROR_CONFIG || err->kind == ERROR_USAGE ? PIPELINE_OPEN_REFUSED
+								     : PIPELINE_OPEN_FAILED;
+}
+
+enum pipeline_event pipeline_link_event(const struct pipeline *pipeline, const struct link *link,
+					bool is_wanted)
+{
+	if (pipeline->index == 0) /* "any" has no link */
+		return PIPELINE_NO_EVENT;
+	if (!link)
+		return PIPELINE_LINK_GONE;
+	if (strcmp(link->name, pipeline->name) != 0)
+		return PIPELINE_LINK_RENAMED;
+	if (!is_wanted)
+		return PIPELINE_DESELECTED;
+	if (link->is_up != pipeline->is_up)
+		return link->is_up ? PIPELINE_LINK_UP : PIPELINE_LINK_DOWN;
+	return PIPELINE_NO_EVENT;
+}
+
+enum pipeline_event pipeline_thread_event(enum pipeline_state state, enum capture_state capture,
+					  bool is_recorder_finished, const struct error *failure)
+{
+	if (capture == CAPTURE_OPEN)
+		return PIPELINE_OPENED;
+	if (capture == CAPTURE_OPENING || !is_recorder_finished)
+		return PIPELINE_NO_EVENT;
+	if (state == PIPELINE_ENDING)
+		return PIPELINE_THREADS_ENDED;
+	return capture == CAPTURE_REFUSED ? pipeline_failure(failure) : PIPELINE_CAPTURE_ENDED;
 }

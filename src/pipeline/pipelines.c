@@ -4,42 +4,74 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_private.h"
 
 /* So many names are in a status line. */
 #define NAMES_MAX 8
 
-struct opening {
-	bool is_strict;
-	int result;
-	size_t over_limit;
-	struct error *err;
-};
+static const struct link any_link = { .name = "any", .is_up = true };
 
-static void open_new(struct pipelines *pipelines, const struct link *link, void *context)
+/* Is a link, as it is now, to be recorded? */
+static bool is_wanted(const struct conf *conf, const struct interfaces_view *view,
+		      const struct link *link)
 {
-	struct opening *opening = context;
-	struct pipeline *pipeline;
-	struct error err;
+	return interfaces_want(&conf->interfaces, link->name, view->auto_name);
+}
 
-	if (opening->result < 0)
-		return;
-	pipeline = pipelines_have_room(pipelines) ? pipeline_add(pipelines, link) : NULL;
-	if (!pipeline) {
-		opening->over_limit++;
-		return;
+static size_t count_running(const struct pipelines *pipelines)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pipelines->count; i++)
+		count += pipeline_is_running(pipelines->list[i]->state);
+	return count;
+}
+
+static bool has_room(const struct pipelines *pipelines)
+{
+	return count_running(pipelines) < pipelines->conf->capture_max_interfaces;
+}
+
+static bool has_pipeline(const struct pipelines *pipelines, unsigned index)
+{
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->index == index &&
+		    pipelines->list[i]->state != PIPELINE_ENDING)
+			return true;
+	return false;
+}
+
+/* From *place on, the next link that should have a pipeline and has none; NULL: there are no more. */
+static const struct link *next_new(const struct pipelines *pipelines,
+				   const struct interfaces_view *view, size_t *place)
+{
+	size_t count;
+	const struct link *links = links_list(view->links, &count);
+
+	if (pipelines->conf->interfaces.has_any)
+		return (*place)++ == 0 && !has_pipeline(pipelines, 0) ? &any_link : NULL;
+	while (*place < count) {
+		const struct link *link = &links[(*place)++];
+
+		if (link->is_up && is_wanted(pipelines->conf, view, link) &&
+		    !has_pipeline(pipelines, link->index))
+			return link;
 	}
-	if (pipeline_open(pipelines, pipeline, &err) == 0)
-		return;
-	/* An interface that has gone in the meantime is no reason to refuse a reload. */
-	if (pipeline_failure(&err) == PIPELINE_OPEN_REFUSED ||
-	    (opening->is_strict && if_nametoindex(link->name) == link->index)) {
-		*opening->err = err;
-		opening->result = -1;
-	} else {
-		pipeline_handle(pipelines, pipeline, PIPELINE_OPEN_FAILED, &err);
-	}
+	return NULL;
+}
+
+static void note_over_limit(struct pipelines *pipelines, size_t over_limit)
+{
+	if (over_limit > 0 && pipelines->over_limit == 0)
+		log_event(EVENT_INTERFACE_LIMIT, log_number("recorded", count_running(pipelines)),
+			  log_number("left_out", over_limit));
+	else if (over_limit == 0 && pipelines->over_limit > 0)
+		log_event(EVENT_INTERFACE_LIMIT_CLEARED,
+			  log_number("recorded", count_running(pipelines)));
+	pipelines->over_limit = over_limit;
+	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, over_limit);
 }
 
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
@@ -47,24 +79,37 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   bool is_strict, struct pipelines **ret_pipelines, struct error *err)
 {
 	struct pipelines *pipelines = mem_calloc(1, sizeof *pipelines);
-	struct opening opening = { .is_strict = is_strict, .err = err };
+	size_t place = 0, over_limit = 0;
+	const struct link *link;
 
 	pipelines->capture_context = *capture;
 	pipelines->recorder_context = *record;
 	pipelines->list = mem_calloc(PIPELINES_FACTOR * conf->capture_max_interfaces,
 				     sizeof *pipelines->list);
-	if (pipelines_configure(pipelines, conf, err) < 0) {
-		pipelines_join(pipelines);
-		return -1;
+	if (pipelines_configure(pipelines, conf, err) < 0)
+		goto failed;
+	while ((link = next_new(pipelines, view, &place)) != NULL) {
+		struct pipeline *pipeline = has_room(pipelines) ? pipeline_add(pipelines, link)
+								: NULL;
+
+		if (!pipeline) {
+			over_limit++;
+			continue;
+		}
+		if (pipeline_open(pipelines, pipeline, err) == 0)
+			continue;
+		/* An interface that has gone in the meantime is no reason to refuse a reload. */
+		if (pipeline_failure(err) == PIPELINE_OPEN_REFUSED ||
+		    (is_strict && if_nametoindex(link->name) == link->index))
+			goto failed;
+		pipeline_handle(pipelines, pipeline, PIPELINE_OPEN_FAILED, err);
 	}
-	pipelines_each_new(pipelines, view, open_new, &opening);
-	if (opening.result < 0) {
-		pipelines_join(pipelines);
-		return -1;
-	}
-	pipelines_note_over_limit(pipelines, opening.over_limit);
+	note_over_limit(pipelines, over_limit);
 	*ret_pipelines = pipelines;
 	return 0;
+failed:
+	pipelines_join(pipelines);
+	return -1;
 }
 
 int pipelines_start(struct pipelines *pipelines, enum capture_from from, struct error *err)
@@ -127,6 +172,85 @@ void pipelines_end_segments(struct pipelines *pipelines, const char *reason)
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_running(pipelines->list[i]->state))
 			capture_end_segment(pipelines->list[i]->capture, reason);
+}
+
+/* The same interface by another name: a new pipeline takes over, and nothing is lost in between. */
+static bool take_over_renamed(struct pipelines *pipelines, struct pipeline *old,
+			      const struct link *link)
+{
+	struct pipeline *pipeline = pipeline_add(pipelines, link);
+	uint64_t instant_ns;
+	struct error err;
+
+	if (!pipeline)
+		return false;
+	if (pipeline_open(pipelines, pipeline, &err) < 0 ||
+	    pipeline_start(pipeline, CAPTURE_FROM_LATER, &err) < 0) {
+		if (pipeline->capture)
+			capture_stop(pipeline->capture, "interface", 0);
+		pipeline_remove(pipelines, pipeline);
+		return false;
+	}
+	instant_ns = capture_next_instant(clock_real_ns());
+	capture_stop(old->capture, "interface", instant_ns);
+	capture_begin(pipeline->capture, instant_ns);
+	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),
+		  log_text("before", old->name));
+	return true;
+}
+
+static void follow_link(struct pipelines *pipelines, struct pipeline *pipeline,
+			const struct interfaces_view *view)
+{
+	const struct link *link = links_find(view->links, pipeline->index);
+	bool is_link_wanted = link && is_wanted(pipelines->conf, view, link);
+	enum pipeline_event event = pipeline_link_event(pipeline, link, is_link_wanted);
+
+	if (event == PIPELINE_LINK_RENAMED && pipeline_is_running(pipeline->state) && link->is_up &&
+	    is_link_wanted && take_over_renamed(pipelines, pipeline, link))
+		event = PIPELINE_REPLACED;
+	pipeline_handle(pipelines, pipeline, event, NULL);
+}
+
+void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view *view)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+	size_t place = 0, over_limit = 0;
+	const struct link *link;
+
+	/* From the end: one that is removed has the last one put in its place. */
+	for (size_t i = pipelines->count; i > 0; i--) {
+		struct pipeline *pipeline = pipelines->list[i - 1];
+		struct capture_status capture;
+
+		if (pipeline_is_waiting(pipeline->state))
+			continue;
+		capture = capture_status(pipeline->capture);
+		pipeline_handle(pipelines, pipeline,
+				pipeline_thread_event(pipeline->state, capture.state,
+						      recorder_is_finished(pipeline->recorder),
+						      capture.failure),
+				capture.failure);
+	}
+	for (size_t i = pipelines->count; i > 0; i--)
+		follow_link(pipelines, pipelines->list[i - 1], view);
+	for (size_t i = 0; i < pipelines->count; i++) {
+		struct pipeline *pipeline = pipelines->list[i];
+
+		if (pipeline_is_waiting(pipeline->state) && pipeline->is_up &&
+		    pipeline->retry_ms <= now_ms && has_room(pipelines))
+			pipeline_handle(pipelines, pipeline, PIPELINE_RETRY_DUE, NULL);
+	}
+	while ((link = next_new(pipelines, view, &place)) != NULL) {
+		struct pipeline *pipeline = has_room(pipelines) ? pipeline_add(pipelines, link)
+								: NULL;
+
+		if (pipeline)
+			pipeline_launch(pipelines, pipeline);
+		else
+			over_limit++;
+	}
+	note_over_limit(pipelines, over_limit);
 }
 
 void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t until_ns)
@@ -265,8 +389,7 @@ int pipelines_check(const struct conf *conf, const struct interfaces_view *view,
 	if (conf->interfaces.has_any)
 		return capture_check(conf, "any", err);
 	for (size_t i = 0; i < count && checked < conf->capture_max_interfaces; i++) {
-		if (!links[i].is_up ||
-		    !interfaces_want(&conf->interfaces, links[i].name, view->auto_name))
+		if (!links[i].is_up || !is_wanted(conf, view, &links[i]))
 			continue;
 		if (capture_check(conf, links[i].name, err) < 0 &&
 		    pipeline_failure(err) == PIPELINE_OPEN_REFUSED)

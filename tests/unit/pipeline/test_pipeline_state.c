@@ -142,7 +142,7 @@ static void test_what_a_link_means(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
 		assert_int_equal(
-			reconcile_link(cases[i].pipeline, cases[i].link, cases[i].is_wanted),
+			pipeline_link_event(cases[i].pipeline, cases[i].link, cases[i].is_wanted),
 			cases[i].event);
 }
 
@@ -171,8 +171,9 @@ static void test_what_the_threads_mean(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-		assert_int_equal(reconcile_threads(cases[i].state, cases[i].capture,
-						   cases[i].is_recorder_finished, cases[i].failure),
+		assert_int_equal(pipeline_thread_event(cases[i].state, cases[i].capture,
+						       cases[i].is_recorder_finished,
+						       cases[i].failure),
 				 cases[i].event);
 }
 
