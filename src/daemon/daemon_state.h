@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What the files of the folder share, which are all the main thread's; from the top (run.c) down. */
+/*
+ * What the files of the folder share, which are all the main thread's; from the top (run.c) down. Without a service
+ * manager sd_notify() does nothing, so that its results are not needed.
+ */
 
 #include <stdatomic.h>
 
@@ -56,7 +59,7 @@ struct daemon {
 	enum stop_step step;
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
 	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */
-	uint64_t watchdog_us;
+	uint64_t watchdog_us;   /* in which the service manager wants a sign of life; 0: none */
 	bool is_stuck;          /* a stage makes no progress; said once */
 	bool is_upload_hanging; /* likewise, of the uploads */
 	char status[DAEMON_STATUS_MAX];
@@ -102,8 +105,6 @@ int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 void daemon_fail(struct daemon *daemon, const struct error *err);
 /* While stopping: take the next step if the last is done; leave the loop at the end or the deadline. */
 void daemon_continue_stop(struct daemon *daemon);
-/* A job: pipelines_join(). */
-void daemon_join_pipelines(void *pipelines);
 
 /* status_server.c: where status_listen and the control socket say. What fails is logged, and tried again. */
 int daemon_serve(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wakeup.h"
-#include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 #include "record/record.h"
 #include "status/status.h"
@@ -40,7 +41,7 @@ static void announce_ready_if_due(struct daemon *daemon)
 	if (probe == UPLOADER_PROBE_NO_ANSWER)
 		log_event(EVENT_DESTINATION_UNREACHABLE, log_reason(&err));
 	daemon->phase = PHASE_RUNNING;
-	notify_ready();
+	(void)sd_notify(0, "READY=1");
 }
 
 /* All words, when nothing is recorded: patterns have to be told as well. */
@@ -91,7 +92,7 @@ static void report_status(struct daemon *daemon)
 	if (*outage)
 		text_append(&line, "; %s", outage);
 	if (strcmp(bytes, daemon->status) != 0)
-		notify_status(bytes);
+		(void)sd_notifyf(0, "STATUS=%s", bytes);
 	memcpy(daemon->status, bytes, sizeof bytes);
 }
 
@@ -142,7 +143,7 @@ int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 	daemon_gather(daemon, &snapshot);
 	is_well = health_judge(&snapshot, true, findings);
 	if (is_well)
-		notify_alive();
+		(void)sd_notify(0, "WATCHDOG=1");
 	for (size_t i = 0; i < HEALTH_RULES && !is_well && !daemon->is_stuck; i++)
 		if (health_rules[i].is_liveness && findings[i].is_failing)
 			log_event(EVENT_STAGE_STUCK, log_text("stage", health_rules[i].name),

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <sys/signalfd.h>
 
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 
 static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf, struct text *notes)
@@ -55,7 +58,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	    pipelines_hand_over(&daemon->pipelines, pipelines, &old_pipelines, err) < 0)
 		return -1;
 	if (old_pipelines) {
-		jobs_add(daemon->jobs, daemon_join_pipelines, old_pipelines);
+		jobs_add(daemon->jobs, pipelines_join, old_pipelines);
 		daemon_log_missing(daemon, conf);
 	}
 	conf_setup_log(conf);
@@ -87,7 +90,8 @@ int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
 	/* Before the start is over, READY would be said too early; it ends the reload as well. */
 	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
 	if (daemon->is_reloading)
-		notify_reloading();
+		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+				 clock_monotonic_ns() / 1000);
 	result = replace_configuration(daemon, notes, err);
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
@@ -122,7 +126,7 @@ void daemon_continue_reload(struct daemon *daemon)
 {
 	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING || jobs_left(daemon->jobs) > 0)
 		return;
-	notify_ready();
+	(void)sd_notify(0, "READY=1");
 	daemon->is_reloading = false;
 	if (daemon->is_reload_asked)
 		(void)daemon_on_reload(NULL, NULL, daemon);

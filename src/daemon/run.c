@@ -6,12 +6,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/wakeup.h"
-#include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 #include "daemon/privileges.h"
 #include "http/http.h"
@@ -110,8 +111,7 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	if (result >= 0)
 		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
 						    DAEMON_TIMER_SLACK_US, daemon_on_tick, daemon);
-	daemon->watchdog_us = notify_watchdog_us();
-	if (result >= 0 && daemon->watchdog_us > 0)
+	if (result >= 0 && sd_watchdog_enabled(0, &daemon->watchdog_us) > 0)
 		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
 						    DAEMON_TIMER_SLACK_US, daemon_on_watchdog,
 						    daemon);
@@ -213,7 +213,7 @@ void daemon_free(struct daemon *daemon)
 	daemon->server = server_free(daemon->server);
 	if (daemon->pipelines) /* the start failed */
 		pipelines_end(daemon->pipelines, "stop", clock_real_ns());
-	daemon->pipelines = pipelines_join(daemon->pipelines);
+	pipelines_join(daemon->pipelines);
 	daemon->jobs = jobs_stop(daemon->jobs);
 	daemon->recovery = jobs_stop(daemon->recovery);
 	daemon->uploader = uploader_free(daemon->uploader);

@@ -4,12 +4,14 @@
  * steps that wait are jobs, so that main hears the second signal and sees the deadline whatever a disk
  * or a network does; what is not done then is left to the recovery of the next start.
  */
+#include <inttypes.h>
 #include <string.h>
+
+#include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon/service_manager.h"
 #include "daemon/daemon_state.h"
 
 #define STOP_POLL_US UINT64_C(100000)
@@ -22,11 +24,6 @@
 #define BREAK_OFF_MS UINT64_C(2000)
 /* So long the last segments may take, however short the deadline is and however many signals come. */
 #define CLOSE_MS UINT64_C(3000)
-
-void daemon_join_pipelines(void *pipelines)
-{
-	pipelines_join(pipelines);
-}
 
 static void stop_uploader(void *uploader)
 {
@@ -62,12 +59,13 @@ static void begin_stop(struct daemon *daemon)
 	atomic_store(&daemon->is_stopping, true);
 	daemon->leave_at_ms = now_ms + length_ms;
 	daemon->break_off_at_ms = deadline_ms > 0 ? daemon->leave_at_ms - BREAK_OFF_MS : now_ms;
-	notify_stopping(length_ms / CLOCK_MS_PER_S + 10);
+	(void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+			 (length_ms + 10 * CLOCK_MS_PER_S) * 1000);
 	/* Without the timer there is still the tick. */
 	(void)sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, STOP_POLL_US, 0,
 					 on_stop_timer, daemon);
 	pipelines_end(daemon->pipelines, "stop", clock_real_ns());
-	jobs_add(daemon->jobs, daemon_join_pipelines, take_ptr(daemon->pipelines));
+	jobs_add(daemon->jobs, pipelines_join, take_ptr(daemon->pipelines));
 }
 
 void daemon_fail(struct daemon *daemon, const struct error *err)

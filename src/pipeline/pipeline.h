@@ -57,9 +57,10 @@ void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view 
 void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t until_ns);
 /*
  * Wait until those that were told to end have done it, and free them: about half a second beyond until_ns,
- * unless rings are full; for ever, if the disk hangs. Any thread, when no other uses them any more.
+ * unless rings are full; for ever, if the disk hangs. Any thread, when no other uses them any more. A struct
+ * pipelines *, or NULL: what struct jobs calls takes a void *.
  */
-struct pipelines *pipelines_join(struct pipelines *pipelines);
+void pipelines_join(void *pipelines);
 
 /* "eth0,eth1 (down)", or "nothing yet". */
 void pipelines_describe(const struct pipelines *pipelines, struct text *out);

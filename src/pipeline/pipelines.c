@@ -43,21 +43,32 @@ static bool has_pipeline(const struct pipelines *pipelines, unsigned index)
 	return false;
 }
 
-/* From *place on, the next link that should have a pipeline and has none; NULL: there are no more. */
-static const struct link *next_new(const struct pipelines *pipelines,
-				   const struct interfaces_view *view, size_t *place)
+/*
+ * A pipeline for the next link, from *place on, that should have one and has none; NULL: there are no more.
+ * Counts those that there is no room for.
+ */
+static struct pipeline *add_next(struct pipelines *pipelines, const struct interfaces_view *view,
+				 size_t *place, size_t *over_limit)
 {
 	size_t count;
 	const struct link *links = links_list(view->links, &count);
 
-	if (pipelines->conf->interfaces.has_any)
-		return (*place)++ == 0 && !has_pipeline(pipelines, 0) ? &any_link : NULL;
+	if (pipelines->conf->interfaces.has_any) {
+		links = &any_link;
+		count = 1;
+	}
 	while (*place < count) {
 		const struct link *link = &links[(*place)++];
+		struct pipeline *pipeline = NULL;
 
-		if (link->is_up && is_wanted(pipelines->conf, view, link) &&
-		    !has_pipeline(pipelines, link->index))
-			return link;
+		if (!link->is_up || !is_wanted(pipelines->conf, view, link) ||
+		    has_pipeline(pipelines, link->index))
+			continue;
+		if (has_room(pipelines))
+			pipeline = pipeline_add(pipelines, link);
+		if (pipeline)
+			return pipeline;
+		++*over_limit;
 	}
 	return NULL;
 }
@@ -80,7 +91,7 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 {
 	struct pipelines *pipelines = mem_calloc(1, sizeof *pipelines);
 	size_t place = 0, over_limit = 0;
-	const struct link *link;
+	struct pipeline *added;
 
 	pipelines->capture_context = *capture;
 	pipelines->recorder_context = *record;
@@ -88,21 +99,14 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 				     sizeof *pipelines->list);
 	if (pipelines_configure(pipelines, conf, err) < 0)
 		goto failed;
-	while ((link = next_new(pipelines, view, &place)) != NULL) {
-		struct pipeline *pipeline = has_room(pipelines) ? pipeline_add(pipelines, link)
-								: NULL;
-
-		if (!pipeline) {
-			over_limit++;
-			continue;
-		}
-		if (pipeline_open(pipelines, pipeline, err) == 0)
+	while ((added = add_next(pipelines, view, &place, &over_limit)) != NULL) {
+		if (pipeline_open(pipelines, added, err) == 0)
 			continue;
 		/* An interface that has gone in the meantime is no reason to refuse a reload. */
 		if (pipeline_failure(err) == PIPELINE_OPEN_REFUSED ||
-		    (is_strict && if_nametoindex(link->name) == link->index))
+		    (is_strict && if_nametoindex(added->name) == added->index))
 			goto failed;
-		pipeline_handle(pipelines, pipeline, PIPELINE_OPEN_FAILED, err);
+		pipeline_handle(pipelines, added, PIPELINE_OPEN_FAILED, err);
 	}
 	note_over_limit(pipelines, over_limit);
 	*ret_pipelines = pipelines;
@@ -216,7 +220,7 @@ void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view 
 {
 	uint64_t now_ms = clock_monotonic_ms();
 	size_t place = 0, over_limit = 0;
-	const struct link *link;
+	struct pipeline *added;
 
 	/* From the end: one that is removed has the last one put in its place. */
 	for (size_t i = pipelines->count; i > 0; i--) {
@@ -241,15 +245,8 @@ void pipelines_follow(struct pipelines *pipelines, const struct interfaces_view 
 		    pipeline->retry_ms <= now_ms && has_room(pipelines))
 			pipeline_handle(pipelines, pipeline, PIPELINE_RETRY_DUE, NULL);
 	}
-	while ((link = next_new(pipelines, view, &place)) != NULL) {
-		struct pipeline *pipeline = has_room(pipelines) ? pipeline_add(pipelines, link)
-								: NULL;
-
-		if (pipeline)
-			pipeline_launch(pipelines, pipeline);
-		else
-			over_limit++;
-	}
+	while ((added = add_next(pipelines, view, &place, &over_limit)) != NULL)
+		pipeline_launch(pipelines, added);
 	note_over_limit(pipelines, over_limit);
 }
 
@@ -260,16 +257,17 @@ void pipelines_end(struct pipelines *pipelines, const char *reason, uint64_t unt
 			capture_stop(pipelines->list[i]->capture, reason, until_ns);
 }
 
-struct pipelines *pipelines_join(struct pipelines *pipelines)
+void pipelines_join(void *context)
 {
+	struct pipelines *pipelines = context;
+
 	if (!pipelines)
-		return NULL;
+		return;
 	while (pipelines->count > 0)
 		pipeline_remove(pipelines, pipelines->list[pipelines->count - 1]);
 	conf_free(pipelines->conf);
 	free(pipelines->list);
 	free(pipelines);
-	return NULL;
 }
 
 void pipelines_describe(const struct pipelines *pipelines, struct text *out)
