@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
-#include "daemon/privileges.h"
 #include "http/http.h"
 
 #define CGROUP_LIMIT     "/sys/fs/cgroup/memory.max" /* of a container, as it sees itself */

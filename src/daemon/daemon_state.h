@@ -20,12 +20,6 @@
 
 #define DAEMON_STATUS_MAX 512
 
-enum phase {
-	PHASE_STARTING,
-	PHASE_RUNNING,
-	PHASE_STOPPING
-};
-
 /* What a stop waits for. */
 enum stop_step {
 	STOP_CLOSING, /* the last segments */
@@ -53,7 +47,7 @@ struct daemon {
 
 	sd_event *loop;
 	int wake_fd; /* the uploader or the jobs have something to tell */
-	enum phase phase;
+	enum status_phase phase;
 	uint64_t started_ms, started_real_ns;
 	atomic_bool is_stopping; /* the jobs look at it */
 	enum stop_step step;
@@ -81,12 +75,34 @@ void daemon_free(struct daemon *daemon);
 /* What can be found wrong without changing anything, and with the rights that we came with. */
 int daemon_prepare(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
 
+/* privileges.c: from root to an account that can do nothing but capture. Before any thread is started. */
+/*
+ * Started as root: become daemon.user and keep CAP_NET_RAW alone, so that interfaces can be opened again
+ * later. A start gives the account the spool; --check-config leaves the spool as it is (is_check), and goes on
+ * with the rights that a start would have. Otherwise nothing changes. An unknown account: ERROR_CONFIG or
+ * ERROR_USAGE.
+ */
+int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * No core dump and no debugger, unless daemon.core_dumps allows them: before the first key is read.
+ * privileges_drop() keeps it so.
+ */
+int privileges_close_memory(const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * As root, before anything is changed: is there such an account, may it be given the spool's folder, and can
+ * it get there? ERROR_CONFIG or ERROR_USAGE. Memory has to be closed afterwards, not before.
+ */
+int privileges_check(const struct conf *conf, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* reload.c: SIGHUP and the command. */
 /*
  * Reload now; returns when the new stages run. ERROR_TRANSIENT while another reload is going on. Logged here. Notes
  * gets a line for each option that was not taken over.
  */
-int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
+int daemon_reload(void *daemon, struct text *notes, struct error *err)
 	__attribute__((warn_unused_result));
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
 /* The last stages that a reload replaced may have ended. */
@@ -120,8 +136,6 @@ void daemon_tick_status(struct daemon *daemon);
 /* follow_links.c. Before pipelines are opened or checked: which interfaces there are, what "auto" stands for. */
 int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
-/* The configuration stays what it was after all. */
-void daemon_undo_refresh(struct daemon *daemon);
 /* Warn of interfaces that are asked for and not there. */
 void daemon_log_missing(struct daemon *daemon, const struct conf *conf);
 /* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */
@@ -133,7 +147,3 @@ struct budget daemon_budget(const struct conf *conf);
 void daemon_set_budget(struct daemon *daemon);
 /* Each second: have the spool looked after. */
 void daemon_maintain(struct daemon *daemon);
-/* List the spool again: an operator may have put segments back. */
-void daemon_rescan(struct daemon *daemon);
-/* Let nothing wait for its next attempt. */
-void daemon_retry_now(struct daemon *daemon);

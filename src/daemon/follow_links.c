@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The interfaces as the kernel tells of them: what "auto" stands for, and the pipelines that follow. */
-#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
-#include "netif/netif.h"
 
 /* By the default route; what was "auto" before stays it while there is none. */
 static void find_auto(struct daemon *daemon, const struct interface_words *words)
@@ -24,16 +21,6 @@ static void find_auto(struct daemon *daemon, const struct interface_words *words
 	daemon->auto_index = found ? found->index : 0;
 	if (found)
 		memcpy(daemon->view.auto_name, found->name, sizeof found->name);
-}
-
-void daemon_undo_refresh(struct daemon *daemon)
-{
-	const struct interface_words *words = &daemon->conf->interfaces;
-	struct error err;
-
-	if (links_watch_routes(daemon->links, words->has_auto, &err) < 0)
-		log_error("interfaces cannot be followed", log_reason(&err));
-	find_auto(daemon, words);
 }
 
 /* Routes go without a word when their interface does, but a look at them for each link would be too much. */

@@ -8,11 +8,6 @@
 #include "daemon/daemon_state.h"
 #include "record/record.h"
 
-static struct budget_floor share_of(struct conf_share share)
-{
-	return (struct budget_floor){ share.amount, share.is_percent };
-}
-
 struct budget daemon_budget(const struct conf *conf)
 {
 	static const enum budget_policy policies[] = {
@@ -25,8 +20,9 @@ struct budget daemon_budget(const struct conf *conf)
 		.policy = policies[conf->spool_when_full],
 		.max_segments = conf->spool_max_segments,
 		.max_bytes = conf->spool_max_size,
-		.min_free = share_of(conf->spool_min_free),
-		.min_free_inodes = share_of(conf->spool_min_free_inodes),
+		.min_free = { conf->spool_min_free.amount, conf->spool_min_free.is_percent },
+		.min_free_inodes = { conf->spool_min_free_inodes.amount,
+				     conf->spool_min_free_inodes.is_percent },
 		.workers = conf->upload_workers,
 	};
 }
@@ -55,30 +51,6 @@ void daemon_maintain(struct daemon *daemon)
 	/* One of each at a time. */
 	if (jobs_left(daemon->jobs) == 0)
 		jobs_add(daemon->jobs, maintain_spool, daemon->spool);
-	if (daemon->phase != PHASE_STOPPING && jobs_left(daemon->recovery) == 0)
+	if (daemon->phase != STATUS_STOPPING && jobs_left(daemon->recovery) == 0)
 		jobs_add(daemon->recovery, recover_segments, daemon);
-}
-
-static void rescan_spool(void *spool)
-{
-	struct error err;
-
-	if (spool_rescan(spool, &err) < 0)
-		log_error("spool cannot be listed", log_reason(&err));
-}
-
-void daemon_rescan(struct daemon *daemon)
-{
-	jobs_add(daemon->jobs, rescan_spool, daemon->spool);
-}
-
-static void retry_segments(void *spool)
-{
-	spool_retry_now(spool);
-}
-
-void daemon_retry_now(struct daemon *daemon)
-{
-	jobs_add(daemon->jobs, retry_segments, daemon->spool);
-	uploader_retry_now(daemon->uploader);
 }

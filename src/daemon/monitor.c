@@ -5,11 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "base/wakeup.h"
 #include "daemon/daemon_state.h"
-#include "record/record.h"
-#include "status/status.h"
 
 #define TICK_US     UINT64_C(1000000)
 #define PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer, an interface */
@@ -25,7 +22,7 @@ static void announce_ready_if_due(struct daemon *daemon)
 	enum uploader_probe probe = uploader_probe(daemon->uploader, &err);
 	bool is_patient, is_live;
 
-	if (daemon->phase != PHASE_STARTING)
+	if (daemon->phase != STATUS_STARTING)
 		return;
 	if (probe == UPLOADER_PROBE_REFUSED) {
 		daemon_fail(daemon, &err);
@@ -40,34 +37,19 @@ static void announce_ready_if_due(struct daemon *daemon)
 			  log_text("interface", daemon->conf->capture_interface));
 	if (probe == UPLOADER_PROBE_NO_ANSWER)
 		log_event(EVENT_DESTINATION_UNREACHABLE, log_reason(&err));
-	daemon->phase = PHASE_RUNNING;
+	daemon->phase = STATUS_RECORDING;
 	(void)sd_notify(0, "READY=1");
-}
-
-/* All words, when nothing is recorded: patterns have to be told as well. */
-static void append_awaited(const struct daemon *daemon, struct text *line)
-{
-	char bytes[DAEMON_STATUS_MAX / 2];
-	struct text names = text_over(bytes, sizeof bytes);
-	uint64_t left_out = counter_read(&daemon->counters.interfaces_left_out);
-
-	if (pipelines_are_live(daemon->pipelines))
-		pipelines_describe_missing(daemon->pipelines, &names);
-	else
-		text_append(&names, "%s", daemon->conf->capture_interface);
-	if (*bytes)
-		text_append(line, ", waiting for %s", bytes);
-	if (left_out > 0)
-		text_append(line, ", %ju more not recorded (capture.max_interfaces)",
-			    (uintmax_t)left_out);
 }
 
 static void report_status(struct daemon *daemon)
 {
-	char bytes[DAEMON_STATUS_MAX], size[TEXT_SIZE_MAX], outage[256];
-	struct text line = text_over(bytes, sizeof bytes);
+	char bytes[DAEMON_STATUS_MAX], awaited[DAEMON_STATUS_MAX / 2], size[TEXT_SIZE_MAX],
+		outage[256];
+	struct text line = text_over(bytes, sizeof bytes),
+		    names = text_over(awaited, sizeof awaited);
 	uint64_t packets = counter_read(&daemon->counters.packets),
-		 discarded = counter_read(&daemon->counters.packets_discarded);
+		 discarded = counter_read(&daemon->counters.packets_discarded),
+		 left_out = counter_read(&daemon->counters.interfaces_left_out);
 	struct drops drops = counters_drops(daemon->counters.drops);
 	struct spool_totals totals;
 
@@ -78,7 +60,16 @@ static void report_status(struct daemon *daemon)
 	if (daemon->pipelines) {
 		text_append(&line, "recording ");
 		pipelines_describe(daemon->pipelines, &line);
-		append_awaited(daemon, &line);
+		/* All words, when nothing is recorded: patterns must be shown, too. */
+		if (pipelines_are_live(daemon->pipelines))
+			pipelines_describe_missing(daemon->pipelines, &names);
+		else
+			text_append(&names, "%s", daemon->conf->capture_interface);
+		if (*awaited)
+			text_append(&line, ", waiting for %s", awaited);
+		if (left_out > 0)
+			text_append(&line, ", %ju more not recorded (capture.max_interfaces)",
+				    (uintmax_t)left_out);
 	} else {
 		text_append(&line, "stopping, uploading what waits");
 	}
@@ -110,12 +101,12 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	struct error err;
 
 	(void)now_us;
-	if (spool_is_removed(daemon->spool) && daemon->phase != PHASE_STOPPING) {
+	if (spool_is_removed(daemon->spool) && daemon->phase != STATUS_STOPPING) {
 		error_set(&err, ERROR_FATAL, "the spool folder %s was removed",
 			  conf->spool_directory);
 		daemon_fail(daemon, &err);
 	}
-	if (daemon->phase != PHASE_STOPPING)
+	if (daemon->phase != STATUS_STOPPING)
 		daemon_maintain(daemon);
 	if (daemon->pipelines)
 		pipelines_pause(daemon->pipelines,

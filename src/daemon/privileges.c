@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/privileges.h"
+/* From root to an account that can do nothing but capture. Before any thread is started. */
+#include "daemon/daemon_state.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "spool/spool.h"
 
 #define PACKAGED_ACCOUNT "kube-node-tracer"
 #define NGROUPS_KEPT     256 /* of root's own */
@@ -27,13 +27,12 @@ static const char *account_name(const struct conf *conf)
 /* The account to become; uid 0 to stay root. */
 static int find_account(const struct conf *conf, uid_t *ret_uid, gid_t *ret_gid, struct error *err)
 {
-	bool is_auto = strcmp(conf->daemon_user, "auto") == 0;
-	const struct passwd *account = getpwnam(account_name(conf));
+	const char *name = account_name(conf);
+	const struct passwd *account = getpwnam(name);
 
-	if (!account && !is_auto)
+	if (!account && name == conf->daemon_user)
 		return conf_error(conf, CONF_daemon_user, err,
-				  "no account '%s'; allowed: the name of an account, auto",
-				  conf->daemon_user);
+				  "no account '%s'; allowed: the name of an account, auto", name);
 	*ret_uid = account ? account->pw_uid : 0;
 	*ret_gid = account ? account->pw_gid : 0;
 	return 0;
@@ -102,43 +101,27 @@ int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 }
 
 /*
- * As the account: can it get to the spool? Whose the folder is does not matter, and it need not be there: a
- * start makes it and gives it away, but not the folders above.
+ * For a moment with the rights of the account: can it get to the spool? Whose the folder is does not matter, and it
+ * need not be there: a start makes it and gives it away, but not the folders above. Where we cannot become it,
+ * privileges_drop() will report it.
  */
-static int check_way(const struct conf *conf, struct error *err)
-{
-	cleanup_free char *path = mem_strdup(conf->spool_directory), *account = NULL;
-	struct stat st;
-	char *slash;
-
-	if (stat(path, &st) == 0)
-		return 0;
-	while (errno == ENOENT && (slash = strrchr(path, '/')) != NULL && slash > path) {
-		cleanup_free char *inside = NULL;
-
-		*slash = '\0';
-		inside = mem_printf("%s/.", path);
-		if (stat(inside, &st) == 0)
-			return 0;
-	}
-	if (errno != EACCES)
-		return 0; /* spool_check() says it */
-	account = file_account();
-	return conf_error(conf, CONF_spool_directory, err,
-			  "%s, which it is given to, cannot get to %s: %s", account, path,
-			  strerror(EACCES));
-}
-
-/* For a moment with the rights of the account. Where we cannot become it, privileges_drop() will report it. */
 static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
 {
 	gid_t own_gid = getegid(), own_groups[NGROUPS_KEPT];
 	int count = getgroups(NGROUPS_KEPT, own_groups), result = 0;
+	struct stat st;
 
 	if (count < 0 || initgroups(account_name(conf), gid) < 0)
 		return 0;
-	if (setegid(gid) == 0 && seteuid(uid) == 0)
-		result = check_way(conf, err);
+	/* The kernel reports the first folder on the way: one that is missing, or one that is closed. */
+	if (setegid(gid) == 0 && seteuid(uid) == 0 && stat(conf->spool_directory, &st) < 0 &&
+	    errno == EACCES) {
+		cleanup_free char *account = file_account();
+
+		result = conf_error(conf, CONF_spool_directory, err,
+				    "%s, which it is given to, cannot get to %s: %s", account,
+				    conf->spool_directory, strerror(EACCES));
+	}
 	if (seteuid(0) < 0 || setegid(own_gid) < 0 || setgroups((size_t)count, own_groups) < 0)
 		return error_errno(err, "be root again");
 	return result;

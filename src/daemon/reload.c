@@ -29,6 +29,14 @@ static void destination_cleanup(struct destination **next)
 	destination_release(*next);
 }
 
+static void rescan_spool(void *spool)
+{
+	struct error err;
+
+	if (spool_rescan(spool, &err) < 0)
+		log_error("spool cannot be listed", log_reason(&err));
+}
+
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
 static int replace_configuration(struct daemon *daemon, struct text *notes, struct error *err)
 {
@@ -76,26 +84,31 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 			notes,
 			"status.listen %s cannot be served, and is tried again now and then: %s\n",
 			daemon->conf->status_listen, reason.message);
-	daemon_rescan(daemon);
+	/* An operator may have put segments back. */
+	jobs_add(daemon->jobs, rescan_spool, daemon->spool);
 	conf_free(old);
 	return 0;
 }
 
-int daemon_reload(struct daemon *daemon, struct text *notes, struct error *err)
+int daemon_reload(void *context, struct text *notes, struct error *err)
 {
+	struct daemon *daemon = context;
+	struct error reason;
 	int result;
 
 	if (daemon->is_reloading)
 		return error_set(err, ERROR_TRANSIENT, "another reload is going on");
 	/* Before the start is over, READY would be said too early; it ends the reload as well. */
-	daemon->is_reloading = daemon->phase == PHASE_RUNNING;
+	daemon->is_reloading = daemon->phase == STATUS_RECORDING;
 	if (daemon->is_reloading)
 		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 				 clock_monotonic_ns() / 1000);
 	result = replace_configuration(daemon, notes, err);
 	if (result < 0) {
 		counter_add(&daemon->counters.reloads_refused, 1);
-		daemon_undo_refresh(daemon);
+		/* As it was for the configuration that stays. */
+		if (daemon_refresh_links(daemon, daemon->conf, &reason) < 0)
+			log_error("interfaces cannot be followed", log_reason(&reason));
 		log_event(EVENT_RELOAD_REFUSED, log_reason(err));
 	} else {
 		counter_add(&daemon->counters.reloads, 1);
@@ -114,7 +127,7 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 
 	(void)source;
 	(void)signal;
-	if (daemon->phase == PHASE_STOPPING)
+	if (daemon->phase == STATUS_STOPPING)
 		return 0;
 	daemon->is_reload_asked = daemon->is_reloading;
 	if (!daemon->is_reloading && daemon_reload(daemon, &notes, &err) < 0)
@@ -124,7 +137,8 @@ int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *sig
 
 void daemon_continue_reload(struct daemon *daemon)
 {
-	if (!daemon->is_reloading || daemon->phase == PHASE_STOPPING || jobs_left(daemon->jobs) > 0)
+	if (!daemon->is_reloading || daemon->phase == STATUS_STOPPING ||
+	    jobs_left(daemon->jobs) > 0)
 		return;
 	(void)sd_notify(0, "READY=1");
 	daemon->is_reloading = false;

@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "base/wakeup.h"
 #include "daemon/daemon_state.h"
-#include "daemon/privileges.h"
 #include "http/http.h"
 
 /*
@@ -30,7 +29,7 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 
 	(void)source;
 	(void)signal;
-	if (daemon->phase != PHASE_STOPPING)
+	if (daemon->phase != STATUS_STOPPING)
 		pipelines_end_segments(daemon->pipelines, "signal");
 	return 0;
 }
@@ -42,11 +41,6 @@ static void gather_snapshot(void *context, struct status_snapshot *ret_snapshot)
 	daemon_gather(context, ret_snapshot);
 }
 
-static int reload_by_command(void *context, struct text *notes, struct error *err)
-{
-	return daemon_reload(context, notes, err);
-}
-
 static void end_segments_by_command(void *context)
 {
 	struct daemon *daemon = context;
@@ -54,12 +48,18 @@ static void end_segments_by_command(void *context)
 	pipelines_end_segments(daemon->pipelines, "command");
 }
 
+static void retry_segments(void *spool)
+{
+	spool_retry_now(spool);
+}
+
 static void flush_by_command(void *context)
 {
 	struct daemon *daemon = context;
 
 	end_segments_by_command(daemon);
-	daemon_retry_now(daemon);
+	jobs_add(daemon->jobs, retry_segments, daemon->spool);
+	uploader_retry_now(daemon->uploader);
 }
 
 /* Start ----------------------------------------------------------------------------------------- */
@@ -146,6 +146,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 
+	log_start_writing();
 	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
 	    jobs_start("recovery", -1, &daemon->recovery, err) < 0)
 		return -1;
@@ -155,7 +156,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	daemon->actions = (struct route_actions){
 		.context = daemon,
 		.gather = gather_snapshot,
-		.reload = reload_by_command,
+		.reload = daemon_reload,
 		.end_segments = end_segments_by_command,
 		.flush = flush_by_command,
 	};
@@ -217,7 +218,7 @@ void daemon_free(struct daemon *daemon)
 	daemon->jobs = jobs_stop(daemon->jobs);
 	daemon->recovery = jobs_stop(daemon->recovery);
 	daemon->uploader = uploader_free(daemon->uploader);
-	if (daemon->phase != PHASE_STARTING)
+	if (daemon->phase != STATUS_STARTING)
 		log_end(daemon);
 	daemon->series = series_free(daemon->series);
 	daemon->spool = spool_close(daemon->spool);
@@ -244,20 +245,6 @@ struct daemon *daemon_new(const struct conf *conf, const struct conf_cli *cli)
 	return daemon;
 }
 
-/* The event loop, until a stop has gone through or its deadline has come. */
-static int run_loop(struct daemon *daemon, struct error *err)
-{
-	int result = sd_event_loop(daemon->loop);
-
-	if (result < 0)
-		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
-	if (daemon->failure.kind != ERROR_NONE) {
-		*err = daemon->failure;
-		return -1;
-	}
-	return 0;
-}
-
 int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is_hung,
 	       struct error *err)
 {
@@ -266,14 +253,19 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 
 	*ret_is_hung = false;
 	if (set_signals(err) == 0 && http_global_init(err) == 0 &&
-	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0) {
-		log_start_writing();
-		if (build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
-			log_start(daemon);
-			result = run_loop(daemon, err);
+	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0 &&
+	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
+		log_start(daemon);
+		/* Until a stop has gone through or its deadline has come. */
+		result = sd_event_loop(daemon->loop);
+		if (result < 0)
+			result = error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+		if (daemon->failure.kind != ERROR_NONE) {
+			*err = daemon->failure;
+			result = -1;
 		}
 	}
-	if (daemon->phase == PHASE_STOPPING &&
+	if (daemon->phase == STATUS_STOPPING &&
 	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->recovery) > 0)) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;

@@ -55,7 +55,7 @@ static void begin_stop(struct daemon *daemon)
 
 	if (deadline_ms > CLOSE_MS + BEFORE_DEADLINE_MS)
 		length_ms = deadline_ms - BEFORE_DEADLINE_MS;
-	daemon->phase = PHASE_STOPPING;
+	daemon->phase = STATUS_STOPPING;
 	atomic_store(&daemon->is_stopping, true);
 	daemon->leave_at_ms = now_ms + length_ms;
 	daemon->break_off_at_ms = deadline_ms > 0 ? daemon->leave_at_ms - BREAK_OFF_MS : now_ms;
@@ -72,7 +72,7 @@ void daemon_fail(struct daemon *daemon, const struct error *err)
 {
 	if (daemon->failure.kind == ERROR_NONE)
 		daemon->failure = *err;
-	if (daemon->phase != PHASE_STOPPING)
+	if (daemon->phase != STATUS_STOPPING)
 		begin_stop(daemon);
 	skip_uploads(daemon); /* what failed is more urgent than the uploads */
 }
@@ -81,7 +81,7 @@ void daemon_continue_stop(struct daemon *daemon)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 
-	if (daemon->phase != PHASE_STOPPING)
+	if (daemon->phase != STATUS_STOPPING)
 		return;
 	if (daemon->step == STOP_CLOSING && jobs_left(daemon->jobs) == 0) {
 		/* What could not be recorded is written down, whatever happens to the uploads. */
@@ -106,7 +106,7 @@ int daemon_on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 	struct daemon *daemon = context;
 
 	(void)source;
-	if (daemon->phase == PHASE_STOPPING) {
+	if (daemon->phase == STATUS_STOPPING) {
 		skip_uploads(daemon);
 	} else {
 		log_event(EVENT_STOPPING, log_text("signal", sigabbrev_np((int)signal->ssi_signo)),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics, health, page and the control socket: where they are served. Never a reason not to record. */
+/* Metrics, health, page and the control socket: where they are served. */
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -19,19 +19,10 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *con
 	return 0;
 }
 
-/* Without it there are no commands; never a reason not to record. */
-static void open_control(struct daemon *daemon)
-{
-	char path[LISTENER_CONTROL_PATH_MAX];
-	struct error err;
-
-	listener_control_path(daemon->conf, path);
-	if (server_listen(daemon->server, SERVER_CONTROL, path, &err) < 0)
-		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&err));
-}
-
 int daemon_serve(struct daemon *daemon, struct error *err)
 {
+	char path[LISTENER_CONTROL_PATH_MAX];
+	struct error reason;
 	int result;
 
 	daemon->series = series_new();
@@ -41,8 +32,11 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 				 daemon);
 	if (result < 0)
 		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
-	open_control(daemon);
-	(void)daemon_listen(daemon, err); /* never a reason not to record */
+	/* A failure of either is never a reason not to record. */
+	listener_control_path(daemon->conf, path);
+	if (server_listen(daemon->server, SERVER_CONTROL, path, &reason) < 0)
+		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&reason));
+	(void)daemon_listen(daemon, &reason);
 	return 0;
 }
 

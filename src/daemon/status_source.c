@@ -94,16 +94,11 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 
 void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot)
 {
-	static const enum status_phase phases[] = {
-		[PHASE_STARTING] = STATUS_STARTING,
-		[PHASE_RUNNING] = STATUS_RECORDING,
-		[PHASE_STOPPING] = STATUS_STOPPING,
-	};
 	struct status_snapshot snapshot = {
 		.conf = daemon->conf,
 		.counters = &daemon->counters,
 		.series = daemon->series,
-		.phase = phases[daemon->phase],
+		.phase = daemon->phase,
 		.now_ms = clock_monotonic_ms(),
 		.started_ms = daemon->started_ms,
 		.real_ns = clock_real_ns(),
