@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
-#include "http/http.h"
 
 #define CGROUP_LIMIT     "/sys/fs/cgroup/memory.max" /* of a container, as it sees itself */
 #define CGROUP_LIMIT_MAX 32
@@ -100,8 +99,7 @@ int daemon_check(const struct conf *conf, struct error *err)
 	struct daemon *daemon = daemon_new(conf, NULL);
 	int result = -1;
 
-	if (http_global_init(err) == 0 && daemon_prepare(daemon, err) == 0 &&
-	    privileges_drop(conf, true, err) == 0)
+	if (daemon_prepare(daemon, err) == 0 && privileges_drop(conf, true, err) == 0)
 		result = uploader_check(daemon->uploader, err);
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record anyway)");

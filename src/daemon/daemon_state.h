@@ -35,15 +35,12 @@ struct daemon {
 	struct chunk_pool pool;
 	struct spool *spool;
 	struct uploader *uploader;
-	struct links *links;
 	struct interfaces_view view;
 	unsigned auto_index; /* of the interface that "auto" stands for; 0: none */
 	bool is_links_error_logged;
 	struct pipelines *pipelines;
 	/* What main must not wait for: steps of a reload or stop; the spool's upkeep, which may take long. */
 	struct jobs *jobs, *recovery;
-	struct capture_context capture_context;
-	struct recorder_context recorder_context;
 
 	sd_event *loop;
 	int wake_fd; /* the uploader or the jobs have something to tell */
@@ -85,16 +82,11 @@ int daemon_prepare(struct daemon *daemon, struct error *err) __attribute__((warn
 int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * No core dump and no debugger, unless daemon.core_dumps allows them: before the first key is read.
- * privileges_drop() keeps it so.
- */
-int privileges_close_memory(const struct conf *conf, struct error *err)
-	__attribute__((warn_unused_result));
-/*
  * As root, before anything is changed: is there such an account, may it be given the spool's folder, and can
- * it get there? ERROR_CONFIG or ERROR_USAGE. Memory has to be closed afterwards, not before.
+ * it get there? ERROR_CONFIG or ERROR_USAGE. Root or not, from then on there is no core dump and no debugger,
+ * unless daemon.core_dumps allows them: before the first key is read.
  */
-int privileges_check(const struct conf *conf, struct error *err)
+int privileges_prepare(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* reload.c: SIGHUP and the command. */

@@ -26,7 +26,7 @@ static void find_auto(struct daemon *daemon, const struct interface_words *words
 /* Routes go without a word when their interface does, but a look at them for each link would be too much. */
 static bool is_auto_settled(const struct daemon *daemon)
 {
-	const struct link *link = links_find(daemon->links, daemon->auto_index);
+	const struct link *link = links_find(daemon->view.links, daemon->auto_index);
 
 	return link && link->is_up && strcmp(link->name, daemon->view.auto_name) == 0;
 }
@@ -34,13 +34,11 @@ static bool is_auto_settled(const struct daemon *daemon)
 int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 {
 	const struct interface_words *words = &conf->interfaces;
-	struct links_changes changes;
 
-	if (!daemon->links && links_open(&daemon->links, err) < 0)
+	if (!daemon->view.links && links_open(&daemon->view.links, err) < 0)
 		return -1;
-	daemon->view.links = daemon->links;
-	if (links_watch_routes(daemon->links, words->has_auto, err) < 0 ||
-	    links_read(daemon->links, &changes, err) < 0)
+	if (links_watch_routes(daemon->view.links, words->has_auto, err) < 0 ||
+	    links_read(daemon->view.links, err) < 0)
 		return -1;
 	find_auto(daemon, words);
 	return 0;
@@ -50,7 +48,7 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 {
 	const struct interface_words *words = &conf->interfaces;
 	size_t count;
-	const struct link *links = links_list(daemon->links, &count);
+	const struct link *links = links_list(daemon->view.links, &count);
 	char bytes[256];
 	struct text names = text_over(bytes, sizeof bytes);
 
@@ -69,16 +67,17 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 
 void daemon_follow_links(struct daemon *daemon)
 {
-	struct links_changes changes = { false, false };
 	struct error err;
+	int changes;
 
 	if (!daemon->pipelines)
 		return; /* stopping */
-	if (links_read(daemon->links, &changes, &err) < 0 && !daemon->is_links_error_logged) {
+	changes = links_read(daemon->view.links, &err);
+	if (changes < 0 && !daemon->is_links_error_logged) {
 		log_error("interfaces cannot be followed", log_reason(&err));
 		daemon->is_links_error_logged = true;
 	}
-	if (changes.has_route || (changes.has_links && !is_auto_settled(daemon)))
+	if (changes > 0 && (changes & LINKS_ROUTE || !is_auto_settled(daemon)))
 		find_auto(daemon, &daemon->conf->interfaces);
 
 	pipelines_follow(daemon->pipelines, &daemon->view);

@@ -8,8 +8,9 @@
 #include "base/wakeup.h"
 #include "daemon/daemon_state.h"
 
-#define TICK_US     UINT64_C(1000000)
-#define PATIENCE_MS 10000 /* READY does not wait longer for the sink's first answer, an interface */
+#define TICK_US      UINT64_C(1000000)
+#define STOP_TICK_US UINT64_C(100000) /* a stop keeps its deadlines by the ticks */
+#define PATIENCE_MS  10000 /* READY does not wait longer for the sink's first answer, an interface */
 
 /*
  * READY means: packets are being captured, and the sink has not said no. An interface may be long in coming,
@@ -119,7 +120,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	daemon_tick_status(daemon);
 	daemon_tick_server(daemon);
 	daemon_continue_stop(daemon);
-	return repeat_after(source, TICK_US);
+	return repeat_after(source, daemon->phase == STATUS_STOPPING ? STOP_TICK_US : TICK_US);
 }
 
 /* A sign of life only while every stage makes progress: a timer alone would hide a hang. */

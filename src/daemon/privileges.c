@@ -63,7 +63,7 @@ static int keep_net_raw(uid_t uid, gid_t gid, struct error *err)
 	return 0;
 }
 
-int privileges_close_memory(const struct conf *conf, struct error *err)
+static int close_memory(const struct conf *conf, struct error *err)
 {
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
 
@@ -97,7 +97,7 @@ int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 		return -1;
 	log_debug("privileges dropped", log_number("uid", uid));
 	/* Another user's process is given the system's default (fs.suid_dumpable). */
-	return privileges_close_memory(conf, err);
+	return close_memory(conf, err);
 }
 
 /*
@@ -127,14 +127,12 @@ static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct er
 	return result;
 }
 
-int privileges_check(const struct conf *conf, struct error *err)
+static int check_account(const struct conf *conf, struct error *err)
 {
 	struct error reason;
 	uid_t uid;
 	gid_t gid;
 
-	if (geteuid() != 0)
-		return 0;
 	if (find_account(conf, &uid, &gid, err) < 0)
 		return -1;
 	if (uid == 0)
@@ -142,4 +140,11 @@ int privileges_check(const struct conf *conf, struct error *err)
 	if (spool_may_chown(conf->spool_directory, &reason) < 0)
 		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
 	return check_way_as(conf, uid, gid, err);
+}
+
+int privileges_prepare(const struct conf *conf, struct error *err)
+{
+	if (geteuid() == 0 && check_account(conf, err) < 0)
+		return -1;
+	return close_memory(conf, err); /* afterwards: to become another opens it */
 }

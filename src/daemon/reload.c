@@ -43,38 +43,30 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
 	cleanup(destination_cleanup) struct destination *destination = NULL;
-	struct pipelines *pipelines = NULL, *old_pipelines = NULL;
-	const struct codec *codec;
+	struct pipelines *old_pipelines;
 	struct error reason;
-	int level;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
 	keep_what_needs_a_restart(old, conf, notes);
-	if (server_check(conf, err) < 0 || codec_choose(conf, &codec, &level, err) < 0)
+	if (server_check(conf, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
 	    uploader_prepare(daemon->uploader, conf, &destination, err) < 0)
 		return -1;
-	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE) &&
-	    (daemon_refresh_links(daemon, conf, err) < 0 ||
-	     pipelines_open(conf, &daemon->view, &daemon->capture_context,
-			    &daemon->recorder_context, true, &pipelines, err) < 0))
-		return -1;
-
-	if (pipelines &&
-	    pipelines_hand_over(&daemon->pipelines, pipelines, &old_pipelines, err) < 0)
-		return -1;
-	if (old_pipelines) {
+	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE)) {
+		if (daemon_refresh_links(daemon, conf, err) < 0 ||
+		    pipelines_replace(&daemon->pipelines, conf, &daemon->view, &old_pipelines,
+				      err) < 0)
+			return -1;
 		jobs_add(daemon->jobs, pipelines_join, old_pipelines);
 		daemon_log_missing(daemon, conf);
-	}
-	conf_setup_log(conf);
-	if (!pipelines) {
+	} else {
 		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
 			return -1;
 		pipelines_end_segments(daemon->pipelines, "reload");
 	}
+	conf_setup_log(conf);
 	uploader_swap(daemon->uploader, conf, take_ptr(destination));
 	daemon->conf = take_ptr(conf);
 	daemon_set_budget(daemon);

@@ -106,7 +106,7 @@ static int build_loop(struct daemon *daemon, struct error *err)
 		result = sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN,
 					 daemon_on_wake, daemon);
 	if (result >= 0)
-		result = sd_event_add_io(daemon->loop, NULL, links_fd(daemon->links), EPOLLIN,
+		result = sd_event_add_io(daemon->loop, NULL, links_fd(daemon->view.links), EPOLLIN,
 					 daemon_on_links, daemon);
 	if (result >= 0)
 		result = sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, 0,
@@ -125,8 +125,8 @@ int daemon_prepare(struct daemon *daemon, struct error *err)
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
 	daemon->connections = connections_new();
-	if (server_check(conf, err) < 0 || privileges_check(conf, err) < 0 ||
-	    privileges_close_memory(conf, err) < 0 || daemon_refresh_links(daemon, conf, err) < 0 ||
+	if (http_global_init(err) < 0 || server_check(conf, err) < 0 ||
+	    privileges_prepare(conf, err) < 0 || daemon_refresh_links(daemon, conf, err) < 0 ||
 	    pipelines_check(conf, &daemon->view, err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) < 0) {
@@ -145,6 +145,18 @@ int daemon_prepare(struct daemon *daemon, struct error *err)
 static int start_stages(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
+	const struct capture_context capture_context = {
+		.pool = &daemon->pool,
+		.connections = daemon->connections,
+		.counters = &daemon->counters,
+		.wake_fd = daemon->wake_fd,
+	};
+	struct recorder_context recorder_context = {
+		.node = conf->node_name,
+		.pool = &daemon->pool,
+		.counters = &daemon->counters,
+		.wake_fd = daemon->wake_fd,
+	};
 
 	log_start_writing();
 	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
@@ -163,22 +175,9 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	/* Early, so that a command finds who is starting. */
 	if (daemon_serve(daemon, err) < 0)
 		return -1;
-	daemon->capture_context = (struct capture_context){
-		.pool = &daemon->pool,
-		.connections = daemon->connections,
-		.counters = &daemon->counters,
-		.wake_fd = daemon->wake_fd,
-	};
-	daemon->recorder_context = (struct recorder_context){
-		.node = conf->node_name,
-		.pool = &daemon->pool,
-		.spool = daemon->spool,
-		.counters = &daemon->counters,
-		.wake_fd = daemon->wake_fd,
-	};
-	if (pipelines_open(conf, &daemon->view, &daemon->capture_context, &daemon->recorder_context,
-			   false, &daemon->pipelines, err) < 0 ||
-	    pipelines_start(daemon->pipelines, CAPTURE_FROM_START, err) < 0)
+	recorder_context.spool = daemon->spool;
+	if (pipelines_open(conf, &daemon->view, &capture_context, &recorder_context,
+			   CAPTURE_FROM_START, &daemon->pipelines, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
 }
@@ -226,7 +225,7 @@ void daemon_free(struct daemon *daemon)
 	chunk_pool_done(&daemon->pool);
 	counters_done(&daemon->counters);
 	daemon->loop = sd_event_unref(daemon->loop);
-	daemon->links = links_close(daemon->links);
+	links_close(daemon->view.links);
 	close_fd(&daemon->wake_fd);
 	conf_free(daemon->conf);
 	free(daemon);
@@ -252,9 +251,9 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	int result = -1;
 
 	*ret_is_hung = false;
-	if (set_signals(err) == 0 && http_global_init(err) == 0 &&
-	    daemon_prepare(daemon, err) == 0 && privileges_drop(conf, false, err) == 0 &&
-	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
+	if (set_signals(err) == 0 && daemon_prepare(daemon, err) == 0 &&
+	    privileges_drop(conf, false, err) == 0 && build_loop(daemon, err) == 0 &&
+	    start_stages(daemon, err) == 0) {
 		log_start(daemon);
 		/* Until a stop has gone through or its deadline has come. */
 		result = sd_event_loop(daemon->loop);

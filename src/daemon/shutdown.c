@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
 
-#define STOP_POLL_US UINT64_C(100000)
 /*
  * The end comes this much before the deadline, behind which the service manager kills: the second that is
  * promised, and one for a machine that is slow to notice.
@@ -28,15 +27,6 @@
 static void stop_uploader(void *uploader)
 {
 	uploader_stop(uploader);
-}
-
-static int on_stop_timer(sd_event_source *source, uint64_t now_us, void *context)
-{
-	int result = sd_event_source_set_time_relative(source, STOP_POLL_US);
-
-	(void)now_us;
-	daemon_continue_stop(context);
-	return result < 0 ? result : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static void skip_uploads(struct daemon *daemon)
@@ -61,9 +51,6 @@ static void begin_stop(struct daemon *daemon)
 	daemon->break_off_at_ms = deadline_ms > 0 ? daemon->leave_at_ms - BREAK_OFF_MS : now_ms;
 	(void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 			 (length_ms + 10 * CLOCK_MS_PER_S) * 1000);
-	/* Without the timer there is still the tick. */
-	(void)sd_event_add_time_relative(daemon->loop, NULL, CLOCK_MONOTONIC, STOP_POLL_US, 0,
-					 on_stop_timer, daemon);
 	pipelines_end(daemon->pipelines, "stop", clock_real_ns());
 	jobs_add(daemon->jobs, pipelines_join, take_ptr(daemon->pipelines));
 }

@@ -18,7 +18,7 @@ struct links {
 	struct mnl_socket *socket;
 	struct link list[LINKS_MAX]; /* by ascending index; what is not in use costs no memory */
 	size_t count;
-	struct links_changes changes; /* since the last links_read() */
+	int changes; /* enum links_change, or-ed; since the last links_read() */
 	bool is_dumping, is_dump_wanted;
 	bool has_routes; /* subscribed to routes, too */
 	char buffer[READ_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -47,29 +47,12 @@ static bool is_at(const struct links *links, size_t place, unsigned index)
 	return place < links->count && links->list[place].index == index;
 }
 
-static void put(struct links *links, const struct link *link)
-{
-	size_t place = place_of(links, link->index);
-	struct link *old = &links->list[place];
-
-	if (is_at(links, place, link->index)) {
-		links->changes.has_links |= strcmp(old->name, link->name) != 0 ||
-					    old->is_up != link->is_up;
-	} else {
-		if (links->count == LINKS_MAX)
-			return;
-		memmove(old + 1, old, (links->count++ - place) * sizeof *old);
-		links->changes.has_links = true;
-	}
-	*old = *link;
-}
-
 static void take_out(struct links *links, size_t place)
 {
 	struct link *link = &links->list[place];
 
 	memmove(link, link + 1, (--links->count - place) * sizeof *link);
-	links->changes.has_links = true;
+	links->changes |= LINKS_LINK;
 }
 
 /* Messages ------------------------------------------------------------------------------------ */
@@ -84,13 +67,15 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 		.is_listed = true,
 	};
 	size_t place = place_of(links, link.index);
+	bool is_known = is_at(links, place, link.index);
+	struct link *old = &links->list[place];
 	const struct nlattr *attribute;
 
 	/* Bridges report their ports by the same messages, with a family of their own. */
 	if (what->ifi_family != AF_UNSPEC)
 		return;
 	if (message->nlmsg_type == RTM_DELLINK) {
-		if (is_at(links, place, link.index))
+		if (is_known)
 			take_out(links, place);
 		return;
 	}
@@ -100,16 +85,13 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 						    0 &&
 					    mnl_attr_get_payload_len(attribute) <= sizeof link.name)
 		memcpy(link.name, mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute));
-	if (*link.name)
-		put(links, &link);
-}
-
-static void on_route(struct links *links, const struct nlmsghdr *message)
-{
-	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
-
-	if (mnl_nlmsg_get_payload_len(message) >= sizeof *route && route->rtm_dst_len == 0)
-		links->changes.has_route = true;
+	if (!*link.name || (!is_known && links->count == LINKS_MAX))
+		return;
+	if (!is_known)
+		memmove(old + 1, old, (links->count++ - place) * sizeof *old);
+	if (!is_known || strcmp(old->name, link.name) != 0 || old->is_up != link.is_up)
+		links->changes |= LINKS_LINK;
+	*old = link;
 }
 
 static int ask_for_all(struct links *links, struct error *err)
@@ -127,24 +109,15 @@ static int ask_for_all(struct links *links, struct error *err)
 	links->is_dumping = true;
 	links->is_dump_wanted = false;
 	/* Anything may have changed meanwhile. */
-	links->changes.has_links = links->changes.has_route = true;
+	links->changes |= LINKS_LINK | LINKS_ROUTE;
 	return 0;
-}
-
-/* Unless the dump was interrupted, it was complete: a link that it did not list is gone. */
-static void end_dump(struct links *links)
-{
-	links->is_dumping = false;
-	if (links->is_dump_wanted)
-		return;
-	for (size_t i = links->count; i > 0; i--)
-		if (!links->list[i - 1].is_listed)
-			take_out(links, i - 1);
 }
 
 static int on_message(struct links *links, const struct nlmsghdr *message, struct error *err)
 {
 	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
+	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	size_t length = mnl_nlmsg_get_payload_len(message);
 
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR) /* the table changed during the dump */
 		links->is_dump_wanted = true;
@@ -155,15 +128,20 @@ static int on_message(struct links *links, const struct nlmsghdr *message, struc
 		return 0;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		on_route(links, message);
+		if (length >= sizeof *route && route->rtm_dst_len == 0)
+			links->changes |= LINKS_ROUTE;
 		return 0;
 	case NLMSG_DONE:
-		end_dump(links);
+		links->is_dumping = false;
+		/* Unless the dump was interrupted, it was complete: a link that it did not list is gone. */
+		for (size_t i = links->is_dump_wanted ? 0 : links->count; i > 0; i--)
+			if (!links->list[i - 1].is_listed)
+				take_out(links, i - 1);
 		return 0;
 	case NLMSG_ERROR:
 		links->is_dumping = false;
 		links->is_dump_wanted = true;
-		if (mnl_nlmsg_get_payload_len(message) < sizeof *answer)
+		if (length < sizeof *answer)
 			return error_set(err, ERROR_FATAL, "netlink: truncated answer");
 		errno = -answer->error;
 		return error_errno(err, "netlink: read the interfaces");
@@ -172,53 +150,38 @@ static int on_message(struct links *links, const struct nlmsghdr *message, struc
 	}
 }
 
-/* Read one batch. Returns 0, or -1; with EAGAIN there is none. */
-static int read_batch(struct links *links, struct error *err)
+int links_read(struct links *links, struct error *err)
 {
-	ssize_t received = mnl_socket_recvfrom(links->socket, links->buffer, sizeof links->buffer);
-	const struct nlmsghdr *message = (const struct nlmsghdr *)links->buffer;
-	int length = (int)received;
-
-	if (received < 0) {
-		error_errno(err, "netlink: receive");
-		if (errno != ENOBUFS && errno != ENOSPC)
-			return -1;
-		links->is_dump_wanted = true; /* messages were lost */
-		return 0;
-	}
-	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
-		if (on_message(links, message, err) < 0)
-			return -1;
-	return 0;
-}
-
-int links_read(struct links *links, struct links_changes *ret_changes, struct error *err)
-{
-	struct error reason = { .kind = ERROR_NONE };
+	int changes;
 
 	for (int dumps = 0;;) {
+		const struct nlmsghdr *message = (const struct nlmsghdr *)links->buffer;
+		int length;
+
 		if (links->is_dump_wanted && !links->is_dumping && dumps++ < DUMPS_MAX &&
 		    ask_for_all(links, err) < 0)
 			return -1;
-		if (read_batch(links, &reason) == 0)
-			continue;
-		if (reason.errnum == EAGAIN)
+		length = (int)mnl_socket_recvfrom(links->socket, links->buffer,
+						  sizeof links->buffer);
+		if (length < 0 && errno == EAGAIN)
 			break;
-		if (reason.errnum != EINTR) {
-			*err = reason;
-			return -1;
-		}
+		if (length < 0 && (errno == ENOBUFS || errno == ENOSPC))
+			links->is_dump_wanted = true; /* messages were lost */
+		else if (length < 0 && errno != EINTR)
+			return error_errno(err, "netlink: receive");
+		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
+			if (on_message(links, message, err) < 0)
+				return -1;
 	}
-	*ret_changes = links->changes;
-	links->changes = (struct links_changes){ false, false };
-	return 0;
+	changes = links->changes;
+	links->changes = 0;
+	return changes;
 }
 
 int links_open(struct links **ret_links, struct error *err)
 {
 	struct links *links = mem_calloc(1, sizeof *links);
 	int receive_bytes = RECEIVE_BYTES;
-	struct links_changes changes;
 
 	links->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!links->socket || mnl_socket_bind(links->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
@@ -229,7 +192,7 @@ int links_open(struct links **ret_links, struct error *err)
 	(void)setsockopt(links_fd(links), SOL_SOCKET, SO_RCVBUF, &receive_bytes,
 			 sizeof receive_bytes);
 	links->is_dump_wanted = true;
-	if (links_read(links, &changes, err) < 0) /* the answer to the dump is there at once */
+	if (links_read(links, err) < 0) /* the answer to the dump is there at once */
 		goto failed;
 	*ret_links = links;
 	return 0;

@@ -40,13 +40,12 @@ int links_fd(const struct links *links);
 int links_watch_routes(struct links *links, bool is_wanted, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Process the notifications that have arrived, and say what changed. */
-struct links_changes {
-	bool has_links; /* a link appeared, disappeared, or changed its name or state */
-	bool has_route; /* a default route was added or removed */
+enum links_change {
+	LINKS_LINK = 1 << 0,  /* a link appeared, disappeared, or changed its name or state */
+	LINKS_ROUTE = 1 << 1, /* a default route was added or removed */
 };
-int links_read(struct links *links, struct links_changes *ret_changes, struct error *err)
-	__attribute__((warn_unused_result));
+/* Process the notifications that have arrived. Returns what changed (enum links_change, or-ed). */
+int links_read(struct links *links, struct error *err) __attribute__((warn_unused_result));
 
 /* All links by ascending index; valid until the next links_read(). */
 const struct link *links_list(const struct links *links, size_t *ret_count);
@@ -57,7 +56,7 @@ const struct link *links_find(const struct links *links, unsigned index);
 
 /* The current links, and the one that "auto" selects; "" if none. */
 struct interfaces_view {
-	const struct links *links;
+	struct links *links;
 	char auto_name[IF_NAMESIZE];
 };
 

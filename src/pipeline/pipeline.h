@@ -21,25 +21,22 @@
 struct pipelines;
 
 /*
- * Open the interfaces of a configuration that are there; nothing is recorded yet. What is wrong with the
- * configuration is an error, and for a reload (is_strict) so is everything else: without one, an interface
- * that cannot be opened is tried again. Refers to conf.
+ * Open the interfaces of a configuration that are there, and start their threads. What is wrong with the
+ * configuration is an error; an interface that cannot be opened otherwise is tried again, but with
+ * CAPTURE_FROM_LATER, which pipelines_replace() uses, it is an error, too. Refers to conf.
  */
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   const struct capture_context *capture, const struct recorder_context *record,
-		   bool is_strict, struct pipelines **ret_pipelines, struct error *err)
-	__attribute__((warn_unused_result));
-/* Start the threads of all that are open. */
-int pipelines_start(struct pipelines *pipelines, enum capture_from from, struct error *err)
+		   enum capture_from from, struct pipelines **ret_pipelines, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * Put a newly opened set in the place of *pipelines, at one instant: each packet goes to one of them, by its
- * time. On failure the old set goes on and the new one is freed. The old set is put into ret_old, told to
- * end; pipelines_join() waits for it.
+ * Open a new set, and put it in the place of *pipelines at one instant: each packet goes to one of them, by its
+ * time. Fails when any interface cannot be opened; then the old set goes on. The old set is put into ret_old, told
+ * to end; pipelines_join() waits for it. Refers to conf.
  */
-int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
-			struct pipelines **ret_old, struct error *err)
-	__attribute__((warn_unused_result));
+int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
+		      const struct interfaces_view *view, struct pipelines **ret_old,
+		      struct error *err) __attribute__((warn_unused_result));
 /* Take over options that need no new capture, from the next segment on. Refers to conf. */
 int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));

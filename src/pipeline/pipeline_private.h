@@ -7,7 +7,7 @@
 /*
  * What becomes of a pipeline: one table of states and events.
  *
- *     OPENING ──▶ RECORDING ◀──▶ DOWN          LOST, BACKOFF, REFUSED ──▶ OPENING or RETRYING
+ *     OPENING ──▶ RECORDING ◀──▶ DOWN          LOST, BACKOFF ──▶ OPENING or RETRYING
  *        └────────────┴───────────┴──▶ ENDING ──▶ removed
  */
 enum pipeline_state {
@@ -17,7 +17,6 @@ enum pipeline_state {
 	PIPELINE_DOWN,    /* the interface is down; its ring is kept */
 	PIPELINE_LOST,    /* the capture ended by itself; the interface may be about to go */
 	PIPELINE_BACKOFF, /* the interface could not be opened */
-	PIPELINE_REFUSED, /* the configuration does not fit the interface */
 	PIPELINE_ENDING,  /* its last packets are being recorded */
 	PIPELINE_STATE_COUNT,
 };

@@ -87,7 +87,7 @@ static void note_over_limit(struct pipelines *pipelines, size_t over_limit)
 
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   const struct capture_context *capture, const struct recorder_context *record,
-		   bool is_strict, struct pipelines **ret_pipelines, struct error *err)
+		   enum capture_from from, struct pipelines **ret_pipelines, struct error *err)
 {
 	struct pipelines *pipelines = mem_calloc(1, sizeof *pipelines);
 	size_t place = 0, over_limit = 0;
@@ -104,38 +104,33 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 			continue;
 		/* An interface that has gone in the meantime is no reason to refuse a reload. */
 		if (pipeline_failure(err) == PIPELINE_OPEN_REFUSED ||
-		    (is_strict && if_nametoindex(added->name) == added->index))
+		    (from == CAPTURE_FROM_LATER && if_nametoindex(added->name) == added->index))
 			goto failed;
 		pipeline_handle(pipelines, added, PIPELINE_OPEN_FAILED, err);
 	}
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipeline_is_running(pipelines->list[i]->state) &&
+		    pipeline_start(pipelines->list[i], from, err) < 0)
+			goto failed;
 	note_over_limit(pipelines, over_limit);
 	*ret_pipelines = pipelines;
 	return 0;
 failed:
+	pipelines_end(pipelines, "stop", 0);
 	pipelines_join(pipelines);
 	return -1;
 }
 
-int pipelines_start(struct pipelines *pipelines, enum capture_from from, struct error *err)
+int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
+		      const struct interfaces_view *view, struct pipelines **ret_old,
+		      struct error *err)
 {
-	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipeline_is_running(pipelines->list[i]->state) &&
-		    pipeline_start(pipelines->list[i], from, err) < 0)
-			return -1;
-	return 0;
-}
-
-int pipelines_hand_over(struct pipelines **pipelines, struct pipelines *new,
-			struct pipelines **ret_old, struct error *err)
-{
-	struct pipelines *old = *pipelines;
+	struct pipelines *old = *pipelines, *new;
 	uint64_t instant_ns;
 
-	if (pipelines_start(new, CAPTURE_FROM_LATER, err) < 0) {
-		pipelines_end(new, "reload", 0);
-		pipelines_join(new);
+	if (pipelines_open(conf, view, &old->capture_context, &old->recorder_context,
+			   CAPTURE_FROM_LATER, &new, err) < 0)
 		return -1;
-	}
 	instant_ns = capture_next_instant(clock_real_ns());
 	pipelines_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)

@@ -35,7 +35,7 @@ static void test_a_life(void **unused)
 		{ PIPELINE_LINK_DOWN, PIPELINE_BACKOFF, 0 },
 		{ PIPELINE_LINK_UP, PIPELINE_BACKOFF, PIPELINE_RETRY_NOW },
 		{ PIPELINE_RETRY_DUE, PIPELINE_RETRYING, PIPELINE_START },
-		{ PIPELINE_OPEN_REFUSED, PIPELINE_REFUSED, PIPELINE_FREE | PIPELINE_RETRY_LATER },
+		{ PIPELINE_OPEN_REFUSED, PIPELINE_BACKOFF, PIPELINE_FREE | PIPELINE_RETRY_LATER },
 		{ PIPELINE_RETRY_DUE, PIPELINE_RETRYING, PIPELINE_START },
 		{ PIPELINE_OPENED, PIPELINE_RECORDING, PIPELINE_LOG },
 		{ PIPELINE_LINK_GONE, PIPELINE_ENDING, PIPELINE_LOG | PIPELINE_STOP_GONE },
@@ -75,8 +75,7 @@ static void test_one_that_records_can_end_in_four_ways(void **unused)
 
 static void test_one_that_waits_is_removed_at_once(void **unused)
 {
-	static const enum pipeline_state waiting[] = { PIPELINE_LOST, PIPELINE_BACKOFF,
-						       PIPELINE_REFUSED };
+	static const enum pipeline_state waiting[] = { PIPELINE_LOST, PIPELINE_BACKOFF };
 	static const enum pipeline_event ends[] = { PIPELINE_LINK_GONE, PIPELINE_LINK_RENAMED,
 						    PIPELINE_DESELECTED };
 
