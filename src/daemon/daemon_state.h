@@ -60,8 +60,7 @@ struct daemon {
 	struct series_set *series;
 	struct spool_totals totals; /* as the spool told last */
 	char interfaces[DAEMON_STATUS_MAX], outage[DAEMON_STATUS_MAX];
-	bool is_listen_failing;
-	uint64_t listen_again_ms; /* monotonic; 0: no need to */
+	uint64_t listen_again_ms; /* monotonic; 0: the status is served, or not to be */
 	struct error failure;     /* why the loop ended; ERROR_NONE: a signal asked for it */
 };
 
@@ -89,9 +88,8 @@ int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 int privileges_prepare(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* reload.c: SIGHUP and the command. */
 /*
- * Reload now; returns when the new stages run. ERROR_TRANSIENT while another reload is going on. Logged here. Notes
+ * reload.c: SIGHUP and the command. Returns when the new stages run. ERROR_TRANSIENT while another reload is going on. Logged here. Notes
  * gets a line for each option that was not taken over.
  */
 int daemon_reload(void *daemon, struct text *notes, struct error *err)
@@ -121,7 +119,7 @@ int daemon_listen(struct daemon *daemon, struct error *err);
 void daemon_tick_server(struct daemon *daemon);
 
 /* status_source.c: what pages and rules go by, now. */
-void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot);
+void daemon_gather(void *daemon, struct status_snapshot *ret_snapshot);
 /* Each second. */
 void daemon_tick_status(struct daemon *daemon);
 

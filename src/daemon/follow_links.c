@@ -23,14 +23,6 @@ static void find_auto(struct daemon *daemon, const struct interface_words *words
 		memcpy(daemon->view.auto_name, found->name, sizeof found->name);
 }
 
-/* Routes go without a word when their interface does, but a look at them for each link would be too much. */
-static bool is_auto_settled(const struct daemon *daemon)
-{
-	const struct link *link = links_find(daemon->view.links, daemon->auto_index);
-
-	return link && link->is_up && strcmp(link->name, daemon->view.auto_name) == 0;
-}
-
 int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct error *err)
 {
 	const struct interface_words *words = &conf->interfaces;
@@ -67,6 +59,8 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 
 void daemon_follow_links(struct daemon *daemon)
 {
+	const struct link *found;
+	bool is_settled;
 	struct error err;
 	int changes;
 
@@ -77,7 +71,10 @@ void daemon_follow_links(struct daemon *daemon)
 		log_error("interfaces cannot be followed", log_reason(&err));
 		daemon->is_links_error_logged = true;
 	}
-	if (changes > 0 && (changes & LINKS_ROUTE || !is_auto_settled(daemon)))
+	/* Routes go without a word when their interface does, but a look at them for each link would be too much. */
+	found = links_find(daemon->view.links, daemon->auto_index);
+	is_settled = found && found->is_up && strcmp(found->name, daemon->view.auto_name) == 0;
+	if (changes > 0 && (changes & LINKS_ROUTE || !is_settled))
 		find_auto(daemon, &daemon->conf->interfaces);
 
 	pipelines_follow(daemon->pipelines, &daemon->view);

@@ -100,20 +100,27 @@ int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 	return close_memory(conf, err);
 }
 
-/*
- * For a moment with the rights of the account: can it get to the spool? Whose the folder is does not matter, and it
- * need not be there: a start makes it and gives it away, but not the folders above. Where we cannot become it,
- * privileges_drop() will report it.
- */
-static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct error *err)
+static int check_account(const struct conf *conf, struct error *err)
 {
-	gid_t own_gid = getegid(), own_groups[NGROUPS_KEPT];
+	gid_t gid, own_gid = getegid(), own_groups[NGROUPS_KEPT];
 	int count = getgroups(NGROUPS_KEPT, own_groups), result = 0;
+	struct error reason;
 	struct stat st;
+	uid_t uid;
 
+	if (find_account(conf, &uid, &gid, err) < 0)
+		return -1;
+	if (uid == 0)
+		return 0;
+	if (spool_may_chown(conf->spool_directory, &reason) < 0)
+		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
 	if (count < 0 || initgroups(account_name(conf), gid) < 0)
 		return 0;
-	/* The kernel reports the first folder on the way: one that is missing, or one that is closed. */
+	/*
+	 * For a moment with the rights of the account: can it get to the spool? Whose the folder is does not matter,
+	 * and it need not be there: a start makes it and gives it away, but not the folders above. The kernel reports
+	 * the first on the way that is missing or closed. Where we cannot become it, privileges_drop() will report it.
+	 */
 	if (setegid(gid) == 0 && seteuid(uid) == 0 && stat(conf->spool_directory, &st) < 0 &&
 	    errno == EACCES) {
 		cleanup_free char *account = file_account();
@@ -125,21 +132,6 @@ static int check_way_as(const struct conf *conf, uid_t uid, gid_t gid, struct er
 	if (seteuid(0) < 0 || setegid(own_gid) < 0 || setgroups((size_t)count, own_groups) < 0)
 		return error_errno(err, "be root again");
 	return result;
-}
-
-static int check_account(const struct conf *conf, struct error *err)
-{
-	struct error reason;
-	uid_t uid;
-	gid_t gid;
-
-	if (find_account(conf, &uid, &gid, err) < 0)
-		return -1;
-	if (uid == 0)
-		return 0;
-	if (spool_may_chown(conf->spool_directory, &reason) < 0)
-		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
-	return check_way_as(conf, uid, gid, err);
 }
 
 int privileges_prepare(const struct conf *conf, struct error *err)

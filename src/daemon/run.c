@@ -2,7 +2,6 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -35,11 +34,6 @@ static int on_segment_signal(sd_event_source *source, const struct signalfd_sigi
 }
 
 /* What commands and pages ask for --------------------------------------------------------------- */
-
-static void gather_snapshot(void *context, struct status_snapshot *ret_snapshot)
-{
-	daemon_gather(context, ret_snapshot);
-}
 
 static void end_segments_by_command(void *context)
 {
@@ -167,7 +161,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	daemon_set_budget(daemon);
 	daemon->actions = (struct route_actions){
 		.context = daemon,
-		.gather = gather_snapshot,
+		.gather = daemon_gather,
 		.reload = daemon_reload,
 		.end_segments = end_segments_by_command,
 		.flush = flush_by_command,
@@ -180,20 +174,6 @@ static int start_stages(struct daemon *daemon, struct error *err)
 			   CAPTURE_FROM_START, &daemon->pipelines, err) < 0)
 		return -1;
 	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
-}
-
-static void log_start(const struct daemon *daemon)
-{
-	char bytes[256];
-	struct text interfaces = text_over(bytes, sizeof bytes);
-
-	pipelines_describe(daemon->pipelines, &interfaces);
-	log_event(EVENT_RECORDING, log_text("version", PACKAGE_VERSION),
-		  log_text("interface", interfaces.bytes),
-		  log_text("filter", daemon->conf->capture_filter),
-		  log_text("node", daemon->conf->node_name),
-		  log_text("destination", daemon->conf->upload_destination),
-		  log_text("spool", daemon->conf->spool_directory));
 }
 
 static void log_end(struct daemon *daemon)
@@ -248,13 +228,21 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	       struct error *err)
 {
 	struct daemon *daemon = daemon_new(conf, cli);
+	char bytes[256];
+	struct text interfaces = text_over(bytes, sizeof bytes);
 	int result = -1;
 
 	*ret_is_hung = false;
 	if (set_signals(err) == 0 && daemon_prepare(daemon, err) == 0 &&
 	    privileges_drop(conf, false, err) == 0 && build_loop(daemon, err) == 0 &&
 	    start_stages(daemon, err) == 0) {
-		log_start(daemon);
+		pipelines_describe(daemon->pipelines, &interfaces);
+		log_event(EVENT_RECORDING, log_text("version", PACKAGE_VERSION),
+			  log_text("interface", interfaces.bytes),
+			  log_text("filter", conf->capture_filter),
+			  log_text("node", conf->node_name),
+			  log_text("destination", conf->upload_destination),
+			  log_text("spool", conf->spool_directory));
 		/* Until a stop has gone through or its deadline has come. */
 		result = sd_event_loop(daemon->loop);
 		if (result < 0)

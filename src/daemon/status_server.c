@@ -43,19 +43,18 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 int daemon_listen(struct daemon *daemon, struct error *err)
 {
 	const char *address = daemon->conf->status_listen;
+	bool was_failing = daemon->listen_again_ms > 0;
 
 	daemon->listen_again_ms = 0;
 	if (server_listen(daemon->server, SERVER_STATUS, address, err) == 0) {
-		if (daemon->is_listen_failing)
+		if (was_failing)
 			log_event(EVENT_STATUS_SERVED, log_text("address", address));
-		daemon->is_listen_failing = false;
 		return 0;
 	}
-	if (!daemon->is_listen_failing)
+	if (!was_failing)
 		log_event(
 			EVENT_STATUS_NOT_SERVED, log_text("address", address), log_reason(err),
 			log_text("remedy", "free the address, or give another with status.listen"));
-	daemon->is_listen_failing = true;
 	daemon->listen_again_ms = clock_monotonic_ms() + RETRY_MS;
 	return -1;
 }

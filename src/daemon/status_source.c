@@ -92,8 +92,9 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 				       patience_ms(daemon) };
 }
 
-void daemon_gather(struct daemon *daemon, struct status_snapshot *ret_snapshot)
+void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 {
+	struct daemon *daemon = context;
 	struct status_snapshot snapshot = {
 		.conf = daemon->conf,
 		.counters = &daemon->counters,

@@ -42,11 +42,6 @@ static size_t place_of(const struct links *links, unsigned index)
 	return low;
 }
 
-static bool is_at(const struct links *links, size_t place, unsigned index)
-{
-	return place < links->count && links->list[place].index == index;
-}
-
 static void take_out(struct links *links, size_t place)
 {
 	struct link *link = &links->list[place];
@@ -67,7 +62,7 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 		.is_listed = true,
 	};
 	size_t place = place_of(links, link.index);
-	bool is_known = is_at(links, place, link.index);
+	bool is_known = links_find(links, link.index) != NULL;
 	struct link *old = &links->list[place];
 	const struct nlattr *attribute;
 
@@ -201,14 +196,11 @@ failed:
 	return -1;
 }
 
-struct links *links_close(struct links *links)
+void links_close(struct links *links)
 {
-	if (!links)
-		return NULL;
-	if (links->socket)
+	if (links && links->socket)
 		(void)mnl_socket_close(links->socket);
 	free(links);
-	return NULL;
 }
 
 int links_fd(const struct links *links)
@@ -240,5 +232,6 @@ const struct link *links_find(const struct links *links, unsigned index)
 {
 	size_t place = place_of(links, index);
 
-	return is_at(links, place, index) ? &links->list[place] : NULL;
+	return place < links->count && links->list[place].index == index ? &links->list[place]
+									 : NULL;
 }

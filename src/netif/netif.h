@@ -33,7 +33,7 @@ struct links;
 
 /* Read the table; from now on notifications arrive at links_fd(). */
 int links_open(struct links **ret_links, struct error *err) __attribute__((warn_unused_result));
-struct links *links_close(struct links *links);
+void links_close(struct links *links);
 /* Readable when there is something for links_read(). */
 int links_fd(const struct links *links);
 /* Follow default routes, too, or no longer. */

@@ -70,51 +70,40 @@ bool default_route_find(const char *table, bool is_ipv6, char ret_name[IF_NAMESI
 void default_route_read(char ret_name[IF_NAMESIZE])
 {
 	static const char *const paths[] = { "/proc/net/route", "/proc/net/ipv6_route" };
-	bool is_found = false;
 
-	for (size_t i = 0; i < 2 && !is_found; i++) {
+	*ret_name = '\0';
+	for (size_t i = 0; i < 2 && !*ret_name; i++) {
 		cleanup_free char *table = NULL;
 		struct error err;
 		size_t length;
 
 		/* Without IPv6, say, there is no such file: then there is no such route either. */
-		is_found = file_read_text(AT_FDCWD, paths[i], ROUTE_TABLE_MAX, &table, &length,
-					  &err) == 0 &&
-			   default_route_find(table, i == 1, ret_name);
+		if (file_read_text(AT_FDCWD, paths[i], ROUTE_TABLE_MAX, &table, &length, &err) == 0)
+			(void)default_route_find(table, i == 1, ret_name);
 	}
-	if (!is_found)
-		*ret_name = '\0';
-}
-
-/* One line: "  eth0: BYTES PACKETS 6 more, BYTES PACKETS …". */
-static bool parse_packets(const char *line, const char *interface, uint64_t *in, uint64_t *out)
-{
-	const char *name = line + strspn(line, " ");
-	/* The last one: an alias has one in its name. */
-	const char *colon = memrchr(name, ':', strcspn(name, "\n"));
-
-	if (!colon)
-		return false;
-	if (strcmp(interface, "any") != 0 &&
-	    (strlen(interface) != (size_t)(colon - name) ||
-	     strncmp(name, interface, (size_t)(colon - name)) != 0))
-		return false;
-	return sscanf(colon + 1, "%*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, in, out) ==
-	       2;
 }
 
 bool netdev_packets(const char *table, const char *interface, uint64_t *ret_in, uint64_t *ret_out)
 {
-	bool is_found = false;
+	bool is_any = strcmp(interface, "any") == 0, is_found = false;
 	char line[LINE_MAX_BYTES];
 	uint64_t in, out;
 
 	*ret_in = *ret_out = 0;
-	while (next_line(&table, line))
-		if (parse_packets(line, interface, &in, &out)) {
-			is_found = true;
-			*ret_in += in;
-			*ret_out += out;
-		}
+	/* "  eth0: BYTES PACKETS 6 more, BYTES PACKETS …"; an alias has a colon in its name. */
+	while (next_line(&table, line)) {
+		char *name = line + strspn(line, " "), *colon = strrchr(name, ':');
+
+		if (!colon)
+			continue;
+		*colon = '\0';
+		if ((!is_any && strcmp(name, interface) != 0) ||
+		    sscanf(colon + 1, "%*u %" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &in,
+			   &out) != 2)
+			continue;
+		is_found = true;
+		*ret_in += in;
+		*ret_out += out;
+	}
 	return is_found;
 }
