@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_multipart.c (small objects),
- * gcs_resumable.c (large ones), gcs_session.c (the state that the next attempt needs), gcs_verify.c (whose object is
- * it, and has it our bytes?), gcs_request.c (one request with credentials), gcs_outcome.c (what follows from a reply)
- * and gcs_api.c (names and formats of the service). Used by the upload threads.
+ * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_send.c (small objects in one request,
+ * large ones by a session), gcs_session.c (the state that the next attempt needs), gcs_verify.c (whose object is
+ * it, and has it our bytes?), gcs_request.c (one request with credentials, and what follows from the reply) and
+ * gcs_api.c (names and formats of the service). Used by the upload threads.
  */
 
 #include "google/google.h"
 #include "http/http.h"
+#include "http/reply_match.h"
 #include "sink/gcs/gcs_api.h"
-#include "sink/gcs/gcs_outcome.h"
 #include "sink/sink.h"
 
 struct sink {
@@ -18,10 +18,10 @@ struct sink {
 	char *bucket;
 	char *prefix; /* "PREFIX/" of the destination, or "" */
 	char *base_url;
-	const char *universe; /* NULL: an emulator */
+	const char *universe; /* the domain that its hosts are in; NULL: an emulator */
 	struct google_credentials *credentials;
 	const char *storage_class;     /* NULL: the bucket's */
-	uint64_t chunk_bytes;          /* larger objects go in pieces of this size */
+	uint64_t chunk_bytes;          /* GCS's chunk: larger objects go in pieces of this size */
 	atomic_bool has_warned_of_get; /* once is enough */
 };
 
@@ -46,90 +46,126 @@ struct gcs_session {
 	uint64_t sent;         /* it cannot have more than this */
 };
 
-/* What a session belongs to: for any other object, or the same one elsewhere, it is useless. */
-struct gcs_target {
-	const char *base_url;
-	const char *universe; /* the domain that its hosts are in; NULL: an emulator */
-	const char *bucket, *name;
-	uint64_t bytes;
-	uint32_t crc32c;
-};
-
-/* One object that is being sent. */
+/* One attempt to send one object. */
 struct gcs_upload {
 	struct sink_worker *worker;
 	const struct sink_object *object;
 	const char *name; /* "PREFIX/" included */
-	struct gcs_target target;
 	struct gcs_session session;
-	bool is_saved; /* an upload state that the next attempt would find */
+	bool is_saved;  /* an upload state that the next attempt would find */
+	bool is_done;   /* it is proved that the bucket has our bytes … */
+	bool was_there; /* … and had them before this attempt */
+	/* Of a resumable upload. */
+	bool must_ask;       /* how far the session is, before more is sent */
+	unsigned restarts;   /* sessions that were gone */
+	struct error outage; /* since the last progress; ERROR_NONE: none */
 };
+
+/* -- gcs_request.c: one request, and what follows from the reply -- */
+
+/* What was asked. */
+enum gcs_phase {
+	GCS_MULTIPART, /* the whole object in one request */
+	GCS_START,     /* begin a resumable session */
+	GCS_DATA,      /* bytes for a session */
+	GCS_STATUS,    /* how far a session is */
+	GCS_METADATA,  /* an object's resource */
+	GCS_DELETE,    /* of a session or an object */
+	GCS_PHASE_COUNT,
+};
+
+/* What follows from the reply. */
+enum gcs_outcome {
+	GCS_DONE,        /* the object (session, resource) is there, or (GCS_DELETE) is not */
+	GCS_CONTINUE,    /* a session has these bytes: send the next */
+	GCS_QUERY,       /* nobody knows how far a session is: ask */
+	GCS_NEW_SESSION, /* the session is gone: start from byte 0 */
+	GCS_LOGIN,       /* the token is not good (any more): get another one, once */
+	GCS_EXISTS,      /* there is an object of that name: whose? */
+	GCS_HIDDEN,      /* we may not look at the object */
+	GCS_MISMATCH,    /* what arrived is not what was announced; nothing was made of it */
+	GCS_RETRY,       /* later it may work */
+	GCS_SETUP,       /* bucket, permission or account are wrong, the object is not */
+	GCS_REFUSED,     /* this object never */
+};
+
+/* What a reply says about a failure, whoever on the way wrote it. */
+struct gcs_problem {
+	char reason[64];   /* "forbidden"; "" where there is none */
+	char message[256]; /* one line for people */
+	bool is_scope;     /* the token's scopes are too narrow, in any of its four shapes */
+	bool is_explained; /* by a JSON error as GCS sends it, not by a proxy's page */
+};
+/* From a JSON error, else the start of whatever text or HTML it is; possible secrets are removed. */
+void gcs_parse_problem(const char *body, const char *www_authenticate,
+		       struct gcs_problem *ret_problem);
+/* The rule with the outcome and the remedy; never NULL. status: of HTTP, or an enum http_failure. Pure. */
+const struct reply_rule *gcs_decide(enum gcs_phase phase, long status, bool has_range,
+				    const struct gcs_problem *problem);
 
 /*
  * Send a request with credentials, with new ones if the old are refused; it has at most GCS_REQUEST_HEADERS headers
- * of its own. Returns what follows from the reply, or from there being none; never GCS_LOGIN. err is filled for all but GCS_DONE and GCS_CONTINUE, with what
- * was said and what can be done: ERROR_REJECTED for GCS_REFUSED, ERROR_CONFIG for GCS_SETUP, else
- * ERROR_TRANSIENT.
+ * of its own. Returns what follows from the reply, or from there being none; never GCS_LOGIN. err is filled for all
+ * but GCS_DONE and GCS_CONTINUE, with what was said and what can be done: ERROR_REJECTED for GCS_REFUSED,
+ * ERROR_CONFIG for GCS_SETUP, else ERROR_TRANSIENT.
  */
 #define GCS_REQUEST_HEADERS 4
 enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase phase,
 				  const struct http_request *request, struct http_reply *ret_reply,
 				  struct error *err) __attribute__((warn_unused_result));
 
-/* Can a request that carried the end of the object have created it, though the reply does not say so? */
-bool gcs_may_have_landed(const struct http_reply *reply);
+/* -- gcs_verify.c -- */
+
 /*
- * Does the resource in a finished upload's reply prove that the bucket holds our bytes? If it proves the
+ * Done, if the resource in a finished upload's reply proves that the bucket holds our bytes. If it proves the
  * opposite, the object is deleted, and the session forgotten. ERROR_TRANSIENT: try again; ERROR_REJECTED: the
  * bucket keeps other bytes.
  */
 int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * An object of that name exists: success if it is ours, by size, CRC32C and the segment's id; ERROR_REJECTED if
- * it is another one. Where we lack the permission to look (storage.objects.get), it is ours if an attempt of
- * ours may have created it.
+ * An object of that name exists, and not by this session, which is forgotten. Done, if it is ours, by size, CRC32C
+ * and the segment's id; ERROR_REJECTED if it is another one. Where we lack the permission to look
+ * (storage.objects.get), it is ours if an attempt of ours may have created it.
  */
-int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
+int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 	__attribute__((warn_unused_result));
 /*
  * The server received other bytes than announced: find out why, forget the session, and put it into err, which
  * holds the server's words. ERROR_REJECTED if our file is damaged, or after several times; ERROR_TRANSIENT if
- * the network changed them.
+ * the network changed them. Returns -1.
  */
-void gcs_explain_mismatch(struct gcs_upload *upload, struct error *err);
+int gcs_explain_mismatch(struct gcs_upload *upload, struct error *err);
 
-/*
- * Start a session for the resource (JSON) of an object of this size (0: not known). GCS_DONE: its URL in
- * *ret_url is the caller's. Otherwise as gcs_send_request().
- */
-enum gcs_outcome gcs_start_session(struct sink_worker *worker, const char *resource,
-				   const char *content_type, uint64_t bytes, char **ret_url,
-				   struct error *err) __attribute__((warn_unused_result));
+/* -- gcs_send.c -- */
+
+/* Start a session for the object; 0 bytes: their number is not known yet. GCS_DONE: upload->session has its URL. */
+enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Send an object, in one request or by a session; the session is left as the next attempt needs it. */
-int gcs_send_multipart(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
+int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
 	__attribute__((warn_unused_result));
-int gcs_send_resumable(struct gcs_upload *upload, bool *ret_was_there, struct error *err)
+int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* -- gcs_session.c -- */
 
 /*
  * May requests for a session go to this URL? Our access token goes there as well, so it must be https:// and in
  * the universe. An emulator gets no token and may name any host, but not lead from https to less.
  */
-bool gcs_session_is_safe(const char *url, const struct gcs_target *target);
+bool gcs_session_is_safe(const struct sink *sink, const char *url);
 
-/* NULL if there is nothing to save. The caller frees with mem_free_secret(). */
-char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target);
+/* The upload's state; NULL if there is nothing to save. The caller frees with mem_free_secret(). */
+char *gcs_session_format(const struct gcs_upload *upload, const struct gcs_session *session);
 /*
  * text: as it was saved; "" for an attempt with an unknown end (a small object's, that ended with its process:
  * not worth a write each time); NULL for none. A session that is older than six days (of a week), of another
- * target or malformed is left out.
+ * object, bucket or server or malformed is left out.
  */
-void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
-		       struct gcs_session *ret_session);
+void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now_s);
 /* Save it as the upload's state; blocks on the disk. */
 void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session);
-
 /* The session is over, or useless; what is known of the object stays. */
 void gcs_session_forget(struct gcs_session *session);

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/*
- * The texts of the GCS JSON API, in both directions: bucket names, URLs, object resources, ranges, and what a
- * reply says about a failure. Pure. What we do about a failure is in gcs_outcome.h.
- */
+/* The texts of the GCS JSON API, in both directions: bucket names, URLs, object resources, ranges. Pure. */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/error.h"
-#include "base/text.h"
 #include "sink/sink.h"
 
 #define GCS_NAME_MAX       1024 /* bytes of an object name */
@@ -48,22 +40,3 @@ bool gcs_parse_range(const char *range, uint64_t *ret_persisted);
 #define GCS_CRC32C_LENGTH 8
 void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1]);
 bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c);
-
-/* What a reply says about a failure, whoever on the way wrote it. */
-struct gcs_problem {
-	char reason[64];   /* "forbidden"; "" where there is none */
-	char message[256]; /* one line for people */
-	bool is_scope;     /* the token's scopes are too narrow, in any of its four shapes */
-	bool is_explained; /* by a JSON error as GCS sends it, not by a proxy's page */
-};
-/* From a JSON error, else the start of whatever text or HTML it is; possible secrets are removed. */
-void gcs_parse_problem(const char *body, const char *www_authenticate,
-		       struct gcs_problem *ret_problem);
-/* Does reason or message contain one of these words, separated by '|', in upper or lower case? */
-#define GCS_ABOUT_MONEY "userProject|requester pays|billing"
-#define GCS_ABOUT_RETENTION \
-	"retentionPolicyNotMet|objectUnderActiveHold|retention policy|object retention"
-#define GCS_ABOUT_CHECKSUM "doesn't match calculated" /* CRC32C, MD5 hash */
-bool gcs_problem_says(const struct gcs_problem *problem, const char *words);
-/* What the operator can do about it; "" where nothing is known. */
-const char *gcs_remedy(long status, const struct gcs_problem *problem);

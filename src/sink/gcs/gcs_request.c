@@ -1,34 +1,188 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request with credentials, and what is done about the reply, or about none: one table over status, words and
+ * what was asked, in the order of the service's documentation. The whole retry behaviour of the sink is in it.
+ */
 #include "sink/gcs/gcs.h"
 
-#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "http/redact.h"
 
-static enum error_kind kind_of(enum gcs_outcome outcome)
+#define BIT(phase)  (1u << (phase))
+#define ABOUT_MONEY "userProject|requester pays|billing"
+#define CHECK_BILLING                                                                  \
+	"check the billing of the bucket's project; for a requester-pays bucket, set " \
+	"GOOGLE_CLOUD_QUOTA_PROJECT"
+enum {
+	MULTIPART = BIT(GCS_MULTIPART),
+	START = BIT(GCS_START),
+	DATA = BIT(GCS_DATA),
+	STATUS = BIT(GCS_STATUS),
+	METADATA = BIT(GCS_METADATA),
+	DELETE = BIT(GCS_DELETE),
+	SESSION = DATA | STATUS,
+	CREATE = MULTIPART | START | SESSION,
+	ANY = CREATE | METADATA | DELETE,
+};
+
+/* What else a rule may ask for. */
+enum {
+	WITH_RANGE = 1, /* a Range header */
+	EXPLAINED = 2,  /* a JSON error: GCS's own word, not a proxy's on the way */
+	SCOPE = 4,      /* it is about the token's scopes */
+};
+
+static const struct reply_rule rules[] = {
+	/* No reply. What a session got of the data, it knows. */
+	{ HTTP_BROKEN_OFF, HTTP_BROKEN_OFF, DATA, NULL, GCS_QUERY },
+	{ HTTP_NOT_TRUSTED, HTTP_NOT_TRUSTED, ANY, NULL, GCS_SETUP },
+	{ HTTP_NOT_CONNECTED, HTTP_STOPPED, ANY, NULL, GCS_RETRY },
+
+	{ 200, 299, ANY, NULL, GCS_DONE },
+
+	/* To a question "nothing yet"; after data, nobody knows what was kept. */
+	{ 308, 308, SESSION, NULL, GCS_CONTINUE, .traits = WITH_RANGE },
+	{ 308, 308, STATUS, NULL, GCS_CONTINUE },
+	{ 308, 308, DATA, NULL, GCS_QUERY },
+	/* A redirect is a captive portal's or a proxy's. */
+	{ 100, 399, ANY, NULL, GCS_RETRY },
+
+	{ 400, 400, ANY, ABOUT_MONEY, GCS_SETUP, .remedy = CHECK_BILLING },
+	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
+	{ 400, 400, CREATE, "doesn't match calculated", GCS_MISMATCH },
+	/* About the session, when that was all that was asked for. */
+	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
+	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 400, 400, ANY, NULL, GCS_RETRY },
+
+	{ 401, 401, ANY, NULL, GCS_LOGIN, .remedy = "the server does not accept the credentials" },
+
+	{ 403, 403, ANY, "rateLimitExceeded|quotaExceeded", GCS_RETRY }, /* also userRateLimit… */
+	/* Deleting is asked for only where there is something to replace. */
+	{ 403, 403, MULTIPART | SESSION, "storage.objects.delete", GCS_EXISTS },
+	{ 403, 403, METADATA, "storage.objects.get", GCS_HIDDEN },
+	{ 403, 403, CREATE,
+	  "retentionPolicyNotMet|objectUnderActiveHold|retention policy|object retention",
+	  GCS_REFUSED },
+	{ 403, 403, ANY, NULL, GCS_SETUP, SCOPE,
+	  "the access scopes of the node are too narrow: use Workload Identity, a node pool with the "
+	  "scope devstorage.read_write, or a key by gcs.credentials" },
+	{ 403, 403, ANY, ABOUT_MONEY, GCS_SETUP, .remedy = CHECK_BILLING },
+	{ 403, 403, ANY, NULL, GCS_SETUP,
+	  .remedy = "grant roles/storage.objectCreator on the bucket to this account" },
+
+	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION },
+	{ 404, 404, METADATA, NULL, GCS_RETRY }, /* deleted in between */
+	{ 404, 404, DELETE, NULL, GCS_DONE },
+	{ 404, 404, ANY, NULL, GCS_SETUP,
+	  .remedy = "create the bucket, or correct upload.destination" },
+
+	{ 405, 405, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 405, 405, ANY, NULL, GCS_RETRY },
+
+	{ 408, 408, DATA, NULL, GCS_QUERY },
+	{ 408, 408, ANY, NULL, GCS_RETRY },
+
+	{ 409, 409, ANY, NULL, GCS_RETRY }, /* somebody is at the same object or bucket */
+
+	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION },
+	{ 410, 410, DELETE, NULL, GCS_DONE },
+	{ 410, 410, ANY, NULL, GCS_RETRY },
+
+	{ 411, 411, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 411, 411, ANY, NULL, GCS_RETRY },
+
+	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
+	{ 412, 412, CREATE, NULL, GCS_EXISTS },
+	{ 412, 412, ANY, NULL, GCS_RETRY },
+
+	{ 413, 413, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 413, 413, ANY, NULL, GCS_RETRY },
+
+	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },
+	{ 416, 416, ANY, NULL, GCS_RETRY },
+
+	{ 429, 429, ANY, NULL, GCS_RETRY },
+
+	/* Cancelled: the session, or by us. */
+	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION },
+	{ 499, 499, DELETE, NULL, GCS_DONE },
+	{ 499, 499, ANY, NULL, GCS_RETRY },
+
+	/* What is left of 4xx is about us. */
+	{ 400, 499, ANY, NULL, GCS_SETUP },
+
+	/* Also 503 "upload offset … exceeds already uploaded size": to be asked, not to be repeated. */
+	{ 500, 999, DATA, NULL, GCS_QUERY },
+	/* The rest is that, or no status of HTTP. */
+	{ 0, LONG_MAX, ANY, NULL, GCS_RETRY },
+};
+
+const struct reply_rule *gcs_decide(enum gcs_phase phase, long status, bool has_range,
+				    const struct gcs_problem *problem)
 {
-	if (outcome == GCS_REFUSED)
-		return ERROR_REJECTED;
-	return outcome == GCS_SETUP ? ERROR_CONFIG : ERROR_TRANSIENT;
+	const struct reply_evidence evidence = {
+		.status = status,
+		.request = BIT(phase),
+		.traits = (has_range ? WITH_RANGE : 0) | (problem->is_explained ? EXPLAINED : 0) |
+			  (problem->is_scope ? SCOPE : 0),
+		.texts = { problem->reason, problem->message },
+	};
+
+	return reply_match(rules, sizeof rules / sizeof rules[0], &evidence);
+}
+
+/* The first of a list of errors or details has one. */
+static const char *first_reason(const json_t *error, const char *list)
+{
+	return json_string_value(
+		json_object_get(json_array_get(json_object_get(error, list), 0), "reason"));
+}
+
+void gcs_parse_problem(const char *body, const char *www_authenticate,
+		       struct gcs_problem *ret_problem)
+{
+	json_t *root = json_loads(body, 0, NULL);
+	const json_t *error = json_object_get(root, "error");
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *reason = first_reason(error, "errors");
+	struct text text;
+
+	if (!reason)
+		reason = first_reason(error, "details");
+	*ret_problem = (struct gcs_problem){ 0 };
+	text = text_over(ret_problem->message, sizeof ret_problem->message);
+	redact_append(&text, message ? message : body);
+	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
+	redact_append(&text, reason ? reason : "");
+	ret_problem->is_explained = message || reason;
+	ret_problem->is_scope =
+		strstr(www_authenticate, "insufficient_scope") ||
+		reply_says(body, "ACCESS_TOKEN_SCOPE_INSUFFICIENT|insufficientPermissions|"
+				 "insufficient authentication scopes|scope(s) are not authorized");
+	json_decref(root);
 }
 
 static void describe_failure(const struct sink_worker *worker, const struct http_reply *reply,
-			     const struct gcs_problem *problem, enum gcs_outcome outcome,
+			     const struct gcs_problem *problem, const struct reply_rule *rule,
 			     struct error *err)
 {
-	long status = reply->status;
-	const char *remedy = gcs_remedy(status, problem);
-	bool is_about_account = status == 401 || status == 403;
+	bool is_about_account = reply->status == 401 || reply->status == 403;
+	enum error_kind kind = rule->outcome == GCS_REFUSED ? ERROR_REJECTED
+			       : rule->outcome == GCS_SETUP ? ERROR_CONFIG
+							    : ERROR_TRANSIENT;
 
-	error_set(err, kind_of(outcome), "bucket %s: the server said %ld%s%s%s%s%s%s%s%s",
-		  worker->sink->bucket, status, problem->reason[0] ? " " : "", problem->reason,
+	error_set(err, kind, "bucket %s: the server said %ld%s%s%s%s%s%s%s%s", worker->sink->bucket,
+		  reply->status, problem->reason[0] ? " " : "", problem->reason,
 		  problem->message[0] ? ": " : "", problem->message,
 		  is_about_account ? "; credentials: " : "",
 		  is_about_account ? worker->sink->credentials->description : "",
-		  remedy[0] ? "; " : "", remedy);
+		  rule->remedy ? "; " : "", rule->remedy ? rule->remedy : "");
 	err->retry_after_ms = reply->retry_after_ms;
 }
 
@@ -56,10 +210,10 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 	const char *headers[GCS_REQUEST_HEADERS + 4];
 	struct http_request complete = *request;
 	struct gcs_problem problem = { .is_explained = false };
-	enum gcs_outcome outcome;
+	const struct reply_rule *rule;
 	char operation[96], payer[128];
 	size_t n = 0;
-	int result;
+	bool is_answered;
 
 	mem_free_secret(take_ptr(*login));
 	if (token_cache_header(worker->sink->credentials->tokens, worker->http, login, err) < 0)
@@ -79,17 +233,16 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 	complete.headers = headers;
 
 	worker->requests++;
-	result = http_send(worker->http, &complete, ret_reply, err);
+	is_answered = http_send(worker->http, &complete, ret_reply, err) == 0;
 	count_reply(worker, ret_reply->status);
-	if (result < 0)
-		return gcs_decide(phase, ret_reply->status, false, &problem);
-	gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
-			  &problem);
-	outcome = gcs_decide(phase, ret_reply->status,
-			     http_reply_header(ret_reply, "Range")[0] != '\0', &problem);
-	if (outcome != GCS_DONE && outcome != GCS_CONTINUE)
-		describe_failure(worker, ret_reply, &problem, outcome, err);
-	return outcome;
+	if (is_answered)
+		gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
+				  &problem);
+	rule = gcs_decide(phase, ret_reply->status,
+			  is_answered && http_reply_header(ret_reply, "Range")[0], &problem);
+	if (is_answered && rule->outcome != GCS_DONE && rule->outcome != GCS_CONTINUE)
+		describe_failure(worker, ret_reply, &problem, rule, err);
+	return (enum gcs_outcome)rule->outcome;
 }
 
 enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase phase,

@@ -20,21 +20,24 @@ void gcs_session_forget(struct gcs_session *session)
 					 .mismatches = session->mismatches };
 }
 
-/* The lines that say what the session belongs to: the first ones. The caller frees. */
-static char *format_target(const struct gcs_target *target)
+/* What it belongs to: for any other object, or the same one elsewhere, it is useless. The caller frees. */
+static char *format_owner(const struct gcs_upload *upload)
 {
-	return mem_printf(
-		"server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32 "\n",
-		target->base_url, target->bucket, target->name, target->bytes, target->crc32c);
+	const struct sink *sink = upload->worker->sink;
+
+	return mem_printf("server=%s\nbucket=%s\nobject=%s\nbytes=%" PRIu64 "\ncrc32c=%08" PRIx32
+			  "\n",
+			  sink->base_url, sink->bucket, upload->name, upload->object->bytes,
+			  upload->object->crc32c);
 }
 
-char *gcs_session_format(const struct gcs_session *session, const struct gcs_target *target)
+char *gcs_session_format(const struct gcs_upload *upload, const struct gcs_session *session)
 {
 	cleanup_free char *owner = NULL;
 
 	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
-	owner = format_target(target);
+	owner = format_owner(upload);
 	return mem_printf("%smay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
 			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nsession=%s\n",
 			  owner, session->may_be_there, session->mismatches, session->started_s,
@@ -66,54 +69,51 @@ static bool find_number(const char *text, const char *key, uint64_t *ret_number)
 	return find_value(text, key, value) && text_parse_number(value, ret_number) == 0;
 }
 
-bool gcs_session_is_safe(const char *url, const struct gcs_target *target)
+bool gcs_session_is_safe(const struct sink *sink, const char *url)
 {
 	struct http_url where;
 
 	if (!http_read_url(url, &where))
 		return false;
-	if (target->universe)
-		return where.is_https && http_host_is_in(where.host, target->universe);
-	return where.is_https || strncmp(target->base_url, "https://", 8) != 0;
+	if (sink->universe)
+		return where.is_https && http_host_is_in(where.host, sink->universe);
+	return where.is_https || strncmp(sink->base_url, "https://", 8) != 0;
 }
 
-void gcs_session_parse(const char *text, const struct gcs_target *target, uint64_t now_s,
-		       struct gcs_session *ret_session)
+void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now_s)
 {
-	struct gcs_session session = { 0 };
-	cleanup_free char *owner = format_target(target);
+	struct gcs_session *session = &upload->session;
+	cleanup_free char *owner = format_owner(upload);
 	char url[VALUE_MAX];
 
-	*ret_session = session;
+	*session = (struct gcs_session){ 0 };
 	if (!text)
 		return;
 	/* Damaged, or unknown: assume the worst. */
 	if (strncmp(text, "server=", strlen("server=")) != 0) {
-		ret_session->may_be_there = true;
+		session->may_be_there = true;
 		return;
 	}
 	if (strncmp(text, owner, strlen(owner)) != 0)
 		return;
 	text += strlen(owner);
-	ret_session->may_be_there = !find_value(text, "may-be-there", url) || strcmp(url, "0") != 0;
-	(void)find_number(text, "mismatches", &ret_session->mismatches);
-	if (find_number(text, "started", &session.started_s) &&
-	    find_number(text, "acknowledged", &session.acknowledged) &&
-	    find_number(text, "sent", &session.sent) && find_value(text, "session", url) &&
-	    gcs_session_is_safe(url, target) && session.acknowledged <= session.sent &&
-	    session.sent <= target->bytes && now_s >= session.started_s &&
-	    now_s - session.started_s <= SESSION_MAX_S) {
-		session.may_be_there = ret_session->may_be_there;
-		session.mismatches = ret_session->mismatches;
-		session.url = mem_strdup(url);
-		*ret_session = session;
-	}
+	session->may_be_there = !find_value(text, "may-be-there", url) || strcmp(url, "0") != 0;
+	(void)find_number(text, "mismatches", &session->mismatches);
+	if (find_number(text, "started", &session->started_s) &&
+	    find_number(text, "acknowledged", &session->acknowledged) &&
+	    find_number(text, "sent", &session->sent) && find_value(text, "session", url) &&
+	    gcs_session_is_safe(upload->worker->sink, url) &&
+	    session->acknowledged <= session->sent && session->sent <= upload->object->bytes &&
+	    now_s >= session->started_s && now_s - session->started_s <= SESSION_MAX_S)
+		session->url = mem_strdup(url);
+	else
+		gcs_session_forget(session);
 	OPENSSL_cleanse(url, sizeof url);
 }
 
 void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session)
 {
-	char *text = gcs_session_format(session, &upload->target);
+	char *text = gcs_session_format(upload, session);
 
 	if (text || upload->is_saved)
 		upload->object->save_upload_state(upload->object->save_context, text);

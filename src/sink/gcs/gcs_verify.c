@@ -10,17 +10,6 @@
 
 #define MISMATCHES_MAX 3 /* after that, this network will never carry the segment whole */
 
-bool gcs_may_have_landed(const struct http_reply *reply)
-{
-	bool has_no_answer = reply->status == HTTP_BROKEN_OFF || reply->status == HTTP_STOPPED;
-	bool is_done = reply->status >= 200 && reply->status < 300;
-
-	/* What the service refuses as the client's mistake was not done. */
-	return reply->is_sent_again ||
-	       (reply->is_sent &&
-		(has_no_answer || is_done || reply->status == 408 || reply->status >= 500));
-}
-
 static bool has_our_bytes(const struct gcs_resource *resource, const struct sink_object *object)
 {
 	return resource->bytes == object->bytes && resource->crc32c == object->crc32c;
@@ -50,7 +39,8 @@ int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: the server said %ld without proof of size and CRC32C",
 				 bucket, reply->status);
-	if (has_our_bytes(&resource, object))
+	upload->is_done = has_our_bytes(&resource, object);
+	if (upload->is_done)
 		return 0;
 	/* The object that we created is known and is damaged: any other of this name is not ours. */
 	upload->session.may_be_there = false;
@@ -65,32 +55,29 @@ int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct
 			 bucket, upload->name, resource.bytes, object->bytes);
 }
 
-void gcs_explain_mismatch(struct gcs_upload *upload, struct error *err)
+int gcs_explain_mismatch(struct gcs_upload *upload, struct error *err)
 {
 	const struct sink_object *object = upload->object;
 	bool is_last = ++upload->session.mismatches >= MISMATCHES_MAX;
-	struct error problem;
 	uint32_t crc32c;
 
 	gcs_session_forget(&upload->session);
-	if (file_checksum(object->fd, &crc32c, &problem) < 0) {
-		*err = problem;
+	if (file_checksum(object->fd, &crc32c, err) < 0) {
 		err->kind = ERROR_TRANSIENT;
-		return;
+		return -1;
 	}
-	if (crc32c != object->crc32c) {
-		error_set(err, ERROR_REJECTED,
-			  "the segment was damaged in the spool: its CRC32C is %08x, not %08x",
-			  crc32c, object->crc32c);
-		return;
-	}
+	if (crc32c != object->crc32c)
+		return error_set(
+			err, ERROR_REJECTED,
+			"the segment was damaged in the spool: its CRC32C is %08x, not %08x",
+			crc32c, object->crc32c);
 	err->kind = is_last ? ERROR_REJECTED : ERROR_TRANSIENT;
-	(void)error_wrap(err, "the bytes were changed on the way (%" PRIu64 " of %d times)",
-			 upload->session.mismatches, MISMATCHES_MAX);
+	return error_wrap(err, "the bytes were changed on the way (%" PRIu64 " of %d times)",
+			  upload->session.mismatches, MISMATCHES_MAX);
 }
 
 /* It exists, and we may not look: all we know is whether we may have created it. */
-static int guess_owner(const struct gcs_upload *upload, struct error *err)
+static int guess_owner(struct gcs_upload *upload, struct error *err)
 {
 	struct sink *sink = upload->worker->sink;
 
@@ -104,10 +91,11 @@ static int guess_owner(const struct gcs_upload *upload, struct error *err)
 			    "because an earlier upload got no response",
 			    log_text("bucket", sink->bucket), log_text("object", upload->name),
 			    log_text("remedy", "grant storage.objects.get"));
+	upload->is_done = upload->was_there = true;
 	return 0;
 }
 
-int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
+int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 {
 	const struct sink *sink = upload->worker->sink;
 	const char *our_id = upload->object->id;
@@ -118,6 +106,7 @@ int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 	enum gcs_outcome outcome = gcs_send_request(upload->worker, GCS_METADATA, &request, &reply,
 						    err);
 
+	gcs_session_forget(&upload->session);
 	if (outcome == GCS_HIDDEN)
 		return guess_owner(upload, err);
 	if (outcome != GCS_DONE)
@@ -132,5 +121,6 @@ int gcs_verify_existing(const struct gcs_upload *upload, struct error *err)
 		return error_set(err, ERROR_REJECTED,
 				 "bucket %s: %s exists with other content; nothing is overwritten",
 				 sink->bucket, upload->name);
+	upload->is_done = upload->was_there = true;
 	return 0;
 }

@@ -132,41 +132,30 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	char below[GCS_NAME_MAX + 1];
 	struct text text = text_over(below, sizeof below);
 	cleanup_free char *name = NULL;
-	cleanup_free char *resource = NULL;
 	const struct segment nothing = { 0 };
 	const struct sink_object object = { .content_type = "application/octet-stream",
 					    .segment = &nothing };
+	struct gcs_upload upload = { .worker = worker, .object = &object };
 	struct http_request cancel = { .method = "DELETE", .fd = -1 };
 	struct http_reply reply;
 	struct error ignored;
-	char *url;
 
 	text_make_uuid(worker->operation);
 	(void)snprintf(file, sizeof file, ".probe-%s", worker->operation);
 	name_object(conf->upload_prefix, conf->node_name, file, &text);
-	name = mem_printf("%s%s", sink->prefix, below);
-	resource = gcs_format_resource(&object, name, sink->storage_class);
-	if (gcs_start_session(worker, resource, object.content_type, 0, &url, err) != GCS_DONE) {
+	upload.name = name = mem_printf("%s%s", sink->prefix, below);
+	if (gcs_start_session(&upload, err) != GCS_DONE) {
 		/* Any other object would be refused, too. */
 		if (err->kind == ERROR_REJECTED)
 			err->kind = ERROR_CONFIG;
 		return -1;
 	}
-	cancel.url = url;
+	cancel.url = upload.session.url;
 	/* The session expires in a week anyway, so this may fail. */
 	if (gcs_send_request(worker, GCS_DELETE, &cancel, &reply, &ignored) != GCS_DONE)
 		log_debug("cannot cancel the session of the probe", log_reason(&ignored));
-	free(url);
+	gcs_session_forget(&upload.session);
 	return 0;
-}
-
-/* A header; the segment's id makes it the same operation in all attempts. */
-static void choose_operation(struct sink_worker *worker, const char *id)
-{
-	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
-		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
-	else
-		text_make_uuid(worker->operation);
 }
 
 static int gcs_send(struct sink_worker *worker, const struct sink_object *object,
@@ -178,14 +167,6 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		.worker = worker,
 		.object = object,
 		.name = name,
-		.target = {
-			.base_url = sink->base_url,
-			.universe = sink->universe,
-			.bucket = sink->bucket,
-			.name = name,
-			.bytes = object->bytes,
-			.crc32c = object->crc32c,
-		},
 		.is_saved = object->upload_state,
 	};
 	uint64_t before;
@@ -196,14 +177,16 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
 				 GCS_NAME_MAX);
 	worker->requests = 0;
-	choose_operation(worker, object->id);
-	gcs_session_parse(object->upload_state, &upload.target, clock_real_ns() / CLOCK_NS_PER_S,
-			  &upload.session);
-	before = upload.session.acknowledged;
-	if (object->bytes <= sink->chunk_bytes)
-		result = gcs_send_multipart(&upload, &ret_receipt->was_there, err);
+	/* A header; the segment's id makes it the same operation in all attempts. */
+	if (strspn(object->id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
+		(void)snprintf(worker->operation, sizeof worker->operation, "%s", object->id);
 	else
-		result = gcs_send_resumable(&upload, &ret_receipt->was_there, err);
+		text_make_uuid(worker->operation);
+	gcs_session_parse(&upload, object->upload_state, clock_real_ns() / CLOCK_NS_PER_S);
+	before = upload.session.acknowledged;
+	result = object->bytes <= sink->chunk_bytes ? gcs_send_multipart(&upload, err)
+						    : gcs_send_resumable(&upload, err);
+	ret_receipt->was_there = upload.was_there;
 	ret_receipt->has_advanced = upload.session.acknowledged > before;
 	ret_receipt->requests = worker->requests;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",

@@ -6,8 +6,6 @@
 
 #include "base/checksum.h"
 #include "http_fixture.h"
-#include "sink/gcs/gcs_outcome.h"
-#include "sink/gcs/gcs_api.h"
 #include "sink/gcs/gcs.h"
 #include "sink/sink.h"
 
@@ -361,12 +359,13 @@ static void test_decisions(void **state)
 		(void)snprintf(problem.reason, sizeof problem.reason, "%s", cases[i].reason);
 		(void)snprintf(problem.message, sizeof problem.message, "%s", cases[i].message);
 		problem.is_explained = problem.reason[0] || problem.message[0];
-		if (gcs_decide(cases[i].phase, cases[i].status, false, &problem) !=
-		    cases[i].outcome)
+		if (gcs_decide(cases[i].phase, cases[i].status, false, &problem)->outcome !=
+		    (int)cases[i].outcome)
 			fail_msg("case %zu: phase %d, status %ld", i, cases[i].phase,
 				 cases[i].status);
 	}
-	assert_int_equal(gcs_decide(GCS_DATA, 308, true, &(struct gcs_problem){ 0 }), GCS_CONTINUE);
+	assert_int_equal(gcs_decide(GCS_DATA, 308, true, &(struct gcs_problem){ 0 })->outcome,
+			 GCS_CONTINUE);
 }
 
 static void test_content_types(void **state)
@@ -1034,25 +1033,61 @@ static void test_where_a_session_may_be(void **state)
 		{ "/upload?upload_id=x", false, false },
 		{ "", false, false },
 	};
-	static const struct gcs_target real = { .base_url = "https://storage.googleapis.com",
-						.universe = "googleapis.com" },
-				       emulator = { .base_url = "http://localhost:4443" },
-				       safer = { .base_url = "https://localhost:4443" };
+	const struct sink real = { .base_url = (char *)"https://storage.googleapis.com",
+				   .universe = "googleapis.com" },
+			  emulator = { .base_url = (char *)"http://localhost:4443" },
+			  safer = { .base_url = (char *)"https://localhost:4443" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		if (gcs_session_is_safe(cases[i].url, &real) != cases[i].is_safe ||
-		    gcs_session_is_safe(cases[i].url, &emulator) != cases[i].is_safe_of_emulator)
+		if (gcs_session_is_safe(&real, cases[i].url) != cases[i].is_safe ||
+		    gcs_session_is_safe(&emulator, cases[i].url) != cases[i].is_safe_of_emulator)
 			fail_msg("%s", cases[i].url);
-	assert_false(gcs_session_is_safe("http://localhost:4443/u", &safer));
-	assert_true(gcs_session_is_safe("https://localhost:4443/u", &safer));
+	assert_false(gcs_session_is_safe(&safer, "http://localhost:4443/u"));
+	assert_true(gcs_session_is_safe(&safer, "https://localhost:4443/u"));
+}
+
+/* What a session belongs to. */
+struct target {
+	const char *base_url, *universe, *bucket, *name;
+	uint64_t bytes;
+	uint32_t crc32c;
+};
+
+/* Format a session as this target's, or (text) parse one. */
+static char *session_text(const struct target *target, const char *text, uint64_t now_s,
+			  struct gcs_session *session)
+{
+	struct sink sink = { .base_url = (char *)target->base_url,
+			     .universe = target->universe,
+			     .bucket = (char *)target->bucket };
+	struct sink_worker worker = { .sink = &sink };
+	const struct sink_object object = { .bytes = target->bytes, .crc32c = target->crc32c };
+	struct gcs_upload upload = { .worker = &worker, .object = &object, .name = target->name };
+
+	if (now_s == 0)
+		return gcs_session_format(&upload, session);
+	gcs_session_parse(&upload, text, now_s);
+	*session = upload.session;
+	return NULL;
+}
+
+static char *format_session(struct gcs_session *session, const struct target *target)
+{
+	return session_text(target, NULL, 0, session);
+}
+
+static void parse_session(const char *text, const struct target *target, uint64_t now_s,
+			  struct gcs_session *ret_session)
+{
+	(void)session_text(target, text, now_s, ret_session);
 }
 
 static void test_what_is_kept_of_a_session(void **state)
 {
 #define HERE "https://storage.googleapis.com", "googleapis.com"
-	static const struct gcs_target target = { HERE, "bucket", "n/x", 5000, 0xe3069283 };
-	static const struct gcs_target others[] = {
+	static const struct target target = { HERE, "bucket", "n/x", 5000, 0xe3069283 };
+	static const struct target others[] = {
 		{ "https://i", "googleapis.com", "bucket", "n/x", 5000, 0xe3069283 },
 		{ HERE, "other", "n/x", 5000, 0xe3069283 },
 		{ HERE, "bucket", "n/y", 5000, 0xe3069283 },
@@ -1080,10 +1115,10 @@ static void test_what_is_kept_of_a_session(void **state)
 	char *text;
 
 	(void)state;
-	assert_null(gcs_session_format(&session, &target));
+	assert_null(format_session(&session, &target));
 	session.url = mem_strdup("https://storage.googleapis.com/s?u=1");
-	text = gcs_session_format(&session, &target);
-	gcs_session_parse(text, &target, 1000 + six_days_s, &read);
+	text = format_session(&session, &target);
+	parse_session(text, &target, 1000 + six_days_s, &read);
 	assert_string_equal(read.url, "https://storage.googleapis.com/s?u=1");
 	assert_int_equal(read.acknowledged, 300);
 	assert_int_equal(read.sent, 400);
@@ -1092,12 +1127,12 @@ static void test_what_is_kept_of_a_session(void **state)
 	gcs_session_forget(&read);
 	assert_null(read.url);
 	/* Too old, from the future, for something else. */
-	gcs_session_parse(text, &target, 1001 + six_days_s, &read);
+	parse_session(text, &target, 1001 + six_days_s, &read);
 	assert_null(read.url);
-	gcs_session_parse(text, &target, 999, &read);
+	parse_session(text, &target, 999, &read);
 	assert_null(read.url);
 	for (size_t i = 0; i < COUNT_OF(others); i++) {
-		gcs_session_parse(text, &others[i], 2000, &read);
+		parse_session(text, &others[i], 2000, &read);
 		assert_null(read.url);
 		assert_false(read.may_be_there);
 	}
@@ -1106,14 +1141,14 @@ static void test_what_is_kept_of_a_session(void **state)
 		cleanup_free char *damaged = mem_printf("%.*s%s%s", (int)(at - text), text,
 							damage[i].to, at + strlen(damage[i].from));
 
-		gcs_session_parse(damaged, &target, 2000, &read);
+		parse_session(damaged, &target, 2000, &read);
 		assert_int_equal(read.may_be_there, damage[i].may_be_there);
 		assert_int_equal(read.url != NULL, strstr(damage[i].from, "may-be") != NULL);
 		gcs_session_forget(&read);
 	}
-	gcs_session_parse(NULL, &target, 2000, &read);
+	parse_session(NULL, &target, 2000, &read);
 	assert_false(read.may_be_there);
-	gcs_session_parse("", &target, 2000, &read);
+	parse_session("", &target, 2000, &read);
 	assert_true(read.may_be_there);
 	mem_free_secret(text);
 	gcs_session_forget(&session);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One attempt to send an object: a small one and its metadata in one request (multipart, RFC 2387), a large one
+ * through a resumable session, in what GCS calls chunks. A session may be interrupted any number of times, as long
+ * as the server acknowledges more bytes each time; an interruption without progress ends the attempt. The session
+ * is saved with the segment, so that the next attempt resumes it, in whichever worker and run.
+ */
+#include "sink/gcs/gcs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define BOUNDARY     "kube-node-tracer-"
+#define RESTARTS_MAX 1
+
+/*
+ * If this process ends now, the next one finds this: the worst that may have happened by the next call, or by the
+ * end of the attempt. Only the last byte creates an object.
+ */
+static void save_worst_case(struct gcs_upload *upload, bool is_last)
+{
+	struct gcs_session worst = upload->session;
+
+	if (is_last) {
+		worst.may_be_there = true;
+		worst.sent = upload->object->bytes;
+	} else if (worst.sent < upload->object->bytes) {
+		worst.sent = upload->object->bytes - 1;
+	}
+	gcs_session_save(upload, &worst);
+}
+
+/* A request that may create the object. */
+static enum gcs_outcome send_last(struct gcs_upload *upload, enum gcs_phase phase,
+				  const struct http_request *request, struct http_reply *ret_reply,
+				  struct error *err)
+{
+	bool is_session = phase != GCS_MULTIPART;
+	enum gcs_outcome outcome;
+	long status;
+	bool may_be_done; /* what the service refuses as the client's mistake was not done */
+
+	/* Without a saved state, the next run assumes the worst of a small object, too. */
+	if (is_session || upload->is_saved)
+		save_worst_case(upload, true);
+	outcome = gcs_send_request(upload->worker, phase, request, ret_reply, err);
+	status = ret_reply->status;
+	may_be_done = status == HTTP_BROKEN_OFF || status == HTTP_STOPPED || status == 408 ||
+		      status >= 500 || (status >= 200 && status < 300);
+	if (ret_reply->is_sent_again || (ret_reply->is_sent && may_be_done))
+		upload->session.may_be_there = true;
+	else if (is_session)
+		save_worst_case(upload, false);
+	return outcome;
+}
+
+int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
+{
+	const struct sink *sink = upload->worker->sink;
+	const struct sink_object *object = upload->object;
+	cleanup_free char *resource = gcs_format_resource(object, upload->name,
+							  sink->storage_class);
+	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "multipart");
+	char boundary[sizeof BOUNDARY + TEXT_UUID_LENGTH] = BOUNDARY;
+	cleanup_free char *head = NULL;
+	cleanup_free char *tail = NULL;
+	char type[128];
+	const char *headers[] = { type, NULL };
+	struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.headers = headers,
+		.fd = object->fd,
+		.file_bytes = object->bytes,
+	};
+	struct http_reply reply;
+
+	text_make_uuid(boundary + strlen(BOUNDARY));
+	(void)snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=%s", boundary);
+	request.head = head =
+		mem_printf("--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n"
+			   "--%s\r\nContent-Type: %s\r\n\r\n",
+			   boundary, resource, boundary, object->content_type);
+	request.head_bytes = strlen(head);
+	request.tail = tail = mem_printf("\r\n--%s--\r\n", boundary);
+	request.tail_bytes = strlen(tail);
+
+	switch (send_last(upload, GCS_MULTIPART, &request, &reply, err)) {
+	case GCS_DONE:
+		return gcs_verify(upload, &reply, err);
+	case GCS_EXISTS:
+		return gcs_verify_existing(upload, err);
+	case GCS_MISMATCH:
+		return gcs_explain_mismatch(upload, err);
+	default:
+		return -1;
+	}
+}
+
+enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
+{
+	const struct sink *sink = upload->worker->sink;
+	const struct sink_object *object = upload->object;
+	cleanup_free char *resource = gcs_format_resource(object, upload->name,
+							  sink->storage_class);
+	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "resumable");
+	char type[128], length[64];
+	/* A total of 0 could be taken for an empty object that is finished. */
+	const char *headers[] = { "Content-Type: application/json; charset=UTF-8", type,
+				  object->bytes > 0 ? length : NULL, NULL };
+	const struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.headers = headers,
+		.head = resource,
+		.head_bytes = strlen(resource),
+		.fd = -1,
+	};
+	struct http_reply reply;
+	enum gcs_outcome outcome;
+	const char *location;
+
+	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s", object->content_type);
+	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, object->bytes);
+	outcome = gcs_send_request(upload->worker, GCS_START, &request, &reply, err);
+	if (outcome != GCS_DONE)
+		return outcome;
+	location = http_reply_header(&reply, "Location");
+	if (!gcs_session_is_safe(sink, location)) {
+		error_set(err, ERROR_TRANSIENT, "bucket %s: the server began a session %s",
+			  sink->bucket,
+			  location[0] ? "at a place that no token is sent to"
+				      : "without saying where");
+		return GCS_RETRY;
+	}
+	upload->session.url = mem_strdup(location);
+	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
+	return GCS_DONE;
+}
+
+/* The session is useless: start from byte 0, but only once; then leave it to the next attempt. */
+static int start_over(struct gcs_upload *upload, struct error *err)
+{
+	gcs_session_forget(&upload->session);
+	upload->must_ask = false;
+	if (upload->restarts++ < RESTARTS_MAX)
+		return 0;
+	return error_set(err, ERROR_TRANSIENT, "bucket %s: the server forgets its upload sessions",
+			 upload->worker->sink->bucket);
+}
+
+/* A session goes on: the server has what the Range header says, or nothing. */
+static int note_progress(struct gcs_upload *upload, const struct http_reply *reply,
+			 struct error *err)
+{
+	struct gcs_session *session = &upload->session;
+	const char *range = http_reply_header(reply, "Range");
+	uint64_t persisted = 0;
+
+	/* It lost some, or has some that nobody sent: these are not our bytes. */
+	if ((range[0] && !gcs_parse_range(range, &persisted)) ||
+	    persisted < session->acknowledged || persisted > session->sent)
+		return start_over(upload, err);
+	if (persisted > session->acknowledged) {
+		upload->outage.kind = ERROR_NONE;
+	} else if (upload->outage.kind != ERROR_NONE) {
+		*err = upload->outage;
+		return -1;
+	} else {
+		error_set(&upload->outage, ERROR_TRANSIENT,
+			  "bucket %s: the upload does not get beyond byte %" PRIu64,
+			  upload->worker->sink->bucket, persisted);
+	}
+	session->acknowledged = persisted;
+	/* All bytes are there, but no object yet: asking with the total creates it. */
+	upload->must_ask = persisted == upload->object->bytes;
+	return 0;
+}
+
+/* No reply, or one that does not say how much was kept: ask next, if that makes sense. */
+static int note_interruption(struct gcs_upload *upload, const struct error *err)
+{
+	if (upload->must_ask || err->retry_after_ms > 0 ||
+	    atomic_load(upload->worker->sink->base.context.cancel))
+		return -1;
+	upload->outage = *err;
+	upload->must_ask = true;
+	return 0;
+}
+
+/* Send the next chunk, or (length 0) ask how far the session is. */
+static enum gcs_outcome put_chunk(struct gcs_upload *upload, uint64_t length, bool is_last,
+				  struct http_reply *ret_reply, struct error *err)
+{
+	const uint64_t begin = upload->session.acknowledged;
+	enum gcs_phase phase = length > 0 ? GCS_DATA : GCS_STATUS;
+	char range[96];
+	const char *headers[] = { range, NULL };
+	const struct http_request request = {
+		.method = "PUT",
+		.url = upload->session.url,
+		.headers = headers,
+		.fd = length > 0 ? upload->object->fd : -1,
+		.file_offset = begin,
+		.file_bytes = length,
+	};
+
+	if (length > 0)
+		(void)snprintf(range, sizeof range,
+			       "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, begin,
+			       begin + length - 1, upload->object->bytes);
+	else
+		(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
+			       upload->object->bytes);
+	return is_last ? send_last(upload, phase, &request, ret_reply, err)
+		       : gcs_send_request(upload->worker, phase, &request, ret_reply, err);
+}
+
+static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
+				   struct error *err)
+{
+	struct gcs_session *session = &upload->session;
+	uint64_t chunk_bytes = upload->worker->sink->chunk_bytes;
+	uint64_t end = upload->object->bytes;
+
+	if (end - session->acknowledged > chunk_bytes)
+		end = session->acknowledged + chunk_bytes;
+	if (session->sent < end)
+		session->sent = end;
+	return put_chunk(upload, end - session->acknowledged, end == upload->object->bytes,
+			 ret_reply, err);
+}
+
+/* The name is taken: if by this session, the session says so, and no permission is needed. */
+static int ask_owner(struct gcs_upload *upload, struct error *err)
+{
+	struct http_reply reply;
+
+	switch (put_chunk(upload, 0, false, &reply, err)) {
+	case GCS_DONE:
+		upload->was_there = true;
+		return gcs_verify(upload, &reply, err);
+	case GCS_RETRY:
+	case GCS_SETUP:
+		return -1;
+	default:
+		return gcs_verify_existing(upload, err);
+	}
+}
+
+static int take_step(struct gcs_upload *upload, struct error *err)
+{
+	bool has_session = upload->session.url, has_asked = upload->must_ask;
+	struct http_reply reply;
+	enum gcs_outcome outcome;
+
+	if (!has_session)
+		outcome = gcs_start_session(upload, err);
+	else if (
+		has_asked) /* as it names the total, this creates the object once all bytes are there */
+		outcome = put_chunk(upload, 0, upload->session.sent == upload->object->bytes,
+				    &reply, err);
+	else
+		outcome = send_chunk(upload, &reply, err);
+	switch (outcome) {
+	case GCS_DONE:
+		/* A success without proof may not be the service's: keep the session, and ask it later. */
+		if (has_session)
+			return gcs_verify(upload, &reply, err);
+		save_worst_case(upload, false);
+		return 0;
+	case GCS_CONTINUE:
+		return note_progress(upload, &reply, err);
+	case GCS_QUERY:
+		return note_interruption(upload, err);
+	case GCS_NEW_SESSION:
+		return start_over(upload, err);
+	case GCS_EXISTS:
+		return has_session && !has_asked ? ask_owner(upload, err)
+						 : gcs_verify_existing(upload, err);
+	case GCS_MISMATCH:
+		return gcs_explain_mismatch(upload, err);
+	case GCS_REFUSED:
+		gcs_session_forget(&upload->session);
+		return -1;
+	case GCS_LOGIN:
+	case GCS_HIDDEN:
+	case GCS_RETRY:
+	case GCS_SETUP:
+		break;
+	}
+	return -1;
+}
+
+int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
+{
+	upload->must_ask = upload->session.url;
+	if (upload->session.url)
+		save_worst_case(upload, false);
+	while (!upload->is_done)
+		if (take_step(upload, err) < 0)
+			return -1;
+	return 0;
+}
