@@ -479,8 +479,8 @@ static void test_draining_is_newest_first(void **state)
 	publish(fixture, "abc", names[1]);
 	publish(fixture, "abc", names[2]);
 	uploader_drain(fixture->uploader);
-	expect_wake(fixture);
-	assert_true(uploader_is_drained(fixture->uploader));
+	/* Do not sit through the pauses after rejections. */
+	WAIT_FOR((uploader_retry_now(fixture->uploader), uploader_is_drained(fixture->uploader)));
 	assert_told(&server, 1, names[0]);
 	assert_told(&server, 2, names[2]);
 	assert_told(&server, 3, names[1]);
@@ -516,6 +516,8 @@ static void start_hanging(struct fixture *fixture, char name[SEGMENT_NAME_MAX + 
 {
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	assert_int_equal(mkdir(fixture->share + strlen("file://"), 0755), 0);
+	fixture->conf.upload_stall_timeout = 1; /* a hanging share is left alone after 2 s */
+	fixture->hanging_conf.upload_stall_timeout = 1;
 	atomic_store(&hung, 0);
 	atomic_store(&is_hanging, true);
 	publish(fixture, "abc", name);
@@ -769,8 +771,6 @@ static void test_swap_while_hung_again_and_again(void **state)
 	struct fixture *fixture = *state;
 	char held[SEGMENT_NAME_MAX + 1], name[SEGMENT_NAME_MAX + 1];
 
-	fixture->conf.upload_stall_timeout = 1;
-	fixture->hanging_conf.upload_stall_timeout = 1;
 	start_hanging(fixture, held);
 	/* To the same share: the next worker hangs, too. */
 	start_with(fixture, &fixture->hanging_conf);
