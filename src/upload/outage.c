@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/outage.h"
+/* When uploads fail: what is said about it, and how long a worker waits before the next attempt. */
+#include "upload/worker.h"
 
 #include <inttypes.h>
 
@@ -8,6 +9,10 @@
 
 #define LOG_EVERY        10
 #define SECONDS_A_MINUTE 60
+#define FIRST_MS         UINT64_C(1000)
+#define CEILING_MS       UINT64_C(64000)
+#define FLOOR_MS         UINT64_C(100) /* chance must not make it a busy loop */
+#define RETRY_AFTER_MS   UINT64_C(600000)
 
 bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t now_ms,
 		   const struct error *err)
@@ -23,24 +28,16 @@ bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t
 	return outage->failures == 1 || outage->failures % LOG_EVERY == 0;
 }
 
-static bool end_worker_outage(struct outage *outage, struct outage_worker *worker)
+bool outage_worked(struct outage *outage, struct outage_worker *worker, bool has_uploaded,
+		   uint64_t now_ms)
 {
-	if (!worker->is_failing)
+	if (has_uploaded)
+		outage->worked_ms = now_ms;
+	/* Having nothing to send proves nothing, unless another worker has uploaded since. */
+	if (!worker->is_failing || (!has_uploaded && outage->worked_ms < worker->failed_ms))
 		return false;
 	worker->is_failing = false;
 	return --outage->workers == 0;
-}
-
-bool outage_worked(struct outage *outage, struct outage_worker *worker, uint64_t now_ms)
-{
-	outage->worked_ms = now_ms;
-	return end_worker_outage(outage, worker);
-}
-
-bool outage_idle(struct outage *outage, struct outage_worker *worker)
-{
-	/* Having nothing to send proves nothing, unless another worker has uploaded since. */
-	return outage->worked_ms >= worker->failed_ms && end_worker_outage(outage, worker);
 }
 
 const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size)
@@ -57,4 +54,16 @@ const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *
 	reason = text.length;
 	text_append(&text, "%s", outage->last.message);
 	return out + reason;
+}
+
+uint64_t backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t random)
+{
+	uint64_t ceiling = FIRST_MS;
+
+	for (; failures > 0 && ceiling < CEILING_MS; failures--)
+		ceiling *= 2;
+	if (retry_after_ms > RETRY_AFTER_MS)
+		retry_after_ms = RETRY_AFTER_MS;
+	/* On top, not instead: all nodes got the same time, and must not return together. */
+	return retry_after_ms + FLOOR_MS + (ceiling - FLOOR_MS) * random / UINT32_MAX;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload/upload.h"
+#include "upload/worker.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "upload/worker.h"
 
 int uploader_new(const struct conf *conf, struct connections *connections,
 		 struct counters *counters, struct uploader **ret_uploader, struct error *err)
@@ -120,8 +119,10 @@ static struct destination *leave_stragglers_behind(struct uploader *uploader)
 		if (!worker_is_straggling(worker))
 			continue;
 		worker->state = WORKER_LEFT_BEHIND;
-		if (!stuck)
-			stuck = destination_ref(worker->destination);
+		if (!stuck) {
+			stuck = worker->destination;
+			atomic_fetch_add(&stuck->references, 1);
+		}
 	}
 	(void)pthread_cond_broadcast(&uploader->changed);
 	return stuck;
@@ -226,20 +227,13 @@ int uploader_check(struct uploader *uploader, struct error *err)
 
 enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err)
 {
-	const struct destination *destination;
-	enum uploader_probe outcome = UPLOADER_PROBE_PENDING;
+	enum uploader_probe probe;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	destination = uploader->current;
-	if (destination->is_probed && destination->probe_error.kind == ERROR_NONE) {
-		outcome = UPLOADER_PROBE_OK;
-	} else if (destination->is_probed) {
-		*err = destination->probe_error;
-		outcome = err->kind == ERROR_CONFIG ? UPLOADER_PROBE_REFUSED
-						    : UPLOADER_PROBE_NO_ANSWER;
-	}
+	probe = uploader->current->probe;
+	*err = uploader->current->probe_error;
 	(void)pthread_mutex_unlock(&uploader->lock);
-	return outcome;
+	return probe;
 }
 
 uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,

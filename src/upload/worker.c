@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upload/worker.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/wakeup.h"
-#include "upload/backoff.h"
-#include "upload/upload.h"
 
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
-
-struct destination *destination_ref(struct destination *destination)
-{
-	atomic_fetch_add(&destination->references, 1);
-	return destination;
-}
 
 struct destination *destination_release(struct destination *destination)
 {
@@ -78,7 +72,7 @@ static void leave_destination(struct worker *worker)
 /* Must a worker wait before it takes a place at the current destination? With the lock held. */
 static bool must_wait(const struct uploader *uploader)
 {
-	if (uploader->current->is_probed)
+	if (uploader->current->probe != UPLOADER_PROBE_PENDING)
 		return false; /* all others had left */
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (worker_is_straggling(&uploader->workers[i]))
@@ -91,15 +85,17 @@ static void probe_destination(struct worker *worker)
 {
 	struct uploader *uploader = worker->uploader;
 	struct destination *destination = worker->destination;
-	struct error err;
+	enum uploader_probe probe = UPLOADER_PROBE_OK;
+	struct error err = { .kind = ERROR_NONE };
 
 	/* The old one's token is no longer anybody's; this one has none yet. */
 	atomic_store(&uploader->counters->token_expires_ns, 0);
-	if (destination_probe(destination, worker->place, &err) == 0)
-		err = (struct error){ .kind = ERROR_NONE };
+	if (destination_probe(destination, worker->place, &err) < 0)
+		probe = err.kind == ERROR_CONFIG ? UPLOADER_PROBE_REFUSED
+						 : UPLOADER_PROBE_NO_ANSWER;
 	(void)pthread_mutex_lock(&uploader->lock);
 	destination->probe_error = err;
-	destination->is_probed = true;
+	destination->probe = probe;
 	(void)pthread_cond_broadcast(&uploader->changed);
 	(void)pthread_mutex_unlock(&uploader->lock);
 	wakeup_send(uploader->wake_fd);
@@ -117,10 +113,11 @@ static bool change_destination(struct worker *worker)
 	while (!uploader->is_stopping && must_wait(uploader))
 		(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
 	next = uploader->current;
-	is_first = !next->is_probed;
+	is_first = next->probe == UPLOADER_PROBE_PENDING;
 	has_place = !uploader->is_stopping && !worker->is_drained && next->free_places > 0;
 	if (has_place) {
-		worker->destination = destination_ref(next);
+		atomic_fetch_add(&next->references, 1);
+		worker->destination = next;
 		worker->place = next->places[--next->free_places];
 		worker->outage = (struct outage_worker){ .is_failing = false };
 		worker->failures = 0;
@@ -198,8 +195,7 @@ static void note_success(struct worker *worker, bool has_uploaded)
 	bool is_over;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	is_over = has_uploaded ? outage_worked(outage, &worker->outage, now_ms)
-			       : outage_idle(outage, &worker->outage);
+	is_over = outage_worked(outage, &worker->outage, has_uploaded, now_ms);
 	since_ms = outage->since_ms;
 	failures = outage->failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
@@ -208,26 +204,102 @@ static void note_success(struct worker *worker, bool has_uploaded)
 			  log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
 }
 
-static void handle_claim(struct worker *worker, struct spool_claim *claim)
+static void save_upload_state(void *context, const char *state)
 {
-	struct sink_receipt receipt;
+	const struct worker *worker = context;
 	struct error err;
 
-	if (upload_segment(worker, claim, &receipt, &err) == 0) {
-		worker->failures = 0;
-		note_success(worker, true);
-		return;
+	/* A failing disk is reported elsewhere. */
+	if (spool_save_upload_state(worker->uploader->spool, &worker->claim, state, &err) < 0)
+		log_debug("upload state not saved, the next run starts over",
+			  log_text("name", worker->claim.name), log_reason(&err));
+}
+
+/* As sink_ops.send. */
+static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, struct error *err)
+{
+	const struct spool_claim *claim = &worker->claim;
+	const struct conf *conf = worker->destination->conf;
+	cleanup_secret char *state = spool_load_upload_state(worker->uploader->spool, claim);
+	cleanup_free char *node = NULL;
+	char name[SEGMENT_NAME_MAX + 1024];
+	struct text text = text_over(name, sizeof name);
+	const struct sink_object object = {
+		.name = name,
+		.fd = claim->fd,
+		.bytes = claim->segment.bytes,
+		.crc32c = claim->segment.crc32c,
+		.content_type = sink_content_type(claim->name),
+		.id = claim->segment.id,
+		.segment = &claim->segment,
+		.upload_state = state,
+		.save_upload_state = save_upload_state,
+		.save_context = worker,
+	};
+	struct name_parts parts;
+	struct stat st;
+
+	/* A segment of an earlier run goes where that run would have put it. */
+	node = name_parse(claim->name, &parts) ? mem_strndup(claim->name, parts.node_length)
+					       : mem_strdup(conf->node_name);
+	name_object(conf->upload_prefix, node, claim->name, &text);
+	if (fstat(claim->fd, &st) == 0 && (uint64_t)st.st_size != object.bytes)
+		return error_set(err, ERROR_REJECTED,
+				 "the segment was damaged in the spool: %jd bytes, not %" PRIu64,
+				 (intmax_t)st.st_size, object.bytes);
+	return worker->destination->ops->send(worker->place, &object, ret_receipt, err);
+}
+
+/* Send the claimed segment, and end the claim as the result demands. */
+static void upload_segment(struct worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	struct spool_claim *claim = &worker->claim;
+	uint64_t begin_ms = clock_monotonic_ms(), ms;
+	struct sink_receipt receipt = { .requests = 0 };
+	struct error err = { .kind = ERROR_NONE }, spool_error;
+	bool is_cancelled;
+	int spool_result;
+
+	thread_beat();
+	atomic_store(&worker->is_sending, true);
+	if (send_claim(worker, &receipt, &err) == 0)
+		err.kind = ERROR_NONE;
+	atomic_store(&worker->is_sending, false);
+	ms = clock_monotonic_ms() - begin_ms;
+	is_cancelled = atomic_load(&worker->destination->cancel);
+	if (err.kind == ERROR_NONE) {
+		counters_add_upload(uploader->counters, claim->segment.bytes, ms);
+		log_event(EVENT_SEGMENT_UPLOADED, log_text("name", claim->name),
+			  log_number("bytes", claim->segment.bytes), log_number("ms", ms),
+			  { .key = receipt.requests > 0 ? "requests" : NULL,
+			    .number = receipt.requests,
+			    .is_number = true },
+			  { .key = receipt.was_there ? "was_there" : NULL, .text = "yes" },
+			  log_text("location", receipt.location));
+		spool_result = spool_remove(uploader->spool, claim, &spool_error);
+	} else if (err.kind == ERROR_REJECTED) {
+		log_event(EVENT_SEGMENT_REJECTED, log_text("name", claim->name), log_reason(&err));
+		spool_result = spool_reject(uploader->spool, claim, &spool_error);
+	} else {
+		spool_result = spool_release(uploader->spool, claim,
+					     !receipt.has_advanced && !is_cancelled, &spool_error);
 	}
-	/* One rejected segment is no outage; but as all may be rejected, a pause follows. */
-	if (err.kind == ERROR_REJECTED)
-		counter_add(&worker->uploader->counters->upload_failures, 1);
-	else if (atomic_load(&worker->destination->cancel))
-		return; /* we ended it ourselves */
-	else
+	if (spool_result < 0)
+		log_event(EVENT_SEGMENT_NOT_REMOVED, log_text("name", claim->name),
+			  log_reason(&spool_error));
+
+	if (err.kind == ERROR_NONE)
+		note_success(worker, true);
+	else if (err.kind == ERROR_REJECTED) /* one such segment is no outage */
+		counter_add(&uploader->counters->upload_failures, 1);
+	else if (!is_cancelled)
 		note_failure(worker, claim->name, &err);
-	if (receipt.has_advanced)
+	if (err.kind == ERROR_NONE || receipt.has_advanced)
 		worker->failures = 0;
-	wait_backoff(worker, err.retry_after_ms);
+	/* As all may be rejected, a pause follows that, too. */
+	if (err.kind != ERROR_NONE && !is_cancelled)
+		wait_backoff(worker, err.retry_after_ms);
 }
 
 static void send_segments(struct worker *worker)
@@ -237,12 +309,12 @@ static void send_segments(struct worker *worker)
 	while (!worker->is_drained && may_go_on(worker, &is_draining)) {
 		enum spool_order order = is_draining ? SPOOL_NEWEST_FIRST : SPOOL_OLDEST_FIRST;
 		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
-		struct spool_claim claim;
 		struct error err;
-		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms, &claim, &err);
+		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms,
+					  &worker->claim, &err);
 
 		if (claimed > 0) {
-			handle_claim(worker, &claim);
+			upload_segment(worker);
 		} else if (claimed < 0) {
 			note_failure(worker, "", &err);
 			wait_backoff(worker, 0);

@@ -13,15 +13,30 @@
 #include "http/rate.h"
 #include "spool/spool.h"
 #include "sink/sink.h"
-#include "upload/outage.h"
+#include "upload/upload.h"
 
 /* Reloads while uploads hang must not pile up threads without end; upload.workers allows 16. */
 #define WORKERS_MAX 64
 
+/* Do the uploads to a destination work, over all workers together? */
+struct outage {
+	size_t workers;     /* whose last attempt failed */
+	unsigned failures;  /* of all workers since it began */
+	uint64_t since_ms;  /* when it began */
+	uint64_t worked_ms; /* of the last successful upload; 0: never */
+	struct error last;
+};
+
+/* One worker's part in it. */
+struct outage_worker {
+	bool is_failing;
+	uint64_t failed_ms;
+};
+
 /*
  * Where an uploader sends: the sink of one configuration, with a place for each of its workers. A reload opens
  * another one; whoever has a place at the old one keeps it alive through a reference. Fields without a remark are
- * constant; is_probed and those after it are protected by the uploader's lock.
+ * constant; probe and those after it are protected by the uploader's lock.
  */
 struct destination {
 	atomic_uint references;
@@ -30,8 +45,9 @@ struct destination {
 	const struct sink_ops *ops;
 	atomic_bool cancel; /* transfers look at it: end at once */
 
-	bool is_probed, is_being_probed;
-	struct error probe_error; /* ERROR_NONE: it would take segments */
+	enum uploader_probe probe;
+	bool is_being_probed;
+	struct error probe_error;
 	uint64_t
 		give_up_at_ns; /* workers still at an older destination by then are taken to hang */
 	struct outage outage;
@@ -47,6 +63,7 @@ struct worker {
 	struct sink_worker *place; /* at destination */
 	bool is_drained;           /* nothing was left to send while draining */
 	unsigned seen_changes;     /* before the last attempt */
+	struct spool_claim claim;  /* what it sends; valid while it does */
 
 	/* With the uploader's lock. */
 	enum worker_state {
@@ -74,8 +91,6 @@ struct uploader {
 	struct worker workers[WORKERS_MAX];
 };
 
-struct destination *destination_ref(struct destination *destination);
-
 /* Would it take a segment? As sink_ops.probe; a wrong destination is ERROR_CONFIG, wherever it was named. */
 int destination_probe(const struct destination *destination, struct sink_worker *place,
 		      struct error *err) __attribute__((warn_unused_result));
@@ -87,7 +102,24 @@ bool worker_is_straggling(const struct worker *worker);
 /* The thread. */
 void worker_run(void *worker);
 
-/* Send a claimed segment, and end the claim as the result demands. As sink_ops.send. */
-int upload_segment(struct worker *worker, struct spool_claim *claim,
-		   struct sink_receipt *ret_receipt, struct error *err)
-	__attribute__((warn_unused_result));
+/*
+ * One log line when an outage begins, one after every tenth failure, one when it is over. These functions and
+ * backoff_ms() are pure: the caller locks, passes the time and random bits, and logs.
+ */
+/* An attempt failed. True if that is worth a log line. */
+bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t now_ms,
+		   const struct error *err);
+/* An upload succeeded, or else there was nothing to send. True if that ends the outage. */
+bool outage_worked(struct outage *outage, struct outage_worker *worker, bool has_uploaded,
+		   uint64_t now_ms);
+/*
+ * "uploads failing since 12 min: …"; empty when there is no outage. Returns where in out the reason begins, which
+ * stays the same while the time changes.
+ */
+const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size);
+
+/*
+ * The pause before the next attempt after this many failures in a row before this one: exponential with full
+ * jitter, from 1 s to 64 s, on top of what the server asked for (at most 10 minutes). random: any 32 random bits.
+ */
+uint64_t backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t random);

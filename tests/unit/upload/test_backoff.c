@@ -2,7 +2,7 @@
 /* How long to wait before the next attempt. */
 #include "unit.h"
 
-#include "upload/backoff.h"
+#include "upload/worker.h"
 
 static void test_ceiling_doubles_up_to_64_s(void **state)
 {

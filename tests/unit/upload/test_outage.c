@@ -2,7 +2,7 @@
 /* When an outage begins and ends, over all workers, and when it is worth a line. */
 #include "unit.h"
 
-#include "upload/outage.h"
+#include "upload/worker.h"
 
 enum step_kind {
 	FAILED,
@@ -27,9 +27,9 @@ static bool take_step(struct outage *outage, struct outage_worker *worker, const
 	case FAILED:
 		return outage_failed(outage, worker, step->now_ms, &err);
 	case WORKED:
-		return outage_worked(outage, worker, step->now_ms);
+		return outage_worked(outage, worker, true, step->now_ms);
 	default:
-		return outage_idle(outage, worker);
+		return outage_worked(outage, worker, false, step->now_ms);
 	}
 }
 
@@ -102,9 +102,9 @@ static void test_trouble_is_told_once_and_now_and_then(void **state)
 	assert_string_equal(line, "uploads failing since 2 min: no route");
 
 	/* It is over when the last worker is through. */
-	assert_false(outage_worked(&outage, &one, 5000));
-	assert_true(outage_worked(&outage, &two, 6000));
-	assert_false(outage_worked(&outage, &two, 7000));
+	assert_false(outage_worked(&outage, &one, true, 5000));
+	assert_true(outage_worked(&outage, &two, true, 6000));
+	assert_false(outage_worked(&outage, &two, true, 7000));
 	assert_string_equal(outage_describe(&outage, 8000, line, sizeof line), "");
 	assert_string_equal(line, "");
 	assert_true(outage_failed(&outage, &two, 9000, &err));
