@@ -32,15 +32,6 @@ const char *sink_content_type(const char *name)
 	}
 }
 
-void sink_append_forms(struct text *out)
-{
-	for (size_t i = 0; i < SINK_COUNT; i++) {
-		if (sinks[i]->bare_form)
-			text_append(out, "%s, ", sinks[i]->bare_form);
-		text_append(out, "%s%s", sinks[i]->form, i + 1 < SINK_COUNT ? ", " : "");
-	}
-}
-
 /* The kind of sink, with what follows the scheme in ret_rest; NULL: none. */
 static const struct sink_ops *find_sink(const char *destination, const char **ret_rest)
 {
@@ -78,7 +69,10 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 	if (ops && *destination)
 		return ops->open(context, rest, ret_sink, err);
 	append_guess(destination, &text);
-	sink_append_forms(&text);
+	for (size_t i = 0; i < SINK_COUNT; i++)
+		text_append(&text, "%s%s%s%s", sinks[i]->bare_form ? sinks[i]->bare_form : "",
+			    sinks[i]->bare_form ? ", " : "", sinks[i]->form,
+			    i + 1 < SINK_COUNT ? ", " : "");
 	return *destination ? conf_error(context->conf, CONF_upload_destination, err,
 					 "\"%s\" is not a destination; allowed are %s", destination,
 					 forms)

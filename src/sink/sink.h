@@ -40,8 +40,6 @@ struct sink_object {
 	int fd;           /* read with pread only */
 	uint64_t bytes;
 	uint32_t crc32c;
-	const char *content_type;
-	const char *id;                /* of the segment, nowhere else; "": not known */
 	const struct segment *segment; /* the object's metadata: segment_each_field() */
 	/*
 	 * What an earlier attempt saved, in whichever run; "": that attempt ended with its process, so that its
@@ -83,6 +81,7 @@ struct sink_ops {
 	int (*probe)(struct sink_worker *worker, struct error *err);
 	/*
 	 * One attempt to send an object, with a thread_beat() at least each second; a later one may resume it.
+	 * The receipt is zero.
 	 * ERROR_TRANSIENT: may work later; ERROR_REJECTED: this object never will.
 	 */
 	int (*send)(struct sink_worker *worker, const struct sink_object *object,
@@ -104,7 +103,5 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 struct sink *sink_close(struct sink *sink);
 const struct sink_ops *sink_ops(const struct sink *sink);
 
-/* What destinations look like, for people: "BUCKET, gs://BUCKET[/PREFIX], file:///DIR". */
-void sink_append_forms(struct text *out);
 /* The media type of a segment's file, by its extension. */
 const char *sink_content_type(const char *name);

@@ -297,7 +297,6 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 	const char *name = strrchr(path, '/') + 1;
 	cleanup_close int folder_fd = -1;
 
-	*ret_receipt = (struct sink_receipt){ .requests = 0 };
 	(void)cut_to_parent(folder);
 	if (make_folder(worker, folder, err) < 0)
 		goto failed;

@@ -229,8 +229,6 @@ static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, s
 		.fd = claim->fd,
 		.bytes = claim->segment.bytes,
 		.crc32c = claim->segment.crc32c,
-		.content_type = sink_content_type(claim->name),
-		.id = claim->segment.id,
 		.segment = &claim->segment,
 		.upload_state = state,
 		.save_upload_state = save_upload_state,

@@ -18,25 +18,21 @@
 #define BUCKET_MAX        63 /* also of each part between dots */
 #define BUCKET_MAX_DOTTED 222
 
-static bool is_bucket_character(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-}
-
 const char *gcs_bucket_problem(const char *bucket)
 {
 	size_t length = strlen(bucket);
-	size_t part = 0;
 
-	for (const char *p = bucket; *p; p++) {
-		if (!is_bucket_character(*p))
-			return "only lower-case letters, digits, '-', '_' and '.' are allowed";
-		part = *p == '.' ? 0 : part + 1;
-		if (part > BUCKET_MAX)
+	if (bucket[strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-_.")])
+		return "only lower-case letters, digits, '-', '_' and '.' are allowed";
+	for (const char *part = bucket; *part; part += strspn(part, ".")) {
+		size_t part_length = strcspn(part, ".");
+
+		if (part_length > BUCKET_MAX)
 			return "no part of it may be longer than 63 characters";
-		if (*p == '.' && p[1] == '.')
-			return "two dots in a row are not allowed";
+		part += part_length;
 	}
+	if (strstr(bucket, ".."))
+		return "two dots in a row are not allowed";
 	if (length < BUCKET_MIN || length > (strchr(bucket, '.') ? BUCKET_MAX_DOTTED : BUCKET_MAX))
 		return "it must have 3 to 63 characters (222 with dots)";
 	if (!isalnum((unsigned char)bucket[0]) || !isalnum((unsigned char)bucket[length - 1]))
@@ -79,32 +75,21 @@ char *gcs_object_url(const char *base_url, const char *bucket, const char *name,
 			  query ? query : FIELDS_AND_ID);
 }
 
-/* A filter may contain bytes that are not UTF-8, which JSON cannot carry. */
-static json_t *make_json_string(const char *text)
+static void set_string(void *object, const char *key, const char *value)
 {
-	json_t *value = json_string(text);
-	char *copy;
+	json_t *string = json_string(value);
 
-	if (value)
-		return value;
-	copy = mem_strdup(text);
-	for (char *p = copy; *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	value = json_string(copy);
-	free(copy);
-	return value;
-}
+	/* A filter may contain bytes that are not UTF-8, which JSON cannot carry. */
+	if (!string) {
+		cleanup_free char *copy = mem_strdup(value);
 
-static void set_string(json_t *object, const char *key, const char *value)
-{
-	if (json_object_set_new(object, key, make_json_string(value)) < 0)
+		for (char *p = copy; *p; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+		string = json_string(copy);
+	}
+	if (json_object_set_new(object, key, string) < 0)
 		abort(); /* no memory */
-}
-
-static void set_metadata(void *metadata, const char *key, const char *value)
-{
-	set_string(metadata, key, value);
 }
 
 char *gcs_format_resource(const struct sink_object *object, const char *name,
@@ -117,13 +102,13 @@ char *gcs_format_resource(const struct sink_object *object, const char *name,
 
 	gcs_format_crc32c(object->crc32c, crc32c);
 	set_string(resource, "name", name);
-	set_string(resource, "contentType", object->content_type);
+	set_string(resource, "contentType", sink_content_type(object->name));
 	/* Downloads return the bytes that were uploaded: .gz stays .gz. */
 	set_string(resource, "cacheControl", "no-transform");
 	set_string(resource, "crc32c", crc32c);
 	if (storage_class)
 		set_string(resource, "storageClass", storage_class);
-	segment_each_field(object->segment, set_metadata, metadata);
+	segment_each_field(object->segment, set_string, metadata);
 	if (json_object_set_new(resource, "metadata", metadata) < 0)
 		abort(); /* no memory */
 	text = json_dumps(resource, JSON_COMPACT);

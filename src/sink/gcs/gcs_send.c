@@ -84,7 +84,7 @@ int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
 	request.head = head =
 		mem_printf("--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n"
 			   "--%s\r\nContent-Type: %s\r\n\r\n",
-			   boundary, resource, boundary, object->content_type);
+			   boundary, resource, boundary, sink_content_type(object->name));
 	request.head_bytes = strlen(head);
 	request.tail = tail = mem_printf("\r\n--%s--\r\n", boundary);
 	request.tail_bytes = strlen(tail);
@@ -124,7 +124,8 @@ enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
 	enum gcs_outcome outcome;
 	const char *location;
 
-	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s", object->content_type);
+	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s",
+		       sink_content_type(object->name));
 	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, object->bytes);
 	outcome = gcs_send_request(upload->worker, GCS_START, &request, &reply, err);
 	if (outcome != GCS_DONE)
@@ -287,13 +288,9 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 	case GCS_REFUSED:
 		gcs_session_forget(&upload->session);
 		return -1;
-	case GCS_LOGIN:
-	case GCS_HIDDEN:
-	case GCS_RETRY:
-	case GCS_SETUP:
-		break;
+	default:
+		return -1;
 	}
-	return -1;
 }
 
 int gcs_send_resumable(struct gcs_upload *upload, struct error *err)

@@ -2,16 +2,18 @@
 #include "sink/gcs/gcs.h"
 
 #include <inttypes.h>
-#include <openssl/crypto.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/text.h"
 #include "http/url.h"
 
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
-#define VALUE_MAX     (HTTP_URL_MAX + 1)
+/* What is written behind the first line that is not the owner's, and read from there. */
+#define STATE_FIELDS 6
+#define STATE(number, url)                                                                       \
+	"\nmismatches=%" number "\nstarted=%" number "\nacknowledged=%" number "\nsent=%" number \
+	"\nsession=" url "\n"
 
 void gcs_session_forget(struct gcs_session *session)
 {
@@ -38,35 +40,9 @@ char *gcs_session_format(const struct gcs_upload *upload, const struct gcs_sessi
 	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
 	owner = format_owner(upload);
-	return mem_printf("%smay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
-			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nsession=%s\n",
-			  owner, session->may_be_there, session->mismatches, session->started_s,
-			  session->acknowledged, session->sent, session->url ? session->url : "");
-}
-
-/* Copy the value of a line KEY=VALUE to out; false if there is none that fits. */
-static bool find_value(const char *text, const char *key, char out[VALUE_MAX])
-{
-	size_t key_length = strlen(key);
-
-	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		size_t length = strcspn(line, "\n");
-
-		if (length <= key_length || strncmp(line, key, key_length) != 0 ||
-		    line[key_length] != '=' || length - key_length - 1 >= VALUE_MAX)
-			continue;
-		memcpy(out, line + key_length + 1, length - key_length - 1);
-		out[length - key_length - 1] = '\0';
-		return true;
-	}
-	return false;
-}
-
-static bool find_number(const char *text, const char *key, uint64_t *ret_number)
-{
-	char value[VALUE_MAX];
-
-	return find_value(text, key, value) && text_parse_number(value, ret_number) == 0;
+	return mem_printf("%smay-be-there=%d" STATE(PRIu64, "%s"), owner, session->may_be_there,
+			  session->mismatches, session->started_s, session->acknowledged,
+			  session->sent, session->url ? session->url : "");
 }
 
 bool gcs_session_is_safe(const struct sink *sink, const char *url)
@@ -84,7 +60,9 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 {
 	struct gcs_session *session = &upload->session;
 	cleanup_free char *owner = format_owner(upload);
-	char url[VALUE_MAX];
+	cleanup_secret char *url = NULL;
+	char first_line[32] = "";
+	int fields;
 
 	*session = (struct gcs_session){ 0 };
 	if (!text)
@@ -96,19 +74,16 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 	}
 	if (strncmp(text, owner, strlen(owner)) != 0)
 		return;
-	text += strlen(owner);
-	session->may_be_there = !find_value(text, "may-be-there", url) || strcmp(url, "0") != 0;
-	(void)find_number(text, "mismatches", &session->mismatches);
-	if (find_number(text, "started", &session->started_s) &&
-	    find_number(text, "acknowledged", &session->acknowledged) &&
-	    find_number(text, "sent", &session->sent) && find_value(text, "session", url) &&
-	    gcs_session_is_safe(upload->worker->sink, url) &&
+	fields = sscanf(text + strlen(owner), "%31[^\n]" STATE(SCNu64, "%m[^\n]"), first_line,
+			&session->mismatches, &session->started_s, &session->acknowledged,
+			&session->sent, &url);
+	session->may_be_there = strcmp(first_line, "may-be-there=0") != 0;
+	if (fields == STATE_FIELDS && gcs_session_is_safe(upload->worker->sink, url) &&
 	    session->acknowledged <= session->sent && session->sent <= upload->object->bytes &&
 	    now_s >= session->started_s && now_s - session->started_s <= SESSION_MAX_S)
-		session->url = mem_strdup(url);
+		session->url = take_ptr(url);
 	else
 		gcs_session_forget(session);
-	OPENSSL_cleanse(url, sizeof url);
 }
 
 void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *session)

@@ -98,7 +98,7 @@ static int guess_owner(struct gcs_upload *upload, struct error *err)
 int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 {
 	const struct sink *sink = upload->worker->sink;
-	const char *our_id = upload->object->id;
+	const char *our_id = upload->object->segment->id;
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, NULL);
 	const struct http_request request = { .method = "GET", .url = url, .fd = -1 };
 	struct http_reply reply;

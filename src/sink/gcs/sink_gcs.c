@@ -133,8 +133,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	struct text text = text_over(below, sizeof below);
 	cleanup_free char *name = NULL;
 	const struct segment nothing = { 0 };
-	const struct sink_object object = { .content_type = "application/octet-stream",
-					    .segment = &nothing };
+	const struct sink_object object = { .name = file, .segment = &nothing };
 	struct gcs_upload upload = { .worker = worker, .object = &object };
 	struct http_request cancel = { .method = "DELETE", .fd = -1 };
 	struct http_reply reply;
@@ -169,17 +168,17 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		.name = name,
 		.is_saved = object->upload_state,
 	};
+	const char *id = object->segment->id;
 	uint64_t before;
 	int result;
 
-	*ret_receipt = (struct sink_receipt){ .requests = 0 };
 	if (strlen(name) > GCS_NAME_MAX)
 		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
 				 GCS_NAME_MAX);
 	worker->requests = 0;
 	/* A header; the segment's id makes it the same operation in all attempts. */
-	if (strspn(object->id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
-		(void)snprintf(worker->operation, sizeof worker->operation, "%s", object->id);
+	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
+		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
 	else
 		text_make_uuid(worker->operation);
 	gcs_session_parse(&upload, object->upload_state, clock_real_ns() / CLOCK_NS_PER_S);

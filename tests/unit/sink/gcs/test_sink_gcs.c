@@ -159,10 +159,9 @@ static void test_resources_are_read(void **state)
 static void test_resources_are_written(void **state)
 {
 	struct segment segment = { .interface = "eth0", .packets = 5, .filter = "a\"\xff" };
-	const struct sink_object object = { .crc32c = 0xe3069283,
-					    .bytes = 9,
-					    .content_type = "application/gzip",
-					    .segment = &segment };
+	const struct sink_object object = {
+		.crc32c = 0xe3069283, .bytes = 9, .name = "x.pcap.gz", .segment = &segment
+	};
 	cleanup_free char *text = gcs_format_resource(&object, "n/x", "NEARLINE");
 	cleanup_free char *plain = gcs_format_resource(&object, "n/x", NULL);
 	json_t *root = json_loads(text, 0, NULL);
@@ -439,8 +438,6 @@ static void set_object(struct fixture *fixture, uint64_t bytes)
 						.fd = fileno(fixture->file),
 						.bytes = bytes,
 						.crc32c = crc32c,
-						.content_type = "application/gzip",
-						.id = fixture->segment.id,
 						.segment = &fixture->segment,
 						.save_upload_state = save_upload_state,
 						.save_context = fixture };
@@ -527,6 +524,7 @@ static int send_object(struct fixture *fixture)
 	int result;
 
 	fixture->object.upload_state = upload_state;
+	fixture->receipt = (struct sink_receipt){ .requests = 0 };
 	result = sink_ops(fixture->sink)
 			 ->send(fixture->worker, &fixture->object, &fixture->receipt,
 				&fixture->err);
