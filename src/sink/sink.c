@@ -2,34 +2,25 @@
 #include "sink/sink.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <string.h>
 
 static const struct sink_ops *const sinks[] = { &sink_gcs, &sink_file };
 #define SINK_COUNT (sizeof sinks / sizeof sinks[0])
 
-/* The first extension that fits. */
-static const struct {
-	const char *extension;
-	const char *type;
-} content_types[] = {
-	{ ".gz", "application/gzip" },
-	{ ".zst", "application/zstd" },
-	{ ".pcap", "application/vnd.tcpdump.pcap" },
-	{ ".pcapng", "application/x-pcapng" },
-	{ "", "application/octet-stream" },
-};
-
 const char *sink_content_type(const char *name)
 {
-	size_t length = strlen(name);
+	static const char *const types[][2] = {
+		{ "*.gz", "application/gzip" },
+		{ "*.zst", "application/zstd" },
+		{ "*.pcap", "application/vnd.tcpdump.pcap" },
+		{ "*.pcapng", "application/x-pcapng" },
+	};
 
-	for (size_t i = 0;; i++) { /* the last one always fits */
-		size_t extension = strlen(content_types[i].extension);
-
-		if (length >= extension &&
-		    strcmp(name + length - extension, content_types[i].extension) == 0)
-			return content_types[i].type;
-	}
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (fnmatch(types[i][0], name, 0) == 0)
+			return types[i][1];
+	return "application/octet-stream";
 }
 
 /* The kind of sink, with what follows the scheme in ret_rest; NULL: none. */

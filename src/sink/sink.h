@@ -30,7 +30,7 @@ struct sink_context {
 	const struct conf *conf;
 	struct connections *connections; /* own sockets are entered here before they connect */
 	struct rate *rate;               /* shared by all workers */
-	struct counters *counters;       /* NULL: nobody counts */
+	struct counters *counters;
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
 

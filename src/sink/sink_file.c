@@ -150,32 +150,32 @@ static int file_probe(struct sink_worker *worker, struct error *err)
 	return 0;
 }
 
-/* Create the folder of an object; make its name, and those of the folders above it, durable. */
-static int make_folder(struct sink_worker *worker, const char *path, struct error *err)
+/* Open the folder of an object; create it, and make its name, and those of the folders above it, durable. */
+static int open_folder(struct sink_worker *worker, const char *path, struct error *err)
 {
+	bool is_known = worker->last_folder && strcmp(worker->last_folder, path) == 0 &&
+			access(path, F_OK) == 0;
 	cleanup_free char *above = mem_strdup(path);
+	int fd;
 
-	if (worker->last_folder && strcmp(worker->last_folder, path) == 0 &&
-	    access(path, F_OK) == 0)
-		return 0;
-	if (check_folder(worker->sink, err) < 0) {
-		err->kind = ERROR_TRANSIENT; /* an unmounted share may come back */
-		return -1;
-	}
-	if (file_make_folders(path, FOLDER_MODE, err) < 0)
+	if (!is_known &&
+	    (check_folder(worker->sink, err) < 0 || file_make_folders(path, FOLDER_MODE, err) < 0))
 		return -1;
 	/* Any of them may be new: sync up to the first that we may not open. */
-	while (cut_to_parent(above)) {
-		cleanup_close int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (!is_known && cut_to_parent(above)) {
+		cleanup_close int above_fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		if (fd < 0)
+		if (above_fd < 0)
 			break;
-		if (file_sync_folder(fd, err) < 0)
+		if (file_sync_folder(above_fd, err) < 0)
 			return error_wrap(err, "%s", above);
 	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "open");
 	free(worker->last_folder);
 	worker->last_folder = mem_strdup(path);
-	return 0;
+	return fd;
 }
 
 /* Read a file for its size and CRC32C; copy it to out unless that is -1, and sync the copy except for its end. */
@@ -298,22 +298,16 @@ static int file_send(struct sink_worker *worker, const struct sink_object *objec
 	cleanup_close int folder_fd = -1;
 
 	(void)cut_to_parent(folder);
-	if (make_folder(worker, folder, err) < 0)
-		goto failed;
-	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder_fd < 0) {
-		error_errno(err, "open");
-		goto failed;
+	folder_fd = open_folder(worker, folder, err);
+	if (folder_fd < 0 ||
+	    store_object(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0) {
+		/* A full disk, a share or a permission that is gone: none of it is the segment's fault. */
+		if (err->kind != ERROR_REJECTED)
+			err->kind = ERROR_TRANSIENT;
+		return error_wrap(err, "%s", folder);
 	}
-	if (store_object(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0)
-		goto failed;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
 	return 0;
-failed:
-	/* A full disk, a share or a permission that is gone: none of it is the segment's fault. */
-	if (err->kind != ERROR_REJECTED)
-		err->kind = ERROR_TRANSIENT;
-	return error_wrap(err, "%s", folder);
 }
 
 const struct sink_ops sink_file = {

@@ -104,44 +104,38 @@ void uploader_stop(struct uploader *uploader)
 
 /*
  * Workers still at an older destination when their time is up: no longer wait for them. They send nothing, so
- * that connections and rate are free. Returns where they hang, for the caller to release; NULL if none does.
- * With the lock held.
+ * that connections and rate are free. With the lock held.
  */
-static struct destination *leave_stragglers_behind(struct uploader *uploader)
+static void leave_stragglers_behind(struct uploader *uploader)
 {
-	struct destination *stuck = NULL;
+	const struct destination *stuck = NULL;
 
 	if (clock_monotonic_ns() < uploader->current->give_up_at_ns)
-		return NULL;
+		return;
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = &uploader->workers[i];
 
 		if (!worker_is_straggling(worker))
 			continue;
 		worker->state = WORKER_LEFT_BEHIND;
-		if (!stuck) {
-			stuck = worker->destination;
-			atomic_fetch_add(&stuck->references, 1);
-		}
+		stuck = worker->destination;
 	}
 	(void)pthread_cond_broadcast(&uploader->changed);
-	return stuck;
+	/* Its worker cannot leave the destination meanwhile. */
+	if (stuck)
+		log_event(EVENT_OLD_UPLOAD_STUCK,
+			  log_text("destination", stuck->conf->upload_destination));
 }
 
 void uploader_tick(struct uploader *uploader)
 {
-	struct destination *stuck;
 	struct error err;
 	bool is_short;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	stuck = leave_stragglers_behind(uploader);
+	leave_stragglers_behind(uploader);
 	is_short = start_missing_workers(uploader, &err) < 0;
 	(void)pthread_mutex_unlock(&uploader->lock);
-	if (stuck)
-		log_event(EVENT_OLD_UPLOAD_STUCK,
-			  log_text("destination", stuck->conf->upload_destination));
-	destination_release(stuck);
 	if (is_short && !uploader->is_short)
 		log_error("fewer upload workers than configured", log_reason(&err));
 	uploader->is_short = is_short;

@@ -188,20 +188,18 @@ static void note_failure(struct worker *worker, const char *name, const struct e
 static void note_success(struct worker *worker, bool has_uploaded)
 {
 	struct uploader *uploader = worker->uploader;
-	struct outage *outage = &worker->destination->outage;
 	uint64_t now_ms = clock_monotonic_ms();
-	uint64_t since_ms;
-	unsigned failures;
+	struct outage past;
 	bool is_over;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	is_over = outage_worked(outage, &worker->outage, has_uploaded, now_ms);
-	since_ms = outage->since_ms;
-	failures = outage->failures;
+	is_over = outage_worked(&worker->destination->outage, &worker->outage, has_uploaded,
+				now_ms);
+	past = worker->destination->outage;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_over)
-		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", failures),
-			  log_number("seconds", (now_ms - since_ms) / CLOCK_MS_PER_S));
+		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", past.failures),
+			  log_number("seconds", (now_ms - past.since_ms) / CLOCK_MS_PER_S));
 }
 
 static void save_upload_state(void *context, const char *state)

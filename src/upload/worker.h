@@ -2,11 +2,8 @@
 #pragma once
 /*
  * The threads of an uploader; private to src/upload. Each takes a place at the current destination and sends one
- * segment after another; between two it sees whether the destination was changed, and moves on.
- *
- * Nobody takes a place at a new destination while workers are at an older one, so that there are never more
- * connections than configured. Those that hang keep their destination; uploader_tick() leaves them behind, and
- * starts others. The first worker to arrive probes the destination while the others wait.
+ * segment after another; between two it sees whether the destination was changed, and moves on. Those that hang
+ * keep theirs. The first worker to arrive at a destination probes it while the others wait.
  */
 
 #include "base/thread.h"

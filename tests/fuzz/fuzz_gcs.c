@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	uint32_t crc32c;
 
 	if (gcs_parse_resource(body, &resource))
-		fuzz_require(memchr(resource.generation, '\0', sizeof resource.generation));
+		fuzz_require(memchr(resource.id, '\0', sizeof resource.id));
 	(void)gcs_parse_range(body, &persisted);
 	if (gcs_parse_crc32c(body, &crc32c)) {
 		gcs_format_crc32c(crc32c, encoded);

@@ -2,6 +2,7 @@
 #include "sink/gcs/gcs_api.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -131,10 +132,8 @@ bool gcs_parse_resource(const char *body, struct gcs_resource *ret_resource)
 
 	is_whole = bytes && text_parse_number(bytes, &parsed.bytes) == 0 && crc32c &&
 		   gcs_parse_crc32c(crc32c, &parsed.crc32c);
-	/* It becomes part of a URL. */
-	if (generation && generation[0] && !generation[strspn(generation, "0123456789")] &&
-	    strlen(generation) <= GCS_GENERATION_MAX)
-		memcpy(parsed.generation, generation, strlen(generation) + 1);
+	if (generation && text_parse_number(generation, &parsed.generation) < 0)
+		parsed.generation = 0;
 	if (id)
 		(void)snprintf(parsed.id, sizeof parsed.id, "%s", id);
 	json_decref(resource);
@@ -157,11 +156,9 @@ bool gcs_parse_range(const char *range, uint64_t *ret_persisted)
 
 void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1])
 {
-	const unsigned char bytes[4] = { (unsigned char)(crc32c >> 24),
-					 (unsigned char)(crc32c >> 16),
-					 (unsigned char)(crc32c >> 8), (unsigned char)crc32c };
+	uint32_t bytes = htobe32(crc32c);
 
-	(void)EVP_EncodeBlock((unsigned char *)out, bytes, sizeof bytes);
+	(void)EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)&bytes, sizeof bytes);
 }
 
 bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
@@ -173,8 +170,8 @@ bool gcs_parse_crc32c(const char *text, uint32_t *ret_crc32c)
 	if (strlen(text) != GCS_CRC32C_LENGTH ||
 	    EVP_DecodeBlock(bytes, (const unsigned char *)text, GCS_CRC32C_LENGTH) != 6)
 		return false;
-	crc32c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-		 bytes[3];
+	memcpy(&crc32c, bytes, sizeof crc32c);
+	crc32c = be32toh(crc32c);
 	/* OpenSSL accepts '=' anywhere, and unused bits that are set. */
 	gcs_format_crc32c(crc32c, again);
 	if (strcmp(again, text) != 0)

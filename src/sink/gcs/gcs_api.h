@@ -4,8 +4,7 @@
 
 #include "sink/sink.h"
 
-#define GCS_NAME_MAX       1024 /* bytes of an object name */
-#define GCS_GENERATION_MAX 20   /* digits */
+#define GCS_NAME_MAX 1024 /* bytes of an object name */
 
 /* NULL if it is the name of a bucket, otherwise what is wrong with it. */
 const char *gcs_bucket_problem(const char *bucket);
@@ -26,7 +25,7 @@ char *gcs_format_resource(const struct sink_object *object, const char *name,
 
 /* An object, as a reply describes it; false unless size and CRC32C are there. */
 struct gcs_resource {
-	char generation[GCS_GENERATION_MAX + 1]; /* "" when absent */
+	uint64_t generation;           /* 0 when absent */
 	char id[TEXT_UUID_LENGTH + 1]; /* of the segment, from its metadata; "" when absent */
 	uint64_t bytes;
 	uint32_t crc32c;

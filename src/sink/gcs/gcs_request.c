@@ -86,30 +86,19 @@ static const struct reply_rule rules[] = {
 	{ 405, 405, ANY, NULL, GCS_RETRY },
 
 	{ 408, 408, DATA, NULL, GCS_QUERY },
-	{ 408, 408, ANY, NULL, GCS_RETRY },
-
-	{ 409, 409, ANY, NULL, GCS_RETRY }, /* somebody is at the same object or bucket */
-
 	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION },
 	{ 410, 410, DELETE, NULL, GCS_DONE },
-	{ 410, 410, ANY, NULL, GCS_RETRY },
-
 	{ 411, 411, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
-	{ 411, 411, ANY, NULL, GCS_RETRY },
-
 	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
 	{ 412, 412, CREATE, NULL, GCS_EXISTS },
-	{ 412, 412, ANY, NULL, GCS_RETRY },
-
 	{ 413, 413, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
-	{ 413, 413, ANY, NULL, GCS_RETRY },
+	/* 409: somebody is at the same object or bucket. */
+	{ 408, 413, ANY, NULL, GCS_RETRY },
 
+	/* 499 is cancelled: the session, or by us. */
 	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },
 	{ 416, 416, ANY, NULL, GCS_RETRY },
-
 	{ 429, 429, ANY, NULL, GCS_RETRY },
-
-	/* Cancelled: the session, or by us. */
 	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION },
 	{ 499, 499, DELETE, NULL, GCS_DONE },
 	{ 499, 499, ANY, NULL, GCS_RETRY },
@@ -190,8 +179,6 @@ static void count_reply(const struct sink_worker *worker, long status)
 {
 	struct counters *counters = worker->sink->base.context.counters;
 
-	if (!counters)
-		return;
 	/* Below 100 it says why there is no status: counted together. */
 	counter_add(
 		&counters->upload_responses[status >= 100 && status < COUNTERS_HTTP_CODES ? status

@@ -16,16 +16,16 @@ static bool has_our_bytes(const struct gcs_resource *resource, const struct sink
 }
 
 /* Delete an object, but only the generation that we made. */
-static bool delete_object(const struct gcs_upload *upload, const char *generation)
+static bool delete_object(const struct gcs_upload *upload, uint64_t generation)
 {
 	const struct sink *sink = upload->worker->sink;
-	cleanup_free char *query = mem_printf("ifGenerationMatch=%s", generation);
+	cleanup_free char *query = mem_printf("ifGenerationMatch=%" PRIu64, generation);
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, query);
 	const struct http_request request = { .method = "DELETE", .url = url, .fd = -1 };
 	struct http_reply reply;
 	struct error err;
 
-	return generation[0] &&
+	return generation > 0 &&
 	       gcs_send_request(upload->worker, GCS_DELETE, &request, &reply, &err) == GCS_DONE;
 }
 

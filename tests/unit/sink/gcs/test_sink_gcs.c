@@ -146,10 +146,10 @@ static void test_resources_are_read(void **state)
 		&resource));
 	assert_int_equal(resource.bytes, 9);
 	assert_int_equal(resource.crc32c, 0xe3069283);
-	assert_string_equal(resource.generation, "17");
+	assert_int_equal(resource.generation, 17);
 	assert_true(gcs_parse_resource(
 		"{\"size\":\"9\",\"crc32c\":\"4waSgw==\",\"generation\":\"1&x\"}", &resource));
-	assert_string_equal(resource.generation, "");
+	assert_int_equal(resource.generation, 0);
 	assert_false(gcs_parse_resource("", &resource));
 	assert_false(gcs_parse_resource("{\"size\":\"9\"}", &resource));
 	assert_false(gcs_parse_resource("{\"size\":9,\"crc32c\":\"4waSgw==\"}", &resource));
@@ -383,6 +383,7 @@ struct fixture {
 	struct connections *connections;
 	atomic_bool cancel;
 	struct rate rate;
+	struct counters counters;
 	struct sink *sink;
 	struct sink_worker *worker;
 	struct server server;
@@ -452,6 +453,7 @@ static int open_sink(struct fixture *fixture, char *destination)
 	const struct sink_context context = { .conf = &fixture->conf,
 					      .connections = fixture->connections,
 					      .rate = &fixture->rate,
+					      .counters = &fixture->counters,
 					      .cancel = &fixture->cancel };
 
 	fixture->conf.upload_destination = destination;
