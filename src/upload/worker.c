@@ -52,23 +52,6 @@ bool worker_is_straggling(const struct worker *worker)
 	       worker->destination != worker->uploader->current;
 }
 
-/* The place is closed: nobody else takes one that was in use. */
-static void leave_destination(struct worker *worker)
-{
-	struct uploader *uploader = worker->uploader;
-	struct destination *left = worker->destination; /* set by this thread only */
-
-	if (!left)
-		return;
-	left->ops->worker_close(worker->place);
-	(void)pthread_mutex_lock(&uploader->lock);
-	worker->destination = NULL;
-	worker->state = WORKER_RUNNING;
-	(void)pthread_cond_broadcast(&uploader->changed);
-	(void)pthread_mutex_unlock(&uploader->lock);
-	destination_release(left);
-}
-
 /* Must a worker wait before it takes a place at the current destination? With the lock held. */
 static bool must_wait(const struct uploader *uploader)
 {
@@ -105,11 +88,17 @@ static void probe_destination(struct worker *worker)
 static bool change_destination(struct worker *worker)
 {
 	struct uploader *uploader = worker->uploader;
+	struct destination *left = worker->destination; /* set by this thread only */
 	struct destination *next;
 	bool is_first, has_place;
 
-	leave_destination(worker);
+	/* The place is closed: nobody else takes one that was in use. */
+	if (left)
+		left->ops->worker_close(worker->place);
 	(void)pthread_mutex_lock(&uploader->lock);
+	worker->destination = NULL;
+	worker->state = WORKER_RUNNING;
+	(void)pthread_cond_broadcast(&uploader->changed);
 	while (!uploader->is_stopping && must_wait(uploader))
 		(void)pthread_cond_wait(&uploader->changed, &uploader->lock);
 	next = uploader->current;
@@ -128,6 +117,7 @@ static bool change_destination(struct worker *worker)
 			wakeup_send(uploader->wake_fd);
 	}
 	(void)pthread_mutex_unlock(&uploader->lock);
+	destination_release(left);
 	if (has_place && is_first)
 		probe_destination(worker);
 	return has_place;
