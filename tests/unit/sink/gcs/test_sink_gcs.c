@@ -1054,33 +1054,43 @@ struct target {
 	uint32_t crc32c;
 };
 
-/* Format a session as this target's, or (text) parse one. */
-static char *session_text(const struct target *target, const char *text, uint64_t now_s,
-			  struct gcs_session *session)
-{
-	struct sink sink = { .base_url = (char *)target->base_url,
-			     .universe = target->universe,
-			     .bucket = (char *)target->bucket };
-	struct sink_worker worker = { .sink = &sink };
-	const struct sink_object object = { .bytes = target->bytes, .crc32c = target->crc32c };
-	struct gcs_upload upload = { .worker = &worker, .object = &object, .name = target->name };
+struct owner {
+	struct sink sink;
+	struct sink_worker worker;
+	struct sink_object object;
+	struct gcs_upload upload;
+};
 
-	if (now_s == 0)
-		return gcs_session_format(&upload, session);
-	gcs_session_parse(&upload, text, now_s);
-	*session = upload.session;
-	return NULL;
+static void set_owner(struct owner *owner, const struct target *target)
+{
+	*owner = (struct owner){
+		.sink = { .base_url = (char *)target->base_url,
+			  .universe = target->universe,
+			  .bucket = (char *)target->bucket },
+		.worker.sink = &owner->sink,
+		.object = { .bytes = target->bytes, .crc32c = target->crc32c },
+		.upload = { .worker = &owner->worker,
+			    .object = &owner->object,
+			    .name = target->name },
+	};
 }
 
-static char *format_session(struct gcs_session *session, const struct target *target)
+static char *format_session(const struct gcs_session *session, const struct target *target)
 {
-	return session_text(target, NULL, 0, session);
+	struct owner owner;
+
+	set_owner(&owner, target);
+	return gcs_session_format(&owner.upload, session);
 }
 
 static void parse_session(const char *text, const struct target *target, uint64_t now_s,
 			  struct gcs_session *ret_session)
 {
-	(void)session_text(target, text, now_s, ret_session);
+	struct owner owner;
+
+	set_owner(&owner, target);
+	gcs_session_parse(&owner.upload, text, now_s);
+	*ret_session = owner.upload.session;
 }
 
 static void test_what_is_kept_of_a_session(void **state)
