@@ -2,8 +2,6 @@
 /* A person's login, as `gcloud auth application-default login` leaves it: a refresh token. */
 #include "base/mem.h"
 #include "google/account.h"
-#include "google/key_file.h"
-#include "google/oauth.h"
 #include "http/url.h"
 
 static int authorized_user_fetch(const struct google_account *user, struct http *http,

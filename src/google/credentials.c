@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "google/account.h"
-#include "google/key_file.h"
 
 #define WELL_KNOWN_NAME "application_default_credentials.json"
 #define PROJECT_ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-"
@@ -23,57 +22,27 @@ static const struct {
 	{ "external_account", google_open_external_account },
 };
 
-static int open_kind(const char *type, const json_t *file, const struct google_setup *setup,
-		     struct google_account *account, struct error *err)
-{
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-		if (strcmp(type, kinds[i].type) == 0)
-			return kinds[i].open(file, setup, account, err);
-	return error_set(err, ERROR_CONFIG,
-			 "credentials of type \"%.64s\" are not supported; use service_account, "
-			 "authorized_user, external_account, " IMPERSONATED ", or the "
-			 "metadata server (no file)",
-			 type);
-}
-
-/* The type of a file whose universe is ours. */
-static int read_type(const json_t *file, const struct google_setup *setup, const char **ret_type,
-		     struct error *err)
-{
-	const char *universe = json_string_value(json_object_get(file, "universe_domain"));
-
-	if (key_file_text(file, "type", ret_type, err) < 0)
-		return -1;
-	/* The file must not choose where its secrets are sent. */
-	if (universe && strcmp(universe, setup->universe) != 0)
-		return error_set(err, ERROR_CONFIG,
-				 "\"universe_domain\" is %.100s, but gcs.universe_domain is %s",
-				 universe, setup->universe);
-	return 0;
-}
-
 /* A service account that another account speaks for, whose key or login the file holds. */
 static int open_impersonated(const json_t *file, const struct google_setup *setup,
 			     struct google_account *account, struct error *err)
 {
 	const json_t *source = json_object_get(file, "source_credentials");
+	const char *type = json_string_value(json_object_get(source, "type"));
 	struct google_setup source_setup = *setup;
 	cleanup_free char *source_description = NULL;
-	const char *url, *type;
+	const char *url;
 
 	source_setup.scope = GOOGLE_SCOPE_OF_SOURCE;
 	if (key_file_text(file, GOOGLE_IMPERSONATION_KEY, &url, err) < 0)
 		return -1;
-	if (read_type(source, setup, &type, err) < 0)
-		return error_wrap(err, "\"source_credentials\"");
 	/* Chains are for the delegates; and so the file cannot nest without end. */
-	if (strcmp(type, IMPERSONATED) == 0)
+	if (type && strcmp(type, IMPERSONATED) == 0)
 		return error_set(err, ERROR_CONFIG,
 				 "\"source_credentials\": they are impersonated themselves; name "
 				 "the accounts between in \"delegates\"");
-	if (open_kind(type, source, &source_setup, account, err) < 0)
+	if (google_account_open(source, &source_setup, account, err) < 0)
 		return error_wrap(err, "\"source_credentials\"");
-	if (google_impersonate(account, url, json_object_get(file, "delegates"), 0, setup, err) < 0)
+	if (google_impersonate(account, file, setup, err) < 0)
 		return -1;
 	source_description = account->description;
 	account->description =
@@ -86,21 +55,34 @@ static int open_impersonated(const json_t *file, const struct google_setup *setu
 int google_account_open(const json_t *file, const struct google_setup *setup,
 			struct google_account *account, struct error *err)
 {
+	const char *universe = json_string_value(json_object_get(file, "universe_domain"));
 	const char *type;
 
-	if (read_type(file, setup, &type, err) < 0)
+	if (key_file_text(file, "type", &type, err) < 0)
 		return -1;
-	return strcmp(type, IMPERSONATED) == 0 ? open_impersonated(file, setup, account, err)
-					       : open_kind(type, file, setup, account, err);
+	/* The file must not choose where its secrets are sent. */
+	if (universe && strcmp(universe, setup->universe) != 0)
+		return error_set(err, ERROR_CONFIG,
+				 "\"universe_domain\" is %.100s, but gcs.universe_domain is %s",
+				 universe, setup->universe);
+	if (strcmp(type, IMPERSONATED) == 0)
+		return open_impersonated(file, setup, account, err);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(type, kinds[i].type) == 0)
+			return kinds[i].open(file, setup, account, err);
+	return error_set(err, ERROR_CONFIG,
+			 "credentials of type \"%.64s\" are not supported; use service_account, "
+			 "authorized_user, external_account, " IMPERSONATED ", or the "
+			 "metadata server (no file)",
+			 type);
 }
 
 void google_account_close(struct google_account *account)
 {
 	char *const secrets[] = { account->form, account->login };
 	char *const texts[] = {
-		account->description, account->url,           account->key_id,
-		account->email,       account->scope,         account->subject.path,
-		account->subject.url, account->subject.field,
+		account->description,  account->url,         account->key_id,        account->email,
+		account->subject.path, account->subject.url, account->subject.field,
 	};
 
 	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)

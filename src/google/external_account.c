@@ -15,15 +15,13 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "google/account.h"
-#include "google/jwt.h"
-#include "google/key_file.h"
-#include "google/oauth.h"
 #include "http/url.h"
 
 /* A JSON object may hold more than the token. */
 #define SOURCE_MAX  65536
 #define HEADER_MAX  4096
 #define EXCHANGE_MS 30000
+#define JWT_MAX     65536
 #define NAME_CHARACTERS                                                     \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_." \
 	"!#$%&'*+^`|~"
@@ -84,18 +82,6 @@ static int read_headers(struct google_account *account, json_t *headers, struct 
 	return 0;
 }
 
-static int read_path(struct google_account *account, const json_t *source, struct error *err)
-{
-	const char *path;
-
-	if (key_file_text(source, "file", &path, err) < 0)
-		return -1;
-	if (path[0] != '/')
-		return error_set(err, ERROR_CONFIG, "\"file\" must be an absolute path");
-	account->subject.path = mem_strdup(path);
-	return 0;
-}
-
 /* A request in the clear must stay on this machine or next to it. */
 static int read_url(struct google_account *account, const json_t *source, struct error *err)
 {
@@ -124,6 +110,7 @@ static int read_source(struct google_account *account, const json_t *source, str
 		{ "certificate", "a client's certificate (\"certificate\")" },
 	};
 	bool is_file = json_object_get(source, "file"), is_url = json_object_get(source, "url");
+	const char *path;
 
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
 		if (json_object_get(source, refused[i].key))
@@ -133,8 +120,15 @@ static int read_source(struct google_account *account, const json_t *source, str
 					 refused[i].what);
 	if (is_file == is_url)
 		return error_set(err, ERROR_CONFIG, "it needs either a \"file\" or a \"url\"");
-	if ((is_file ? read_path : read_url)(account, source, err) < 0)
+	if (is_url && read_url(account, source, err) < 0)
 		return -1;
+	if (is_file) {
+		if (key_file_text(source, "file", &path, err) < 0)
+			return -1;
+		if (path[0] != '/')
+			return error_set(err, ERROR_CONFIG, "\"file\" must be an absolute path");
+		account->subject.path = mem_strdup(path);
+	}
 	return read_format(account, json_object_get(source, "format"), err);
 }
 
@@ -172,24 +166,6 @@ static int read_login(struct google_account *account, const json_t *file, struct
 	(void)EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)both, (int)length);
 	account->login = mem_printf("Authorization: Basic %s", encoded);
 	return 0;
-}
-
-static int read_impersonation(struct google_account *account, const json_t *file,
-			      const struct google_setup *setup, struct error *err)
-{
-	const json_t *options = json_object_get(file, "service_account_impersonation");
-	const json_t *lifetime = json_object_get(options, "token_lifetime_seconds");
-	json_int_t lifetime_s = json_integer_value(lifetime);
-	const char *url;
-
-	if (!json_object_get(file, GOOGLE_IMPERSONATION_KEY))
-		return 0;
-	if (key_file_text(file, GOOGLE_IMPERSONATION_KEY, &url, err) < 0)
-		return -1;
-	if (lifetime && lifetime_s <= 0)
-		return error_set(err, ERROR_CONFIG,
-				 "\"token_lifetime_seconds\" must be a number of seconds");
-	return google_impersonate(account, url, NULL, (uint64_t)lifetime_s, setup, err);
 }
 
 static int read_subject(const struct google_account *account, char **ret_token, struct error *err)
@@ -235,6 +211,41 @@ static int request_subject(const struct google_account *account, struct http *ht
 	return 0;
 }
 
+/* The JSON of one part; NULL if it is not JSON. */
+static json_t *decode_part(const char *part, size_t length)
+{
+	size_t padded = (length + 3) / 4 * 4;
+	char *text = mem_alloc(padded + 1);
+	unsigned char *bytes = mem_alloc(padded + 1);
+	json_t *object = NULL;
+	int decoded;
+
+	for (size_t i = 0; i < padded; i++)
+		text[i] = i >= length ? '=' : part[i] == '-' ? '+' : part[i] == '_' ? '/' : part[i];
+	decoded = EVP_DecodeBlock(bytes, (unsigned char *)text, (int)padded);
+	if (decoded > 0) /* padding decodes as zeros */
+		object = json_loadb((char *)bytes, (size_t)decoded - (padded - length), 0, NULL);
+	free(text);
+	free(bytes);
+	return object;
+}
+
+bool jwt_has_expired(const char *jwt, uint64_t now_s)
+{
+	const char *claims = strchr(jwt, '.');
+	const char *end = claims ? strchr(claims + 1, '.') : NULL;
+	json_t *object, *exp;
+	bool has_expired;
+
+	if (!end || end - claims > JWT_MAX)
+		return false;
+	object = decode_part(claims + 1, (size_t)(end - claims - 1));
+	exp = json_object_get(object, "exp");
+	has_expired = json_is_number(exp) && json_number_value(exp) <= (double)now_s;
+	json_decref(object);
+	return has_expired;
+}
+
 /* Read the issuer's token each time: it is replaced well before it expires. */
 static int external_account_fetch(const struct google_account *account, struct http *http,
 				  struct token *ret_token, struct error *err)
@@ -271,7 +282,9 @@ int google_open_external_account(const json_t *file, const struct google_setup *
 	const char *scope;
 
 	if (key_file_url(file, "token_url", setup->universe, usual_url, &account->url, err) < 0 ||
-	    read_login(account, file, err) < 0 || read_impersonation(account, file, setup, err) < 0)
+	    read_login(account, file, err) < 0 ||
+	    (json_object_get(file, GOOGLE_IMPERSONATION_KEY) &&
+	     google_impersonate(account, file, setup, err) < 0))
 		return -1;
 	scope = account->impersonation_count > 0 ? GOOGLE_SCOPE_OF_SOURCE : setup->scope;
 	if (read_form(account, file, scope, err) < 0)

@@ -4,11 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "google/key_file.h"
-#include "google/oauth.h"
 
 #define LIFETIME_DEFAULT_S 3600
 /* The API's limits; more than an hour needs an organization policy. */
@@ -38,20 +34,6 @@ static char *email_of(const char *url)
 		       : NULL;
 }
 
-static int check_delegates(const json_t *delegates, struct error *err)
-{
-	bool is_good = !delegates ||
-		       (json_is_array(delegates) && json_array_size(delegates) <= DELEGATES_MAX);
-	const json_t *delegate;
-	size_t i;
-
-	json_array_foreach(delegates, i, delegate) is_good &= json_is_string(delegate);
-	return is_good ? 0
-		       : error_set(err, ERROR_CONFIG,
-				   "\"delegates\" must be a list of at most %d texts",
-				   DELEGATES_MAX);
-}
-
 static char *make_body(const json_t *delegates, const char *scope, uint64_t lifetime_s)
 {
 	cleanup_free char *lifetime = mem_printf("%" PRIu64 "s", lifetime_s);
@@ -66,50 +48,44 @@ static char *make_body(const json_t *delegates, const char *scope, uint64_t life
 	return body;
 }
 
-int google_impersonate(struct google_account *account, const char *url, const json_t *delegates,
-		       uint64_t lifetime_s, const struct google_setup *setup, struct error *err)
+int google_impersonate(struct google_account *account, const json_t *file,
+		       const struct google_setup *setup, struct error *err)
 {
-	cleanup_free char *email = NULL;
+	const json_t *delegates = json_object_get(file, "delegates");
+	const json_t *options = json_object_get(file, "service_account_impersonation");
+	const json_t *lifetime = json_object_get(options, "token_lifetime_seconds");
+	json_int_t lifetime_s = lifetime ? json_integer_value(lifetime) : LIFETIME_DEFAULT_S;
+	bool is_list = !delegates ||
+		       (json_is_array(delegates) && json_array_size(delegates) <= DELEGATES_MAX);
+	cleanup_free char *url = NULL, *email = NULL;
+	const json_t *delegate;
+	size_t i;
 
-	if (key_file_check_url(GOOGLE_IMPERSONATION_KEY, url, setup->universe, err) < 0 ||
-	    check_delegates(delegates, err) < 0)
+	json_array_foreach(delegates, i, delegate) is_list &= json_is_string(delegate);
+	if (!is_list)
+		return error_set(err, ERROR_CONFIG,
+				 "\"delegates\" must be a list of at most %d texts", DELEGATES_MAX);
+	if (key_file_url(file, GOOGLE_IMPERSONATION_KEY, setup->universe, NULL, &url, err) < 0)
 		return -1;
 	email = email_of(url);
 	if (!email)
 		return error_set(err, ERROR_CONFIG,
 				 "\"" GOOGLE_IMPERSONATION_KEY "\" must end in " ACCOUNTS
 				 "EMAIL" METHOD);
-	lifetime_s = lifetime_s ? lifetime_s : LIFETIME_DEFAULT_S;
+	if (lifetime_s <= 0)
+		return error_set(err, ERROR_CONFIG,
+				 "\"token_lifetime_seconds\" must be a number of seconds");
 	if (lifetime_s < LIFETIME_MIN_S || lifetime_s > LIFETIME_MAX_S)
 		return error_set(err, ERROR_CONFIG,
 				 "\"token_lifetime_seconds\" must be from %d to %d", LIFETIME_MIN_S,
 				 LIFETIME_MAX_S);
 	account->impersonations[account->impersonation_count++] = (struct google_impersonation){
-		.url = mem_strdup(url),
-		.body = make_body(delegates, setup->scope, lifetime_s),
+		.url = take_ptr(url),
+		.body = make_body(delegates, setup->scope, (uint64_t)lifetime_s),
 		.email = take_ptr(email),
-		.lifetime_s = lifetime_s,
+		.lifetime_s = (uint64_t)lifetime_s,
 	};
 	return 0;
-}
-
-int google_impersonation_parse(const char *body, uint64_t now_s, struct token *ret_token,
-			       struct error *err)
-{
-	json_t *reply = json_loads(body, 0, NULL);
-	const char *token = json_string_value(json_object_get(reply, "accessToken"));
-	const char *end = json_string_value(json_object_get(reply, "expireTime"));
-	uint64_t end_ns = 0;
-	bool is_good = oauth_is_token(token) && end && text_parse_time(end, &end_ns) == 0;
-	uint64_t end_s = end_ns / CLOCK_NS_PER_S;
-
-	if (is_good)
-		*ret_token = (struct token){
-			.value = mem_strdup(token),
-			.lifetime_s = end_s > now_s ? end_s - now_s : 0,
-		};
-	key_file_free(reply);
-	return is_good ? 0 : error_set(err, ERROR_TRANSIENT, "the reply holds no access token");
 }
 
 int google_impersonation_exchange(const struct google_impersonation *impersonation,
@@ -124,16 +100,11 @@ int google_impersonation_exchange(const struct google_impersonation *impersonati
 		.content_type = "Content-Type: application/json",
 		.login = login,
 		.remedy = REMEDY,
+		.email = impersonation->email,
 	};
-	struct http_reply reply;
-	uint64_t now_s;
 
-	if (oauth_post(http, &exchange, &reply, err) < 0)
-		return error_wrap(err, "cannot get a token of %s", impersonation->email);
-	/* expireTime is by the server's clock, which may differ from ours. */
-	now_s = reply.date_s ? reply.date_s : clock_real_ns() / CLOCK_NS_PER_S;
-	if (google_impersonation_parse(reply.body, now_s, token, err) < 0)
-		return error_wrap(err, "cannot get a token of %s", impersonation->email);
+	if (oauth_exchange(http, &exchange, token, err) < 0)
+		return -1;
 	if (token->lifetime_s > impersonation->lifetime_s)
 		token->lifetime_s = impersonation->lifetime_s;
 	return 0;

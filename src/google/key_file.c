@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "google/key_file.h"
+#include "google/account.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -112,30 +112,25 @@ int key_file_read(const char *path, json_t **ret_file, struct error *err)
 	return 0;
 }
 
-int key_file_check_url(const char *key, const char *url, const char *universe, struct error *err)
-{
-	struct http_url where;
-
-	if (http_read_url(url, &where) &&
-	    (where.is_loopback ||
-	     (where.is_https && (!universe || http_host_is_in(where.host, universe)))))
-		return 0;
-	if (universe)
-		return error_set(err, ERROR_CONFIG,
-				 "\"%s\" must be an https:// URL of a host in %s "
-				 "(gcs.universe_domain)",
-				 key, universe);
-	return error_set(err, ERROR_CONFIG, "\"%s\" must be an https:// URL", key);
-}
-
 int key_file_url(const json_t *file, const char *key, const char *universe, const char *usual,
 		 char **ret_url, struct error *err)
 {
 	const json_t *value = json_object_get(file, key);
-	const char *given = json_string_value(value);
+	const char *url = usual;
+	struct http_url where;
 
-	if (value && key_file_check_url(key, given ? given : "", universe, err) < 0)
+	if (!usual && key_file_text(file, key, &url, err) < 0)
 		return -1;
-	*ret_url = mem_strdup(given ? given : usual);
+	if (value) {
+		url = json_string_value(value);
+		if (!url || !http_read_url(url, &where) ||
+		    !(where.is_loopback ||
+		      (where.is_https && (!universe || http_host_is_in(where.host, universe)))))
+			return error_set(err, ERROR_CONFIG, "\"%s\" must be an https:// URL%s%s%s",
+					 key, universe ? " of a host in " : "",
+					 universe ? universe : "",
+					 universe ? " (gcs.universe_domain)" : "");
+	}
+	*ret_url = mem_strdup(url);
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "google/account.h"
-#include "google/oauth.h"
 #include "http/url.h"
 
 #define DEFAULT_HOST "metadata.google.internal"
@@ -37,7 +36,7 @@ static int metadata_server_fetch(const struct google_account *account, struct ht
 				 reply.status);
 	if (reply.status != 200)
 		return oauth_refusal(OAUTH_METADATA, &reply, NULL, err);
-	return oauth_parse_token(reply.body, ret_token, err);
+	return oauth_parse_token(&reply, ret_token, err);
 }
 
 int google_open_metadata_server(const json_t *file, const struct google_setup *setup,

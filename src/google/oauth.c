@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "google/oauth.h"
+#include "google/account.h"
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "google/key_file.h"
 #include "http/redact.h"
 #include "http/reply_match.h"
 
@@ -41,21 +42,19 @@ static const struct reply_rule rules[] = {
 	{ 404, 404, METADATA, NULL, RETRY,
 	  .remedy =
 		  "give the node or the pod a service account, or name a key by gcs.credentials" },
-	{ 100, 999, METADATA, NULL, RETRY },
 
 	{ 400, 401, SUBJECT, NULL, REFUSED, .remedy = see_source },
 	{ 403, 403, SUBJECT, NULL, REFUSED, .remedy = see_source },
-	{ 100, 999, SUBJECT, NULL, RETRY, .remedy = see_source },
+	{ LONG_MIN, LONG_MAX, SUBJECT, NULL, RETRY, .remedy = see_source },
 
-	/* From a captive portal or a proxy. */
-	{ 100, 399, ISSUER, NULL, RETRY },
 	{ 400, 499, ISSUER, "internal_failure|server_error|temporarily_unavailable", RETRY },
 	/* Assertions and tokens carry times, which may be all that is wrong. */
 	{ 400, 401, ISSUER, NULL, REFUSED_OR_CLOCK, .remedy = by_caller },
 	{ 408, 408, ISSUER, NULL, RETRY },
 	{ 429, 429, ISSUER, NULL, RETRY },
 	{ 400, 499, ISSUER, NULL, REFUSED, .remedy = by_caller },
-	{ 500, 999, ISSUER, NULL, RETRY },
+	/* Also what a captive portal or a proxy says. */
+	{ LONG_MIN, LONG_MAX, METADATA | ISSUER, NULL, RETRY },
 };
 
 static const char *const names[] = {
@@ -87,7 +86,6 @@ static const char *describe_error(const json_t *reply, struct text *out)
 int oauth_refusal(enum oauth_service service, const struct http_reply *reply, const char *remedy,
 		  struct error *err)
 {
-	static const struct reply_rule unknown = { .outcome = RETRY };
 	struct reply_evidence evidence = { .status = reply->status, .request = BIT(service) };
 	char bytes[DESCRIPTION_MAX];
 	struct text said = text_over(bytes, sizeof bytes);
@@ -102,7 +100,6 @@ int oauth_refusal(enum oauth_service service, const struct http_reply *reply, co
 	else if (service != OAUTH_SUBJECT)
 		evidence.texts[0] = describe_error(json, &said);
 	rule = reply_match(rules, sizeof rules / sizeof rules[0], &evidence);
-	rule = rule ? rule : &unknown;
 	key_file_free(json);
 
 	remedy = rule->remedy == by_caller ? remedy : rule->remedy;
@@ -120,7 +117,7 @@ int oauth_refusal(enum oauth_service service, const struct http_reply *reply, co
 	return -1;
 }
 
-bool oauth_is_token(const char *text)
+static bool is_token(const char *text)
 {
 	size_t length = text ? strlen(text) : 0;
 
@@ -131,31 +128,43 @@ bool oauth_is_token(const char *text)
 	return length > 0 && length <= OAUTH_TOKEN_MAX;
 }
 
-/* Some services send the number as a text. */
-static uint64_t parse_lifetime(const json_t *value)
+/* Of a token in this reply. False: IAM's has no end. */
+static bool parse_lifetime(const json_t *reply, uint64_t now_s, uint64_t *ret_lifetime_s)
 {
-	uint64_t seconds = LIFETIME_DEFAULT_S;
+	const json_t *lifetime = json_object_get(reply, "expires_in");
+	const char *end = json_string_value(json_object_get(reply, "expireTime"));
+	uint64_t seconds = LIFETIME_DEFAULT_S, end_ns;
 
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
-		seconds = (uint64_t)json_integer_value(value);
-	else if (json_is_string(value) && text_parse_number(json_string_value(value), &seconds) < 0)
-		seconds = LIFETIME_DEFAULT_S;
-	return seconds < LIFETIME_MAX_S ? seconds : LIFETIME_MAX_S;
+	if (!json_object_get(reply, "access_token")) {
+		if (!end || text_parse_time(end, &end_ns) < 0)
+			return false;
+		seconds = end_ns / CLOCK_NS_PER_S;
+		seconds = seconds > now_s ? seconds - now_s : 0;
+	} else if (json_is_integer(lifetime) && json_integer_value(lifetime) >= 0) {
+		seconds = (uint64_t)json_integer_value(lifetime);
+	} else if (json_is_string(lifetime) &&
+		   text_parse_number(json_string_value(lifetime), &seconds) < 0) {
+		seconds = LIFETIME_DEFAULT_S; /* a text that is no number */
+	}
+	*ret_lifetime_s = seconds < LIFETIME_MAX_S ? seconds : LIFETIME_MAX_S;
+	return true;
 }
 
-int oauth_parse_token(const char *body, struct token *ret_token, struct error *err)
+int oauth_parse_token(const struct http_reply *reply, struct token *ret_token, struct error *err)
 {
-	json_t *reply = json_loads(body, 0, NULL);
-	const char *token = json_string_value(json_object_get(reply, "access_token"));
-	bool is_token = oauth_is_token(token);
+	json_t *object = json_loads(reply->body, 0, NULL);
+	const json_t *value = json_object_get(object, "access_token");
+	const char *token = json_string_value(value ? value
+						    : json_object_get(object, "accessToken"));
+	/* IAM's expireTime is by the server's clock, which may differ from ours. */
+	uint64_t now_s = reply->date_s ? reply->date_s : clock_real_ns() / CLOCK_NS_PER_S;
+	uint64_t lifetime_s;
+	bool is_good = is_token(token) && parse_lifetime(object, now_s, &lifetime_s);
 
-	if (is_token)
-		*ret_token = (struct token){
-			.value = mem_strdup(token),
-			.lifetime_s = parse_lifetime(json_object_get(reply, "expires_in")),
-		};
-	key_file_free(reply);
-	return is_token ? 0 : error_set(err, ERROR_TRANSIENT, "the reply holds no access token");
+	if (is_good)
+		*ret_token = (struct token){ mem_strdup(token), lifetime_s };
+	key_file_free(object);
+	return is_good ? 0 : error_set(err, ERROR_TRANSIENT, "the reply holds no access token");
 }
 
 /* Without the newline that a text usually ends in. */
@@ -194,8 +203,8 @@ int oauth_parse_subject(const char *text, size_t length, const char *field, char
 	return result;
 }
 
-int oauth_post(struct http *http, const struct oauth_exchange *exchange,
-	       struct http_reply *ret_reply, struct error *err)
+int oauth_exchange(struct http *http, const struct oauth_exchange *exchange,
+		   struct token *ret_token, struct error *err)
 {
 	const char *type = exchange->content_type;
 	const char *const headers[] = { type ? type
@@ -210,21 +219,16 @@ int oauth_post(struct http *http, const struct oauth_exchange *exchange,
 		.fd = -1,
 		.timeout_ms = EXCHANGE_MS,
 	};
-
-	if (http_send(http, &request, ret_reply, err) < 0)
-		return -1;
-	return ret_reply->status == 200
-		       ? 0
-		       : oauth_refusal(exchange->service, ret_reply, exchange->remedy, err);
-}
-
-int oauth_exchange(struct http *http, const struct oauth_exchange *exchange,
-		   struct token *ret_token, struct error *err)
-{
 	struct http_reply reply;
+	int result = http_send(http, &request, &reply, err);
 
-	if (oauth_post(http, exchange, &reply, err) < 0 ||
-	    oauth_parse_token(reply.body, ret_token, err) < 0)
-		return error_wrap(err, "cannot get an access token");
+	if (result == 0 && reply.status != 200)
+		result = oauth_refusal(exchange->service, &reply, exchange->remedy, err);
+	if (result == 0)
+		result = oauth_parse_token(&reply, ret_token, err);
+	if (result < 0)
+		return error_wrap(err, "cannot get %s%s",
+				  exchange->email ? "a token of " : "an access token",
+				  exchange->email ? exchange->email : "");
 	return 0;
 }

@@ -2,7 +2,6 @@
 /* A credentials file of any kind. */
 #include "fuzz.h"
 #include "google/account.h"
-#include "google/key_file.h"
 
 /* Looked at without the parser that made the decision: what was accepted does not lead elsewhere. */
 static void check_url(const json_t *file, const char *key)

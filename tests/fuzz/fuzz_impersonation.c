@@ -8,10 +8,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	cleanup_free char *body = fuzz_text(bytes, size);
+	const struct http_reply reply = { .body = body, .date_s = NOW_S };
 	struct token token = { 0 };
 	struct error err = { 0 };
 
-	if (google_impersonation_parse(body, NOW_S, &token, &err) < 0) {
+	if (oauth_parse_token(&reply, &token, &err) < 0) {
 		fuzz_require(err.kind == ERROR_TRANSIENT && !token.value);
 		return 0;
 	}

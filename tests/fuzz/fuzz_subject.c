@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The token of a federated account: all of a text, or ("{" first) a field of a JSON object. */
 #include "fuzz.h"
-#include "google/jwt.h"
-#include "google/oauth.h"
+#include "google/account.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

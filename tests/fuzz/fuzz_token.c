@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a token endpoint or a metadata server answers, with a token or without. */
 #include "fuzz.h"
-#include "google/oauth.h"
+#include "google/account.h"
 
 /* What is told of a refusal is one line, and no word of it is as long as a token. */
 static void check_refusal(const char *body)
@@ -31,11 +31,12 @@ static void check_refusal(const char *body)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	cleanup_free char *body = fuzz_text(bytes, size);
+	const struct http_reply reply = { .body = body };
 	struct token token = { 0 };
 	struct error err = { 0 };
 
 	check_refusal(body);
-	if (oauth_parse_token(body, &token, &err) < 0) {
+	if (oauth_parse_token(&reply, &token, &err) < 0) {
 		fuzz_require(err.kind == ERROR_TRANSIENT && !token.value);
 		return 0;
 	}

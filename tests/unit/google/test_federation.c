@@ -5,8 +5,7 @@
 #include "unit.h"
 
 #include "credentials_fixture.h"
-#include "google/jwt.h"
-#include "google/oauth.h"
+#include "google/account.h"
 
 #define AUDIENCE \
 	"//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
