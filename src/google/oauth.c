@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/redact.h"
-#include "http/reply_match.h"
+#include "http/reply.h"
 
 #define EXCHANGE_MS        30000
 #define LIFETIME_DEFAULT_S 600 /* if the reply has none */

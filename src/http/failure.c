@@ -2,33 +2,14 @@
 #include "http/handle.h"
 
 #include <openssl/x509_vfy.h>
-#include <string.h>
 
+#include "http/redact.h"
 #include "http/url.h"
-
-/* A message that ends this close to the buffer's end may have been cut: newline and dots included. */
-#define CUT_MARGIN 8
-
-bool http_is_loggable(const char *reason, size_t capacity)
-{
-	size_t length = strlen(reason);
-
-	return length > 0 && length + CUT_MARGIN < capacity && !strchr(reason, '@') &&
-	       !strstr(reason, "://");
-}
 
 bool http_is_out_of_time(long verify_result)
 {
 	return verify_result == X509_V_ERR_CERT_NOT_YET_VALID ||
 	       verify_result == X509_V_ERR_CERT_HAS_EXPIRED;
-}
-
-/* What libcurl says about a failure, or only its kind if the details may be a secret. */
-static const char *reason_of(const struct http *http, CURLcode code)
-{
-	const char *reason = http->reason;
-
-	return http_is_loggable(reason, sizeof http->reason) ? reason : curl_easy_strerror(code);
 }
 
 /* For the certificate of the server or of an https proxy. */
@@ -62,12 +43,26 @@ static enum http_failure classify_failure(const struct http *http, CURLcode code
 	}
 }
 
-static void describe_failure(enum http_failure failure, const char *host, const char *reason,
-			     struct error *err)
+enum http_failure http_fail(const struct http *http, CURLcode code, struct error *err)
 {
+	enum http_failure failure = classify_failure(http, code);
+	/* libcurl's details, or only the kind if they may be a secret. */
+	const char *reason = redact_is_loggable(http->reason, sizeof http->reason)
+				     ? http->reason
+				     : curl_easy_strerror(code);
+	struct http_url url;
+	/* The rest of the URL may be a secret. */
+	const char *host = http_read_url(http->request->url, &url) ? url.host : "the server";
+
 	if (failure == HTTP_STOPPED)
-		error_set(err, ERROR_TRANSIENT, "%s: stopped", host);
-	else if (failure == HTTP_NOT_IN_TIME)
+		reason = "stopped";
+	else if (code == CURLE_COULDNT_RESOLVE_PROXY)
+		reason = "cannot find the proxy";
+	else if (code == CURLE_SSL_CACERT_BADFILE)
+		reason = "cannot use the file of trusted certificate authorities";
+	else if (http->problem.kind != ERROR_NONE)
+		reason = http->problem.message;
+	if (failure == HTTP_NOT_IN_TIME)
 		error_set(err, ERROR_TRANSIENT,
 			  "%s: its TLS certificate is not valid at this time (%s); is this node's "
 			  "clock right?",
@@ -79,22 +74,5 @@ static void describe_failure(enum http_failure failure, const char *host, const 
 			  host, reason);
 	else
 		error_set(err, ERROR_TRANSIENT, "%s: %s", host, reason);
-}
-
-enum http_failure http_fail(const struct http *http, CURLcode code, struct error *err)
-{
-	enum http_failure failure = classify_failure(http, code);
-	const char *reason = reason_of(http, code);
-	struct http_url url;
-	/* The rest of the URL may be a secret. */
-	const char *host = http_read_url(http->request->url, &url) ? url.host : "the server";
-
-	if (code == CURLE_COULDNT_RESOLVE_PROXY)
-		reason = "cannot find the proxy";
-	else if (code == CURLE_SSL_CACERT_BADFILE)
-		reason = "cannot use the file of trusted certificate authorities";
-	else if (http->problem.kind != ERROR_NONE)
-		reason = http->problem.message;
-	describe_failure(failure, host, reason, err);
 	return failure;
 }

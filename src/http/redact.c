@@ -68,3 +68,14 @@ void redact_append(struct text *out, const char *said)
 			text_append(out, "%c", *p++);
 	}
 }
+
+/* A message that ends this close to the buffer's end may have been cut: newline and dots included. */
+#define CUT_MARGIN 8
+
+bool redact_is_loggable(const char *reason, size_t capacity)
+{
+	size_t length = strlen(reason);
+
+	return length > 0 && length + CUT_MARGIN < capacity && !strchr(reason, '@') &&
+	       !strstr(reason, "://");
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@
 
 #define RETRY_AFTER_MAX_S UINT64_C(86400)
 #define CLOCK_TOLERANCE_S 60 /* a slow reply is not a wrong clock */
+#define WORD_MAX          64
 
 int64_t http_clock_offset_s(const struct http_reply *reply)
 {
@@ -97,4 +99,37 @@ uint64_t http_parse_retry_after(const char *text, uint64_t now_s)
 		wait_s = until_s > now_s ? until_s - now_s : 0;
 	}
 	return (wait_s < RETRY_AFTER_MAX_S ? wait_s : RETRY_AFTER_MAX_S) * CLOCK_MS_PER_S;
+}
+
+bool reply_says(const char *text, const char *words)
+{
+	char word[WORD_MAX];
+
+	for (size_t length; *words; words += length + (words[length] == '|')) {
+		length = strcspn(words, "|");
+		(void)snprintf(word, sizeof word, "%.*s", (int)length, words);
+		if (strcasestr(text, word))
+			return true;
+	}
+	return false;
+}
+
+static bool fits(const struct reply_rule *rule, const struct reply_evidence *evidence)
+{
+	bool is_said = !rule->words;
+
+	for (size_t i = 0; rule->words && i < 2; i++)
+		is_said |= evidence->texts[i] && reply_says(evidence->texts[i], rule->words);
+	return evidence->status >= rule->first && evidence->status <= rule->last &&
+	       (rule->requests & evidence->request) &&
+	       (rule->traits & evidence->traits) == rule->traits && is_said;
+}
+
+const struct reply_rule *reply_match(const struct reply_rule *rules, size_t count,
+				     const struct reply_evidence *evidence)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fits(&rules[i], evidence))
+			return &rules[i];
+	return NULL;
 }

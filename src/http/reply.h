@@ -61,3 +61,29 @@ uint64_t http_parse_date(const char *text);
  * compared with now: the reply's own Date if it has one, because our clock may be wrong.
  */
 uint64_t http_parse_retry_after(const char *text, uint64_t now_s);
+
+/*
+ * What to do about a reply, as a table: the first rule that fits decides. For services whose status alone
+ * does not say what went wrong. The caller has its own enums for requests, traits and outcomes.
+ */
+struct reply_rule {
+	long first, last;  /* statuses, or enum http_failure */
+	unsigned requests; /* a bit for each request that the rule is about */
+	const char *words; /* "a|b": the reply must contain one of them; NULL: anything */
+	int outcome;
+	unsigned traits;    /* bits of what else the reply must have; 0: nothing */
+	const char *remedy; /* what an operator can do; NULL: nothing */
+};
+
+struct reply_evidence {
+	long status;
+	unsigned request;     /* its bit */
+	unsigned traits;      /* bits */
+	const char *texts[2]; /* where words are looked for; NULL: none */
+};
+
+/* NULL: no rule fits. */
+const struct reply_rule *reply_match(const struct reply_rule *rules, size_t count,
+				     const struct reply_evidence *evidence);
+/* Does the text contain one of the words in any case? They are separated by '|', each below 64 bytes. */
+bool reply_says(const char *text, const char *words);

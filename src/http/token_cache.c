@@ -53,24 +53,10 @@ static bool has_token(const struct token_cache *cache)
 	return cache->header && clock_monotonic_ms() < cache->expires_ms;
 }
 
-/* Takes over the token. */
-static void keep_token(struct token_cache *cache, struct token *token)
-{
-	uint64_t lifetime_ms = token->lifetime_s * CLOCK_MS_PER_S;
-	uint64_t now_ms = clock_monotonic_ms();
-
-	mem_free_secret(cache->header);
-	cache->header = mem_printf("Authorization: Bearer %s", token->value);
-	cache->expires_ms = now_ms + lifetime_ms;
-	/* A token that is close to its end when it arrives must still be of some use. */
-	cache->renew_ms = now_ms + (lifetime_ms > 2 * RENEW_EARLY_MS ? lifetime_ms - RENEW_EARLY_MS
-								     : lifetime_ms / 2);
-	mem_free_secret(token->value);
-}
-
 /* The lock is held, but not during the fetch. */
 static int fetch_token(struct token_cache *cache, struct http *http, struct error *err)
 {
+	uint64_t now_ms, lifetime_ms;
 	struct token token;
 	int result;
 
@@ -80,13 +66,21 @@ static int fetch_token(struct token_cache *cache, struct http *http, struct erro
 	(void)pthread_mutex_lock(&cache->lock);
 	cache->is_fetching = false;
 	(void)pthread_cond_broadcast(&cache->changed);
-	if (result == 0) {
-		keep_token(cache, &token);
-	} else {
+	if (result < 0) {
 		cache->failures++;
 		cache->failure = *err;
+		return -1;
 	}
-	return result;
+	mem_free_secret(cache->header);
+	cache->header = mem_printf("Authorization: Bearer %s", token.value);
+	mem_free_secret(token.value);
+	now_ms = clock_monotonic_ms();
+	lifetime_ms = token.lifetime_s * CLOCK_MS_PER_S;
+	cache->expires_ms = now_ms + lifetime_ms;
+	/* A token that is close to its end when it arrives must still be of some use. */
+	cache->renew_ms = now_ms + (lifetime_ms > 2 * RENEW_EARLY_MS ? lifetime_ms - RENEW_EARLY_MS
+								     : lifetime_ms / 2);
+	return 0;
 }
 
 /*
@@ -109,19 +103,11 @@ static int wait_for_fetch(struct token_cache *cache, struct error *err)
 	return -1;
 }
 
-/* A renewal failed while the old token is valid: the time of the next attempt, at its end at the latest. */
-static uint64_t next_renewal_ms(const struct token_cache *cache, const struct error *err)
-{
-	uint64_t pause_ms = err->retry_after_ms > RENEW_PAUSE_MS ? err->retry_after_ms
-								 : RENEW_PAUSE_MS;
-	uint64_t again_ms = clock_monotonic_ms() + pause_ms;
-
-	return again_ms < cache->expires_ms ? again_ms : cache->expires_ms;
-}
-
 /* With the lock held. */
 static int ensure_token(struct token_cache *cache, struct http *http, struct error *err)
 {
+	uint64_t pause_ms;
+
 	if (wait_for_fetch(cache, err) < 0)
 		return -1;
 	if (cache->is_fetching || /* the old one is valid meanwhile */
@@ -130,7 +116,11 @@ static int ensure_token(struct token_cache *cache, struct http *http, struct err
 		return 0;
 	if (!has_token(cache))
 		return -1;
-	cache->renew_ms = next_renewal_ms(cache, err);
+	/* The next attempt: at the old token's end at the latest. */
+	pause_ms = err->retry_after_ms > RENEW_PAUSE_MS ? err->retry_after_ms : RENEW_PAUSE_MS;
+	cache->renew_ms = clock_monotonic_ms() + pause_ms;
+	if (cache->renew_ms > cache->expires_ms)
+		cache->renew_ms = cache->expires_ms;
 	log_debug("cannot renew access token; the current one is still valid", log_reason(err));
 	return 0;
 }
@@ -170,15 +160,15 @@ void token_cache_refuse(struct token_cache *cache, const char *header)
 
 uint64_t token_cache_expires_ns(struct token_cache *cache)
 {
-	uint64_t now_ms = clock_monotonic_ms(), left_ms = 0;
-	bool is_there;
+	uint64_t now_ms = clock_monotonic_ms(), expires_ns = 0;
 
 	if (!cache)
 		return 0;
 	(void)pthread_mutex_lock(&cache->lock);
-	is_there = cache->header;
-	if (is_there && cache->expires_ms > now_ms)
-		left_ms = cache->expires_ms - now_ms;
+	if (cache->header)
+		expires_ns = clock_real_ns() +
+			     (cache->expires_ms > now_ms ? cache->expires_ms - now_ms : 0) *
+				     CLOCK_NS_PER_MS;
 	(void)pthread_mutex_unlock(&cache->lock);
-	return is_there ? clock_real_ns() + left_ms * CLOCK_NS_PER_MS : 0;
+	return expires_ns;
 }

@@ -9,7 +9,6 @@
 
 #include "google/google.h"
 #include "http/http.h"
-#include "http/reply_match.h"
 #include "sink/gcs/gcs_api.h"
 #include "sink/sink.h"
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "http_fixture.h"
 #include "http/handle.h"
+#include "http/redact.h"
 #include "http/url.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -939,11 +940,11 @@ static void test_retry_after(void **state)
 static void test_what_may_be_told(void **state)
 {
 	(void)state;
-	assert_true(http_is_loggable("Connection refused", 256));
-	assert_false(http_is_loggable("", 256));
-	assert_false(http_is_loggable("bad syntax in 'user:hush@h'", 256));
-	assert_false(http_is_loggable("bad syntax in 'http://us", 256));
-	assert_false(http_is_loggable("bad syntax in 'user:hus", 24)); /* cut */
+	assert_true(redact_is_loggable("Connection refused", 256));
+	assert_false(redact_is_loggable("", 256));
+	assert_false(redact_is_loggable("bad syntax in 'user:hush@h'", 256));
+	assert_false(redact_is_loggable("bad syntax in 'http://us", 256));
+	assert_false(redact_is_loggable("bad syntax in 'user:hus", 24)); /* cut */
 }
 
 static void test_escape(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include "http/reply_match.h"
+#include "http/reply.h"
 
 enum {
 	READ = 1,
