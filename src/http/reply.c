@@ -114,22 +114,18 @@ bool reply_says(const char *text, const char *words)
 	return false;
 }
 
-static bool fits(const struct reply_rule *rule, const struct reply_evidence *evidence)
-{
-	bool is_said = !rule->words;
-
-	for (size_t i = 0; rule->words && i < 2; i++)
-		is_said |= evidence->texts[i] && reply_says(evidence->texts[i], rule->words);
-	return evidence->status >= rule->first && evidence->status <= rule->last &&
-	       (rule->requests & evidence->request) &&
-	       (rule->traits & evidence->traits) == rule->traits && is_said;
-}
-
 const struct reply_rule *reply_match(const struct reply_rule *rules, size_t count,
 				     const struct reply_evidence *evidence)
 {
-	for (size_t i = 0; i < count; i++)
-		if (fits(&rules[i], evidence))
-			return &rules[i];
+	for (const struct reply_rule *rule = rules; rule < rules + count; rule++) {
+		bool is_said = !rule->words;
+
+		for (size_t i = 0; !is_said && i < 2; i++)
+			is_said = evidence->texts[i] && reply_says(evidence->texts[i], rule->words);
+		if (is_said && evidence->status >= rule->first && evidence->status <= rule->last &&
+		    (rule->requests & evidence->request) &&
+		    (rule->traits & evidence->traits) == rule->traits)
+			return rule;
+	}
 	return NULL;
 }

@@ -42,44 +42,23 @@ static void find_place(struct http_url *url)
 /* The host as libcurl gives it, without the brackets of an IPv6 address. */
 static bool copy_host(const char *from, char *out)
 {
-	size_t length = strlen(from);
+	bool is_bracketed = from[0] == '[';
+	size_t length = strlen(from) - (is_bracketed ? 2 : 0);
 
-	if (length > 1 && from[0] == '[' && from[length - 1] == ']') {
-		from++;
-		length -= 2;
-	}
 	if (length == 0 || length > HTTP_HOST_MAX)
 		return false;
 	for (size_t i = 0; i < length; i++)
-		out[i] = (char)tolower((unsigned char)from[i]);
+		out[i] = (char)tolower((unsigned char)from[i + is_bracketed]);
 	out[length] = '\0';
 	return true;
-}
-
-static bool read_parts(CURLU *parts, const char *url, struct http_url *ret_url)
-{
-	char *scheme = NULL, *host = NULL, *fragment = NULL;
-	bool is_good = false;
-
-	if (curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
-	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0) == CURLUE_NO_FRAGMENT) {
-		ret_url->is_https = strcmp(scheme, "https") == 0;
-		is_good = (ret_url->is_https || strcmp(scheme, "http") == 0) &&
-			  copy_host(host, ret_url->host);
-	}
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(fragment);
-	return is_good;
 }
 
 bool http_read_url(const char *url, struct http_url *ret_url)
 {
 	struct http_url read = { .host = "" };
-	CURLU *parts;
+	char *scheme = NULL, *host = NULL, *fragment = NULL;
 	const char *authority = strstr(url, "://");
+	CURLU *parts;
 	bool is_good;
 
 	/* libcurl forgives one slash or three. */
@@ -89,13 +68,25 @@ bool http_read_url(const char *url, struct http_url *ret_url)
 		if (*p <= ' ' || *p > '~' || p - url >= HTTP_URL_MAX)
 			return false;
 	parts = curl_url();
-	is_good = parts && read_parts(parts, url, &read);
+	is_good = parts &&
+		  curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
+		  curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+		  curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		  curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0) == CURLUE_NO_FRAGMENT &&
+		  copy_host(host, read.host);
+	if (is_good) {
+		read.is_https = strcmp(scheme, "https") == 0;
+		is_good = read.is_https || strcmp(scheme, "http") == 0;
+	}
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(fragment);
 	curl_url_cleanup(parts);
-	if (!is_good)
-		return false;
-	find_place(&read);
-	*ret_url = read;
-	return true;
+	if (is_good) {
+		find_place(&read);
+		*ret_url = read;
+	}
+	return is_good;
 }
 
 bool http_host_is_in(const char *host, const char *domain)
