@@ -10,37 +10,9 @@
 
 #define TICK_US      UINT64_C(1000000)
 #define STOP_TICK_US UINT64_C(100000) /* a stop keeps its deadlines by the ticks */
-#define PATIENCE_MS  10000 /* READY does not wait longer for the sink's first answer, an interface */
-
-/*
- * READY means: packets are being captured, and the sink has not said no. An interface may be long in coming,
- * and a service manager would take a start that waits for it for one that failed: then READY means that
- * it is recorded as soon as it comes, and the status line says what is waited for.
- */
-static void announce_ready_if_due(struct daemon *daemon)
-{
-	struct error err = { .kind = ERROR_NONE };
-	enum uploader_probe probe = uploader_probe(daemon->uploader, &err);
-	bool is_patient, is_live;
-
-	if (daemon->phase != STATUS_STARTING)
-		return;
-	if (probe == UPLOADER_PROBE_REFUSED) {
-		daemon_fail(daemon, &err);
-		return;
-	}
-	is_patient = clock_monotonic_ms() - daemon->started_ms < PATIENCE_MS;
-	is_live = pipelines_are_live(daemon->pipelines);
-	if (is_patient && (probe == UPLOADER_PROBE_PENDING || !is_live))
-		return;
-	if (!is_live)
-		log_event(EVENT_READY_WITHOUT_INTERFACE,
-			  log_text("interface", daemon->conf->capture_interface));
-	if (probe == UPLOADER_PROBE_NO_ANSWER)
-		log_event(EVENT_DESTINATION_UNREACHABLE, log_reason(&err));
-	daemon->phase = STATUS_RECORDING;
-	(void)sd_notify(0, "READY=1");
-}
+/* READY does not wait longer for an interface, nor for the destination's first answer, which the status line has. */
+#define INTERFACE_PATIENCE_MS   10000
+#define DESTINATION_PATIENCE_MS 2000
 
 static void report_status(struct daemon *daemon)
 {
@@ -57,7 +29,7 @@ static void report_status(struct daemon *daemon)
 	if (!spool_totals(daemon->spool, &totals))
 		return; /* the spool is busy: the next tick tells it */
 	text_format_size(totals.bytes, size);
-	(void)uploader_outage(daemon->uploader, outage, sizeof outage);
+	(void)uploader_outage(daemon->uploader, outage, sizeof outage, NULL);
 	if (daemon->pipelines) {
 		text_append(&line, "recording ");
 		pipelines_describe(daemon->pipelines, &line);
@@ -86,6 +58,32 @@ static void report_status(struct daemon *daemon)
 	if (strcmp(bytes, daemon->status) != 0)
 		(void)sd_notifyf(0, "STATUS=%s", bytes);
 	memcpy(daemon->status, bytes, sizeof bytes);
+}
+
+/*
+ * READY means: packets are being captured. Whatever the destination says is in the status line, and ends nothing.
+ * An interface may be long in coming,
+ * and a service manager would take a start that waits for it for one that failed: then READY means that
+ * it is recorded as soon as it comes, and the status line says what is waited for.
+ */
+static void announce_ready_if_due(struct daemon *daemon)
+{
+	uint64_t age_ms = clock_monotonic_ms() - daemon->started_ms;
+	bool is_live;
+
+	if (daemon->phase != STATUS_STARTING)
+		return;
+	is_live = pipelines_are_live(daemon->pipelines);
+	if ((!is_live && age_ms < INTERFACE_PATIENCE_MS) ||
+	    (uploader_probe(daemon->uploader) == UPLOADER_PROBE_PENDING &&
+	     age_ms < DESTINATION_PATIENCE_MS))
+		return;
+	if (!is_live)
+		log_event(EVENT_READY_WITHOUT_INTERFACE,
+			  log_text("interface", daemon->conf->capture_interface));
+	daemon->phase = STATUS_RECORDING;
+	report_status(daemon);
+	(void)sd_notify(0, "READY=1");
 }
 
 static int repeat_after(sd_event_source *source, uint64_t delay_us)

@@ -118,7 +118,8 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 	snapshot.spool = daemon->totals;
 	if (daemon->uploader)
 		snapshot.outage_reason = uploader_outage(daemon->uploader, daemon->outage,
-							 sizeof daemon->outage);
+							 sizeof daemon->outage,
+							 &snapshot.is_outage_lasting);
 	if (daemon->pipelines)
 		pipelines_describe(daemon->pipelines, &interfaces);
 	snapshot.interfaces = daemon->interfaces;

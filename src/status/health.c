@@ -129,6 +129,13 @@ static void judge_loss(const struct status_snapshot *snapshot, struct health_fin
 	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
 }
 
+static void judge_destination(const struct status_snapshot *snapshot,
+			      struct health_finding *finding)
+{
+	finding->is_failing = snapshot->is_outage_lasting;
+	say(finding, "%s", *snapshot->outage ? snapshot->outage : "the destination takes segments");
+}
+
 static void judge_waiting(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	uint64_t limit_s = snapshot->conf->status_max_wait, age_s;
@@ -155,6 +162,8 @@ static void judge_spool(const struct status_snapshot *snapshot, struct health_fi
 }
 
 const struct health_rule health_rules[HEALTH_RULES] = {
+	{ "destination", false, "the destination refuses uploads, or has not worked for a minute",
+	  judge_destination },
 	{ "capture", true, "a capture thread is stuck", judge_stage, STATUS_STAGE_CAPTURE },
 	{ "record", true, "a recorder is stuck while packet memory runs low", judge_stage,
 	  STATUS_STAGE_RECORD },

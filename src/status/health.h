@@ -26,7 +26,7 @@ struct health_rule {
 	enum status_stage_id stage; /* whose progress is judged */
 };
 
-#define HEALTH_RULES 9
+#define HEALTH_RULES 10
 extern const struct health_rule health_rules[HEALTH_RULES];
 
 /* True if no rule of that kind fails; what each found, of all kinds, in findings. */

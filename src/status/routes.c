@@ -280,6 +280,10 @@ static void answer_route(const struct route *route, struct exchange *exchange)
 	exchange->reply->content_type = route->content_type;
 	exchange->is_control = route->is_control;
 	exchange->actions->gather(exchange->actions->context, &exchange->snapshot);
+	/* What a server said may name the bucket, or what it was sent. */
+	if (!exchange->request->is_control && *exchange->snapshot.outage)
+		exchange->snapshot.outage =
+			"uploads are failing: kube-node-tracer status, on the node, says why";
 	if (strcmp(route->method, "POST") == 0 && exchange->snapshot.phase == STATUS_STOPPING)
 		answer_with(
 			exchange, HTTP_CONFLICT,

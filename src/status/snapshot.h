@@ -62,6 +62,7 @@ struct status_snapshot {
 	const char *interfaces;    /* "eth0,eth1 (away)" */
 	const char *outage;        /* "uploads failing since 12 min: …", or "" */
 	const char *outage_reason; /* of it, without the time */
+	bool is_outage_lasting;    /* the destination said no, or has not worked for a minute */
 };
 
 /* Is the interface asked for and not recorded? */

@@ -9,6 +9,7 @@
 
 #define LOG_EVERY        10
 #define SECONDS_A_MINUTE 60
+#define LASTING_MS       UINT64_C(60000)
 #define FIRST_MS         UINT64_C(1000)
 #define CEILING_MS       UINT64_C(64000)
 #define FLOOR_MS         UINT64_C(100) /* chance must not make it a busy loop */
@@ -38,6 +39,12 @@ bool outage_worked(struct outage *outage, struct outage_worker *worker, bool has
 		return false;
 	worker->is_failing = false;
 	return --outage->workers == 0;
+}
+
+bool outage_is_lasting(const struct outage *outage, uint64_t now_ms)
+{
+	return outage->workers > 0 &&
+	       (outage->last.kind == ERROR_CONFIG || now_ms - outage->since_ms >= LASTING_MS);
 }
 
 const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size)

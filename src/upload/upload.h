@@ -29,8 +29,7 @@ struct destination; /* of one configuration */
 enum uploader_probe {
 	UPLOADER_PROBE_PENDING,
 	UPLOADER_PROBE_OK,
-	UPLOADER_PROBE_NO_ANSWER, /* upload anyway, and keep trying */
-	UPLOADER_PROBE_REFUSED,   /* a definite no */
+	UPLOADER_PROBE_FAILED, /* segments are tried all the same, and the probe is repeated while there are none */
 };
 
 /* Open the destination (ERROR_CONFIG if it cannot be right) without starting anything. */
@@ -71,13 +70,17 @@ bool uploader_is_drained(struct uploader *uploader);
 /* --check-config: probe in the calling thread, blocking for the connect time-out at most. */
 int uploader_check(struct uploader *uploader, struct error *err)
 	__attribute__((warn_unused_result));
-/* How the current destination's probe ended; err is filled unless PENDING or OK. */
-enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err);
+/* How the current destination's last probe ended. */
+enum uploader_probe uploader_probe(struct uploader *uploader);
 /*
  * Monotonic time at which the worker that is sending and made progress longest ago did so; now_ms if none is
  * sending. Not of those left alone after a reload. destination: that worker's, cut to size.
  */
 uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
 			       size_t size);
-/* One line about an outage that lasts, for STATUS=; empty when uploads work. As outage_describe(). */
-const char *uploader_outage(struct uploader *uploader, char *out, size_t size);
+/*
+ * One line about an outage that lasts, for STATUS=; empty when uploads work. As outage_describe(). ret_is_lasting
+ * (or NULL): has the destination said no, or not worked for a minute?
+ */
+const char *uploader_outage(struct uploader *uploader, char *out, size_t size,
+			    bool *ret_is_lasting);

@@ -194,6 +194,7 @@ void uploader_swap(struct uploader *uploader, const struct conf *conf, struct de
 void uploader_retry_now(struct uploader *uploader)
 {
 	(void)pthread_mutex_lock(&uploader->lock);
+	uploader->current->probe_again_at_ns = 0;
 	unlock_and_wake(uploader);
 }
 
@@ -219,13 +220,12 @@ int uploader_check(struct uploader *uploader, struct error *err)
 	return destination_probe(uploader->current, uploader->current->places[0], err);
 }
 
-enum uploader_probe uploader_probe(struct uploader *uploader, struct error *err)
+enum uploader_probe uploader_probe(struct uploader *uploader)
 {
 	enum uploader_probe probe;
 
 	(void)pthread_mutex_lock(&uploader->lock);
 	probe = uploader->current->probe;
-	*err = uploader->current->probe_error;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	return probe;
 }
@@ -253,12 +253,15 @@ uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char 
 	return oldest_ms;
 }
 
-const char *uploader_outage(struct uploader *uploader, char *out, size_t size)
+const char *uploader_outage(struct uploader *uploader, char *out, size_t size, bool *ret_is_lasting)
 {
+	uint64_t now_ms = clock_monotonic_ms();
 	const char *reason;
 
 	(void)pthread_mutex_lock(&uploader->lock);
-	reason = outage_describe(&uploader->current->outage, clock_monotonic_ms(), out, size);
+	reason = outage_describe(&uploader->current->outage, now_ms, out, size);
+	if (ret_is_lasting)
+		*ret_is_lasting = outage_is_lasting(&uploader->current->outage, now_ms);
 	(void)pthread_mutex_unlock(&uploader->lock);
 	return reason;
 }

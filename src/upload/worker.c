@@ -63,26 +63,7 @@ static bool must_wait(const struct uploader *uploader)
 	return uploader->current->is_being_probed;
 }
 
-/* The first worker at a destination. */
-static void probe_destination(struct worker *worker)
-{
-	struct uploader *uploader = worker->uploader;
-	struct destination *destination = worker->destination;
-	enum uploader_probe probe = UPLOADER_PROBE_OK;
-	struct error err = { .kind = ERROR_NONE };
-
-	/* The old one's token is no longer anybody's; this one has none yet. */
-	atomic_store(&uploader->counters->token_expires_ns, 0);
-	if (destination_probe(destination, worker->place, &err) < 0)
-		probe = err.kind == ERROR_CONFIG ? UPLOADER_PROBE_REFUSED
-						 : UPLOADER_PROBE_NO_ANSWER;
-	(void)pthread_mutex_lock(&uploader->lock);
-	destination->probe_error = err;
-	destination->probe = probe;
-	(void)pthread_cond_broadcast(&uploader->changed);
-	(void)pthread_mutex_unlock(&uploader->lock);
-	wakeup_send(uploader->wake_fd);
-}
+static void probe_destination(struct worker *worker);
 
 /* Take a place at the current destination. False: there is none for this worker, or nothing left to do. */
 static bool change_destination(struct worker *worker)
@@ -118,8 +99,11 @@ static bool change_destination(struct worker *worker)
 	}
 	(void)pthread_mutex_unlock(&uploader->lock);
 	destination_release(left);
-	if (has_place && is_first)
+	if (has_place && is_first) {
+		/* The old one's token is no longer anybody's; this one has none yet. */
+		atomic_store(&uploader->counters->token_expires_ns, 0);
 		probe_destination(worker);
+	}
 	return has_place;
 }
 
@@ -137,17 +121,23 @@ static bool may_go_on(struct worker *worker, bool *ret_is_draining)
 	return may;
 }
 
+/* The monotonic time of the next attempt. */
+static uint64_t end_of_backoff_ns(unsigned failures, uint64_t retry_after_ms)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = (uint32_t)clock_monotonic_ns();
+	return clock_monotonic_ns() +
+	       backoff_ms(failures, retry_after_ms, random) * CLOCK_NS_PER_MS;
+}
+
 /* Pause before the next attempt, unless something changes. */
 static void wait_backoff(struct worker *worker, uint64_t retry_after_ms)
 {
 	struct uploader *uploader = worker->uploader;
-	uint32_t random = 0;
-	uint64_t deadline_ns;
+	uint64_t deadline_ns = end_of_backoff_ns(worker->failures++, retry_after_ms);
 
-	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
-		random = (uint32_t)clock_monotonic_ns();
-	deadline_ns = clock_monotonic_ns() +
-		      backoff_ms(worker->failures++, retry_after_ms, random) * CLOCK_NS_PER_MS;
 	(void)pthread_mutex_lock(&uploader->lock);
 	while (uploader->changes == worker->seen_changes &&
 	       thread_cond_wait_until(&uploader->changed, &uploader->lock, deadline_ns))
@@ -155,23 +145,32 @@ static void wait_backoff(struct worker *worker, uint64_t retry_after_ms)
 	(void)pthread_mutex_unlock(&uploader->lock);
 }
 
-/* An attempt failed for now. */
+/* An attempt failed for now. name: of the segment; NULL for the probe. */
 static void note_failure(struct worker *worker, const char *name, const struct error *err)
 {
 	struct uploader *uploader = worker->uploader;
 	struct outage *outage = &worker->destination->outage;
+	const char *destination = worker->destination->conf->upload_destination;
 	unsigned failures;
 	bool is_news;
 
-	counter_add(&uploader->counters->upload_failures, 1);
-	counter_add(&uploader->counters->upload_retries, 1);
+	if (name) {
+		counter_add(&uploader->counters->upload_failures, 1);
+		counter_add(&uploader->counters->upload_retries, 1);
+	}
 	(void)pthread_mutex_lock(&uploader->lock);
 	is_news = outage_failed(outage, &worker->outage, clock_monotonic_ms(), err);
 	failures = outage->failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
-	if (is_news)
+	if (is_news && name)
 		log_event(EVENT_UPLOAD_FAILED, log_text("name", name),
 			  log_number("failures", failures), log_reason(err));
+	else if (is_news && err->kind == ERROR_CONFIG)
+		log_event(EVENT_DESTINATION_REFUSED, log_text("destination", destination),
+			  log_reason(err));
+	else if (is_news)
+		log_event(EVENT_DESTINATION_UNREACHABLE, log_text("destination", destination),
+			  log_reason(err));
 }
 
 /* An attempt succeeded, or there is nothing to send. */
@@ -186,10 +185,55 @@ static void note_success(struct worker *worker, bool has_uploaded)
 	is_over = outage_worked(&worker->destination->outage, &worker->outage, has_uploaded,
 				now_ms);
 	past = worker->destination->outage;
+	if (has_uploaded)
+		worker->destination->probe = UPLOADER_PROBE_OK;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_over)
 		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", past.failures),
 			  log_number("seconds", (now_ms - past.since_ms) / CLOCK_MS_PER_S));
+}
+
+/* The first worker at a destination, and whichever has nothing to send while there was no yes. */
+static void probe_destination(struct worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	struct destination *destination = worker->destination;
+	struct error err = { .kind = ERROR_NONE };
+	int result;
+
+	thread_beat();
+	atomic_store(&worker->is_sending, true);
+	result = destination_probe(destination, worker->place, &err);
+	atomic_store(&worker->is_sending, false);
+	if (result == 0)
+		note_success(worker, true);
+	else if (!atomic_load(&destination->cancel))
+		note_failure(worker, NULL, &err);
+	(void)pthread_mutex_lock(&uploader->lock);
+	destination->is_being_probed = false;
+	if (result < 0) {
+		destination->probe = UPLOADER_PROBE_FAILED;
+		destination->probe_again_at_ns = end_of_backoff_ns(destination->probe_failures++,
+								   err.retry_after_ms);
+	}
+	(void)pthread_cond_broadcast(&uploader->changed);
+	(void)pthread_mutex_unlock(&uploader->lock);
+	wakeup_send(uploader->wake_fd);
+}
+
+/* Is it this worker's turn to ask again? */
+static bool take_probe(struct worker *worker)
+{
+	struct uploader *uploader = worker->uploader;
+	struct destination *destination = worker->destination;
+	bool is_due;
+
+	(void)pthread_mutex_lock(&uploader->lock);
+	is_due = destination->probe == UPLOADER_PROBE_FAILED && !destination->is_being_probed &&
+		 clock_monotonic_ns() >= destination->probe_again_at_ns;
+	destination->is_being_probed |= is_due;
+	(void)pthread_mutex_unlock(&uploader->lock);
+	return is_due;
 }
 
 static void save_upload_state(void *context, const char *state)
@@ -307,6 +351,8 @@ static void send_segments(struct worker *worker)
 		} else {
 			note_success(worker, false);
 			worker->is_drained = is_draining;
+			if (!is_draining && take_probe(worker))
+				probe_destination(worker);
 		}
 	}
 }

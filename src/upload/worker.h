@@ -44,7 +44,8 @@ struct destination {
 
 	enum uploader_probe probe;
 	bool is_being_probed;
-	struct error probe_error;
+	unsigned probe_failures; /* in a row */
+	uint64_t probe_again_at_ns;
 	uint64_t
 		give_up_at_ns; /* workers still at an older destination by then are taken to hang */
 	struct outage outage;
@@ -109,6 +110,8 @@ bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t
 /* An upload succeeded, or else there was nothing to send. True if that ends the outage. */
 bool outage_worked(struct outage *outage, struct outage_worker *worker, bool has_uploaded,
 		   uint64_t now_ms);
+/* The destination said no, or has not worked for a minute. */
+bool outage_is_lasting(const struct outage *outage, uint64_t now_ms);
 /*
  * "uploads failing since 12 min: …"; empty when there is no outage. Returns where in out the reason begins, which
  * stays the same while the time changes.

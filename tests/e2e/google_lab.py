@@ -6,9 +6,11 @@ At the end of every test no log tells a secret of any of them."""
 import contextlib
 import json
 import os
+import subprocess
 import urllib.parse
 
 import harness
+from daemon import program
 from harness import command, need
 import fake_federation  # beside the folder that harness is in
 import fake_google
@@ -151,12 +153,32 @@ def check_waits_as_told(lab, daemon, *services):
     lab.check_numbers(lab.objects(), 100 * len(services))
 
 
-def check_refused(lab, daemon, *parts, status=78):
+def check_ends(lab, daemon, *parts, status=78):
     """A start-up that ends, with a message that has all the parts."""
     equal(daemon.start().wait(30), status, "exit status")
     error, = daemon.lines(severity="ERROR")
     for part in parts:
         contains(error["message"], part, "the error")
+    equal(lab.gcs.names(), [], "objects")
+
+
+def check_refused(lab, daemon, *parts):
+    """A destination that says no: it is recorded all the same, and said everywhere, with all the parts."""
+    daemon.start_ready().wait_event("destination-refused")
+    event = daemon.events("destination-refused")[0]
+    for part in parts:
+        contains(event["reason"], part, "the event")
+    contains(daemon.notify.values("STATUS")[-1], "uploads failing", "STATUS")
+    ready, alive = (subprocess.run([program(), word, "-o", lab.spool], capture_output=True, text=True, check=False)
+                    for word in ("readyz", "healthz"))
+    equal((ready.returncode, alive.returncode), (1, 0), "status of readyz and healthz: " + ready.stdout)
+    rule = json.loads(ready.stdout)["rules"][0]
+    equal((rule["rule"], rule["ok"]), ("destination", False), "the first rule")
+    contains(rule["why"], parts[0], "the rule")
+    lab.send(100)
+    daemon.end_segment()
+    daemon.wait_event("segment-finished", packets=100)
+    equal(daemon.stop(), 0, "exit status")
     equal(lab.gcs.names(), [], "objects")
 
 

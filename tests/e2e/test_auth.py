@@ -6,7 +6,7 @@ import json
 import os
 
 from harness import Lab, command, main
-from google_lab import (METADATA, check_delivers, check_refused, check_waits_as_told, google_daemon,
+from google_lab import (METADATA, check_delivers, check_ends, check_refused, check_waits_as_told, google_daemon,
                         key_file, laboratory, make_certificate, metadata_server, proxy)  # noqa: F401
 import fake_google  # beside the folder that harness is in
 from tap import check, equal
@@ -202,7 +202,7 @@ def test_certificate_of_another_host(lab):
 
 def test_authority_file_missing(lab):
     metadata_server(lab)
-    check_refused(lab, google_daemon(lab, trusted="/nowhere/ca.pem"), "/nowhere/ca.pem", status=64)
+    check_ends(lab, google_daemon(lab, trusted="/nowhere/ca.pem"), "/nowhere/ca.pem", status=64)
 
 
 def test_no_such_bucket(lab):
@@ -212,15 +212,14 @@ def test_no_such_bucket(lab):
 
 def test_scope_missing(lab):
     metadata_server(lab)
-    lab.gcs.fault("start", status=403, reason="forbidden", times=0,
-                  message="Provided scope(s) are not authorized")
+    lab.gcs.fault("*", status=403, reason="forbidden", times=0, message="Provided scope(s) are not authorized")
     check_refused(lab, google_daemon(lab), "scope", "bucket")
 
 
 def test_permission_missing(lab):
     metadata_server(lab)
     message = "uploader does not have storage.objects.create access to the object."
-    lab.gcs.fault("start", status=403, reason="forbidden", times=0, message=message)
+    lab.gcs.fault("*", status=403, reason="forbidden", times=0, message=message)
     check_refused(lab, google_daemon(lab), "storage.objects.create", "bucket")
     status, output = lab.run("--upload-ca-file", lab.certificate_file, "--check-config")
     equal(status, 78, "exit status of --check-config: " + output)

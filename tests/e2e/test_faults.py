@@ -4,6 +4,7 @@
 import contextlib
 import signal
 import socket
+import time
 
 from harness import SMALL, command, main
 from tap import check, equal, wait_until, within
@@ -128,6 +129,22 @@ def silent_name_server(lab):
             command("umount", where)
 
 
+def test_refusal_that_comes_late(lab):
+    """READY does not wait for it, it is said when it comes, and asked again without a segment to send."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("start", status=403, delay=4, times=2, reason="forbidden", message="no storage.objects.create")
+    since = time.monotonic()
+    daemon = lab.daemon("-G", "0").start_ready()
+    check(time.monotonic() - since < 3.5, "READY waits for the destination")
+    equal(daemon.events("destination-refused"), [], "a refusal before it came")
+    daemon.wait_event("destination-refused", reason=".*storage.objects.create.*")
+    daemon.wait_event("uploads-recovered", timeout=30)
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
 def test_name_server_does_not_answer(lab):
     """Neither the connect time-out nor a stop wait for the resolver."""
     lab.link()
@@ -138,7 +155,7 @@ def test_name_server_does_not_answer(lab):
         check(b"storage" in server.recv(1000), "nobody asked for the name")
         lab.send(100)
         daemon.end_segment()
-        daemon.wait_event("upload-failed", timeout=20, reason=".*storage.example.*")
+        daemon.wait_event("destination-unreachable", timeout=20, reason=".*storage.example.*")
         wait_until(lambda: lab.spool_files("sending"), 20, "another attempt")
         with within(10, "the stop"):
             daemon.send_signal(signal.SIGTERM)

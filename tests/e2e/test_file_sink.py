@@ -102,7 +102,7 @@ def test_folder_that_is_not_mounted_yet(lab):
     daemon = lab.daemon("-b", "file://" + target, "-G", "0").start_ready()
     lab.send(100)
     daemon.end_segment()
-    daemon.wait_event("upload-failed", reason=".*does not exist: create the folder, or mount its share.*")
+    daemon.wait_event("destination-unreachable", reason=".*does not exist: create the folder, or mount its share.*")
     check(not os.path.exists(target), "the folder was made")
     os.mkdir(target)
     wait_until(lambda: not lab.spool_files("ready", "sending"), 90, "an empty spool")

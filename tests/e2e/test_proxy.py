@@ -100,7 +100,7 @@ def test_a_proxy_that_is_away(lab):
         environment={"GOOGLE_APPLICATION_CREDENTIALS": google_lab.key_file(lab)}).start_ready()
     lab.send(200)
     daemon.end_segment()
-    daemon.wait_event("upload-failed", severity="WARNING")
+    daemon.wait_event("destination-unreachable")
     made.start()
     daemon.wait_for(lambda: any(each.number("packets") for each in lab.objects()), 60, "an object")
     equal(daemon.stop(), 0, "exit status")

@@ -28,7 +28,7 @@ PREFIX = "kube_node_tracer_"
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([0-9.e+-]+|\+Inf)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 CONNECTIONS = 32  # at a time
-READY = ("started", "interfaces", "traffic", "spool", "loss", "upload", "waiting")
+READY = ("destination", "started", "interfaces", "traffic", "spool", "loss", "upload", "waiting")
 LIVE = ("capture", "record")
 
 

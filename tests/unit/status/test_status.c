@@ -615,7 +615,8 @@ static void test_requests(void **state)
 	reply = ask(fixture, "GET", "/readyz", NULL);
 	assert_int_equal(reply.status, 503);
 	assert_non_null(
-		strstr(reply.body, "{\"status\":\"failing\",\"rules\":[{\"rule\":\"started\""));
+		strstr(reply.body,
+		       "{\"status\":\"failing\",\"rules\":[{\"rule\":\"destination\",\"ok\":true"));
 	assert_non_null(strstr(reply.body,
 			       "{\"rule\":\"interfaces\",\"ok\":false,\"why\":\"cannot capture: "));
 	free(reply.body);

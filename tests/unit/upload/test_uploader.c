@@ -209,7 +209,7 @@ static void test_segments_go_out_and_leave_the_spool(void **state)
 		publish(fixture, "abc", names[i]);
 	start(fixture);
 	expect_wake(fixture);
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_OK);
 	for (size_t i = 10; i < 20; i++)
 		publish(fixture, "defg", names[i]);
 	WAIT_FOR(waiting(fixture) == 0);
@@ -218,7 +218,7 @@ static void test_segments_go_out_and_leave_the_spool(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_uploaded), 20);
 	assert_int_equal(counter_read(&fixture->counters.bytes_uploaded), 70);
 	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
-	uploader_outage(fixture->uploader, line, sizeof line);
+	uploader_outage(fixture->uploader, line, sizeof line, NULL);
 	assert_string_equal(line, "");
 	assert_false(uploader_is_drained(fixture->uploader));
 }
@@ -275,13 +275,13 @@ static void test_outage_costs_nothing_but_time(void **state)
 	(void)close(fd);
 	publish(fixture, "abc", name);
 	WAIT_FOR(counter_read(&fixture->counters.upload_failures) > 0);
-	uploader_outage(fixture->uploader, line, sizeof line);
+	uploader_outage(fixture->uploader, line, sizeof line, NULL);
 	assert_non_null(strstr(line, "uploads failing since 0 s: "));
 	assert_int_equal(unlink(out), 0);
 	assert_int_equal(mkdir(out, 0755), 0);
 	WAIT_FOR(waiting(fixture) == 0);
 	assert_true(has_arrived(fixture, name));
-	WAIT_FOR((uploader_outage(fixture->uploader, line, sizeof line), line[0] == '\0'));
+	WAIT_FOR((uploader_outage(fixture->uploader, line, sizeof line, NULL), line[0] == '\0'));
 }
 
 static void use_bucket(struct fixture *fixture, struct server *server, const char *const *replies,
@@ -367,9 +367,9 @@ static void test_a_rejection_is_followed_by_a_pause(void **state)
 	assert_true(clock_monotonic_ms() - begin_ms >= 200); /* two of 100 ms at least */
 	assert_int_equal(counter_read(&fixture->counters.upload_retries), 0);
 	uploader_stop(fixture->uploader);
-	/* Each is told by itself: none of them is an outage. */
-	uploader_outage(fixture->uploader, line, sizeof line);
-	assert_string_equal(line, "");
+	/* Each is told by itself: none of them is an outage, as the probe's failure is. */
+	uploader_outage(fixture->uploader, line, sizeof line, NULL);
+	assert_null(strstr(line, "never"));
 	server_stop(&server);
 }
 
@@ -401,13 +401,16 @@ static void test_refused_probe_is_told(void **state)
 	static const char *const replies[] = { REPLY("404 Not Found", "", "") };
 	struct fixture *fixture = *state;
 	struct server server;
+	char line[512];
+	bool is_lasting;
 
 	use_bucket(fixture, &server, replies, COUNT_OF(replies));
 	start(fixture);
 	expect_wake(fixture);
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_REFUSED);
-	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
-	assert_non_null(strstr(fixture->err.message, "create the bucket"));
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_FAILED);
+	uploader_outage(fixture->uploader, line, sizeof line, &is_lasting);
+	assert_true(is_lasting);
+	assert_non_null(strstr(line, "create the bucket"));
 	uploader_stop(fixture->uploader);
 	server_stop(&server);
 }
@@ -425,8 +428,7 @@ static void test_stop_breaks_off_a_transfer(void **state)
 	use_bucket(fixture, &server, replies, COUNT_OF(replies));
 	start(fixture);
 	expect_wake(fixture);
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err),
-			 UPLOADER_PROBE_NO_ANSWER);
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_FAILED);
 	publish(fixture, "abc", name);
 	WAIT_FOR(atomic_load(&server.count) == 2);
 	begin_ms = clock_monotonic_ms();
@@ -508,7 +510,7 @@ static void test_check_only_probes(void **state)
 			 0);
 	assert_int_equal(uploader_check(fixture->uploader, &fixture->err), 0);
 	assert_int_equal(access(fixture->folder, F_OK), -1);
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_PENDING);
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_PENDING);
 }
 
 /* One that sends to a share, in which the first segment hangs; its name in name. */
@@ -678,7 +680,7 @@ static void test_reload_without_threads(void **state)
 	allow_threads(&usual);
 	assert_true(has_arrived(fixture, name));
 	WAIT_FOR(upload_threads() == 2);
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_OK);
 	uploader_drain(fixture->uploader);
 	WAIT_FOR(uploader_is_drained(fixture->uploader));
 }
@@ -695,7 +697,7 @@ static void test_swap_while_idle(void **state)
 	WAIT_FOR(upload_threads() == fixture->conf.upload_workers);
 	for (size_t i = 0; i < COUNT_OF(workers); i++) {
 		swap(fixture, next_conf(fixture, workers[i]));
-		WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_OK);
+		WAIT_FOR(uploader_probe(fixture->uploader) == UPLOADER_PROBE_OK);
 		WAIT_FOR(upload_threads() == workers[i]);
 		publish(fixture, "abc", name);
 		WAIT_FOR(waiting(fixture) == 0);
@@ -725,7 +727,7 @@ static void test_refused_swap_changes_nothing(void **state)
 	publish(fixture, "abc", name);
 	WAIT_FOR(waiting(fixture) == 0);
 	assert_true(has_arrived(fixture, name));
-	assert_int_equal(uploader_probe(fixture->uploader, &fixture->err), UPLOADER_PROBE_OK);
+	assert_int_equal(uploader_probe(fixture->uploader), UPLOADER_PROBE_OK);
 }
 
 /* What is being sent goes back to the spool at once, and the new probe is reported. */
@@ -735,6 +737,7 @@ static void test_swap_while_sending(void **state)
 	static const char *const no[] = { REPLY("404 Not Found", "", "") };
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
+	char line[512];
 	struct server server, next;
 	struct conf *folder;
 	uint64_t begin_ms;
@@ -748,9 +751,10 @@ static void test_swap_while_sending(void **state)
 	use_bucket(fixture, &next, no, COUNT_OF(no));
 	begin_ms = clock_monotonic_ms();
 	swap(fixture, next_conf(fixture, 1));
-	WAIT_FOR(uploader_probe(fixture->uploader, &fixture->err) == UPLOADER_PROBE_REFUSED);
+	WAIT_FOR(uploader_probe(fixture->uploader) == UPLOADER_PROBE_FAILED);
 	assert_true(clock_monotonic_ms() - begin_ms < 2500);
-	assert_non_null(strstr(fixture->err.message, "create the bucket"));
+	uploader_outage(fixture->uploader, line, sizeof line, NULL);
+	assert_non_null(strstr(line, "create the bucket"));
 	assert_int_equal(waiting(fixture), 3);
 	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
 	/* From there to a folder, twice in a row. */
