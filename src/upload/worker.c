@@ -91,7 +91,7 @@ static bool change_destination(struct worker *worker)
 		worker->place = next->places[--next->free_places];
 		worker->outage = (struct outage_worker){ .is_failing = false };
 		worker->failures = 0;
-		next->is_being_probed = true;
+		next->is_being_probed |= is_first;
 	} else {
 		worker->state = WORKER_ENDED;
 		if (uploader->is_draining && workers_running(uploader) == 0)
