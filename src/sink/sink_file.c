@@ -143,9 +143,14 @@ static int file_probe(struct sink_worker *worker, struct error *err)
 		int reason = errno;
 		cleanup_free char *account = file_account();
 
-		return conf_error(sink->base.context.conf, CONF_upload_destination, err,
-				  "%s cannot write to the folder %s: %s", account, folder,
-				  strerror(reason));
+		return conf_error(
+			sink->base.context.conf, CONF_upload_destination, err,
+			"%s cannot write to the folder %s: %s%s%s", account, folder,
+			strerror(reason),
+			reason == EROFS ? "; if the service's sandbox makes it so: systemctl edit "
+					  "kube-node-tracer, and add [Service] ReadWritePaths="
+					: "",
+			reason == EROFS ? folder : "");
 	}
 	return 0;
 }

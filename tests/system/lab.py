@@ -268,7 +268,17 @@ def check_waits_for_a_destination(lab):
     status = lab.machine.try_run("systemctl", "status", NAME)
     equal(status.status, 3, "systemctl status, of a unit that does not run")
     contains(status.output, "destination", "systemctl status")
-    contains(lab.machine.journal("--unit", NAME), "condition", "the journal")
+    for part in ("condition", "not started: no destination is configured"):
+        contains(lab.machine.journal("--unit", NAME), part, "the journal")
+    # Only the program knows what the file says: this one is for root alone, and its key and value are on two lines.
+    before = lab.machine.read(CONFIG)
+    lab.machine.write(CONFIG, 'upload: { destination\n= "My_Bucket"; };\n')
+    lab.machine.run("chmod", "600", CONFIG)
+    check(lab.machine.try_run("systemctl", "start", NAME).status != 0, "it starts with a file that it cannot read")
+    contains(lab.machine.journal("--unit", NAME, "--priority=err"), CONFIG, "the journal")
+    lab.machine.run("chmod", "644", CONFIG)
+    lab.machine.write(CONFIG, before)
+    lab.machine.run("systemctl", "reset-failed", NAME)
     equal(lab.machine.run("systemctl", "is-system-running").strip(), "running", "the system")
 
 
