@@ -187,7 +187,7 @@ def test_has_destination(lab):
     """What the unit asks: 1 where none is named; 0 where the start is to say what is wrong."""
     for text, expected in (("# upload: { destination = \"b\"; };", 1), ("upload: { destination\n = \"b\"; };", 0),
                            ("// destination = \"x\"", 1), ("upload: {", 0)):
-        done = subprocess.run([program(), "has-destination", "--config", lab.configure(text)], capture_output=True,
+        done = subprocess.run([program(), "has-destination", "--config", lab.configure(text + "\n")], capture_output=True,
                               text=True, check=False, env={"NODE_NAME": "n"})
         equal(done.returncode, expected, "exit status for %r: %s" % (text, done.stderr))
         check(expected == 0 or "no destination is configured" in done.stderr, "it is not said: " + done.stderr)

@@ -35,7 +35,7 @@ def check_systemd(tap, unit):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / UNIT.name
         # It is not installed yet; the program is the one of this build.
-        path.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={lint.PROGRAM}", unit, flags=re.MULTILINE))
+        path.write_text(re.sub(r"^(Exec\w+=\+?)\S+", rf"\1{lint.PROGRAM}", unit, flags=re.MULTILINE))
         result = lint.run(analyze, "verify", "--man=no", path)
         said = [line for line in (result.stdout + result.stderr).splitlines() if UNIT.name in line]
         tap.point(said or ([f"exit status {result.returncode}"] if result.returncode else []), names[0])
