@@ -235,8 +235,9 @@ class Lab:
         config = config or self.configure("# nothing\n", "empty.conf")
         usual = ["--config", config, "-o", self.spool]
         usual += ["--log-format", log_format] if log_format else []
+        # On a slow machine, what was recorded last arrives at the stop all the same.
         for flag, value in (("-N", NODE), ("-b", BUCKET), ("-i", "veth0"),
-                            ("--daemon-user", "root")):
+                            ("--daemon-user", "root"), ("--daemon-shutdown-deadline", "20")):
             if not plain and flag not in arguments:
                 usual += [flag, value]
         given = {}
