@@ -28,7 +28,7 @@ complete -c kube-node-tracer -l capture-precision -x -a 'micro nano' -d 'Resolut
 complete -c kube-node-tracer -l capture-format -x -a 'pcap pcapng' -d 'File format'
 complete -c kube-node-tracer -l capture-flush-interval -x -d 'Write captured packets to disk at least this often; a crash loses at most this much'
 complete -c kube-node-tracer -s C -l segment-size -x -d 'End a segment at this size before compression, in millions of bytes or with a suffix (k, M, G, KiB, MiB, GiB)'
-complete -c kube-node-tracer -s G -l segment-age -x -d 'End a segment at this age, at multiples of this time in UTC, even if no packet arrives; 0 means no limit'
+complete -c kube-node-tracer -s G -l segment-age -x -d 'End a segment at this age (300, 5m), at multiples of it in UTC, even if no packet arrives; 0 means no limit'
 complete -c kube-node-tracer -l segment-empty -x -a 'true false' -d 'Create a segment for every interval of segment.age, even if it contains no packets'
 complete -c kube-node-tracer -s c -l segment-compression -x -d 'true or gzip, zstd, false or none'
 complete -c kube-node-tracer -s o -l spool-directory -x -a '(__fish_complete_directories)' -d 'Directory where segments wait for upload'

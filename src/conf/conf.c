@@ -155,7 +155,7 @@ static int refuse(const struct conf *conf, enum conf_option option, const char *
 
 	conf_value_allowed(row, &allowed);
 	if (row->type == CONF_SECONDS)
-		text_append(&allowed, " seconds");
+		text_append(&allowed, " seconds, or with a suffix s, m, h");
 	if (row->type == CONF_SIZE)
 		text_append(&allowed, ", or with a suffix" SUFFIXES);
 	if (row->type == CONF_SHARE && row->unit == 0)
@@ -164,6 +164,23 @@ static int refuse(const struct conf *conf, enum conf_option option, const char *
 }
 
 /* The parsers return what the text is instead of a value; NULL: it was one. */
+
+static const char *parse_seconds(const struct conf_row *row, const char *text, uint64_t *field)
+{
+	static const uint64_t units[] = { ['s'] = 1, ['m'] = 60, ['h'] = 3600 };
+	size_t digits = strspn(text, "0123456789");
+	unsigned char suffix = text[digits] ? (unsigned char)text[digits] : 's';
+	uint64_t number = strtoull(text, NULL, 10);
+
+	if (digits == 0 || suffix >= sizeof units / sizeof *units || units[suffix] == 0 ||
+	    (text[digits] && text[digits + 1]))
+		return "not a number";
+	if (number > row->max || number * units[suffix] < row->min ||
+	    number * units[suffix] > row->max)
+		return "out of range";
+	*field = number * units[suffix];
+	return NULL;
+}
 
 static const char *parse_number(const struct conf_row *row, const char *text, uint64_t *field)
 {
@@ -230,8 +247,10 @@ int conf_set(struct conf *conf, enum conf_option option, enum conf_source source
 		return set_text(conf, option, text, field, err);
 	case CONF_NUMBER:
 	case CONF_SIZE:
-	case CONF_SECONDS:
 		wrong = parse_number(row, text, field);
+		break;
+	case CONF_SECONDS:
+		wrong = parse_seconds(row, text, field);
 		break;
 	case CONF_SHARE:
 		wrong = parse_share(row, text, field);

@@ -186,6 +186,8 @@ static void test_good_values(void **state)
 		{ "--spool-max-size 1000000000", "spool: { max_size = 1000000000; };",
 		  "max_size = 1000000000;" },
 		{ "-G 86400", "segment: { age = 86400; };", "age = 86400;" },
+		{ "-G 24h", "segment: { age = \"1440m\"; };", "age = 86400;" },
+		{ "-G 10s", "segment: { age = \"10s\"; };", "age = 10;" },
 		{ "--capture-promiscuous no", "capture: { promiscuous = false; };",
 		  "promiscuous = false;" },
 		{ "--capture-promiscuous on", "capture: { promiscuous = \"yes\"; };",
@@ -259,7 +261,15 @@ static void test_bad_flag_values(void **state)
 		{ "-B 1023B", "-B: '1023B' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-B 2GiB", "-B: '2GiB' is out of range; allowed: 1 to 2097151 KiB" SUFFIXES },
 		{ "-C 5q", "-C: '5q' is not a size; allowed: 1 to 1000000 MB" SUFFIXES },
-		{ "-G 1.5", "-G: '1.5' is not a number; allowed: 0 to 86400 seconds" },
+		{ "-G 1.5",
+		  "-G: '1.5' is not a number; allowed: 0 to 86400 seconds, or with a suffix "
+		  "s, m, h" },
+		{ "-G 5ms",
+		  "-G: '5ms' is not a number; allowed: 0 to 86400 seconds, or with a suffix "
+		  "s, m, h" },
+		{ "-G 25h",
+		  "-G: '25h' is out of range; allowed: 0 to 86400 seconds, or with a suffix "
+		  "s, m, h" },
 		{ "--capture-promiscuous 2",
 		  "--capture-promiscuous: '2' is neither true nor false; allowed: true, false" },
 		{ "--capture-direction i",
