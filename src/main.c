@@ -25,6 +25,7 @@ int main(int argc, char **argv)
 	struct error err;
 	int status = open_standard_descriptors(&err);
 
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO); /* until the configuration says otherwise */
 	if (status == 0)
 		status = command_line_parse(&line, commands, argc, argv, &err);
 	if (status == 0)

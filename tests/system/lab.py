@@ -274,10 +274,11 @@ def check_waits_for_a_destination(lab):
     before = lab.machine.read(CONFIG)
     lab.machine.write(CONFIG, 'upload: { destination\n= "My_Bucket"; };\n')
     lab.machine.run("chmod", "600", CONFIG)
-    check(lab.machine.try_run("systemctl", "start", NAME).status != 0, "it starts with a file that it cannot read")
-    contains(lab.machine.journal("--unit", NAME, "--priority=err"), CONFIG, "the journal")
+    done = lab.machine.try_run("systemctl", "start", NAME)
     lab.machine.run("chmod", "644", CONFIG)
     lab.machine.write(CONFIG, before)
+    check(done.status != 0, "it starts with a file that it cannot read")
+    contains(lab.machine.journal("--unit", NAME, "--priority=err"), CONFIG, "the journal")
     lab.machine.run("systemctl", "reset-failed", NAME)
     equal(lab.machine.run("systemctl", "is-system-running").strip(), "running", "the system")
 
