@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "spool/spool.h"
-#include "status/status.h"
+#include "status/server.h"
 
 #define REPLY_MAX          ((size_t)1 << 20)
 #define PATIENCE_MS        900
@@ -41,7 +41,7 @@ enum {
 
 /* The daemon to ask, and its last reply. */
 struct peer {
-	struct listener_address address;
+	struct server_address address;
 	char *path, *spool; /* of the socket, and of the folder */
 	bool is_json;
 	bool is_screen;                /* each output replaces the one before */
@@ -233,7 +233,7 @@ static int find_peer(const struct command_line *line, struct peer *peer, struct 
 	}
 	peer->progress = mem_strdup("");
 	peer->reply = mem_alloc(REPLY_MAX);
-	return listener_parse(peer->path, &peer->address, err);
+	return server_parse_address(peer->path, &peer->address, err);
 }
 
 /* Commands --------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "pipeline/pipeline.h"
 #include "packet/packet.h"
 #include "spool/spool.h"
+#include "status/server.h"
 #include "status/status.h"
 #include "upload/upload.h"
 

@@ -5,8 +5,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "conf/environment.h"
 #include "daemon/daemon_state.h"
-#include "status/status.h"
 
 #define RETRY_MS UINT64_C(10000)
 
@@ -21,7 +22,10 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *con
 
 int daemon_serve(struct daemon *daemon, struct error *err)
 {
-	char path[LISTENER_CONTROL_PATH_MAX];
+	/* The control socket: in the folder that systemd made for the daemon, else in the spool. */
+	cleanup_free char *runtime = environment_first_folder("RUNTIME_DIRECTORY");
+	cleanup_free char *path = mem_printf("%s/" SPOOL_CONTROL_SOCKET,
+					     runtime ? runtime : daemon->conf->spool_directory);
 	struct error reason;
 	int result;
 
@@ -33,7 +37,6 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 	if (result < 0)
 		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
 	/* A failure of either is never a reason not to record. */
-	listener_control_path(daemon->conf, path);
 	if (server_listen(daemon->server, SERVER_CONTROL, path, &reason) < 0)
 		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&reason));
 	(void)daemon_listen(daemon, &reason);

@@ -57,7 +57,7 @@ static struct status_stage upload_stage(const struct daemon *daemon, uint64_t no
 					char *destination, size_t size)
 {
 	return (struct status_stage){
-		"upload", "", uploader_last_beat_ms(daemon->uploader, now_ms, destination, size),
+		true, "", uploader_last_beat_ms(daemon->uploader, now_ms, destination, size),
 		2 * daemon->conf->upload_stall_timeout * CLOCK_MS_PER_S
 	};
 }
@@ -79,7 +79,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	snapshot_each_interface(snapshot, count_interface, snapshot);
 	if (!progress.capture) /* no interface is there */
 		return;
-	snapshot->stages[STATUS_STAGE_CAPTURE] = (struct status_stage){ "capture", progress.capture,
+	snapshot->stages[STATUS_STAGE_CAPTURE] = (struct status_stage){ true, progress.capture,
 									progress.capture_beat_ms,
 									patience_ms(daemon) };
 	/*
@@ -87,7 +87,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	 * lose what is there.
 	 */
 	snapshot->stages[STATUS_STAGE_RECORD] =
-		(struct status_stage){ "record", progress.recorder,
+		(struct status_stage){ true, progress.recorder,
 				       is_memory_low ? progress.recorder_beat_ms : snapshot->now_ms,
 				       patience_ms(daemon) };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/health.h"
+#include "status/status.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void judge_stage(const struct status_snapshot *snapshot, struct health_fi
 	const struct status_stage *stage = &snapshot->stages[finding->rule->stage];
 	uint64_t age_ms;
 
-	if (!stage->name) {
+	if (!stage->is_running) {
 		say(finding, "not running");
 		return;
 	}

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Over 400 lines because all that makes one metric, its row and its samples, is in one place. */
-#include "status/views.h"
+#include "status/status.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "status/health.h"
 
 #define PREFIX     "kube_node_tracer_"
 #define LABELS_MAX 512

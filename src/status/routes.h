@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "status/snapshot.h"
+#include "status/status.h"
 
 /*
  * The page at "/" for a person with a browser: page.html, as the build made it. It asks for /overview.json every

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status/server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "status/listener.h"
+#include "base/text.h"
 
 /* Of each of the two. Prometheus, a probe and a person are three; the rest is for who leaves them open. */
 #define CONNECTIONS_LIMIT  32
 #define CONNECTION_MEMORY  ((size_t)16 * 1024) /* request line and headers have to fit */
 #define CONNECTION_IDLE_S  5
 #define CONNECTION_TIME_MS 5000 /* from accept to the end of the answer, however it trickles */
-#define STEPS_MAX          128  /* at a time: a head of CONNECTION_MEMORY takes some fifty */
+#define BACKLOG            16
+#define SOCKET_MODE        0660
+#define STEPS_MAX          128 /* at a time: a head of CONNECTION_MEMORY takes some fifty */
 
 /* A connection that is open, for its deadline. */
 struct guest {
@@ -29,7 +33,7 @@ struct guest {
 struct listener {
 	struct server *server;
 	struct MHD_Daemon *http; /* NULL: listens nowhere */
-	struct listener_address address;
+	struct server_address address;
 	struct guest guests[CONNECTIONS_LIMIT];
 };
 
@@ -38,6 +42,123 @@ struct server {
 	int epoll_fd; /* over those of the listeners */
 	struct listener listeners[SERVER_LISTENERS];
 };
+
+/* Addresses --------------------------------------------------------------------------------------- */
+
+int server_parse_address(const char *text, struct server_address *ret_address, struct error *err)
+{
+	const struct addrinfo hints = {
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM,
+	};
+	struct server_address address = { .length = 0 };
+	struct sockaddr_un *local = &address.socket.local;
+	const char *colon = strrchr(text, ':');
+	size_t length = colon ? (size_t)(colon - text) : 0;
+	cleanup_free char *host = NULL;
+	struct addrinfo *found;
+	uint64_t port;
+
+	if (*text == '/' || strncmp(text, "unix:/", strlen("unix:/")) == 0) {
+		const char *path = strchr(text, '/');
+
+		if (strlen(path) >= sizeof local->sun_path)
+			return error_set(
+				err, ERROR_CONFIG,
+				"'%s' is too long; allowed: %zu characters in the path of a socket",
+				text, sizeof local->sun_path - 1);
+		local->sun_family = AF_UNIX;
+		memcpy(local->sun_path, path, strlen(path) + 1);
+		address.length = sizeof *local;
+	} else if (*text) {
+		if (length >= 2 && text[0] == '[' && text[length - 1] == ']')
+			host = mem_strndup(text + 1, length - 2);
+		else if (colon && !memchr(text, ':', length))
+			host = mem_strndup(text, length);
+		if (!host || !*host || text_parse_number(colon + 1, &port) < 0 || port == 0 ||
+		    port > UINT16_MAX || getaddrinfo(host, colon + 1, &hints, &found) != 0)
+			return error_set(
+				err, ERROR_CONFIG,
+				"'%s' is no address to listen on; allowed: ADDRESS:PORT with a "
+				"numeric address ([::1]:9469), unix:/PATH, or nothing for none",
+				text);
+		memcpy(&address.socket, found->ai_addr, found->ai_addrlen);
+		address.length = found->ai_addrlen;
+		freeaddrinfo(found);
+	}
+	*ret_address = address;
+	return 0;
+}
+
+bool server_is_loopback(const struct server_address *address)
+{
+	const struct in6_addr *ip6 = &address->socket.ip6.sin6_addr;
+
+	switch (address->socket.any.sa_family) {
+	case AF_INET:
+		return ntohl(address->socket.ip4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	case AF_INET6:
+		return IN6_IS_ADDR_LOOPBACK(ip6) ||
+		       (IN6_IS_ADDR_V4MAPPED(ip6) && ip6->s6_addr[12] == IN_LOOPBACKNET);
+	}
+	return false;
+}
+
+static const char *path_of(const struct server_address *address)
+{
+	return address->length > 0 && address->socket.any.sa_family == AF_UNIX
+		       ? address->socket.local.sun_path
+		       : "";
+}
+
+/* A socket file without a listener is what a crash left; any other kind of file is not ours to remove. */
+static int remove_dead(const struct server_address *address, struct error *err)
+{
+	const char *path = path_of(address);
+	cleanup_close int probe = -1;
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, "%s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return error_set(err, ERROR_FATAL, "%s is there, and is no socket", path);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return error_errno(err, "socket");
+	if (connect(probe, &address->socket.any, address->length) == 0 || errno == EAGAIN)
+		return error_set(err, ERROR_TRANSIENT, "%s: another process listens there", path);
+	if (errno != ECONNREFUSED)
+		return error_errno(err, "%s", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", path);
+	return 0;
+}
+
+static int open_socket(const struct server_address *address, struct error *err)
+{
+	const char *path = path_of(address);
+	cleanup_close int fd = -1;
+	const int one = 1;
+
+	if (*path && remove_dead(address, err) < 0)
+		return -1;
+	fd = socket(address->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_errno(err, "socket");
+	if (!*path && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0)
+		return error_errno(err, "SO_REUSEADDR");
+	if (bind(fd, &address->socket.any, address->length) < 0)
+		return error_errno_as(err, errno == EADDRINUSE ? ERROR_TRANSIENT : ERROR_FATAL,
+				      "bind%s%s", *path ? " " : "", path);
+	/* The umask has its part in what bind makes, and may keep the group out. */
+	if (*path && chmod(path, SOCKET_MODE) < 0)
+		return error_errno(err, "mode of %s", path);
+	if (listen(fd, BACKLOG) < 0)
+		return error_errno(err, "listen");
+	return take_fd(&fd);
+}
+
+/* Requests ---------------------------------------------------------------------------------------- */
 
 static enum MHD_Result queue_reply(struct MHD_Connection *connection, struct route_reply *reply)
 {
@@ -75,7 +196,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		.since = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "since"),
 		.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
 		.is_control = listener == &listener->server->listeners[SERVER_CONTROL],
-		.is_loopback = listener_is_loopback(&listener->address),
+		.is_loopback = server_is_loopback(&listener->address),
 	};
 	struct route_reply reply;
 
@@ -121,50 +242,21 @@ static void stop(struct listener *listener)
 	if (!listener->http)
 		return;
 	MHD_stop_daemon(take_ptr(listener->http)); /* closes the socket, too */
-	if (*listener_path(&listener->address))
-		(void)unlink(listener_path(&listener->address));
-}
-
-/* Serve on a listening socket, which is closed with the listener or on failure. */
-static int start(struct listener *listener, int fd, struct error *err)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	const union MHD_DaemonInfo *info;
-
-	listener->http = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_LIMIT,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
-	if (!listener->http) {
-		(void)close(fd);
-		return error_set(err, ERROR_FATAL, "libmicrohttpd cannot be started");
-	}
-	info = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info ||
-	    epoll_ctl(listener->server->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) < 0) {
-		error_errno(err, "watch libmicrohttpd");
-		stop(listener);
-		return -1;
-	}
-	return 0;
+	if (*path_of(&listener->address))
+		(void)unlink(path_of(&listener->address));
 }
 
 int server_new(const struct route_actions *actions, struct server **ret_server, struct error *err)
 {
-	struct server *server = mem_calloc(1, sizeof *server);
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
-	server->actions = actions;
-	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0)
+		return error_errno(err, "epoll");
+	*ret_server = mem_calloc(1, sizeof **ret_server);
+	(*ret_server)->actions = actions;
+	(*ret_server)->epoll_fd = epoll_fd;
 	for (size_t i = 0; i < SERVER_LISTENERS; i++)
-		server->listeners[i].server = server;
-	if (server->epoll_fd < 0) {
-		error_errno(err, "epoll");
-		server_free(server);
-		return -1;
-	}
-	*ret_server = server;
+		(*ret_server)->listeners[i].server = *ret_server;
 	return 0;
 }
 
@@ -181,10 +273,10 @@ struct server *server_free(struct server *server)
 
 int server_check(const struct conf *conf, struct error *err)
 {
-	struct listener_address address;
+	struct server_address address;
 	struct error reason;
 
-	if (listener_parse(conf->status_listen, &address, &reason) < 0)
+	if (server_parse_address(conf->status_listen, &address, &reason) < 0)
 		return conf_error(conf, CONF_status_listen, err, "%s", reason.message);
 	return 0;
 }
@@ -192,13 +284,13 @@ int server_check(const struct conf *conf, struct error *err)
 int server_try(const struct conf *conf, struct error *err)
 {
 	cleanup_close int fd = -1;
-	struct listener_address address;
+	struct server_address address;
 
-	if (listener_parse(conf->status_listen, &address, err) < 0)
+	if (server_parse_address(conf->status_listen, &address, err) < 0)
 		return -1;
-	if (address.length == 0 || *listener_path(&address))
+	if (address.length == 0 || *path_of(&address))
 		return 0;
-	fd = listener_open(&address, err);
+	fd = open_socket(&address, err);
 	return fd < 0 ? -1 : 0;
 }
 
@@ -206,15 +298,35 @@ int server_listen(struct server *server, enum server_listener which, const char 
 		  struct error *err)
 {
 	struct listener *listener = &server->listeners[which];
+	struct epoll_event event = { .events = EPOLLIN };
+	const union MHD_DaemonInfo *info;
 	int fd;
 
 	stop(listener);
-	if (listener_parse(address, &listener->address, err) < 0)
+	if (server_parse_address(address, &listener->address, err) < 0)
 		return -1;
 	if (listener->address.length == 0)
 		return 0;
-	fd = listener_open(&listener->address, err);
-	return fd < 0 ? -1 : start(listener, fd, err);
+	fd = open_socket(&listener->address, err);
+	if (fd < 0)
+		return -1;
+	listener->http = MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_LIMIT,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
+	if (!listener->http) {
+		(void)close(fd);
+		return error_set(err, ERROR_FATAL, "libmicrohttpd cannot be started");
+	}
+	info = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info || epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) < 0) {
+		error_errno(err, "watch libmicrohttpd");
+		stop(listener);
+		return -1;
+	}
+	return 0;
 }
 
 int server_fd(const struct server *server)
@@ -226,23 +338,19 @@ int server_fd(const struct server *server)
  * MHD_run() takes one step of each connection, and what is left to do then wakes no epoll: that was read
  * or found writable already (libmicrohttpd 0.9.75).
  */
-static void run(struct MHD_Daemon *http)
-{
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-	int steps = 0;
-
-	do
-		(void)MHD_run(http);
-	while (++steps < STEPS_MAX && MHD_get_timeout(http, &timeout_ms) == MHD_YES &&
-	       timeout_ms == 0);
-}
-
 void server_run(struct server *server)
 {
 	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
-		if (!server->listeners[i].http)
+		struct MHD_Daemon *http = server->listeners[i].http;
+		MHD_UNSIGNED_LONG_LONG timeout_ms;
+		int steps = 0;
+
+		if (!http)
 			continue;
 		show_out(&server->listeners[i]);
-		run(server->listeners[i].http);
+		do
+			(void)MHD_run(http);
+		while (++steps < STEPS_MAX && MHD_get_timeout(http, &timeout_ms) == MHD_YES &&
+		       timeout_ms == 0);
 	}
 }

@@ -7,11 +7,32 @@
  * time, with small headers: what a stranger can cost is bounded.
  */
 
+#include <netinet/in.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/error.h"
+#include "conf/conf.h"
 #include "status/routes.h"
+
+struct server_address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_un local;
+		struct sockaddr_in ip4;
+		struct sockaddr_in6 ip6;
+	} socket;
+	socklen_t length; /* 0: nowhere */
+};
+/*
+ * "ADDRESS:PORT", "[ADDRESS]:PORT" with a numeric address, "unix:/PATH", "/PATH", or "" for nowhere. Pure.
+ * ERROR_CONFIG: what is allowed.
+ */
+int server_parse_address(const char *text, struct server_address *ret_address, struct error *err)
+	__attribute__((warn_unused_result));
+/* Can only this machine reach it, by an address of IP? */
+bool server_is_loopback(const struct server_address *address);
 
 struct server;
 
@@ -31,8 +52,9 @@ enum server_listener {
 	SERVER_LISTENERS
 };
 /*
- * Listen there instead of where it does; "" is nowhere. A dead Unix socket is replaced; ERROR_TRANSIENT if
- * somebody lives there, or the port is in use. On failure it listens nowhere, and may be called again.
+ * Listen there instead of where it does. A socket file that nobody listens on any more is replaced; the new one
+ * is for its owner and group. ERROR_TRANSIENT if somebody lives there, or the port is in use. On failure it
+ * listens nowhere, and may be called again.
  */
 int server_listen(struct server *server, enum server_listener which, const char *address,
 		  struct error *err) __attribute__((warn_unused_result));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/snapshot.h"
+#include "status/status.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/views.h"
+#include "status/status.h"
 
 #include <string.h>
 
@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "status/health.h"
 
 /* Names by the kernel may hold bytes that are not UTF-8. */
 static json_t *json_text(const char *value)

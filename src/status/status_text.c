@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status/views.h"
+#include "status/status.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "status/health.h"
 
 #define LOSS_WINDOW_MS  UINT64_C(60000)
 #define SECONDS_AN_HOUR 3600.0

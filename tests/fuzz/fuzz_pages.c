@@ -5,8 +5,8 @@
  * bit 1 a loopback address; the lines after it are method, path, Accept, since and Host.
  */
 #include "fuzz.h"
-#include "status/listener.h"
 #include "status/routes.h"
+#include "status/server.h"
 #include "netif/netif.h"
 
 struct world {
@@ -62,10 +62,10 @@ static struct world *make_world(void)
 
 static void check_listener(const char *text)
 {
-	struct listener_address address;
+	struct server_address address;
 	struct error err = { .kind = ERROR_NONE };
 
-	if (listener_parse(text, &address, &err) < 0)
+	if (server_parse_address(text, &address, &err) < 0)
 		fuzz_require(err.kind == ERROR_CONFIG);
 	else
 		fuzz_require((address.length == 0) == !*text);

@@ -8,9 +8,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "status/health.h"
-#include "status/listener.h"
 #include "status/routes.h"
+#include "status/server.h"
 #include "netif/netif.h"
 
 #define NOW_MS UINT64_C(1000000)
@@ -32,7 +31,7 @@ static void gather(void *context, struct status_snapshot *ret_facts)
 
 static int set_up(void **state)
 {
-	static const struct status_stage well = { "stage", "eth0", NOW_MS, 30000 };
+	static const struct status_stage well = { true, "eth0", NOW_MS, 30000 };
 	struct fixture *fixture = mem_calloc(1, sizeof *fixture);
 
 	counters_init(&fixture->counters);
@@ -104,7 +103,7 @@ static void test_each_rule_fails_by_its_cause(void **state)
 		assert_string_equal(failing(fixture), "");
 		snapshot->stages[i].beat_ms = NOW_MS - 30001;
 		assert_string_equal(failing(fixture), names[i]);
-		snapshot->stages[i].name = NULL;
+		snapshot->stages[i].is_running = false;
 		assert_string_equal(failing(fixture), "");
 		*snapshot = before;
 	}
@@ -689,11 +688,11 @@ static void test_loopback_addresses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-		struct listener_address address;
+		struct server_address address;
 		struct error err;
 
-		assert_return_code(listener_parse(cases[i].text, &address, &err), 0);
-		if (listener_is_loopback(&address) != cases[i].is_loopback)
+		assert_return_code(server_parse_address(cases[i].text, &address, &err), 0);
+		if (server_is_loopback(&address) != cases[i].is_loopback)
 			fail_msg("%s", cases[i].text);
 	}
 }
