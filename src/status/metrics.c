@@ -23,10 +23,17 @@ enum metric_source {
 	FROM_COUNTERS,
 	FROM_SNAPSHOT,
 	FROM_CONF,
+	FROM_COMPUTED,   /* the last one of which there is one */
 	FROM_INTERFACES, /* each struct interface_counters there was */
 	FROM_RECORDED,   /* those that are recorded now */
 	FROM_SELECTED,   /* those, and the missing ones */
 	FROM_LEVELS,     /* each struct level_counters */
+};
+
+/* What follows from a snapshot, in the units that are shown. Time stamps: 0, as Prometheus has it, if never. */
+struct computed {
+	uint64_t build, start_ms, queue_chunks, is_spool_full, spool_use_millionths, waiting_ms;
+	uint64_t is_failing, uploaded_last_ms, token_expires_ms;
 };
 
 /* One answer while it is written. */
@@ -34,6 +41,7 @@ struct scrape {
 	FILE *out;
 	bool is_open; /* OpenMetrics 1.0.0; else Prometheus' text format 0.0.4 */
 	const struct status_snapshot *snapshot;
+	const void *structs[FROM_COMPUTED + 1]; /* by source */
 	const struct metric *metric;
 	const char *labels; /* of the struct that is sampled, as between the braces; "": none */
 };
@@ -45,8 +53,10 @@ struct metric {
 	void (*sample)(const struct scrape *scrape, const void *field);
 	enum metric_source source;
 	size_t offset;
-	const char *labels; /* for the manual */
-	const char *help;   /* one sentence */
+	unsigned decimals;  /* the field is so many powers of ten below the unit */
+	const char *labels; /* their names */
+	const char *help;   /* one sentence; NULL: one more sample of the metric before */
+	const char *value;  /* of its label; NULL: there is none, or the samples have several */
 };
 
 /* Values ----------------------------------------------------------------------------------------- */
@@ -77,21 +87,15 @@ static void write_bound(FILE *out, uint64_t value, unsigned decimals)
 }
 
 /* One sample; label is another one, or "". */
-static void write_sample(const struct scrape *scrape, const char *label, uint64_t value,
-			 unsigned decimals)
+static void write_sample(const struct scrape *scrape, const char *label, uint64_t value)
 {
 	bool has_labels = *scrape->labels || *label;
 
 	(void)fprintf(scrape->out, PREFIX "%s%s%s%s%s%s%s ", scrape->metric->name,
 		      suffix_of(scrape->metric->type), has_labels ? "{" : "", scrape->labels,
 		      *scrape->labels && *label ? "," : "", label, has_labels ? "}" : "");
-	write_number(scrape->out, value, decimals);
+	write_number(scrape->out, value, scrape->metric->decimals);
 	(void)fputc('\n', scrape->out);
-}
-
-static void write_count(const struct scrape *scrape, uint64_t value)
-{
-	write_sample(scrape, "", value, 0);
 }
 
 static void write_labelled(const struct scrape *scrape, const char *name, const char *label,
@@ -100,19 +104,14 @@ static void write_labelled(const struct scrape *scrape, const char *name, const 
 	char pair[LABELS_MAX];
 
 	(void)snprintf(pair, sizeof pair, "%s=\"%s\"", name, label);
-	write_sample(scrape, pair, value, 0);
+	write_sample(scrape, pair, value);
 }
 
 /* Samples of a field ------------------------------------------------------------------------------ */
 
 static void sample_counter(const struct scrape *scrape, const void *field)
 {
-	write_count(scrape, counter_read(field));
-}
-
-static void sample_nanoseconds(const struct scrape *scrape, const void *field)
-{
-	write_sample(scrape, "", counter_read(field), 9);
+	write_sample(scrape, "", counter_read(field));
 }
 
 /* UINT64_MAX: not known, or there is no such limit. */
@@ -121,28 +120,12 @@ static void sample_number(const struct scrape *scrape, const void *field)
 	uint64_t value = *(const uint64_t *)field;
 
 	if (value != UINT64_MAX)
-		write_count(scrape, value);
-}
-
-static void sample_flag(const struct scrape *scrape, const void *field)
-{
-	write_count(scrape, *(const bool *)field);
+		write_sample(scrape, "", value);
 }
 
 static void sample_live(const struct scrape *scrape, const void *field)
 {
-	write_count(scrape, atomic_load((const atomic_bool *)field));
-}
-
-/* A stamp in ns; none yet is 0, as Prometheus has it. */
-static void sample_stamp(const struct scrape *scrape, const void *field)
-{
-	write_sample(scrape, "", counter_read(field) / CLOCK_NS_PER_MS, 3);
-}
-
-static void sample_start(const struct scrape *scrape, const void *field)
-{
-	write_sample(scrape, "", *(const uint64_t *)field / CLOCK_NS_PER_MS, 3);
+	write_sample(scrape, "", atomic_load((const atomic_bool *)field));
 }
 
 static void sample_drops(const struct scrape *scrape, const void *field)
@@ -166,9 +149,10 @@ static void sample_responses(const struct scrape *scrape, const void *field)
 }
 
 static void write_histogram(const struct scrape *scrape, const struct histogram *histogram,
-			    const uint64_t bounds[HISTOGRAM_BOUNDS], unsigned decimals)
+			    const uint64_t bounds[HISTOGRAM_BOUNDS])
 {
 	const char *name = scrape->metric->name;
+	unsigned decimals = scrape->metric->decimals;
 	uint64_t count = 0;
 
 	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
@@ -187,30 +171,21 @@ static void write_histogram(const struct scrape *scrape, const struct histogram 
 
 static void sample_times(const struct scrape *scrape, const void *field)
 {
-	write_histogram(scrape, field, histogram_ms_bounds, 3);
+	write_histogram(scrape, field, histogram_ms_bounds);
 }
 
 static void sample_sizes(const struct scrape *scrape, const void *field)
 {
-	write_histogram(scrape, field, histogram_bytes_bounds, 0);
+	write_histogram(scrape, field, histogram_bytes_bounds);
 }
-
-/* Samples of a whole struct ------------------------------------------------------------------------ */
 
 /* As the system was asked last, some seconds ago. */
 static void sample_system(const struct scrape *scrape, const void *field)
 {
-	const struct interface_counters *interface = field;
-	const struct series *series = series_of(scrape->snapshot->series, interface->name);
+	const struct series *series = series_of(scrape->snapshot->series, field);
 
 	if (series && series->count > 0)
-		write_count(scrape, series_back(series, 0)->system);
-}
-
-static void sample_build(const struct scrape *scrape, const void *field)
-{
-	(void)field;
-	write_labelled(scrape, "version", PACKAGE_VERSION, 1);
+		write_sample(scrape, "", series_back(series, 0)->system);
 }
 
 static void sample_phase(const struct scrape *scrape, const void *field)
@@ -231,92 +206,49 @@ static void sample_health(const struct scrape *scrape, const void *field)
 		(void)snprintf(labels, sizeof labels, "probe=\"%s\",rule=\"%s\"",
 			       health_rules[i].is_liveness ? "healthz" : "readyz",
 			       health_rules[i].name);
-		write_sample(scrape, labels, !findings[i].is_failing, 0);
+		write_sample(scrape, labels, !findings[i].is_failing);
 	}
-}
-
-static void sample_queue(const struct scrape *scrape, const void *field)
-{
-	const struct status_snapshot *snapshot = field;
-
-	write_count(scrape, snapshot->chunks - snapshot->chunks_free);
-}
-
-static void sample_segments(const struct scrape *scrape, const void *field)
-{
-	const struct spool_totals *spool = field;
-
-	write_labelled(scrape, "state", "capturing", spool->capturing);
-	write_labelled(scrape, "state", "ready", spool->ready);
-	write_labelled(scrape, "state", "sending", spool->sending);
-	write_labelled(scrape, "state", "rejected", spool->rejected);
-}
-
-static void sample_use(const struct scrape *scrape, const void *field)
-{
-	write_sample(scrape, "", (uint64_t)(*(const double *)field * 1e6), 6);
-}
-
-static void sample_oldest(const struct scrape *scrape, const void *field)
-{
-	write_sample(scrape, "", snapshot_waiting_ms(field), 3);
-}
-
-static void sample_uploads(const struct scrape *scrape, const void *field)
-{
-	const struct counters *counters = field;
-
-	write_labelled(scrape, "result", "success", counter_read(&counters->segments_uploaded));
-	write_labelled(scrape, "result", "retry", counter_read(&counters->upload_retries));
-	write_labelled(scrape, "result", "rejected", counter_read(&counters->segments_rejected));
-}
-
-static void sample_failing(const struct scrape *scrape, const void *field)
-{
-	const char *const *outage = field;
-
-	write_count(scrape, **outage != '\0');
-}
-
-static void sample_reloads(const struct scrape *scrape, const void *field)
-{
-	const struct counters *counters = field;
-
-	write_labelled(scrape, "result", "success", counter_read(&counters->reloads));
-	write_labelled(scrape, "result", "refused", counter_read(&counters->reloads_refused));
 }
 
 /* The table -------------------------------------------------------------------------------------- */
 
-#define TOTAL(field)         sample_counter, FROM_COUNTERS, offsetof(struct counters, field), ""
-#define STAMP(field)         sample_stamp, FROM_COUNTERS, offsetof(struct counters, field), ""
-#define SNAPSHOT(how, field) how, FROM_SNAPSHOT, offsetof(struct status_snapshot, field), ""
-#define OPTION(field)        sample_number, FROM_CONF, offsetof(struct conf, field), ""
-#define INTERFACE(field) \
-	sample_counter, FROM_INTERFACES, offsetof(struct interface_counters, field), "interface"
-#define LEVEL(how, field) how, FROM_LEVELS, offsetof(struct level_counters, field), "codec, level"
+#define COUNTERS(how, field, decimals, labels) \
+	how, FROM_COUNTERS, offsetof(struct counters, field), decimals, labels
+#define TOTAL(field)            COUNTERS(sample_counter, field, 0, "")
+#define TOTAL_BY(labels, field) COUNTERS(sample_counter, field, 0, labels)
+#define SNAPSHOT(how, field, labels) \
+	how, FROM_SNAPSHOT, offsetof(struct status_snapshot, field), 0, labels
+#define NUMBER(field)   SNAPSHOT(sample_number, field, "")
+#define SEGMENTS(field) SNAPSHOT(sample_number, spool.field, "state")
+#define COMPUTED(field, decimals) \
+	sample_number, FROM_COMPUTED, offsetof(struct computed, field), decimals
+#define OPTION(field) sample_number, FROM_CONF, offsetof(struct conf, field), 0, ""
+#define OF_INTERFACE(how, source, field, labels) \
+	how, source, offsetof(struct interface_counters, field), 0, labels
+#define INTERFACE(field) OF_INTERFACE(sample_counter, FROM_INTERFACES, field, "interface")
+#define LEVEL(field, decimals)                                                         \
+	sample_counter, FROM_LEVELS, offsetof(struct level_counters, field), decimals, \
+		"codec, level"
 
 static const struct metric metrics[] = {
-	{ "build", METRIC_INFO, sample_build, FROM_SNAPSHOT, 0, "version",
-	  "Version of the running program." },
-	{ "start_time_seconds", METRIC_GAUGE, SNAPSHOT(sample_start, started_real_ns),
+	{ "build", METRIC_INFO, COMPUTED(build, 0), "version", "Version of the running program.",
+	  PACKAGE_VERSION },
+	{ "start_time_seconds", METRIC_GAUGE, COMPUTED(start_ms, 3), "",
 	  "Start time of the process, in seconds since 1970." },
-	{ "phase", METRIC_GAUGE, sample_phase, FROM_SNAPSHOT,
-	  offsetof(struct status_snapshot, phase), "phase",
+	{ "phase", METRIC_GAUGE, SNAPSHOT(sample_phase, phase, "phase"),
 	  "1 for the current phase: starting, recording or stopping." },
-	{ "health", METRIC_GAUGE, sample_health, FROM_SNAPSHOT, 0, "probe, rule",
+	{ "health", METRIC_GAUGE, sample_health, FROM_SNAPSHOT, 0, 0, "probe, rule",
 	  "1 if this rule of /healthz or /readyz passes, 0 if it fails." },
 
-	{ "interface_up", METRIC_GAUGE, sample_live, FROM_SELECTED,
-	  offsetof(struct interface_counters, is_live), "interface",
+	{ "interface_up", METRIC_GAUGE,
+	  OF_INTERFACE(sample_live, FROM_SELECTED, is_live, "interface"),
 	  "1 if packets can be captured on the interface; 0 if it is down, was removed, or is "
 	  "selected by capture.interface but does not exist or cannot be opened." },
 	{ "recorded_packets", METRIC_COUNTER, TOTAL(packets),
 	  "Packets written to segments, including those deleted or rejected later." },
 	{ "recorded_bytes", METRIC_COUNTER, TOTAL(bytes),
 	  "Bytes of these packets as stored in the file, before compression." },
-	{ "dropped_packets", METRIC_COUNTER, sample_drops, FROM_COUNTERS,
-	  offsetof(struct counters, drops), "reason",
+	{ "dropped_packets", METRIC_COUNTER, COUNTERS(sample_drops, drops, 0, "reason"),
 	  "Packets lost, by reason: kernel (ring full), interface (hardware or driver had no "
 	  "room; known only in promiscuous mode, and not for \"any\"), budget (spool full), "
 	  "disk, rejected (permanently, by the destination)." },
@@ -329,90 +261,96 @@ static const struct metric metrics[] = {
 	  "Recorded packets by interface." },
 	{ "interface_recorded_bytes", METRIC_COUNTER, INTERFACE(bytes),
 	  "Recorded bytes by interface." },
-	{ "interface_dropped_packets", METRIC_COUNTER, sample_drops, FROM_INTERFACES,
-	  offsetof(struct interface_counters, drops), "interface, reason",
+	{ "interface_dropped_packets", METRIC_COUNTER,
+	  OF_INTERFACE(sample_drops, FROM_INTERFACES, drops, "interface, reason"),
 	  "Dropped packets by interface." },
 	{ "interface_discarded_packets", METRIC_COUNTER, INTERFACE(packets_discarded),
 	  "Discarded packets by interface." },
 	{ "interface_own_packets", METRIC_COUNTER, INTERFACE(packets_own),
 	  "Packets of the program's own uploads, by interface." },
-	{ "interface_system_packets", METRIC_COUNTER, sample_system, FROM_RECORDED, 0, "interface",
+	{ "interface_system_packets", METRIC_COUNTER,
+	  OF_INTERFACE(sample_system, FROM_RECORDED, name, "interface"),
 	  "Packets counted by the operating system on a recorded interface, before any filter." },
-	{ "interfaces_left_out", METRIC_GAUGE, SNAPSHOT(sample_number, left_out),
+	{ "interfaces_left_out", METRIC_GAUGE, NUMBER(left_out),
 	  "Selected interfaces that are not recorded because of capture.max_interfaces." },
 	{ "chunk_waits", METRIC_COUNTER, TOTAL(chunk_waits),
 	  "Times a capture found no free chunk and left packets in the kernel's ring meanwhile." },
 	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),
 	  "Times the capture was restarted because the interface had gone away." },
-	{ "ring_packets", METRIC_GAUGE, sample_counter, FROM_RECORDED,
-	  offsetof(struct interface_counters, in_ring), "interface",
+	{ "ring_packets", METRIC_GAUGE,
+	  OF_INTERFACE(sample_counter, FROM_RECORDED, in_ring, "interface"),
 	  "Packets waiting in the kernel's ring when the last chunk was taken." },
 	{ "ring_size_bytes", METRIC_GAUGE, OPTION(capture_buffer),
 	  "Size of the kernel's ring of each interface." },
-	{ "queue_chunks", METRIC_GAUGE, sample_queue, FROM_SNAPSHOT, 0, "",
+	{ "queue_chunks", METRIC_GAUGE, COMPUTED(queue_chunks, 0), "",
 	  "Chunks of packets in memory, between capture and disk." },
-	{ "queue_limit_chunks", METRIC_GAUGE, SNAPSHOT(sample_number, chunks),
+	{ "queue_limit_chunks", METRIC_GAUGE, NUMBER(chunks),
 	  "Maximum number of chunks in memory; beyond it, only the ring buffers packets." },
 
 	{ "segments", METRIC_COUNTER, TOTAL(segments), "Segments finished." },
 	{ "interface_segments", METRIC_COUNTER, INTERFACE(segments),
 	  "Finished segments by interface." },
-	{ "compression_input_bytes", METRIC_COUNTER, LEVEL(sample_counter, bytes_before),
+	{ "compression_input_bytes", METRIC_COUNTER, LEVEL(bytes_before, 0),
 	  "Uncompressed input bytes." },
-	{ "compression_output_bytes", METRIC_COUNTER, LEVEL(sample_counter, bytes_after),
+	{ "compression_output_bytes", METRIC_COUNTER, LEVEL(bytes_after, 0),
 	  "Compressed output bytes." },
-	{ "compression_seconds", METRIC_COUNTER, LEVEL(sample_nanoseconds, ns),
-	  "Time spent compressing." },
+	{ "compression_seconds", METRIC_COUNTER, LEVEL(ns, 9), "Time spent compressing." },
 
-	{ "spool_segments", METRIC_GAUGE, sample_segments, FROM_SNAPSHOT,
-	  offsetof(struct status_snapshot, spool), "state",
+	{ "spool_segments", METRIC_GAUGE, SEGMENTS(capturing),
 	  "Segments on this node by state: capturing (open, or to be recovered), ready "
-	  "(waiting), sending, rejected." },
-	{ "spool_bytes", METRIC_GAUGE, SNAPSHOT(sample_number, spool.bytes),
-	  "Disk space used by the spool." },
+	  "(waiting), sending, rejected.",
+	  "capturing" },
+	{ "spool_segments", METRIC_GAUGE, SEGMENTS(ready), NULL, "ready" },
+	{ "spool_segments", METRIC_GAUGE, SEGMENTS(sending), NULL, "sending" },
+	{ "spool_segments", METRIC_GAUGE, SEGMENTS(rejected), NULL, "rejected" },
+	{ "spool_bytes", METRIC_GAUGE, NUMBER(spool.bytes), "Disk space used by the spool." },
 	{ "spool_limit_bytes", METRIC_GAUGE, OPTION(spool_max_size),
 	  "Maximum disk space of the spool (spool.max_size); 0 means no limit." },
 	{ "spool_limit_segments", METRIC_GAUGE, OPTION(spool_max_segments),
 	  "Maximum number of waiting segments (spool.max_segments)." },
-	{ "spool_filesystem_free_bytes", METRIC_GAUGE, SNAPSHOT(sample_number, spool.disk_free),
+	{ "spool_filesystem_free_bytes", METRIC_GAUGE, NUMBER(spool.disk_free),
 	  "Free space on the spool's file system." },
-	{ "spool_filesystem_size_bytes", METRIC_GAUGE, SNAPSHOT(sample_number, spool.disk_total),
+	{ "spool_filesystem_size_bytes", METRIC_GAUGE, NUMBER(spool.disk_total),
 	  "Size of the spool's file system; spool.min_free of it is kept free for others." },
-	{ "spool_filesystem_room_bytes", METRIC_GAUGE, SNAPSHOT(sample_number, spool.room_bytes),
+	{ "spool_filesystem_room_bytes", METRIC_GAUGE, NUMBER(spool.room_bytes),
 	  "Free space on the spool's file system above spool.min_free." },
-	{ "spool_filesystem_room_inodes", METRIC_GAUGE, SNAPSHOT(sample_number, spool.room_inodes),
+	{ "spool_filesystem_room_inodes", METRIC_GAUGE, NUMBER(spool.room_inodes),
 	  "Free inodes on the spool's file system above spool.min_free_inodes; absent if it has "
 	  "no inode limit." },
-	{ "spool_use_ratio", METRIC_GAUGE, SNAPSHOT(sample_use, spool.use),
+	{ "spool_use_ratio", METRIC_GAUGE, COMPUTED(spool_use_millionths, 6), "",
 	  "Use of the closest limit: spool.max_size, spool.max_segments, spool.min_free "
 	  "or spool.min_free_inodes; at 1 the oldest segments are deleted." },
-	{ "spool_full", METRIC_GAUGE, SNAPSHOT(sample_flag, is_spool_full),
+	{ "spool_full", METRIC_GAUGE, COMPUTED(is_spool_full, 0), "",
 	  "1 while the file system has too little space and nothing is left to delete." },
-	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, sample_oldest, FROM_SNAPSHOT, 0, "",
+	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, COMPUTED(waiting_ms, 3), "",
 	  "Time since the oldest waiting segment began; 0 if none is waiting." },
 
-	{ "uploads", METRIC_COUNTER, sample_uploads, FROM_COUNTERS, 0, "result",
+	{ "uploads", METRIC_COUNTER, TOTAL_BY("result", segments_uploaded),
 	  "Attempts to upload a segment, by result: success, retry (will be retried), rejected "
-	  "(permanently, moved to rejected/)." },
+	  "(permanently, moved to rejected/).",
+	  "success" },
+	{ "uploads", METRIC_COUNTER, TOTAL_BY("result", upload_retries), NULL, "retry" },
+	{ "uploads", METRIC_COUNTER, TOTAL_BY("result", segments_rejected), NULL, "rejected" },
 	{ "uploaded_bytes", METRIC_COUNTER, TOTAL(bytes_uploaded),
 	  "Bytes of segments whose size and checksum the destination confirmed." },
-	{ "upload_responses", METRIC_COUNTER, sample_responses, FROM_COUNTERS,
-	  offsetof(struct counters, upload_responses), "code",
+	{ "upload_responses", METRIC_COUNTER,
+	  COUNTERS(sample_responses, upload_responses, 0, "code"),
 	  "Responses of the storage service by HTTP status; none means no response." },
-	{ "upload_duration_seconds", METRIC_HISTOGRAM, sample_times, FROM_COUNTERS,
-	  offsetof(struct counters, upload_ms), "", "Duration of successful uploads." },
-	{ "upload_size_bytes", METRIC_HISTOGRAM, sample_sizes, FROM_COUNTERS,
-	  offsetof(struct counters, upload_bytes), "", "Size of uploaded segments." },
-	{ "upload_failing", METRIC_GAUGE, SNAPSHOT(sample_failing, outage),
+	{ "upload_duration_seconds", METRIC_HISTOGRAM, COUNTERS(sample_times, upload_ms, 3, ""),
+	  "Duration of successful uploads." },
+	{ "upload_size_bytes", METRIC_HISTOGRAM, COUNTERS(sample_sizes, upload_bytes, 0, ""),
+	  "Size of uploaded segments." },
+	{ "upload_failing", METRIC_GAUGE, COMPUTED(is_failing, 0), "",
 	  "1 while the last attempt of an uploader failed." },
-	{ "upload_last_success_timestamp_seconds", METRIC_GAUGE, STAMP(uploaded_last_ns),
+	{ "upload_last_success_timestamp_seconds", METRIC_GAUGE, COMPUTED(uploaded_last_ms, 3), "",
 	  "Time of the last successful upload, in seconds since 1970; 0 if there was none." },
-	{ "token_expiry_timestamp_seconds", METRIC_GAUGE, STAMP(token_expires_ns),
+	{ "token_expiry_timestamp_seconds", METRIC_GAUGE, COMPUTED(token_expires_ms, 3), "",
 	  "Expiry time of the access token (renewed before then), in seconds since 1970; 0 if "
 	  "there is none." },
-	{ "reloads", METRIC_COUNTER, sample_reloads, FROM_COUNTERS, 0, "result",
-	  "Configuration reloads by result: success or refused." },
-	{ "log_dropped_lines", METRIC_COUNTER, SNAPSHOT(sample_number, log_dropped_lines),
+	{ "reloads", METRIC_COUNTER, TOTAL_BY("result", reloads),
+	  "Configuration reloads by result: success or refused.", "success" },
+	{ "reloads", METRIC_COUNTER, TOTAL_BY("result", reloads_refused), NULL, "refused" },
+	{ "log_dropped_lines", METRIC_COUNTER, NUMBER(log_dropped_lines),
 	  "Lines of the log that were dropped because nobody read it." },
 };
 
@@ -478,38 +416,43 @@ static void write_levels(struct scrape *scrape)
 static void write_metric(struct scrape *scrape)
 {
 	const struct status_snapshot *snapshot = scrape->snapshot;
+	const struct metric *metric = scrape->metric;
+	char labels[LABELS_MAX] = "";
 
-	write_head(scrape);
-	switch (scrape->metric->source) {
-	case FROM_COUNTERS:
-		write_samples(scrape, "", snapshot->counters);
-		break;
-	case FROM_SNAPSHOT:
-		write_samples(scrape, "", snapshot);
-		break;
-	case FROM_CONF:
-		write_samples(scrape, "", snapshot->conf);
-		break;
-	case FROM_INTERFACES:
-	case FROM_RECORDED:
-		counters_each_interface(snapshot->counters, write_interface, scrape);
-		break;
-	case FROM_SELECTED:
-		snapshot_each_interface(snapshot, write_interface, scrape);
-		break;
-	case FROM_LEVELS:
+	if (metric->help)
+		write_head(scrape);
+	if (metric->value)
+		(void)snprintf(labels, sizeof labels, "%s=\"%s\"", metric->labels, metric->value);
+	if (metric->source <= FROM_COMPUTED)
+		write_samples(scrape, labels, scrape->structs[metric->source]);
+	else if (metric->source == FROM_LEVELS)
 		write_levels(scrape);
-		break;
-	}
+	else if (metric->source == FROM_SELECTED)
+		snapshot_each_interface(snapshot, write_interface, scrape);
+	else
+		counters_each_interface(snapshot->counters, write_interface, scrape);
 }
 
 const char *metrics_write(FILE *out, const char *accept, const struct status_snapshot *snapshot)
 {
+	struct counters *counters = snapshot->counters;
+	const struct computed computed = {
+		.build = 1,
+		.start_ms = snapshot->started_real_ns / CLOCK_NS_PER_MS,
+		.queue_chunks = snapshot->chunks - snapshot->chunks_free,
+		.is_spool_full = snapshot->is_spool_full,
+		.spool_use_millionths = (uint64_t)(snapshot->spool.use * 1e6),
+		.waiting_ms = snapshot_waiting_ms(snapshot),
+		.is_failing = *snapshot->outage != '\0',
+		.uploaded_last_ms = atomic_load(&counters->uploaded_last_ns) / CLOCK_NS_PER_MS,
+		.token_expires_ms = atomic_load(&counters->token_expires_ns) / CLOCK_NS_PER_MS,
+	};
 	struct scrape scrape = {
 		.out = out,
 		/* Prometheus asks for what it likes best first, and takes either. */
 		.is_open = accept && strstr(accept, "application/openmetrics-text"),
 		.snapshot = snapshot,
+		.structs = { counters, snapshot, snapshot->conf, &computed },
 	};
 
 	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {

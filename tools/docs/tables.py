@@ -110,8 +110,7 @@ def expand(tokens, macros):
         end = group_end(tokens, position)
         parameters, body = macros[token]
         arguments = dict(zip(parameters, split_at_commas(tokens[position + 1:end])))
-        for word in body:
-            done += arguments.get(word, [word])
+        done += expand([each for word in body for each in arguments.get(word, [word])], macros)
         position = end + 1
     return done
 
@@ -192,7 +191,9 @@ def metrics():
     suffixes = {"METRIC_COUNTER": "_total", "METRIC_INFO": "_info"}
     found = []
     for row in array_rows("src/status/metrics.c", "metrics"):
-        name, labels, text = [value for value in row if isinstance(value, String)]
+        if None in row:  # one more sample of the metric before
+            continue
+        name, labels, text = [value for value in row if isinstance(value, String)][:3]
         found.append(("kube_node_tracer_" + name + suffixes.get(row[1], ""), labels, text))
     return found
 
