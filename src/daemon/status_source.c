@@ -129,10 +129,6 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 
 static void take_sample(struct daemon *daemon, uint64_t now_ms)
 {
-	const struct series_interest interest = {
-		.in = daemon->conf->capture_direction != CONF_DIRECTION_OUT,
-		.out = daemon->conf->capture_direction != CONF_DIRECTION_IN,
-	};
 	cleanup_free char *table = NULL;
 	struct status_snapshot snapshot;
 	struct error err;
@@ -143,8 +139,7 @@ static void take_sample(struct daemon *daemon, uint64_t now_ms)
 	if (file_read_text(AT_FDCWD, SYSTEM_TABLE, SYSTEM_TABLE_MAX, &table, &length, &err) < 0)
 		table = mem_strdup("");
 	daemon_gather(daemon, &snapshot);
-	series_take(daemon->series, &daemon->counters, table, interest,
-		    snapshot_waiting_ms(&snapshot), now_ms);
+	series_take(daemon->series, &snapshot, table);
 }
 
 /* A restart would not help, so that the watchdog has no part in it; somebody has to look. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "netif/netif.h"
+#include "status/status.h"
 
 #define RATE_WINDOW_MS UINT64_C(10000)
 
@@ -73,16 +74,17 @@ static uint64_t count_lost(const counter drops[DROP_REASON_COUNT])
 	return drops_sum(&lost);
 }
 
-struct series_sample series_look(const struct counters *counters, uint64_t lag_ms, uint64_t now_ms)
+struct series_sample series_look(const struct status_snapshot *snapshot)
 {
+	const struct counters *counters = snapshot->counters;
 	struct series_sample sample = {
-		.ms = now_ms,
+		.ms = snapshot->now_ms,
 		.packets = counter_read(&counters->packets),
 		.bytes = counter_read(&counters->bytes),
 		.sent = counters_sent(counters),
 		.drops = count_lost(counters->drops),
 		.uploaded = counter_read(&counters->bytes_uploaded),
-		.lag_ms = lag_ms,
+		.lag_ms = snapshot_waiting_ms(snapshot),
 	};
 
 	sample.seen = sample.sent + counter_read(&counters->packets_own);
@@ -94,8 +96,7 @@ struct series_sample series_look(const struct counters *counters, uint64_t lag_m
 struct sampling {
 	struct series *next;
 	const char *system_table;
-	struct series_interest interest;
-	uint64_t now_ms;
+	const struct status_snapshot *snapshot;
 };
 
 /* The visits come in the order of the series, which belong to other interfaces now and then. */
@@ -103,19 +104,19 @@ static void sample_interface(void *context, const struct interface_counters *int
 {
 	struct sampling *sampling = context;
 	struct series *series = sampling->next++;
+	uint64_t direction = sampling->snapshot->conf->capture_direction, in, out;
 	struct series_sample sample = {
-		.ms = sampling->now_ms,
+		.ms = sampling->snapshot->now_ms,
 		.packets = counter_read(&interface->packets),
 		.bytes = counter_read(&interface->bytes),
 		.sent = counters_sent(interface),
 		.drops = count_lost(interface->drops),
 	};
-	uint64_t in, out;
 
 	sample.seen = sample.sent + counter_read(&interface->packets_own);
 	if (netdev_packets(sampling->system_table, interface->name, &in, &out))
-		sample.system = (sampling->interest.in ? in : 0) +
-				(sampling->interest.out ? out : 0);
+		sample.system = (direction != CONF_DIRECTION_OUT ? in : 0) +
+				(direction != CONF_DIRECTION_IN ? out : 0);
 	if (!series->samples)
 		make_series(series, SERIES_MINUTES_SAMPLES);
 	/* One that is not recorded any more, and maybe again later, has no past. */
@@ -126,18 +127,18 @@ static void sample_interface(void *context, const struct interface_counters *int
 	add_sample(series, &sample);
 }
 
-void series_take(struct series_set *set, struct counters *counters, const char *system_table,
-		 struct series_interest interest, uint64_t lag_ms, uint64_t now_ms)
+void series_take(struct series_set *set, const struct status_snapshot *snapshot,
+		 const char *system_table)
 {
-	struct sampling sampling = { set->interfaces, system_table, interest, now_ms };
-	struct series_sample sample = series_look(counters, lag_ms, now_ms);
+	struct sampling sampling = { set->interfaces, system_table, snapshot };
+	struct series_sample sample = series_look(snapshot);
 
-	if (is_due(&set->hour, SERIES_HOUR_STEP_MS, now_ms))
+	if (is_due(&set->hour, SERIES_HOUR_STEP_MS, snapshot->now_ms))
 		add_sample(&set->hour, &sample);
-	if (!is_due(&set->all, SERIES_MINUTES_STEP_MS, now_ms))
+	if (!is_due(&set->all, SERIES_MINUTES_STEP_MS, snapshot->now_ms))
 		return;
 	add_sample(&set->all, &sample);
-	counters_each_interface(counters, sample_interface, &sampling);
+	counters_each_interface(snapshot->counters, sample_interface, &sampling);
 }
 
 const struct series *series_of(const struct series_set *set, const char *interface)
@@ -192,15 +193,15 @@ bool series_since(const struct series *series, uint64_t window_ms,
 	return true;
 }
 
-struct series_sample series_until(const struct series_set *set, const struct series_sample *now,
-				  uint64_t window_ms)
+struct series_sample series_until_now(const struct status_snapshot *snapshot, uint64_t window_ms)
 {
-	const struct series_sample start = { 0 }, *old = &start, *each;
+	const struct series_sample start = { 0 }, now = series_look(snapshot), *old = &start, *each;
+	const struct series *all = &snapshot->series->all;
 
-	for (size_t back = 0; (each = series_back(&set->all, back)) && old == &start; back++)
-		if (now->ms - each->ms >= window_ms)
+	for (size_t back = 0; (each = series_back(all, back)) && old == &start; back++)
+		if (now.ms - each->ms >= window_ms)
 			old = each;
-	return difference(now, old);
+	return difference(&now, old);
 }
 
 bool series_now(const struct series_set *set, const char *interface,

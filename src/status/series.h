@@ -44,19 +44,17 @@ struct series_set {
 struct series_set *series_new(void);
 struct series_set *series_free(struct series_set *set);
 
-/* The whole, now. lag_ms: age of the oldest segment that waits. */
-struct series_sample series_look(const struct counters *counters, uint64_t lag_ms, uint64_t now_ms);
+struct status_snapshot;
+/* The whole, now. */
+struct series_sample series_look(const struct status_snapshot *snapshot);
 /* Is it time for the next sample? */
 bool series_are_due(const struct series_set *set, uint64_t now_ms);
 /*
- * Take it. system_table is the text of /proc/net/dev, or "" where there is none; interest tells which of its
- * packets count: those that come in, go out, or both.
+ * Take it. system_table is the text of /proc/net/dev, or "" where there is none; of its packets count those of
+ * the directions that are captured.
  */
-struct series_interest {
-	bool in, out;
-};
-void series_take(struct series_set *set, struct counters *counters, const char *system_table,
-		 struct series_interest interest, uint64_t lag_ms, uint64_t now_ms);
+void series_take(struct series_set *set, const struct status_snapshot *snapshot,
+		 const char *system_table);
 
 /* NULL: there is no such interface (any more). */
 const struct series *series_of(const struct series_set *set, const char *interface);
@@ -72,10 +70,9 @@ bool series_since(const struct series *series, uint64_t window_ms,
 bool series_now(const struct series_set *set, const char *interface,
 		struct series_sample *ret_difference);
 /*
- * What the whole added until `now` in the last window_ms and up to a step more; since the start where that is
+ * What the whole added until now in the last window_ms and up to a step more; since the start where that is
  * not so long ago.
  */
-struct series_sample series_until(const struct series_set *set, const struct series_sample *now,
-				  uint64_t window_ms);
+struct series_sample series_until_now(const struct status_snapshot *snapshot, uint64_t window_ms);
 /* Per second. */
 double series_rate(uint64_t amount, uint64_t ms);

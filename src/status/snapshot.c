@@ -4,21 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 #define ALL_WINDOW_MS   (UINT64_MAX / 2)
 #define SECONDS_AN_HOUR 3600.0
 
 const char *const status_phases[STATUS_PHASES] = { "starting", "recording", "stopping" };
-
-uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot)
-{
-	uint64_t oldest_ns = snapshot->spool.oldest_ns;
-
-	if (oldest_ns == 0 || snapshot->real_ns < oldest_ns)
-		return 0;
-	return (snapshot->real_ns - oldest_ns) / CLOCK_NS_PER_MS;
-}
 
 struct visiting {
 	const struct status_snapshot *snapshot;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/counters.h"
 #include "conf/conf.h"
 #include "spool/spool.h"
@@ -71,7 +72,14 @@ struct status_snapshot {
 /* Is the interface asked for and not recorded? */
 bool snapshot_is_missing(const struct status_snapshot *snapshot, const char *name);
 /* Age of the oldest segment that waits; 0: none does. */
-uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot);
+static inline uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot)
+{
+	uint64_t oldest_ns = snapshot->spool.oldest_ns;
+
+	return oldest_ns > 0 && snapshot->real_ns > oldest_ns
+		       ? (snapshot->real_ns - oldest_ns) / CLOCK_NS_PER_MS
+		       : 0;
+}
 /*
  * Visit each interface that is recorded or missing, once; with zeros where there is nothing to count yet. Locks
  * the counters meanwhile, mostly.

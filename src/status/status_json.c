@@ -177,8 +177,7 @@ static void set_history(json_t *document, const struct status_snapshot *snapshot
 	static const char *const columns[] = { "age_ms",   "packets", "bytes", "drops",
 					       "uploaded", "lag_ms",  "sent" };
 	const struct series *hour = &snapshot->series->hour;
-	struct series_sample now = series_look(snapshot->counters, snapshot_waiting_ms(snapshot),
-					       snapshot->now_ms);
+	struct series_sample now = series_look(snapshot);
 	json_t *names = set(document, "columns", json_array()),
 	       *history = set(document, "history", json_array());
 

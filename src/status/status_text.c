@@ -90,15 +90,10 @@ static void write_capture(FILE *out, const struct status_snapshot *snapshot)
 
 static void write_loss(FILE *out, const struct status_snapshot *snapshot)
 {
-	const struct counters *counters = snapshot->counters;
-	struct drops drops = counters_drops(counters->drops);
-	struct series_sample now, minute;
-	double share = 0;
+	struct drops drops = counters_drops(snapshot->counters->drops);
+	struct series_sample minute = series_until_now(snapshot, LOSS_WINDOW_MS);
+	double share = minute.drops > 0 ? 100.0 * (double)minute.drops / (double)minute.sent : 0;
 
-	now = series_look(counters, 0, snapshot->now_ms);
-	minute = series_until(snapshot->series, &now, LOSS_WINDOW_MS);
-	if (minute.drops > 0)
-		share = 100.0 * (double)minute.drops / (double)minute.sent;
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
 		      minute.drops, share);
 	if (!drops_is_zero(&drops))

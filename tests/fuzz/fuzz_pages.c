@@ -48,7 +48,7 @@ static struct world *make_world(void)
 {
 	struct world *world = mem_calloc(1, sizeof *world);
 	char nothing[] = "";
-	const struct series_interest both = { true, true };
+	struct status_snapshot snapshot;
 
 	counters_init(&world->counters);
 	world->series = series_new();
@@ -56,7 +56,9 @@ static struct world *make_world(void)
 	world->conf.node_name = world->conf.spool_directory = world->conf.upload_destination =
 		world->conf.capture_filter;
 	(void)counters_take(&world->counters, "eth0");
-	series_take(world->series, &world->counters, "", both, 0, 0);
+	gather(world, &snapshot);
+	snapshot.now_ms = 0;
+	series_take(world->series, &snapshot, "");
 	return world;
 }
 

@@ -131,15 +131,15 @@ static void test_each_rule_fails_by_its_cause(void **state)
 
 static void sample(struct fixture *fixture, unsigned step, unsigned system)
 {
-	const struct series_interest both = { true, true };
+	struct status_snapshot snapshot = fixture->snapshot;
 	char table[256];
 
 	(void)snprintf(table, sizeof table,
 		       "Inter-| Receive | Transmit\n face |bytes packets errs\n"
 		       "  eth0: 1 %u 0 0 0 0 0 0 1 %u 0 0 0 0 0 0\n",
 		       system, system);
-	series_take(fixture->series, &fixture->counters, table, both, 0,
-		    step * SERIES_MINUTES_STEP_MS);
+	snapshot.now_ms = step * SERIES_MINUTES_STEP_MS;
+	series_take(fixture->series, &snapshot, table);
 }
 
 static void test_loss_is_that_of_the_last_minute(void **state)
@@ -398,21 +398,23 @@ static void test_start_time_never_changes(void **state)
 
 static void test_the_hour_is_kept(void **state)
 {
-	const struct series_interest both = { true, true };
 	struct fixture *fixture = *state;
+	struct status_snapshot *snapshot = &fixture->snapshot;
 	const struct series *hour = &fixture->series->hour;
 
 	assert_true(series_are_due(fixture->series, 0));
 	for (size_t i = 0; i < SERIES_HOUR_SAMPLES + 5; i++) {
 		uint64_t now_ms = i * SERIES_HOUR_STEP_MS;
 
-		series_take(fixture->series, &fixture->counters, "", both, i, now_ms);
+		snapshot->spool.oldest_ns = snapshot->real_ns - i * CLOCK_NS_PER_MS;
+		snapshot->now_ms = now_ms;
+		series_take(fixture->series, snapshot, "");
 		assert_false(series_are_due(fixture->series, now_ms + 1));
 		assert_int_equal(hour->count,
 				 i < SERIES_HOUR_SAMPLES ? i + 1 : SERIES_HOUR_SAMPLES);
 		/* Minutes are kept at a finer step, of which the hour takes no sample. */
-		series_take(fixture->series, &fixture->counters, "", both, i,
-			    now_ms + SERIES_MINUTES_STEP_MS);
+		snapshot->now_ms += SERIES_MINUTES_STEP_MS;
+		series_take(fixture->series, snapshot, "");
 		assert_false(series_are_due(fixture->series, now_ms + SERIES_HOUR_STEP_MS - 1));
 	}
 	for (size_t back = 0; back < SERIES_HOUR_SAMPLES; back++) {
@@ -428,12 +430,13 @@ static void test_page_and_its_document(void **state)
 {
 	struct fixture *fixture = *state;
 	struct interface_counters *odd = counters_take(&fixture->counters, "<b>\"\\\xff");
-	const struct series_interest both = { true, true };
 	struct route_reply reply;
 
 	interface_add(odd, packets, 3);
 	interface_add(odd, drops[DROP_KERNEL], 1);
-	series_take(fixture->series, &fixture->counters, "", both, 0, NOW_MS - 10000);
+	fixture->snapshot.now_ms = NOW_MS - 10000;
+	series_take(fixture->series, &fixture->snapshot, "");
+	fixture->snapshot.now_ms = NOW_MS;
 	fixture->snapshot.spool.ready = 2;
 	fixture->snapshot.spool.oldest_ns = fixture->snapshot.real_ns - 2500 * CLOCK_NS_PER_MS;
 	fixture->snapshot.outage = "uploads failing: bucket secret";
