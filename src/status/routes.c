@@ -2,10 +2,11 @@
 #include "status/routes.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include <microhttpd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -15,20 +16,10 @@
 #define NONCE     "@NONCE@" /* in page.html */
 #define NOTES_MAX 2048      /* bytes of a reload's notes */
 #define FLUSH_MAX 64        /* of a flush as text: three numbers */
+/* libmicrohttpd changed its name for it. */
+#define HTTP_UNPROCESSABLE 422
 /* After this time, every packet received before is out of the ring and its segment is known. */
 #define IN_RING_NS (UINT64_C(600) * CLOCK_NS_PER_MS)
-
-enum {
-	HTTP_OK = 200,
-	HTTP_ACCEPTED = 202,
-	HTTP_BAD_REQUEST = 400,
-	HTTP_NOT_FOUND = 404,
-	HTTP_METHOD_NOT_ALLOWED = 405,
-	HTTP_CONFLICT = 409,
-	HTTP_MISDIRECTED = 421,
-	HTTP_UNPROCESSABLE = 422,
-	HTTP_SERVICE_UNAVAILABLE = 503,
-};
 
 /* A request, what it is answered from, and where the answer goes. */
 struct exchange {
@@ -41,16 +32,8 @@ struct exchange {
 };
 
 /* A sentence, with another status than 200. */
-static void __attribute__((format(printf, 3, 4)))
-answer_with(struct exchange *exchange, unsigned status, const char *format, ...)
-{
-	va_list arguments;
-
-	exchange->reply->status = status;
-	va_start(arguments, format);
-	(void)vfprintf(exchange->out, format, arguments);
-	va_end(arguments);
-}
+#define answer_with(exchange, code, ...) \
+	((exchange)->reply->status = (code), (void)fprintf((exchange)->out, __VA_ARGS__))
 
 static void answer_metrics(struct exchange *exchange)
 {
@@ -63,7 +46,7 @@ static void answer_health(struct exchange *exchange)
 	bool is_liveness = strcmp(exchange->request->path, "/healthz") == 0;
 
 	if (!status_json_write_health(exchange->out, &exchange->snapshot, is_liveness))
-		exchange->reply->status = HTTP_SERVICE_UNAVAILABLE;
+		exchange->reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 /* The nonce is a value that nobody can guess: scripts and styles without it do not run. */
@@ -113,7 +96,7 @@ static void answer_reload(struct exchange *exchange)
 		return;
 	}
 	if (err.kind == ERROR_TRANSIENT)
-		answer_with(exchange, HTTP_CONFLICT, "%s\n", err.message);
+		answer_with(exchange, MHD_HTTP_CONFLICT, "%s\n", err.message);
 	else
 		answer_with(exchange, HTTP_UNPROCESSABLE,
 			    "reload refused, the old configuration stays: %s\n", err.message);
@@ -153,7 +136,7 @@ static void answer_flush(struct exchange *exchange)
 	char text[FLUSH_MAX];
 
 	if (snapshot->is_spool_stale) {
-		answer_with(exchange, HTTP_ACCEPTED, "the spool is busy\n");
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "the spool is busy\n");
 		return;
 	}
 	exchange->actions->flush(exchange->actions->context);
@@ -180,38 +163,38 @@ static void answer_flush_progress(struct exchange *exchange)
 	struct flush flush;
 
 	if (!parse_flush(exchange->request->since, &flush)) {
-		answer_with(exchange, HTTP_BAD_REQUEST, "since= must be the answer of POST.\n");
+		answer_with(exchange, MHD_HTTP_BAD_REQUEST, "since= must be the answer of POST.\n");
 		return;
 	}
 	counters_each_interface(snapshot->counters, look_for_open, &flush);
 	if (snapshot->started_real_ns > flush.since_ns || spool->refused < flush.refused ||
 	    spool->lost < flush.lost) {
 		/* What the run before refused or lost, this one does not know. */
-		answer_with(exchange, HTTP_CONFLICT,
+		answer_with(exchange, MHD_HTTP_CONFLICT,
 			    "the recorder was restarted meanwhile; see the log\n");
 	} else if (flush.is_open || snapshot->real_ns < flush.since_ns + IN_RING_NS) {
-		answer_with(exchange, HTTP_ACCEPTED, "ending the open segments\n");
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "ending the open segments\n");
 	} else if (snapshot->is_spool_stale) {
-		answer_with(exchange, HTTP_ACCEPTED, "the spool is busy\n");
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "the spool is busy\n");
 	} else if (spool->oldest_capturing_ns > 0 &&
 		   spool->oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
 		/* Names tell milliseconds. */
-		answer_with(exchange, HTTP_ACCEPTED,
+		answer_with(exchange, MHD_HTTP_ACCEPTED,
 			    "a segment is to be recovered first, or could not be finished; see the "
 			    "log\n");
 	} else if (spool->oldest_ns > 0 && spool->oldest_ns < flush.since_ns) {
-		answer_with(exchange, HTTP_ACCEPTED, "%" PRIu64 " segment%s\n", waiting,
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "%" PRIu64 " segment%s\n", waiting,
 			    waiting == 1 ? " waits" : "s wait");
 		if (*snapshot->outage_reason)
 			(void)fprintf(exchange->out, "uploads are failing: %s\n",
 				      snapshot->outage_reason);
 	} else if (spool->refused > flush.refused || spool->lost > flush.lost) {
-		answer_with(exchange, HTTP_CONFLICT,
+		answer_with(exchange, MHD_HTTP_CONFLICT,
 			    "not all is uploaded: segments permanently rejected: %" PRIu64
 			    ", deleted: %" PRIu64 "; see the log\n",
 			    spool->refused - flush.refused, spool->lost - flush.lost);
 	} else if (snapshot->is_spool_full) {
-		answer_with(exchange, HTTP_CONFLICT,
+		answer_with(exchange, MHD_HTTP_CONFLICT,
 			    "what was recorded is uploaded, but the spool is full: packets are "
 			    "dropped until there is room; see the log\n");
 	} else {
@@ -274,28 +257,11 @@ static bool is_meant_for_us(const char *host)
 	return length > 0 && (host[length] == '\0' || host[length] == ':');
 }
 
-static void answer_route(const struct route *route, struct exchange *exchange)
-{
-	exchange->reply->content_type = route->content_type;
-	exchange->is_control = route->is_control;
-	exchange->actions->gather(exchange->actions->context, &exchange->snapshot);
-	/* What a server said may name the bucket, or what it was sent. */
-	if (!exchange->request->is_control && *exchange->snapshot.outage)
-		exchange->snapshot.outage =
-			"uploads are failing: kube-node-tracer status, on the node, says why";
-	if (strcmp(route->method, "POST") == 0 && exchange->snapshot.phase == STATUS_STOPPING)
-		answer_with(
-			exchange, HTTP_CONFLICT,
-			"stopping: the segments are ended already, and uploads are under way\n");
-	else
-		route->answer(exchange);
-}
-
 void routes_answer(const struct route_actions *actions, const struct route_request *request,
 		   struct route_reply *ret_reply)
 {
 	const struct route *route = find_route(request);
-	struct route_reply reply = { .status = HTTP_OK, .content_type = TYPE_TEXT };
+	struct route_reply reply = { .status = MHD_HTTP_OK, .content_type = TYPE_TEXT };
 	struct exchange exchange = {
 		.actions = actions,
 		.request = request,
@@ -306,17 +272,30 @@ void routes_answer(const struct route_actions *actions, const struct route_reque
 	if (!exchange.out)
 		abort(); /* no memory: as base/mem.h has it */
 	if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
-		answer_with(&exchange, HTTP_MISDIRECTED,
+		answer_with(&exchange, MHD_HTTP_MISDIRECTED_REQUEST,
 			    "Host not allowed; use localhost or an IP address.\n");
 	} else if (!route) {
-		answer_with(&exchange, HTTP_NOT_FOUND,
+		answer_with(&exchange, MHD_HTTP_NOT_FOUND,
 			    "No such page. Available: /, /metrics, /healthz and /readyz.\n");
 	} else if (!is_method_of(route, request->method)) {
 		reply.allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-		answer_with(&exchange, HTTP_METHOD_NOT_ALLOWED, "This page is for %s only.\n",
+		answer_with(&exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "This page is for %s only.\n",
 			    reply.allow);
 	} else {
-		answer_route(route, &exchange);
+		reply.content_type = route->content_type;
+		exchange.is_control = route->is_control;
+		actions->gather(actions->context, &exchange.snapshot);
+		/* What a server said may name the bucket, or what it was sent. */
+		if (!request->is_control && *exchange.snapshot.outage)
+			exchange.snapshot.outage =
+				"uploads are failing: kube-node-tracer status, on the node, says why";
+		if (strcmp(route->method, "POST") == 0 &&
+		    exchange.snapshot.phase == STATUS_STOPPING)
+			answer_with(
+				&exchange, MHD_HTTP_CONFLICT,
+				"stopping: the segments are ended already, and uploads are under way\n");
+		else
+			route->answer(&exchange);
 	}
 	if (fclose(exchange.out) != 0)
 		abort();
