@@ -18,16 +18,6 @@
 #define PATIENCE_MS     UINT64_C(30000)
 #define PATIENCE_MS_MIN UINT64_C(3000)
 
-/* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
-static uint64_t patience_ms(const struct daemon *daemon)
-{
-	uint64_t half_ms = daemon->watchdog_us / 2000;
-
-	if (daemon->watchdog_us == 0)
-		return PATIENCE_MS;
-	return half_ms > PATIENCE_MS_MIN ? half_ms : PATIENCE_MS_MIN;
-}
-
 static void count_interface(void *context, const struct interface_counters *interface)
 {
 	struct status_snapshot *snapshot = context;
@@ -39,14 +29,12 @@ static void count_interface(void *context, const struct interface_counters *inte
 static void add_missing(void *context, const char *name)
 {
 	struct status_snapshot *snapshot = context;
-	size_t place = snapshot->missing_count;
 
-	if (place == STATUS_MISSING_MAX) {
+	if (snapshot->missing_count == STATUS_MISSING_MAX)
 		snapshot->left_out++;
-		return;
-	}
-	snapshot->missing_count++;
-	(void)snprintf(snapshot->missing[place], sizeof snapshot->missing[place], "%s", name);
+	else
+		(void)snprintf(snapshot->missing[snapshot->missing_count++],
+			       sizeof *snapshot->missing, "%s", name);
 }
 
 /*
@@ -65,6 +53,9 @@ static struct status_stage upload_stage(const struct daemon *daemon, uint64_t no
 static void gather_stages(const struct daemon *daemon, struct status_snapshot *snapshot)
 {
 	bool is_memory_low = snapshot->chunks_free * 100 < snapshot->chunks * POOL_LOW_PERCENT;
+	/* Half of what the service manager grants, so that it acts upon the same thing a probe does. */
+	uint64_t half_ms = daemon->watchdog_us > 0 ? daemon->watchdog_us / 2000 : PATIENCE_MS;
+	uint64_t patience_ms = half_ms > PATIENCE_MS_MIN ? half_ms : PATIENCE_MS_MIN;
 	struct pipelines_progress progress;
 	char destination[1];
 
@@ -81,7 +72,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 		return;
 	snapshot->stages[STATUS_STAGE_CAPTURE] = (struct status_stage){ true, progress.capture,
 									progress.capture_beat_ms,
-									patience_ms(daemon) };
+									patience_ms };
 	/*
 	 * A recorder that waits for the disk is excused while there is room in memory: a restart would only
 	 * lose what is there.
@@ -89,7 +80,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	snapshot->stages[STATUS_STAGE_RECORD] =
 		(struct status_stage){ true, progress.recorder,
 				       is_memory_low ? progress.recorder_beat_ms : snapshot->now_ms,
-				       patience_ms(daemon) };
+				       patience_ms };
 }
 
 void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
@@ -127,21 +118,6 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 	*ret_snapshot = snapshot;
 }
 
-static void take_sample(struct daemon *daemon, uint64_t now_ms)
-{
-	cleanup_free char *table = NULL;
-	struct status_snapshot snapshot;
-	struct error err;
-	size_t length;
-
-	if (!series_are_due(daemon->series, now_ms))
-		return;
-	if (file_read_text(AT_FDCWD, SYSTEM_TABLE, SYSTEM_TABLE_MAX, &table, &length, &err) < 0)
-		table = mem_strdup("");
-	daemon_gather(daemon, &snapshot);
-	series_take(daemon->series, &snapshot, table);
-}
-
 /* A restart would not help, so that the watchdog has no part in it; somebody has to look. */
 static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 {
@@ -164,8 +140,16 @@ static void watch_uploads(struct daemon *daemon, uint64_t now_ms)
 
 void daemon_tick_status(struct daemon *daemon)
 {
-	uint64_t now_ms = clock_monotonic_ms();
+	cleanup_free char *table = NULL;
+	struct status_snapshot snapshot;
+	struct error err;
+	size_t length;
 
-	take_sample(daemon, now_ms);
-	watch_uploads(daemon, now_ms);
+	watch_uploads(daemon, clock_monotonic_ms());
+	if (!series_are_due(daemon->series, clock_monotonic_ms()))
+		return;
+	if (file_read_text(AT_FDCWD, SYSTEM_TABLE, SYSTEM_TABLE_MAX, &table, &length, &err) < 0)
+		table = mem_strdup("");
+	daemon_gather(daemon, &snapshot);
+	series_take(daemon->series, &snapshot, table);
 }

@@ -148,11 +148,13 @@ static void sample_responses(const struct scrape *scrape, const void *field)
 	}
 }
 
-static void write_histogram(const struct scrape *scrape, const struct histogram *histogram,
-			    const uint64_t bounds[HISTOGRAM_BOUNDS])
+/* Those with decimals are of times, in ms. */
+static void sample_histogram(const struct scrape *scrape, const void *field)
 {
+	const struct histogram *histogram = field;
 	const char *name = scrape->metric->name;
 	unsigned decimals = scrape->metric->decimals;
+	const uint64_t *bounds = decimals ? histogram_ms_bounds : histogram_bytes_bounds;
 	uint64_t count = 0;
 
 	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
@@ -167,16 +169,6 @@ static void write_histogram(const struct scrape *scrape, const struct histogram 
 	(void)fprintf(scrape->out, PREFIX "%s_sum ", name);
 	write_number(scrape->out, counter_read(&histogram->sum), decimals);
 	(void)fprintf(scrape->out, "\n" PREFIX "%s_count %" PRIu64 "\n", name, count);
-}
-
-static void sample_times(const struct scrape *scrape, const void *field)
-{
-	write_histogram(scrape, field, histogram_ms_bounds);
-}
-
-static void sample_sizes(const struct scrape *scrape, const void *field)
-{
-	write_histogram(scrape, field, histogram_bytes_bounds);
 }
 
 /* As the system was asked last, some seconds ago. */
@@ -336,9 +328,9 @@ static const struct metric metrics[] = {
 	{ "upload_responses", METRIC_COUNTER,
 	  COUNTERS(sample_responses, upload_responses, 0, "code"),
 	  "Responses of the storage service by HTTP status; none means no response." },
-	{ "upload_duration_seconds", METRIC_HISTOGRAM, COUNTERS(sample_times, upload_ms, 3, ""),
+	{ "upload_duration_seconds", METRIC_HISTOGRAM, COUNTERS(sample_histogram, upload_ms, 3, ""),
 	  "Duration of successful uploads." },
-	{ "upload_size_bytes", METRIC_HISTOGRAM, COUNTERS(sample_sizes, upload_bytes, 0, ""),
+	{ "upload_size_bytes", METRIC_HISTOGRAM, COUNTERS(sample_histogram, upload_bytes, 0, ""),
 	  "Size of uploaded segments." },
 	{ "upload_failing", METRIC_GAUGE, COMPUTED(is_failing, 0), "",
 	  "1 while the last attempt of an uploader failed." },
