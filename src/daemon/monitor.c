@@ -125,20 +125,20 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 int daemon_on_watchdog(sd_event_source *source, uint64_t now_us, void *context)
 {
 	struct daemon *daemon = context;
-	struct health_finding findings[HEALTH_RULES];
 	struct status_snapshot snapshot;
-	bool is_well;
+	struct health health;
 
 	(void)now_us;
 	daemon_gather(daemon, &snapshot);
-	is_well = health_judge(&snapshot, true, findings);
-	if (is_well)
+	health = health_judge(&snapshot);
+	if (health.is_live)
 		(void)sd_notify(0, "WATCHDOG=1");
-	for (size_t i = 0; i < HEALTH_RULES && !is_well && !daemon->is_stuck; i++)
-		if (health_rules[i].is_liveness && findings[i].is_failing)
-			log_event(EVENT_STAGE_STUCK, log_text("stage", health_rules[i].name),
-				  log_text("reason", findings[i].why));
-	daemon->is_stuck = !is_well;
+	for (size_t i = 0; i < HEALTH_RULES && !daemon->is_stuck; i++)
+		if (health.findings[i].rule->is_liveness && health.findings[i].is_failing)
+			log_event(EVENT_STAGE_STUCK,
+				  log_text("stage", health.findings[i].rule->name),
+				  log_text("reason", health.findings[i].why));
+	daemon->is_stuck = !health.is_live;
 	return repeat_after(source, daemon->watchdog_us / 2);
 }
 

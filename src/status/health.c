@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define LOSS_WINDOW_MS UINT64_C(60000)
 /* Fewer packets than this may pass an interface without any reaching us. */
 #define SILENCE_PACKETS 50
 #define SILENCE_MS_MIN  UINT64_C(15000)
@@ -118,7 +117,7 @@ static void judge_loss(const struct status_snapshot *snapshot, struct health_fin
 	uint64_t limit = snapshot->conf->status_max_loss;
 	struct series_sample last;
 
-	if (!series_since(&snapshot->series->all, LOSS_WINDOW_MS, &last)) {
+	if (!series_since(&snapshot->series->all, STATUS_LOSS_MS, &last)) {
 		say(finding, "not checked yet");
 		return;
 	}
@@ -161,7 +160,7 @@ static void judge_spool(const struct status_snapshot *snapshot, struct health_fi
 				    : "the spool has room");
 }
 
-const struct health_rule health_rules[HEALTH_RULES] = {
+static const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "destination", false, "the destination refuses uploads, or has not worked for a minute",
 	  judge_destination },
 	{ "capture", true, "a capture thread is stuck", judge_stage, STATUS_STAGE_CAPTURE },
@@ -180,16 +179,19 @@ const struct health_rule health_rules[HEALTH_RULES] = {
 	  judge_waiting },
 };
 
-bool health_judge(const struct status_snapshot *snapshot, bool is_liveness,
-		  struct health_finding findings[HEALTH_RULES])
+struct health health_judge(const struct status_snapshot *snapshot)
 {
-	bool is_well = true;
+	struct health health = { .is_live = true, .is_ready = true };
 
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		findings[i] = (struct health_finding){ .rule = &health_rules[i] };
-		health_rules[i].judge(snapshot, &findings[i]);
-		if (health_rules[i].is_liveness == is_liveness && findings[i].is_failing)
-			is_well = false;
+		struct health_finding *finding = &health.findings[i];
+
+		finding->rule = &health_rules[i];
+		finding->rule->judge(snapshot, finding);
+		if (finding->is_failing && finding->rule->is_liveness)
+			health.is_live = false;
+		else if (finding->is_failing)
+			health.is_ready = false;
 	}
-	return is_well;
+	return health;
 }

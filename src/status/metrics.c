@@ -190,15 +190,15 @@ static void sample_phase(const struct scrape *scrape, const void *field)
 
 static void sample_health(const struct scrape *scrape, const void *field)
 {
-	struct health_finding findings[HEALTH_RULES];
+	struct health health = health_judge(field);
 	char labels[LABELS_MAX];
 
-	(void)health_judge(field, true, findings);
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
+		const struct health_rule *rule = health.findings[i].rule;
+
 		(void)snprintf(labels, sizeof labels, "probe=\"%s\",rule=\"%s\"",
-			       health_rules[i].is_liveness ? "healthz" : "readyz",
-			       health_rules[i].name);
-		write_sample(scrape, labels, !findings[i].is_failing);
+			       rule->is_liveness ? "healthz" : "readyz", rule->name);
+		write_sample(scrape, labels, !health.findings[i].is_failing);
 	}
 }
 

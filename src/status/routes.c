@@ -109,23 +109,11 @@ struct flush {
 	bool is_open;           /* a segment of before is not in the spool yet */
 };
 
-static void format_flush(const struct flush *flush, char out[FLUSH_MAX])
+static const char *format_flush(const struct flush *flush, char out[FLUSH_MAX])
 {
 	(void)snprintf(out, FLUSH_MAX, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, flush->since_ns,
 		       flush->refused, flush->lost);
-}
-
-static bool parse_flush(const char *text, struct flush *ret_flush)
-{
-	struct flush flush = { .is_open = false };
-	char again[FLUSH_MAX];
-
-	if (!text || sscanf(text, "%" SCNu64 ".%" SCNu64 ".%" SCNu64, &flush.since_ns,
-			    &flush.refused, &flush.lost) != 3)
-		return false;
-	format_flush(&flush, again);
-	*ret_flush = flush;
-	return strcmp(again, text) == 0;
+	return out;
 }
 
 static void answer_flush(struct exchange *exchange)
@@ -140,8 +128,7 @@ static void answer_flush(struct exchange *exchange)
 		return;
 	}
 	exchange->actions->flush(exchange->actions->context);
-	format_flush(&flush, text);
-	(void)fprintf(exchange->out, "%s\n", text);
+	(void)fprintf(exchange->out, "%s\n", format_flush(&flush, text));
 }
 
 static void look_for_open(void *context, const struct interface_counters *interface)
@@ -160,9 +147,15 @@ static void answer_flush_progress(struct exchange *exchange)
 	const struct status_snapshot *snapshot = &exchange->snapshot;
 	const struct spool_totals *spool = &snapshot->spool;
 	uint64_t waiting = spool->ready + spool->sending;
-	struct flush flush;
+	const char *since = exchange->request->since;
+	struct flush flush = { .is_open = false };
+	char again[FLUSH_MAX];
 
-	if (!parse_flush(exchange->request->since, &flush)) {
+	/* sscanf() alone takes blanks, signs, what follows, and numbers that are too large. */
+	if (!since ||
+	    sscanf(since, "%" SCNu64 ".%" SCNu64 ".%" SCNu64, &flush.since_ns, &flush.refused,
+		   &flush.lost) != 3 ||
+	    strcmp(format_flush(&flush, again), since) != 0) {
 		answer_with(exchange, MHD_HTTP_BAD_REQUEST, "since= must be the answer of POST.\n");
 		return;
 	}

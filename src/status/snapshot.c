@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ALL_WINDOW_MS   (UINT64_MAX / 2)
-#define SECONDS_AN_HOUR 3600.0
+#define ALL_WINDOW_MS (UINT64_MAX / 2)
 
 const char *const status_phases[STATUS_PHASES] = { "starting", "recording", "stopping" };
 
@@ -77,7 +76,7 @@ static double segments_per_second(const struct conf *conf, const struct series *
 struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 {
 	const struct conf *conf = snapshot->conf;
-	struct forecast forecast = { .hours = -1 };
+	struct forecast forecast = { .seconds = -1 };
 	double bytes = (double)snapshot->spool.room_bytes, seconds,
 	       segments = (double)snapshot->spool.room_inodes / BUDGET_FILES_PER_SEGMENT, left = 0;
 	uint64_t count = snapshot->spool.ready + snapshot->spool.sending + snapshot->spool.rejected;
@@ -103,6 +102,6 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 	if (conf->spool_max_segments > count)
 		left = (double)(conf->spool_max_segments - count);
 	segments = (left < segments ? left : segments) / forecast.segments;
-	forecast.hours = (segments < seconds ? segments : seconds) / SECONDS_AN_HOUR;
+	forecast.seconds = segments < seconds ? segments : seconds;
 	return forecast;
 }

@@ -40,6 +40,8 @@ enum status_stage_id {
 	STATUS_STAGES
 };
 
+/* Over this time loss is judged and shown. */
+#define STATUS_LOSS_MS UINT64_C(60000)
 /* Beyond so many, they are left out for the status, too. */
 #define STATUS_MISSING_MAX (2 * INTERFACE_WORDS_MAX)
 
@@ -96,7 +98,7 @@ void snapshot_each_interface(const struct status_snapshot *snapshot,
 struct forecast {
 	double packed_bytes, segments; /* per second */
 	uint64_t ms;                   /* so long they were measured */
-	double hours; /* until the spool is full, if nothing is uploaded; below 0: not known */
+	double seconds; /* until the spool is full, if nothing is uploaded; below 0: not known */
 };
 struct forecast snapshot_forecast(const struct status_snapshot *snapshot);
 
@@ -118,10 +120,11 @@ struct health_rule {
 	enum status_stage_id stage; /* whose progress is judged */
 };
 #define HEALTH_RULES 10
-extern const struct health_rule health_rules[HEALTH_RULES];
-/* True if no rule of that kind fails; what each found, of all kinds, in findings. */
-bool health_judge(const struct status_snapshot *snapshot, bool is_liveness,
-		  struct health_finding findings[HEALTH_RULES]);
+struct health {
+	bool is_live, is_ready; /* no rule of that kind fails */
+	struct health_finding findings[HEALTH_RULES];
+};
+struct health health_judge(const struct status_snapshot *snapshot);
 
 /*
  * The metrics, from one table (metrics.c): as OpenMetrics 1.0.0 if a client sent an Accept header that wants it,

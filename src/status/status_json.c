@@ -104,8 +104,8 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 	set(object, "use", json_rounded(spool->use, 0.0001));
 	if (spool->room_bytes != UINT64_MAX)
 		set(object, "room_bytes", json_number(spool->room_bytes));
-	if (forecast->hours >= 0)
-		set(object, "hours_left", json_rounded(forecast->hours, 0.01));
+	if (forecast->seconds >= 0)
+		set(object, "hours_left", json_rounded(forecast->seconds / 3600, 0.01));
 	set(object, "limit_bytes", json_number(snapshot->conf->spool_max_size));
 	set(object, "limit_segments", json_number(snapshot->conf->spool_max_segments));
 	if (is_operator)
@@ -137,26 +137,23 @@ static void set_uploads(json_t *document, const struct status_snapshot *snapshot
 
 static void append_rule(json_t *rules, const struct health_finding *finding)
 {
-	json_t *object = append(rules, json_object());
-
-	set(object, "rule", json_text(finding->rule->name));
-	set(object, "ok", json_boolean(!finding->is_failing));
-	set(object, "why", json_text(finding->why));
+	append(rules, json_pack("{s:s, s:b, s:o}", "rule", finding->rule->name, "ok",
+				!finding->is_failing, "why", json_text(finding->why)));
 }
 
 static void set_health(json_t *document, const struct status_snapshot *snapshot)
 {
 	json_t *object = set(document, "health", json_object());
 	json_t *rules = set(document, "rules", json_array()), *failing;
-	struct health_finding findings[HEALTH_RULES];
+	struct health health = health_judge(snapshot);
 
-	set(object, "is_live", json_boolean(health_judge(snapshot, true, findings)));
-	set(object, "is_ready", json_boolean(health_judge(snapshot, false, findings)));
+	set(object, "is_live", json_boolean(health.is_live));
+	set(object, "is_ready", json_boolean(health.is_ready));
 	failing = set(object, "failing", json_array());
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		append_rule(rules, &findings[i]);
-		if (findings[i].is_failing)
-			append_rule(failing, &findings[i]);
+		append_rule(rules, &health.findings[i]);
+		if (health.findings[i].is_failing)
+			append_rule(failing, &health.findings[i]);
 	}
 }
 
@@ -229,15 +226,15 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 bool status_json_write_health(FILE *out, const struct status_snapshot *snapshot, bool is_liveness)
 {
 	json_t *document = json_object();
-	struct health_finding findings[HEALTH_RULES];
-	bool is_well = health_judge(snapshot, is_liveness, findings);
+	struct health health = health_judge(snapshot);
+	bool is_well = is_liveness ? health.is_live : health.is_ready;
 	json_t *rules;
 
 	set(document, "status", json_text(is_well ? "ok" : "failing"));
 	rules = set(document, "rules", json_array());
 	for (size_t i = 0; i < HEALTH_RULES; i++)
-		if (health_rules[i].is_liveness == is_liveness)
-			append_rule(rules, &findings[i]);
+		if (health.findings[i].rule->is_liveness == is_liveness)
+			append_rule(rules, &health.findings[i]);
 	write_document(out, document);
 	return is_well;
 }

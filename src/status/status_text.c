@@ -8,9 +8,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define LOSS_WINDOW_MS  UINT64_C(60000)
-#define SECONDS_AN_HOUR 3600.0
-
 static const char *format_seconds(uint64_t seconds, char out[32])
 {
 	static const struct {
@@ -41,25 +38,20 @@ struct listing {
 	const struct status_snapshot *snapshot;
 };
 
-static const char *describe_state(const struct status_snapshot *snapshot,
-				  const struct interface_counters *interface)
-{
-	if (atomic_load(&interface->is_live))
-		return "";
-	if (interface->users == 0 && snapshot_is_missing(snapshot, interface->name))
-		return " (waiting)";
-	return " (away)";
-}
-
 static void write_row(void *context, const struct interface_counters *interface)
 {
 	struct drops drops = counters_drops(interface->drops);
 	struct listing *listing = context;
 	char size[TEXT_SIZE_MAX], rate[32] = "-", per[TEXT_SIZE_MAX + 4] = "-", name[80];
+	const char *state = "";
 	struct series_sample now;
 
-	(void)snprintf(name, sizeof name, "%s%s", interface->name,
-		       describe_state(listing->snapshot, interface));
+	if (!atomic_load(&interface->is_live))
+		state = interface->users == 0 &&
+					snapshot_is_missing(listing->snapshot, interface->name)
+				? " (waiting)"
+				: " (away)";
+	(void)snprintf(name, sizeof name, "%s%s", interface->name, state);
 	if (series_now(listing->snapshot->series, interface->name, &now)) {
 		(void)snprintf(rate, sizeof rate, "%.0f", series_rate(now.packets, now.ms));
 		(void)snprintf(per, sizeof per, "%s/s",
@@ -91,7 +83,7 @@ static void write_capture(FILE *out, const struct status_snapshot *snapshot)
 static void write_loss(FILE *out, const struct status_snapshot *snapshot)
 {
 	struct drops drops = counters_drops(snapshot->counters->drops);
-	struct series_sample minute = series_until_now(snapshot, LOSS_WINDOW_MS);
+	struct series_sample minute = series_until_now(snapshot, STATUS_LOSS_MS);
 	double share = minute.drops > 0 ? 100.0 * (double)minute.drops / (double)minute.sent : 0;
 
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
@@ -127,9 +119,9 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 	(void)fprintf(out, "\n          in %s\n", snapshot->conf->spool_directory);
 	if (snapshot->is_spool_full)
 		(void)fputs("          FULL: packets are dropped until there is room\n", out);
-	else if (forecast->hours >= 0)
+	else if (forecast->seconds >= 0)
 		(void)fprintf(out, "          room for %s at this rate if no upload succeeds\n",
-			      format_seconds(clamp(forecast->hours * SECONDS_AN_HOUR), age));
+			      format_seconds(clamp(forecast->seconds), age));
 	else
 		(void)fputs("          how long it lasts is known once there is traffic\n", out);
 }
@@ -157,20 +149,18 @@ static void write_uploads(FILE *out, const struct status_snapshot *snapshot)
 
 static void write_health(FILE *out, const struct status_snapshot *snapshot)
 {
-	struct health_finding findings[HEALTH_RULES];
-	bool is_well = true;
+	struct health health = health_judge(snapshot);
+	const char *head = "Health    ";
 
-	(void)health_judge(snapshot, true, findings);
-	(void)fputs("Health    ", out);
+	if (health.is_live && health.is_ready)
+		(void)fprintf(out, "%sall is well\n", head);
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		if (!findings[i].is_failing)
+		if (!health.findings[i].is_failing)
 			continue;
-		(void)fprintf(out, "%s%s: %s\n", is_well ? "" : "          ", health_rules[i].name,
-			      findings[i].why);
-		is_well = false;
+		(void)fprintf(out, "%s%s: %s\n", head, health.findings[i].rule->name,
+			      health.findings[i].why);
+		head = "          ";
 	}
-	if (is_well)
-		(void)fputs("all is well\n", out);
 }
 
 void status_text_write(FILE *out, const struct status_snapshot *snapshot)

@@ -74,19 +74,19 @@ static int tear_down(void **state)
 /* The only rule that fails, by name; "" if none does, "several" if more do. */
 static const char *failing(struct fixture *fixture)
 {
-	struct health_finding findings[HEALTH_RULES];
+	struct health health = health_judge(&fixture->snapshot);
 	const char *name = "";
-	bool is_live = health_judge(&fixture->snapshot, true, findings),
-	     is_ready = health_judge(&fixture->snapshot, false, findings);
 
 	for (size_t i = 0; i < HEALTH_RULES; i++) {
-		assert_true(strlen(findings[i].why) > 0);
-		if (!findings[i].is_failing)
+		const struct health_finding *finding = &health.findings[i];
+
+		assert_true(strlen(finding->why) > 0);
+		if (!finding->is_failing)
 			continue;
-		assert_false(health_rules[i].is_liveness ? is_live : is_ready);
-		name = *name ? "several" : health_rules[i].name;
+		assert_false(finding->rule->is_liveness ? health.is_live : health.is_ready);
+		name = *name ? "several" : finding->rule->name;
 	}
-	assert_true(*name || (is_live && is_ready));
+	assert_true(*name || (health.is_live && health.is_ready));
 	return name;
 }
 
@@ -178,12 +178,11 @@ static void test_loss_is_that_of_the_last_minute(void **state)
 
 static const char *why(struct fixture *fixture, const char *rule, struct health_finding *finding)
 {
-	struct health_finding findings[HEALTH_RULES];
+	struct health health = health_judge(&fixture->snapshot);
 
-	(void)health_judge(&fixture->snapshot, false, findings);
 	for (size_t i = 0; i < HEALTH_RULES; i++)
-		if (strcmp(health_rules[i].name, rule) == 0)
-			*finding = findings[i];
+		if (strcmp(health.findings[i].rule->name, rule) == 0)
+			*finding = health.findings[i];
 	return finding->why;
 }
 
