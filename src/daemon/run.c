@@ -199,7 +199,7 @@ void daemon_free(struct daemon *daemon)
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != STATUS_STARTING)
 		log_end(daemon);
-	daemon->series = series_free(daemon->series);
+	free(daemon->series);
 	daemon->spool = spool_close(daemon->spool);
 	daemon->connections = connections_free(daemon->connections);
 	chunk_pool_done(&daemon->pool);

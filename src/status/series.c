@@ -10,31 +10,19 @@
 
 #define RATE_WINDOW_MS UINT64_C(10000)
 
-static void make_series(struct series *series, size_t capacity)
-{
-	series->capacity = capacity;
-	series->samples = mem_calloc(capacity, sizeof *series->samples);
-}
-
 struct series_set *series_new(void)
 {
 	struct series_set *set = mem_calloc(1, sizeof *set);
+	size_t count = COUNTERS_INTERFACES_MAX + 1;
 
-	make_series(&set->all, SERIES_MINUTES_SAMPLES);
-	make_series(&set->hour, SERIES_HOUR_SAMPLES);
+	set->hour = (struct series){ .samples = set->hour_samples,
+				     .capacity = SERIES_HOUR_SAMPLES };
+	set->all = (struct series){ .samples = set->minutes[count],
+				    .capacity = SERIES_MINUTES_SAMPLES };
+	for (size_t i = 0; i < count; i++)
+		set->interfaces[i] = (struct series){ .samples = set->minutes[i],
+						      .capacity = SERIES_MINUTES_SAMPLES };
 	return set;
-}
-
-struct series_set *series_free(struct series_set *set)
-{
-	if (!set)
-		return NULL;
-	free(set->all.samples);
-	free(set->hour.samples);
-	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1; i++)
-		free(set->interfaces[i].samples);
-	free(set);
-	return NULL;
 }
 
 static void add_sample(struct series *series, const struct series_sample *sample)
@@ -117,8 +105,6 @@ static void sample_interface(void *context, const struct interface_counters *int
 	if (netdev_packets(sampling->system_table, interface->name, &in, &out))
 		sample.system = (direction != CONF_DIRECTION_OUT ? in : 0) +
 				(direction != CONF_DIRECTION_IN ? out : 0);
-	if (!series->samples)
-		make_series(series, SERIES_MINUTES_SAMPLES);
 	/* One that is not recorded any more, and maybe again later, has no past. */
 	if (interface->users == 0 || strcmp(series->name, interface->name) != 0) {
 		series->count = 0;

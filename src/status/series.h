@@ -39,10 +39,13 @@ struct series_set {
 	struct series all, hour;
 	struct series
 		interfaces[COUNTERS_INTERFACES_MAX + 1]; /* in use as far as they have a name */
+	/* Those of an interface that is not in use take no memory: nobody touches them. */
+	struct series_sample minutes[COUNTERS_INTERFACES_MAX + 2][SERIES_MINUTES_SAMPLES];
+	struct series_sample hour_samples[SERIES_HOUR_SAMPLES];
 };
 
+/* The caller frees. */
 struct series_set *series_new(void);
-struct series_set *series_free(struct series_set *set);
 
 struct status_snapshot;
 /* The whole, now. */

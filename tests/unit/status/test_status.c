@@ -65,7 +65,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	series_free(fixture->series);
+	free(fixture->series);
 	counters_done(&fixture->counters);
 	free(fixture);
 	return 0;
