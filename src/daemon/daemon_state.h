@@ -16,7 +16,6 @@
 #include "packet/packet.h"
 #include "spool/spool.h"
 #include "status/server.h"
-#include "status/status.h"
 #include "upload/upload.h"
 
 #define DAEMON_STATUS_MAX 512

@@ -4,9 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/text.h"
-
 /* Fewer packets than this may pass an interface without any reaching us. */
 #define SILENCE_PACKETS 50
 #define SILENCE_MS_MIN  UINT64_C(15000)
@@ -42,20 +39,6 @@ static void judge_phase(const struct status_snapshot *snapshot, struct health_fi
 	say(finding, "%s", finding->is_failing ? status_phases[snapshot->phase] : "started");
 }
 
-/* Interfaces that exist are captured, so a missing one is mentioned without failing the rule. */
-static void append_missing(const struct status_snapshot *snapshot, struct text *why)
-{
-	for (size_t i = 0; i < snapshot->missing_count && i < NAMES_MAX; i++)
-		text_append(why, "%s%s", i ? "," : "; waiting for ", snapshot->missing[i]);
-	if (snapshot->missing_count > NAMES_MAX)
-		text_append(why, " and %zu more", snapshot->missing_count - NAMES_MAX);
-	if (snapshot->left_out > 0)
-		text_append(why,
-			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64
-			    ")",
-			    snapshot->left_out, snapshot->conf->capture_max_interfaces);
-}
-
 static void judge_interfaces(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	struct text why = text_over(finding->why, sizeof finding->why);
@@ -73,7 +56,16 @@ static void judge_interfaces(const struct status_snapshot *snapshot, struct heal
 	else
 		text_append(&why, "%zu of %zu interfaces are up", snapshot->pipelines_live,
 			    snapshot->pipelines);
-	append_missing(snapshot, &why);
+	/* Interfaces that exist are captured, so a missing one is mentioned without failing the rule. */
+	for (size_t i = 0; i < snapshot->missing_count && i < NAMES_MAX; i++)
+		text_append(&why, "%s%s", i ? "," : "; waiting for ", snapshot->missing[i]);
+	if (snapshot->missing_count > NAMES_MAX)
+		text_append(&why, " and %zu more", snapshot->missing_count - NAMES_MAX);
+	if (snapshot->left_out > 0)
+		text_append(&why,
+			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64
+			    ")",
+			    snapshot->left_out, snapshot->conf->capture_max_interfaces);
 }
 
 /*

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "status/routes.h"
+#include "status/status.h"
 
 struct server_address {
 	union {

@@ -5,9 +5,7 @@
 
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 /* Names by the kernel may hold bytes that are not UTF-8. */
 static json_t *json_text(const char *value)

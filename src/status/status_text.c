@@ -4,9 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 static const char *format_seconds(uint64_t seconds, char out[32])
 {

@@ -5,7 +5,6 @@
  * bit 1 a loopback address; the lines after it are method, path, Accept, since and Host.
  */
 #include "fuzz.h"
-#include "status/routes.h"
 #include "status/server.h"
 #include "netif/netif.h"
 

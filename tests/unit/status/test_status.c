@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "status/routes.h"
 #include "status/server.h"
 #include "netif/netif.h"
 
