@@ -86,7 +86,9 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 {
 	struct daemon *daemon = context;
-	struct status_snapshot snapshot = {
+	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
+
+	*ret_snapshot = (struct status_snapshot){
 		.conf = daemon->conf,
 		.counters = &daemon->counters,
 		.series = daemon->series,
@@ -99,23 +101,20 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 		.chunks_free = chunk_pool_free(&daemon->pool),
 		.is_spool_full = spool_is_full(daemon->spool),
 		.log_dropped_lines = log_dropped_lines(),
+		.interfaces = daemon->interfaces,
 		.outage = daemon->outage,
 		.outage_reason = "",
 	};
-	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
-
 	/* While the spool is busy, what it last told. */
-	snapshot.is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
-	snapshot.spool = daemon->totals;
+	ret_snapshot->is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
+	ret_snapshot->spool = daemon->totals;
 	if (daemon->uploader)
-		snapshot.outage_reason = uploader_outage(daemon->uploader, daemon->outage,
-							 sizeof daemon->outage,
-							 &snapshot.is_outage_lasting);
+		ret_snapshot->outage_reason = uploader_outage(daemon->uploader, daemon->outage,
+							      sizeof daemon->outage,
+							      &ret_snapshot->is_outage_lasting);
 	if (daemon->pipelines)
 		pipelines_describe(daemon->pipelines, &interfaces);
-	snapshot.interfaces = daemon->interfaces;
-	gather_stages(daemon, &snapshot);
-	*ret_snapshot = snapshot;
+	gather_stages(daemon, ret_snapshot);
 }
 
 /* A restart would not help, so that the watchdog has no part in it; somebody has to look. */

@@ -23,11 +23,6 @@ static json_t *json_text(const char *value)
 	return text;
 }
 
-static json_t *json_number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 /* Rounded, since nobody needs more. */
 static json_t *json_rounded(double value, double unit)
 {
@@ -59,7 +54,7 @@ static void set_drops(json_t *object, const counter drops[DROP_REASON_COUNT])
 	json_t *dropped = set(object, "dropped", json_object());
 
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		set(dropped, drop_reason_names[i], json_number(counter_read(&drops[i])));
+		set(dropped, drop_reason_names[i], json_integer(counter_read(&drops[i])));
 }
 
 struct listing {
@@ -77,8 +72,8 @@ static void append_interface(void *context, const struct interface_counters *int
 	set(object, "name", json_text(interface->name));
 	set(object, "is_up", json_boolean(atomic_load(&interface->is_live)));
 	set(object, "is_awaited", json_boolean(snapshot_is_missing(snapshot, interface->name)));
-	set(object, "packets", json_number(counter_read(&interface->packets)));
-	set(object, "bytes", json_number(counter_read(&interface->bytes)));
+	set(object, "packets", json_integer(counter_read(&interface->packets)));
+	set(object, "bytes", json_integer(counter_read(&interface->bytes)));
 	if (series_now(snapshot->series, interface->name, &now)) {
 		set(object, "packets_per_second",
 		    json_rounded(series_rate(now.packets, now.ms), 0.1));
@@ -93,19 +88,19 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 	json_t *object = set(document, "spool", json_object());
 	const struct spool_totals *spool = &snapshot->spool;
 
-	set(object, "ready", json_number(spool->ready));
-	set(object, "sending", json_number(spool->sending));
-	set(object, "rejected", json_number(spool->rejected));
-	set(object, "bytes", json_number(spool->bytes));
-	set(object, "oldest_seconds", json_number(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S));
+	set(object, "ready", json_integer(spool->ready));
+	set(object, "sending", json_integer(spool->sending));
+	set(object, "rejected", json_integer(spool->rejected));
+	set(object, "bytes", json_integer(spool->bytes));
+	set(object, "oldest_seconds", json_integer(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S));
 	set(object, "is_full", json_boolean(snapshot->is_spool_full));
 	set(object, "use", json_rounded(spool->use, 0.0001));
 	if (spool->room_bytes != UINT64_MAX)
-		set(object, "room_bytes", json_number(spool->room_bytes));
+		set(object, "room_bytes", json_integer(spool->room_bytes));
 	if (forecast->seconds >= 0)
 		set(object, "hours_left", json_rounded(forecast->seconds / 3600, 0.01));
-	set(object, "limit_bytes", json_number(snapshot->conf->spool_max_size));
-	set(object, "limit_segments", json_number(snapshot->conf->spool_max_segments));
+	set(object, "limit_bytes", json_integer(snapshot->conf->spool_max_size));
+	set(object, "limit_segments", json_integer(snapshot->conf->spool_max_segments));
 	if (is_operator)
 		set(object, "directory", json_text(snapshot->conf->spool_directory));
 }
@@ -119,14 +114,14 @@ static void set_uploads(json_t *document, const struct status_snapshot *snapshot
 
 	if (last_ns > 0)
 		text_format_rfc3339(last_ns, last);
-	set(object, "segments", json_number(counter_read(&counters->segments_uploaded)));
-	set(object, "bytes", json_number(counter_read(&counters->bytes_uploaded)));
-	set(object, "failed_attempts", json_number(counter_read(&counters->upload_failures)));
+	set(object, "segments", json_integer(counter_read(&counters->segments_uploaded)));
+	set(object, "bytes", json_integer(counter_read(&counters->bytes_uploaded)));
+	set(object, "failed_attempts", json_integer(counter_read(&counters->upload_failures)));
 	set(object, "is_failing", json_boolean(*snapshot->outage != '\0'));
 	set(object, "last_success", json_text(last));
 	if (last_ns > 0 && snapshot->real_ns > last_ns)
 		set(object, "last_success_age_ms",
-		    json_number((snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS));
+		    json_integer((snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS));
 	if (!is_operator) /* what follows may name the bucket */
 		return;
 	set(object, "destination", json_text(snapshot->conf->upload_destination));
@@ -164,7 +159,7 @@ static void append_sample(json_t *history, const struct series_sample *sample, u
 	json_t *row = append(history, json_array());
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		append(row, json_number(values[i]));
+		append(row, json_integer(values[i]));
 }
 
 static void set_history(json_t *document, const struct status_snapshot *snapshot)
@@ -194,27 +189,28 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	set(document, "node", json_text(snapshot->conf->node_name));
 	set(document, "phase", json_text(status_phases[snapshot->phase]));
 	set(document, "uptime_seconds",
-	    json_number((snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S));
-	set(document, "uptime_ms", json_number(snapshot->now_ms - snapshot->started_ms));
+	    json_integer((snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S));
+	set(document, "uptime_ms", json_integer(snapshot->now_ms - snapshot->started_ms));
 	set_health(document, snapshot);
 	if (is_operator)
 		set(document, "filter", json_text(snapshot->conf->capture_filter));
 	listing.interfaces = set(document, "interfaces", json_array());
 	snapshot_each_interface(snapshot, append_interface, &listing);
-	set(document, "interfaces_left_out", json_number(snapshot->left_out));
-	set(document, "packets", json_number(counter_read(&counters->packets)));
-	set(document, "discarded", json_number(counter_read(&counters->packets_discarded)));
-	set(document, "bytes", json_number(counter_read(&counters->bytes)));
+	set(document, "interfaces_left_out", json_integer(snapshot->left_out));
+	set(document, "packets", json_integer(counter_read(&counters->packets)));
+	set(document, "discarded", json_integer(counter_read(&counters->packets_discarded)));
+	set(document, "bytes", json_integer(counter_read(&counters->bytes)));
 	set_drops(document, counters->drops);
 	set_spool(document, snapshot, &forecast, is_operator);
 	set_uploads(document, snapshot, is_operator);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN) {
 		json_t *month = set(document, "month", json_object());
 
-		set(month, "objects", json_number((uint64_t)(forecast.segments * SECONDS_A_MONTH)));
+		set(month, "objects",
+		    json_integer((json_int_t)(forecast.segments * SECONDS_A_MONTH)));
 		set(month, "bytes",
-		    json_number((uint64_t)(forecast.packed_bytes * SECONDS_A_MONTH)));
-		set(month, "measured_seconds", json_number(forecast.ms / CLOCK_MS_PER_S));
+		    json_integer((json_int_t)(forecast.packed_bytes * SECONDS_A_MONTH)));
+		set(month, "measured_seconds", json_integer(forecast.ms / CLOCK_MS_PER_S));
 	}
 	if (!is_operator)
 		set_history(document, snapshot);
