@@ -67,7 +67,7 @@ int jobs_start(const char *name, int wake_fd, struct jobs **ret_jobs, struct err
 	jobs->wake_fd = wake_fd;
 	jobs->end = &jobs->first;
 	(void)pthread_mutex_init(&jobs->lock, NULL);
-	thread_cond_init(&jobs->changed);
+	(void)pthread_cond_init(&jobs->changed, NULL);
 	if (thread_start(&jobs->thread, name, run_jobs, jobs, err) < 0) {
 		jobs_stop(jobs);
 		return -1;

@@ -12,7 +12,7 @@ void queue_init(struct queue *queue, size_t capacity)
 	*queue = (struct queue){ .capacity = capacity };
 	queue->items = mem_calloc(capacity, sizeof *queue->items);
 	(void)pthread_mutex_init(&queue->lock, NULL);
-	thread_cond_init(&queue->changed);
+	(void)pthread_cond_init(&queue->changed, NULL);
 }
 
 void queue_done(struct queue *queue)

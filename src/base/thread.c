@@ -65,16 +65,6 @@ uint64_t thread_last_beat_ms(const struct thread *thread)
 	return atomic_load_explicit(&thread->beat_ms, memory_order_relaxed);
 }
 
-void thread_cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(cond, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
-}
-
 bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns)
 {
 	struct timespec deadline = {
@@ -82,5 +72,5 @@ bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_
 		.tv_nsec = (long)(deadline_ns % CLOCK_NS_PER_S),
 	};
 
-	return pthread_cond_timedwait(cond, lock, &deadline) != ETIMEDOUT;
+	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &deadline) != ETIMEDOUT;
 }

@@ -28,7 +28,5 @@ void thread_join(struct thread *thread);
 void thread_beat(void);
 uint64_t thread_last_beat_ms(const struct thread *thread);
 
-/* A condition variable whose timed waits use the monotonic clock. */
-void thread_cond_init(pthread_cond_t *cond);
 /* Wait until clock_monotonic_ns() reaches deadline_ns; false on timeout. */
 bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns);

@@ -33,7 +33,7 @@ struct token_cache *token_cache_new(token_fetch *fetch, const void *context)
 	cache->fetch = fetch;
 	cache->context = context;
 	(void)pthread_mutex_init(&cache->lock, NULL);
-	thread_cond_init(&cache->changed);
+	(void)pthread_cond_init(&cache->changed, NULL);
 	return cache;
 }
 

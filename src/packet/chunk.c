@@ -8,7 +8,7 @@ void chunk_pool_init(struct chunk_pool *pool, size_t count)
 {
 	*pool = (struct chunk_pool){ .count = count, .free_count = count };
 	(void)pthread_mutex_init(&pool->lock, NULL);
-	thread_cond_init(&pool->changed);
+	(void)pthread_cond_init(&pool->changed, NULL);
 	pool->chunks = mem_calloc(count, sizeof *pool->chunks);
 	pool->free = mem_calloc(count, sizeof *pool->free);
 	for (size_t i = 0; i < count; i++) {

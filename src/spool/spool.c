@@ -32,7 +32,7 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	(void)pthread_mutex_init(&spool->ledger_lock, NULL);
 	(void)pthread_mutex_init(&spool->event_lock, NULL);
 	(void)pthread_mutex_init(&spool->lock, NULL);
-	thread_cond_init(&spool->changed);
+	(void)pthread_cond_init(&spool->changed, NULL);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = load_spool(spool, directory, err);
 	(void)pthread_mutex_unlock(&spool->lock);

@@ -17,7 +17,7 @@ int uploader_new(const struct conf *conf, struct connections *connections,
 	uploader->wake_fd = -1;
 	rate_init(&uploader->rate, conf->upload_rate_limit);
 	(void)pthread_mutex_init(&uploader->lock, NULL);
-	thread_cond_init(&uploader->changed);
+	(void)pthread_cond_init(&uploader->changed, NULL);
 	if (uploader_prepare(uploader, conf, &uploader->current, err) < 0) {
 		uploader_free(uploader);
 		return -1;
