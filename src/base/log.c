@@ -2,6 +2,9 @@
 #include "base/log.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,28 +12,43 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SD_JOURNAL_SUPPRESS_LOCATION /* event and fields identify a line better than its place in the source */
+#include <systemd/sd-journal.h>
+
 #include "base/clock.h"
-#include "base/log_output.h"
+#include "base/mem.h"
 #include "base/text.h"
+#include "base/thread.h"
 
 #define LINE_MAX_BYTES  4096
 #define FIELDS_MAX      24
 #define FIELD_MAX_BYTES 1280
+#define QUEUE_MAX_BYTES ((size_t)256 * 1024)
 #define END_PATIENCE_MS 500
+#define JOURNAL_SOCKET  "/run/systemd/journal/socket"
 
-/* The only writable globals of the program. */
+/* A line with its end, and a '\0'; for the journal, fields KEY=value follow, with a '\0' behind each. */
+struct entry {
+	struct entry *next;
+	size_t length;
+	char bytes[];
+};
+
+/* The only writable globals of the program: one of each, as there is one standard error. */
 static atomic_int current_level = LOG_LEVEL_INFO;
 static atomic_int current_format = LOG_FORMAT_AUTO;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct entry *first, *last;
+	size_t bytes; /* of the entries queued, and of the one being written */
+	uint64_t dropped, stated;
+	bool is_started;
+} output = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static const char *const level_words[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
 	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
-};
-
-/* The severities of Cloud Logging, which other collectors understand, too. */
-static const char *const json_severities[] = {
-	[LOG_LEVEL_ERROR] = "ERROR", [LOG_LEVEL_WARNING] = "WARNING", [LOG_LEVEL_NOTICE] = "NOTICE",
-	[LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_DEBUG] = "DEBUG",
 };
 
 static const struct {
@@ -43,13 +61,6 @@ static const struct {
 #include "base/events.def"
 #undef EVENT
 };
-
-/* Append the external name of an event: "segment-uploaded" for SEGMENT_UPLOADED. */
-static void append_event_name(struct text *out, enum log_event_id event)
-{
-	for (const char *p = events[event].name; *p; p++)
-		text_append(out, "%c", *p == '_' ? '-' : tolower((unsigned char)*p));
-}
 
 /* systemd sets JOURNAL_STREAM to device:inode of the stream it connected (systemd.exec(5)). */
 static bool stderr_is_journal(void)
@@ -71,33 +82,144 @@ void log_setup(enum log_level level, enum log_format format)
 		format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
 	atomic_store(&current_level, (int)level);
 	if (atomic_exchange(&current_format, (int)format) != LOG_FORMAT_JOURNAL &&
-	    format == LOG_FORMAT_JOURNAL && !log_output_has_journal())
+	    format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) < 0)
 		log_warning("journal not available; logging to standard error until it is");
-}
-
-static void state_dropped(uint64_t lines)
-{
-	log_event(EVENT_LOG_LINES_DROPPED, log_number("lines", lines));
-}
-
-void log_start_writing(void)
-{
-	log_output_start(state_dropped);
-}
-
-void log_finish_writing(void)
-{
-	log_output_end(END_PATIENCE_MS);
-}
-
-uint64_t log_dropped_lines(void)
-{
-	return log_output_dropped();
 }
 
 bool log_is_enabled(enum log_level level)
 {
 	return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
+static void write_stderr(const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(STDERR_FILENO, bytes, length);
+
+		if (written < 0 && errno == EAGAIN) { /* whoever shares it made it so */
+			struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+			(void)poll(&room, 1, -1);
+		} else if (written < 0 && errno != EINTR) {
+			return; /* there is nowhere to report a failure */
+		} else if (written > 0) {
+			bytes += written;
+			length -= (size_t)written;
+		}
+	}
+}
+
+/* The journal may be restarting, and a container has none, where sd_journal_sendv() succeeds all the same. */
+static bool write_journal(const struct entry *entry)
+{
+	struct iovec fields[FIELDS_MAX + 4];
+	int count = 0;
+
+	for (const char *field = entry->bytes + strlen(entry->bytes) + 1;
+	     field < entry->bytes + entry->length; field += strlen(field) + 1)
+		fields[count++] = (struct iovec){ (char *)field, strlen(field) };
+	return count > 0 && access(JOURNAL_SOCKET, F_OK) == 0 &&
+	       sd_journal_sendv(fields, count) == 0;
+}
+
+static void *write_entries(void *unused)
+{
+	(void)unused;
+	(void)pthread_setname_np(pthread_self(), "log");
+	(void)pthread_mutex_lock(&output.lock);
+	for (;;) {
+		uint64_t dropped = output.dropped - output.stated;
+		struct entry *entry = output.first;
+
+		if (!entry && dropped > 0) {
+			output.stated = output.dropped;
+			(void)pthread_mutex_unlock(&output.lock);
+			log_event(EVENT_LOG_LINES_DROPPED, log_number("lines", dropped));
+			(void)pthread_mutex_lock(&output.lock);
+			continue;
+		}
+		if (!entry) {
+			(void)pthread_cond_wait(&output.changed, &output.lock);
+			continue;
+		}
+		output.first = entry->next;
+		(void)pthread_mutex_unlock(&output.lock);
+		if (!write_journal(entry))
+			write_stderr(entry->bytes, strlen(entry->bytes));
+		(void)pthread_mutex_lock(&output.lock);
+		output.bytes -= entry->length;
+		free(entry);
+		if (output.bytes == 0)
+			(void)pthread_cond_broadcast(&output.changed);
+	}
+	return NULL;
+}
+
+/* With the lock held. Without a thread (no memory), lines wait for the end. */
+static void start_thread(void)
+{
+	pthread_t thread;
+
+	if (output.is_started || pthread_create(&thread, NULL, write_entries, NULL) != 0)
+		return;
+	(void)pthread_detach(thread);
+	output.is_started = true;
+}
+
+void log_start_writing(void)
+{
+	(void)pthread_mutex_lock(&output.lock);
+	start_thread();
+	(void)pthread_mutex_unlock(&output.lock);
+}
+
+void log_finish_writing(void)
+{
+	uint64_t deadline_ns = clock_monotonic_ns() + END_PATIENCE_MS * CLOCK_NS_PER_MS;
+
+	(void)pthread_mutex_lock(&output.lock);
+	if (output.bytes > 0)
+		start_thread();
+	while (output.bytes > 0 &&
+	       thread_cond_wait_until(&output.changed, &output.lock, deadline_ns))
+		;
+	(void)pthread_mutex_unlock(&output.lock);
+}
+
+uint64_t log_dropped_lines(void)
+{
+	uint64_t dropped;
+
+	(void)pthread_mutex_lock(&output.lock);
+	dropped = output.dropped;
+	(void)pthread_mutex_unlock(&output.lock);
+	return dropped;
+}
+
+/* A pipe that can be polled for writing has room for a line; whatever is no file may be stopped by its reader. */
+static bool takes_a_line_at_once(void)
+{
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct stat st;
+
+	return (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode)) ||
+	       (poll(&room, 1, 0) == 1 && room.revents & POLLOUT);
+}
+
+/* With the lock held. */
+static void enqueue(const struct text *line)
+{
+	struct entry *entry = mem_alloc(sizeof *entry + line->length + 1);
+
+	*entry = (struct entry){ .length = line->length };
+	memcpy(entry->bytes, line->bytes, line->length + 1);
+	if (output.first)
+		output.last->next = entry;
+	else
+		output.first = entry;
+	output.last = entry;
+	output.bytes += line->length;
+	(void)pthread_cond_broadcast(&output.changed);
 }
 
 /*
@@ -106,87 +228,76 @@ bool log_is_enabled(enum log_level level)
  */
 static bool needs_quotes(const char *value)
 {
-	if (!*value)
-		return true;
 	for (const char *p = value; *p; p++)
 		if (!isgraph((unsigned char)*p) || *p == '"' || *p == '=')
 			return true;
-	return false;
+	return !*value;
 }
 
-static void append_fields(struct text *line, const struct log_field *fields, size_t field_count)
+static const char *field_text(const struct log_field *field)
 {
-	for (size_t i = 0; i < field_count; i++) {
-		const struct log_field *field = &fields[i];
+	return field->text ? field->text : "";
+}
+
+/* A sentence and its fields as key=value. */
+static void append_text(struct text *line, const char *sentence, const struct log_field *fields,
+			size_t field_count)
+{
+	text_append(line, "%s", sentence);
+	for (const struct log_field *field = fields; field < fields + field_count; field++) {
+		if (!field->key)
+			continue;
+		text_append(line, " %s=", field->key);
+		if (field->is_number)
+			text_append(line, "%ju", (uintmax_t)field->number);
+		else if (needs_quotes(field_text(field)))
+			text_append_json(line, field_text(field));
+		else
+			text_append(line, "%s", field->text);
+	}
+}
+
+static void append_letters(struct text *out, const char *word, int (*change_letter)(int))
+{
+	for (; *word; word++)
+		text_append(out, "%c", change_letter((unsigned char)*word));
+}
+
+/* SEGMENT_UPLOADED is "segment-uploaded" outside. */
+static int change_event_letter(int letter)
+{
+	return letter == '_' ? '-' : tolower(letter);
+}
+
+/* The severities are Cloud Logging's, which other collectors understand, too. */
+static void append_json(struct text *line, const char *when, enum log_level level,
+			enum log_event_id event, const char *sentence,
+			const struct log_field *fields, size_t field_count)
+{
+	text_append(line, "{\"time\":\"%s\",\"severity\":\"", when);
+	append_letters(line, level_words[level], toupper);
+	text_append(line, "\",\"message\":");
+	text_append_json(line, sentence);
+	if (event != EVENT_NONE) {
+		text_append(line, ",\"event\":\"");
+		append_letters(line, events[event].name, change_event_letter);
+		text_append(line, "\"");
+	}
+	for (const struct log_field *field = fields; field < fields + field_count; field++) {
+		size_t before = line->length;
 
 		if (!field->key)
 			continue;
+		text_append(line, ",\"%s\":", field->key);
 		if (field->is_number)
-			text_append(line, " %s=%ju", field->key, (uintmax_t)field->number);
-		else if (!needs_quotes(field->text ? field->text : ""))
-			text_append(line, " %s=%s", field->key, field->text);
-		else {
-			text_append(line, " %s=", field->key);
-			text_append_json(line, field->text ? field->text : "");
-		}
-	}
-}
-
-static void append_text(struct text *line, enum log_level level, const char *sentence,
-			const struct log_field *fields, size_t field_count)
-{
-	char when[TEXT_TIME_MAX];
-
-	text_format_rfc3339(clock_real_ns(), when);
-	text_append(line, "%s %s: %s", when, level_words[level], sentence);
-	append_fields(line, fields, field_count);
-	text_end_line(line);
-}
-
-static void write_text(enum log_level level, const char *sentence, const struct log_field *fields,
-		       size_t field_count)
-{
-	char bytes[LINE_MAX_BYTES];
-	struct text line = text_over(bytes, sizeof bytes);
-
-	append_text(&line, level, sentence, fields, field_count);
-	log_output(LOG_TARGET_STDERR, line.bytes, line.length);
-}
-
-static void write_json(enum log_level level, enum log_event_id event, const char *sentence,
-		       const struct log_field *fields, size_t field_count)
-{
-	char bytes[LINE_MAX_BYTES], when[TEXT_TIME_MAX];
-	struct text line = text_over(bytes, sizeof bytes);
-
-	text_format_rfc3339(clock_real_ns(), when);
-	text_append(&line, "{\"time\":\"%s\",\"severity\":\"%s\",\"message\":", when,
-		    json_severities[level]);
-	text_append_json(&line, sentence);
-	if (event != EVENT_NONE) {
-		text_append(&line, ",\"event\":\"");
-		append_event_name(&line, event);
-		text_append(&line, "\"");
-	}
-	for (size_t i = 0; i < field_count; i++) {
-		size_t before = line.length;
-
-		if (!fields[i].key)
-			continue;
-		text_append(&line, ",\"%s\":", fields[i].key);
-		if (fields[i].is_number)
-			text_append(&line, "%ju", (uintmax_t)fields[i].number);
+			text_append(line, "%ju", (uintmax_t)field->number);
 		else
-			text_append_json(&line, fields[i].text ? fields[i].text : "");
-		if (line.length + 2 >=
-		    line.capacity) { /* a truncated field would not be JSON: omit it */
-			line.length = before;
+			text_append_json(line, field_text(field));
+		if (line->is_cut) { /* a truncated field would not be JSON: omit it */
+			line->length = before;
 			break;
 		}
 	}
-	text_append(&line, "}");
-	text_end_line(&line);
-	log_output(LOG_TARGET_STDERR, line.bytes, line.length);
 }
 
 /* End a field: a '\0' is behind it. */
@@ -197,42 +308,36 @@ static void end_field(struct text *entry)
 }
 
 /* Fields become KNT_KEY=value; the message contains them, too, for a plain journalctl. */
-static void write_journal(enum log_level level, enum log_event_id event, const char *sentence,
-			  const struct log_field *fields, size_t field_count)
+static void append_journal(struct text *entry, size_t capacity, enum log_level level,
+			   enum log_event_id event, const char *sentence,
+			   const struct log_field *fields, size_t field_count)
 {
-	char bytes[2 * LINE_MAX_BYTES + FIELDS_MAX * FIELD_MAX_BYTES];
-	struct text entry = text_over(bytes, LINE_MAX_BYTES);
-
-	append_text(&entry, level, sentence, fields, field_count);
-	end_field(&entry);
-	entry.capacity = entry.length + LINE_MAX_BYTES;
-	text_append(&entry, "MESSAGE=%s", sentence);
-	append_fields(&entry, fields, field_count);
-	entry.capacity = sizeof bytes;
-	end_field(&entry);
-	text_append(&entry, "PRIORITY=%d", (int)level);
-	end_field(&entry);
+	entry->capacity = entry->length + LINE_MAX_BYTES;
+	end_field(entry);
+	text_append(entry, "MESSAGE=");
+	append_text(entry, sentence, fields, field_count);
+	entry->capacity = capacity;
+	end_field(entry);
+	text_append(entry, "PRIORITY=%d", (int)level);
+	end_field(entry);
 	if (event != EVENT_NONE) {
-		text_append(&entry, "%s", events[event].message_id);
-		end_field(&entry);
-		text_append(&entry, "KNT_EVENT=");
-		append_event_name(&entry, event);
-		end_field(&entry);
+		text_append(entry, "%s", events[event].message_id);
+		end_field(entry);
+		text_append(entry, "KNT_EVENT=");
+		append_letters(entry, events[event].name, change_event_letter);
+		end_field(entry);
 	}
 	for (size_t i = 0; i < field_count && i < FIELDS_MAX; i++) {
 		if (!fields[i].key)
 			continue;
-		text_append(&entry, "KNT_");
-		for (const char *p = fields[i].key; *p; p++)
-			text_append(&entry, "%c", toupper((unsigned char)*p));
+		text_append(entry, "KNT_");
+		append_letters(entry, fields[i].key, toupper);
 		if (fields[i].is_number)
-			text_append(&entry, "=%ju", (uintmax_t)fields[i].number);
+			text_append(entry, "=%ju", (uintmax_t)fields[i].number);
 		else
-			text_append(&entry, "=%.*s", FIELD_MAX_BYTES,
-				    fields[i].text ? fields[i].text : "");
-		end_field(&entry);
+			text_append(entry, "=%.*s", FIELD_MAX_BYTES, field_text(&fields[i]));
+		end_field(entry);
 	}
-	log_output(LOG_TARGET_JOURNAL, entry.bytes, entry.length);
 }
 
 enum log_level log_event_level(enum log_event_id event)
@@ -243,20 +348,34 @@ enum log_level log_event_level(enum log_event_id event)
 void log_write(enum log_level level, enum log_event_id event, const char *sentence,
 	       const struct log_field *fields, size_t field_count)
 {
+	char bytes[2 * LINE_MAX_BYTES + FIELDS_MAX * FIELD_MAX_BYTES], when[TEXT_TIME_MAX];
+	struct text entry = text_over(bytes, LINE_MAX_BYTES);
+	int format = atomic_load_explicit(&current_format, memory_order_relaxed);
+
 	if (!log_is_enabled(level))
 		return;
 	if (!sentence)
 		sentence = events[event].sentence;
-	switch ((enum log_format)atomic_load_explicit(&current_format, memory_order_relaxed)) {
-	case LOG_FORMAT_JOURNAL:
-		write_journal(level, event, sentence, fields, field_count);
-		break;
-	case LOG_FORMAT_JSON:
-		write_json(level, event, sentence, fields, field_count);
-		break;
-	case LOG_FORMAT_AUTO:
-	case LOG_FORMAT_TEXT:
-		write_text(level, sentence, fields, field_count);
-		break;
+	text_format_rfc3339(clock_real_ns(), when);
+	entry.capacity -= strlen("}\n");
+	if (format == LOG_FORMAT_JSON) {
+		append_json(&entry, when, level, event, sentence, fields, field_count);
+	} else {
+		text_append(&entry, "%s %s: ", when, level_words[level]);
+		append_text(&entry, sentence, fields, field_count);
 	}
+	entry.capacity = LINE_MAX_BYTES;
+	text_append(&entry, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+	if (format == LOG_FORMAT_JOURNAL)
+		append_journal(&entry, sizeof bytes, level, event, sentence, fields, field_count);
+
+	(void)pthread_mutex_lock(&output.lock);
+	if (!output.is_started && !output.first && format != LOG_FORMAT_JOURNAL &&
+	    takes_a_line_at_once())
+		write_stderr(entry.bytes, entry.length);
+	else if (output.bytes + entry.length > QUEUE_MAX_BYTES)
+		output.dropped++;
+	else
+		enqueue(&entry);
+	(void)pthread_mutex_unlock(&output.lock);
 }

@@ -88,14 +88,6 @@ void text_append_json(struct text *text, const char *value)
 	text_append(text, "\"");
 }
 
-void text_end_line(struct text *text)
-{
-	if (text->length + 1 >= text->capacity)
-		text->length = text->capacity - 2;
-	text->bytes[text->length++] = '\n';
-	text->bytes[text->length] = '\0';
-}
-
 /* Whole seconds in UTC, without the zone: "2026-11-23T08:30:00". */
 static void format_seconds(uint64_t real_ns, char *out, size_t capacity)
 {

@@ -22,8 +22,6 @@ void text_append(struct text *text, const char *format, ...) __attribute__((form
 /* Append a JSON string with its quotes. Control characters are escaped, and bytes that are not UTF-8 are
  * replaced by U+FFFD, so that the result is always valid. */
 void text_append_json(struct text *text, const char *value);
-/* End with a newline, replacing the last character if there is no room. */
-void text_end_line(struct text *text);
 
 /* A random UUID (RFC 9562, version 4). */
 #define TEXT_UUID_LENGTH 36

@@ -17,7 +17,7 @@ LIBRARIES = [
     (r"pthread\.h", r"base/"),
     # gzip has a checksum of its own, not CRC32C.
     (r"isa-l/crc\.h", r"base/checksum_isal\.c|segment/codec_gzip_isal\.c"),
-    (r"systemd/sd-journal\.h", r"base/log_output\.c"),
+    (r"systemd/sd-journal\.h", r"base/log\.c"),
     (r"systemd/.*", r"daemon/"),
     (r"cap-ng\.h", r"daemon/"),
     (r"libconfig\.h", r"conf/"),
