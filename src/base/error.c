@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,29 +21,16 @@ write_message(struct error *err, const char *format, va_list args, const char *r
 			*p = ' ';
 }
 
-int error_set(struct error *err, enum error_kind kind, const char *format, ...)
-{
-	va_list args;
-
-	err->kind = kind;
-	err->errnum = 0;
-	err->retry_after_ms = 0;
-	va_start(args, format);
-	write_message(err, format, args, NULL);
-	va_end(args);
-	return -1;
-}
-
-int error_errno_as(struct error *err, enum error_kind kind, const char *format, ...)
+int error_fill(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
 {
 	char reason[128];
 	va_list args;
 
 	err->kind = kind;
-	err->errnum = errno;
+	err->errnum = errnum;
 	err->retry_after_ms = 0;
 	va_start(args, format);
-	write_message(err, format, args, strerror_r(err->errnum, reason, sizeof reason));
+	write_message(err, format, args, errnum ? strerror_r(errnum, reason, sizeof reason) : NULL);
 	va_end(args);
 	return -1;
 }
@@ -70,10 +56,7 @@ int error_exit_status(const struct error *err)
 		return EX_USAGE;
 	case ERROR_CONFIG:
 		return EX_CONFIG;
-	case ERROR_TRANSIENT:
-	case ERROR_REJECTED:
-	case ERROR_FATAL:
-		break;
+	default:
+		return 1;
 	}
-	return 1;
 }

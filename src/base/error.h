@@ -6,6 +6,7 @@
  * (retry, reject, exit). A struct error lives on the caller's stack and owns nothing.
  */
 
+#include <errno.h>
 #include <stdint.h>
 
 enum error_kind {
@@ -26,14 +27,15 @@ struct error {
 
 /* All of these return -1, so that failing takes one line: `return error_set(err, …);`. */
 
-/* Fill err with a formatted message. Control characters are replaced, so that it stays one line. */
-int error_set(struct error *err, enum error_kind kind, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* The same with ": strerror(errno)" appended and errno stored. error_errno() is ERROR_FATAL. */
-int error_errno_as(struct error *err, enum error_kind kind, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-#define error_errno(err, ...) error_errno_as(err, ERROR_FATAL, __VA_ARGS__)
+/*
+ * Fill err with a formatted message. Control characters are replaced, so that it stays one line. With an errnum,
+ * ": strerror(errnum)" is appended.
+ */
+int error_fill(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+#define error_set(err, kind, ...)      error_fill(err, kind, 0, __VA_ARGS__)
+#define error_errno_as(err, kind, ...) error_fill(err, kind, errno, __VA_ARGS__)
+#define error_errno(err, ...)          error_errno_as(err, ERROR_FATAL, __VA_ARGS__)
 
 /* Prepend "context: " to the message; everything else stays. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
