@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
-#include "base/wakeup.h"
 
 struct job {
 	struct job *next;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -73,4 +74,24 @@ bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_
 	};
 
 	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &deadline) != ETIMEDOUT;
+}
+
+int wakeup_open(struct error *err)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? error_errno(err, "eventfd") : fd;
+}
+
+void wakeup_send(int fd)
+{
+	if (fd >= 0)
+		(void)eventfd_write(fd, 1);
+}
+
+void wakeup_clear(int fd)
+{
+	eventfd_t ignored;
+
+	(void)eventfd_read(fd, &ignored);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A named thread that is always joined. The caller blocks signals before starting the first one. */
+/*
+ * A named thread that is always joined, and how threads wait for each other. The caller blocks signals before
+ * starting the first one.
+ */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,3 +33,10 @@ uint64_t thread_last_beat_ms(const struct thread *thread);
 
 /* Wait until clock_monotonic_ns() reaches deadline_ns; false on timeout. */
 bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns);
+
+/* An eventfd that one thread polls and others write to. Returns it, non-blocking; the caller closes it. */
+int wakeup_open(struct error *err) __attribute__((warn_unused_result));
+/* Wake the thread that polls; fd may be -1. Any thread; never blocks. */
+void wakeup_send(int fd);
+/* Consume all wake-ups sent so far. */
+void wakeup_clear(int fd);

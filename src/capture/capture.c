@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/wakeup.h"
+#include "base/thread.h"
 #include "capture/capture_private.h"
 
 #define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/wakeup.h"
+#include "base/thread.h"
 #include "capture/capture_private.h"
 
 /* Check the clock and the main thread's requests at least this often, however fast packets arrive. */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/wakeup.h"
+#include "base/thread.h"
 #include "daemon/daemon_state.h"
 
 #define TICK_US      UINT64_C(1000000)

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/wakeup.h"
+#include "base/thread.h"
 #include "daemon/daemon_state.h"
 #include "http/http.h"
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/wakeup.h"
+#include "base/thread.h"
 #include "packet/packet.h"
 #include "record/compressor.h"
 
