@@ -2,60 +2,36 @@
 #include "base/jobs.h"
 
 #include "base/mem.h"
+#include "base/queue.h"
 #include "base/thread.h"
 
+#define POP_MS 60000
+
 struct job {
-	struct job *next;
 	void (*run)(void *context);
 	void *context;
 };
 
 struct jobs {
 	struct thread thread;
+	struct queue queue;
+	atomic_size_t left;
 	int wake_fd;
-
-	pthread_mutex_t lock; /* for the fields below; never held while a job runs */
-	pthread_cond_t changed;
-	struct job *first, **end;
-	size_t left;
-	bool is_stopping;
 };
-
-/* Wait for the next job; NULL: there will be none. */
-static struct job *wait_for_job(struct jobs *jobs)
-{
-	struct job *job;
-
-	(void)pthread_mutex_lock(&jobs->lock);
-	while (!jobs->first && !jobs->is_stopping)
-		(void)pthread_cond_wait(&jobs->changed, &jobs->lock);
-	job = jobs->first;
-	if (job && !(jobs->first = job->next))
-		jobs->end = &jobs->first;
-	(void)pthread_mutex_unlock(&jobs->lock);
-	return job;
-}
-
-static void note_done(struct jobs *jobs)
-{
-	bool are_all_done;
-
-	(void)pthread_mutex_lock(&jobs->lock);
-	are_all_done = --jobs->left == 0;
-	(void)pthread_mutex_unlock(&jobs->lock);
-	if (are_all_done)
-		wakeup_send(jobs->wake_fd);
-}
 
 static void run_jobs(void *context)
 {
 	struct jobs *jobs = context;
-	struct job *job;
 
-	while ((job = wait_for_job(jobs))) {
+	while (!queue_is_finished(&jobs->queue)) {
+		struct job *job = queue_pop(&jobs->queue, POP_MS);
+
+		if (!job)
+			continue;
 		job->run(job->context);
 		free(job);
-		note_done(jobs);
+		if (atomic_fetch_sub(&jobs->left, 1) == 1)
+			wakeup_send(jobs->wake_fd);
 	}
 }
 
@@ -64,9 +40,7 @@ int jobs_start(const char *name, int wake_fd, struct jobs **ret_jobs, struct err
 	struct jobs *jobs = mem_calloc(1, sizeof *jobs);
 
 	jobs->wake_fd = wake_fd;
-	jobs->end = &jobs->first;
-	(void)pthread_mutex_init(&jobs->lock, NULL);
-	(void)pthread_cond_init(&jobs->changed, NULL);
+	queue_init(&jobs->queue, 8);
 	if (thread_start(&jobs->thread, name, run_jobs, jobs, err) < 0) {
 		jobs_stop(jobs);
 		return -1;
@@ -79,13 +53,9 @@ struct jobs *jobs_stop(struct jobs *jobs)
 {
 	if (!jobs)
 		return NULL;
-	(void)pthread_mutex_lock(&jobs->lock);
-	jobs->is_stopping = true;
-	(void)pthread_cond_signal(&jobs->changed);
-	(void)pthread_mutex_unlock(&jobs->lock);
+	queue_close(&jobs->queue);
 	thread_join(&jobs->thread);
-	(void)pthread_cond_destroy(&jobs->changed);
-	(void)pthread_mutex_destroy(&jobs->lock);
+	queue_done(&jobs->queue);
 	free(jobs);
 	return NULL;
 }
@@ -95,20 +65,11 @@ void jobs_add(struct jobs *jobs, void (*run_job)(void *context), void *context)
 	struct job *job = mem_alloc(sizeof *job);
 
 	*job = (struct job){ .run = run_job, .context = context };
-	(void)pthread_mutex_lock(&jobs->lock);
-	*jobs->end = job;
-	jobs->end = &job->next;
-	jobs->left++;
-	(void)pthread_cond_signal(&jobs->changed);
-	(void)pthread_mutex_unlock(&jobs->lock);
+	atomic_fetch_add(&jobs->left, 1);
+	queue_push(&jobs->queue, job);
 }
 
 size_t jobs_left(struct jobs *jobs)
 {
-	size_t left;
-
-	(void)pthread_mutex_lock(&jobs->lock);
-	left = jobs->left;
-	(void)pthread_mutex_unlock(&jobs->lock);
-	return left;
+	return atomic_load(&jobs->left);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/queue.h"
 
-#include <assert.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -24,10 +22,24 @@ void queue_done(struct queue *queue)
 	free(take_ptr(queue->items));
 }
 
+/* With the lock held. */
+static void double_capacity(struct queue *queue)
+{
+	void **items = mem_calloc(2 * queue->capacity, sizeof *items);
+
+	for (size_t i = 0; i < queue->count; i++)
+		items[i] = queue->items[(queue->first + i) % queue->capacity];
+	free(queue->items);
+	queue->items = items;
+	queue->first = 0;
+	queue->capacity *= 2;
+}
+
 void queue_push(struct queue *queue, void *item)
 {
 	(void)pthread_mutex_lock(&queue->lock);
-	assert(queue->count < queue->capacity);
+	if (queue->count == queue->capacity)
+		double_capacity(queue);
 	queue->items[(queue->first + queue->count++) % queue->capacity] = item;
 	(void)pthread_cond_signal(&queue->changed);
 	(void)pthread_mutex_unlock(&queue->lock);

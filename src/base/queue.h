@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A bounded first-in, first-out queue of pointers between threads. It does not own its items. Consumers may
+ * A first-in, first-out queue of pointers between threads. It does not own its items. Consumers may
  * wait; closing the queue wakes all of them.
  */
 
@@ -21,7 +21,7 @@ struct queue {
 void queue_init(struct queue *queue, size_t capacity);
 void queue_done(struct queue *queue);
 
-/* Add an item; never blocks. The caller ensures that there is room. */
+/* Add an item; never blocks. Allocates only if more than `capacity` items wait. */
 void queue_push(struct queue *queue, void *item);
 /* Take the oldest item, waiting up to timeout_ms; NULL if there is none. */
 void *queue_pop(struct queue *queue, unsigned timeout_ms);
