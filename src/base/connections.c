@@ -58,23 +58,6 @@ static sa_family_t unpack_address(const struct sockaddr *address, uint8_t out[16
 	return 0;
 }
 
-/* Find a free slot, or that of the connection closed longest ago; -1: all are open. */
-static int find_slot(const struct connections *table)
-{
-	int best = -1;
-
-	for (int i = 0; i < CONNECTIONS_MAX; i++) {
-		const struct connection *entry = &table->entries[i];
-
-		if (entry->family == 0)
-			return i;
-		if (entry->closed_ns != UINT64_MAX &&
-		    (best < 0 || table->closed_ns[i] < table->closed_ns[best]))
-			best = i;
-	}
-	return best;
-}
-
 int connections_add(struct connections *table, const struct sockaddr *local,
 		    const struct sockaddr *remote)
 {
@@ -86,7 +69,11 @@ int connections_add(struct connections *table, const struct sockaddr *local,
 	    unpack_address(remote, entry.remote, &entry.remote_port) != entry.family)
 		return -1;
 	(void)pthread_mutex_lock(&table->lock);
-	slot = find_slot(table);
+	/* The slot closed longest ago; a free one was never closed, or is forgotten. */
+	for (int i = 0; i < CONNECTIONS_MAX; i++)
+		if (table->entries[i].closed_ns != UINT64_MAX &&
+		    (slot < 0 || table->closed_ns[i] < table->closed_ns[slot]))
+			slot = i;
 	if (slot >= 0) {
 		table->entries[slot] = entry;
 		atomic_fetch_add_explicit(&table->generation, 1, memory_order_release);
