@@ -162,13 +162,8 @@ static int rename_to_new(int folder_fd, const char *temporary, const char *name)
 
 int file_publish(int folder_fd, const char *temporary, const char *name, struct error *err)
 {
-	if (rename_to_new(folder_fd, temporary, name) < 0) {
-		int saved_errno = errno;
-
-		error_errno(err, "publish %s", name);
-		errno = saved_errno;
-		return -1;
-	}
+	if (rename_to_new(folder_fd, temporary, name) < 0)
+		return error_errno(err, "publish %s", name);
 	return file_sync_folder(folder_fd, err);
 }
 
@@ -177,16 +172,15 @@ int file_make_folders(const char *path, mode_t mode, struct error *err)
 	cleanup_free char *part = mem_strdup(path);
 	struct stat st;
 
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
+	for (char *end = part; end;) {
+		end = strchr(end + 1, '/');
+		if (end)
+			*end = '\0';
 		if (mkdir(part, mode) < 0 && errno != EEXIST)
 			return error_errno(err, "create folder %s", part);
-		*p = '/';
+		if (end)
+			*end = '/';
 	}
-	if (mkdir(part, mode) < 0 && errno != EEXIST)
-		return error_errno(err, "create folder %s", part);
 	if (stat(part, &st) < 0)
 		return error_errno(err, "%s", part);
 	if (!S_ISDIR(st.st_mode))

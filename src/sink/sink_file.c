@@ -286,7 +286,7 @@ static int store_object(struct sink_worker *worker, int folder_fd, const char *n
 	result = write_copy(worker, folder_fd, temporary, object, err);
 	if (result == 0) {
 		result = file_publish(folder_fd, temporary, name, err);
-		*ret_was_there = result < 0 && errno == EEXIST;
+		*ret_was_there = result < 0 && err->errnum == EEXIST;
 	}
 	if (result < 0)
 		(void)unlinkat(folder_fd, temporary, 0);
