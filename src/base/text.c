@@ -231,14 +231,13 @@ void text_format_size(uint64_t bytes, char *out)
 
 void text_make_uuid(char out[TEXT_UUID_LENGTH + 1])
 {
+	struct text uuid = text_over(out, TEXT_UUID_LENGTH + 1);
 	unsigned char b[16];
 
 	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
 		abort(); /* cannot happen for 16 bytes after boot */
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(out, TEXT_UUID_LENGTH + 1,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		       b[13], b[14], b[15]);
+	for (size_t i = 0; i < sizeof b; i++)
+		text_append(&uuid, i >= 4 && i <= 10 && i % 2 == 0 ? "-%02x" : "%02x", b[i]);
 }
