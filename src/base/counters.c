@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 const uint64_t histogram_ms_bounds[HISTOGRAM_BOUNDS] = {
 	50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000, 300000
@@ -32,13 +33,6 @@ struct drops counters_drops(const counter drops[DROP_REASON_COUNT])
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		now.count[i] = counter_read(&drops[i]);
 	return now;
-}
-
-void counters_add_drops(struct interface_counters *interface, const struct drops *drops)
-{
-	for (int i = 0; i < DROP_REASON_COUNT; i++)
-		if (drops->count[i] > 0)
-			interface_add(interface, drops[i], drops->count[i]);
 }
 
 uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
@@ -108,12 +102,10 @@ static struct interface_counters *find_or_make(struct counters *counters, const 
 
 struct interface_counters *counters_take(struct counters *counters, const char *interface)
 {
-	struct interface_counters *place;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->lock);
+	struct interface_counters *place = find_or_make(counters, interface);
 
-	(void)pthread_mutex_lock(&counters->lock);
-	place = find_or_make(counters, interface);
 	place->users++;
-	(void)pthread_mutex_unlock(&counters->lock);
 	return place;
 }
 
@@ -155,9 +147,9 @@ void counters_each_interface(struct counters *counters,
 struct level_counters *counters_level(struct counters *counters, const char *codec,
 				      const char *level)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->lock);
 	struct level_counters *place = counters->levels;
 
-	(void)pthread_mutex_lock(&counters->lock);
 	while (place->codec && place < &counters->levels[COUNTERS_LEVELS_MAX - 1] &&
 	       (strcmp(place->codec, codec) != 0 || strcmp(place->level, level) != 0))
 		place++;
@@ -165,17 +157,15 @@ struct level_counters *counters_level(struct counters *counters, const char *cod
 		place->codec = codec;
 		(void)snprintf(place->level, sizeof place->level, "%s", level);
 	}
-	(void)pthread_mutex_unlock(&counters->lock);
 	return place;
 }
 
 size_t counters_levels(struct counters *counters)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->lock);
 	size_t count = 0;
 
-	(void)pthread_mutex_lock(&counters->lock);
 	while (count < COUNTERS_LEVELS_MAX && counters->levels[count].codec)
 		count++;
-	(void)pthread_mutex_unlock(&counters->lock);
 	return count;
 }

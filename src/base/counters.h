@@ -127,8 +127,6 @@ uint64_t counters_sum_sent(const counter *packets, const counter *discarded,
 
 /* Read counters of drops. */
 struct drops counters_drops(const counter drops[DROP_REASON_COUNT]);
-/* interface_add() for each reason. */
-void counters_add_drops(struct interface_counters *interface, const struct drops *drops);
 
 void counters_init(struct counters *counters);
 void counters_done(struct counters *counters);

@@ -20,8 +20,3 @@ uint64_t drops_sum(const struct drops *drops)
 		sum += drops->count[i];
 	return sum;
 }
-
-bool drops_is_zero(const struct drops *drops)
-{
-	return drops_sum(drops) == 0;
-}

@@ -2,7 +2,6 @@
 #pragma once
 /* Packets that the kernel delivered but no file contains, by reason. A plain value. */
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum drop_reason {
@@ -27,4 +26,3 @@ struct drops {
 
 void drops_add(struct drops *drops, const struct drops *more);
 uint64_t drops_sum(const struct drops *drops);
-bool drops_is_zero(const struct drops *drops);

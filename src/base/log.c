@@ -188,12 +188,9 @@ void log_finish_writing(void)
 
 uint64_t log_dropped_lines(void)
 {
-	uint64_t dropped;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&output.lock);
 
-	(void)pthread_mutex_lock(&output.lock);
-	dropped = output.dropped;
-	(void)pthread_mutex_unlock(&output.lock);
-	return dropped;
+	return output.dropped;
 }
 
 /* A pipe that can be polled for writing has room for a line; whatever is no file may be stopped by its reader. */

@@ -73,10 +73,7 @@ void queue_close(struct queue *queue)
 
 bool queue_is_finished(struct queue *queue)
 {
-	bool is_finished;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&queue->lock);
 
-	(void)pthread_mutex_lock(&queue->lock);
-	is_finished = queue->is_closed && queue->count == 0;
-	(void)pthread_mutex_unlock(&queue->lock);
-	return is_finished;
+	return queue->is_closed && queue->count == 0;
 }

@@ -31,6 +31,20 @@ void thread_join(struct thread *thread);
 void thread_beat(void);
 uint64_t thread_last_beat_ms(const struct thread *thread);
 
+/* Locks a mutex for the rest of the block: cleanup_unlock pthread_mutex_t *lock = thread_lock(&queue->lock); */
+#define cleanup_unlock __attribute__((__cleanup__(thread_unlock), __unused__))
+
+static inline pthread_mutex_t *thread_lock(pthread_mutex_t *lock)
+{
+	(void)pthread_mutex_lock(lock);
+	return lock;
+}
+
+static inline void thread_unlock(pthread_mutex_t **lock)
+{
+	(void)pthread_mutex_unlock(*lock);
+}
+
 /* Wait until clock_monotonic_ns() reaches deadline_ns; false on timeout. */
 bool thread_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ns);
 

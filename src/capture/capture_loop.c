@@ -78,7 +78,8 @@ static void send_chunk(struct capture *capture)
 	chunk->packets_own = capture->packets_own;
 	capture->drops = (struct drops){ 0 };
 	capture->packets_own = 0;
-	counters_add_drops(capture->counts, &chunk->drops);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		interface_add(capture->counts, drops[i], chunk->drops.count[i]);
 	interface_add(capture->counts, packets_own, chunk->packets_own);
 	if (chunk->packets > 0)
 		rotate_seen(&capture->rotate, chunk->last_ns);
@@ -113,7 +114,7 @@ static void end_segment_unless_empty(struct capture *capture, const char *reason
 				     uint64_t next_ns)
 {
 	count_drops(capture);
-	if (capture->is_begun || !drops_is_zero(&capture->drops))
+	if (capture->is_begun || drops_sum(&capture->drops) > 0)
 		end_segment(capture, reason, end_ns, next_ns);
 	else
 		begin_segment(capture, next_ns);

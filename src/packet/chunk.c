@@ -56,12 +56,9 @@ void chunk_pool_put(struct chunk_pool *pool, struct chunk *chunk)
 
 size_t chunk_pool_free(struct chunk_pool *pool)
 {
-	size_t free_count;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&pool->lock);
 
-	(void)pthread_mutex_lock(&pool->lock);
-	free_count = pool->free_count;
-	(void)pthread_mutex_unlock(&pool->lock);
-	return free_count;
+	return pool->free_count;
 }
 
 unsigned chunk_pool_free_percent(struct chunk_pool *pool)

@@ -19,12 +19,9 @@ void spool_wake(struct spool *spool)
 
 struct spool_watch spool_watch(struct spool *spool)
 {
-	struct spool_watch now;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->event_lock);
 
-	(void)pthread_mutex_lock(&spool->event_lock);
-	now = (struct spool_watch){ spool->events, spool->wakes };
-	(void)pthread_mutex_unlock(&spool->event_lock);
-	return now;
+	return (struct spool_watch){ spool->events, spool->wakes };
 }
 
 bool spool_wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,

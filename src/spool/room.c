@@ -31,12 +31,9 @@ void spool_set_budget(struct spool *spool, const struct budget *budget)
 
 static struct budget get_budget(struct spool *spool)
 {
-	struct budget budget;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->budget_lock);
 
-	(void)pthread_mutex_lock(&spool->budget_lock);
-	budget = spool->budget;
-	(void)pthread_mutex_unlock(&spool->budget_lock);
-	return budget;
+	return spool->budget;
 }
 
 /* As it would be with so many bytes and segments more. */

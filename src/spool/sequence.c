@@ -26,18 +26,15 @@ static int store_sequence(const struct spool *spool, uint64_t end, struct error 
 
 int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
 {
-	int result = 0;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->sequence_lock);
 
-	(void)pthread_mutex_lock(&spool->sequence_lock);
 	if (spool->sequence == spool->sequence_end) {
-		result = store_sequence(spool, spool->sequence_end + SEQUENCE_BLOCK, err);
-		if (result == 0)
-			spool->sequence_end += SEQUENCE_BLOCK;
+		if (store_sequence(spool, spool->sequence_end + SEQUENCE_BLOCK, err) < 0)
+			return -1;
+		spool->sequence_end += SEQUENCE_BLOCK;
 	}
-	if (result == 0)
-		*ret_sequence = ++spool->sequence;
-	(void)pthread_mutex_unlock(&spool->sequence_lock);
-	return result;
+	*ret_sequence = ++spool->sequence;
+	return 0;
 }
 
 /* The highest number that a name bears in this folder. */

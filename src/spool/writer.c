@@ -35,12 +35,10 @@ void spool_writer_free(struct spool_writer *writer)
 /* In the list before there is a file: what is in no list has no owner. */
 static struct spool_entry *insert_entry(struct spool *spool, const char *name)
 {
-	struct spool_entry *entry;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	struct spool_entry *entry = spool_entries_insert(spool, name, SPOOL_CAPTURING);
 
-	(void)pthread_mutex_lock(&spool->lock);
-	entry = spool_entries_insert(spool, name, SPOOL_CAPTURING);
 	entry->is_claimed = true;
-	(void)pthread_mutex_unlock(&spool->lock);
 	return entry;
 }
 
@@ -236,12 +234,9 @@ static void lose_segment(struct spool_writer *writer)
 /* Is the newest to wait while others are uploaded? Then it leaves the page cache by itself: sooner is better. */
 static bool is_read_late(struct spool *spool)
 {
-	bool is_late;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 
-	(void)pthread_mutex_lock(&spool->lock);
-	is_late = spool->counts[SPOOL_READY] >= READY_MANY;
-	(void)pthread_mutex_unlock(&spool->lock);
-	return is_late;
+	return spool->counts[SPOOL_READY] >= READY_MANY;
 }
 
 int spool_finish(struct spool_writer *writer)

@@ -86,7 +86,7 @@ static void write_loss(FILE *out, const struct status_snapshot *snapshot)
 
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
 		      minute.drops, share);
-	if (!drops_is_zero(&drops))
+	if (drops_sum(&drops) > 0)
 		(void)fputs("; since the start:", out);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		if (drops.count[i] > 0)

@@ -207,12 +207,9 @@ void uploader_drain(struct uploader *uploader)
 
 bool uploader_is_drained(struct uploader *uploader)
 {
-	bool is_drained;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&uploader->lock);
 
-	(void)pthread_mutex_lock(&uploader->lock);
-	is_drained = uploader->is_draining && workers_running(uploader) == 0;
-	(void)pthread_mutex_unlock(&uploader->lock);
-	return is_drained;
+	return uploader->is_draining && workers_running(uploader) == 0;
 }
 
 int uploader_check(struct uploader *uploader, struct error *err)
@@ -222,12 +219,9 @@ int uploader_check(struct uploader *uploader, struct error *err)
 
 enum uploader_probe uploader_probe(struct uploader *uploader)
 {
-	enum uploader_probe probe;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&uploader->lock);
 
-	(void)pthread_mutex_lock(&uploader->lock);
-	probe = uploader->current->probe;
-	(void)pthread_mutex_unlock(&uploader->lock);
-	return probe;
+	return uploader->current->probe;
 }
 
 uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char *destination,
@@ -255,13 +249,10 @@ uint64_t uploader_last_beat_ms(struct uploader *uploader, uint64_t now_ms, char 
 
 const char *uploader_outage(struct uploader *uploader, char *out, size_t size, bool *ret_is_lasting)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&uploader->lock);
 	uint64_t now_ms = clock_monotonic_ms();
-	const char *reason;
 
-	(void)pthread_mutex_lock(&uploader->lock);
-	reason = outage_describe(&uploader->current->outage, now_ms, out, size);
 	if (ret_is_lasting)
 		*ret_is_lasting = outage_is_lasting(&uploader->current->outage, now_ms);
-	(void)pthread_mutex_unlock(&uploader->lock);
-	return reason;
+	return outage_describe(&uploader->current->outage, now_ms, out, size);
 }

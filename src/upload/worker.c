@@ -110,15 +110,12 @@ static bool change_destination(struct worker *worker)
 /* False if uploads are to end, or to go elsewhere. */
 static bool may_go_on(struct worker *worker, bool *ret_is_draining)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&worker->uploader->lock);
 	struct uploader *uploader = worker->uploader;
-	bool may;
 
-	(void)pthread_mutex_lock(&uploader->lock);
-	may = !uploader->is_stopping && worker->destination == uploader->current;
 	*ret_is_draining = uploader->is_draining;
 	worker->seen_changes = uploader->changes;
-	(void)pthread_mutex_unlock(&uploader->lock);
-	return may;
+	return !uploader->is_stopping && worker->destination == uploader->current;
 }
 
 /* The monotonic time of the next attempt. */
