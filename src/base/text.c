@@ -40,30 +40,20 @@ void text_append(struct text *text, const char *format, ...)
 /* Length of the UTF-8 sequence at p, 0 if invalid; RFC 3629, section 4. */
 static int utf8_length(const unsigned char *p)
 {
-	/* By first byte: the length, and the allowed range of the second byte. */
-	static const struct {
-		unsigned char first, last, second_min, second_max;
-		int length;
-	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
+	static const unsigned char first[] = { 0x01, 0x80, 0xc2, 0xe0, 0xf0, 0xf5 };
+	static const int lengths[] = { 0, 1, 0, 2, 3, 4, 0 };
+	size_t form = 0;
 
-	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-		if (p[0] < forms[i].first || p[0] > forms[i].last)
-			continue;
-		if (forms[i].length > 1 &&
-		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
+	while (form < sizeof first && *p >= first[form])
+		form++;
+	for (int i = 1; i < lengths[form]; i++)
+		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-		for (int j = 2; j < forms[i].length; j++)
-			if ((p[j] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
+	/* Overlong forms, surrogates, and beyond U+10FFFF. */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return lengths[form];
 }
 
 void text_append_json(struct text *text, const char *value)
@@ -88,50 +78,36 @@ void text_append_json(struct text *text, const char *value)
 	text_append(text, "\"");
 }
 
-/* Whole seconds in UTC, without the zone: "2026-11-23T08:30:00". */
-static void format_seconds(uint64_t real_ns, char *out, size_t capacity)
+/* Whole seconds in UTC, without the zone: "2026-11-23T08:30:00". Returns the length. */
+static size_t format_seconds(uint64_t real_ns, char *out)
 {
 	time_t seconds = (time_t)(real_ns / CLOCK_NS_PER_S);
 	struct tm tm;
 
 	(void)gmtime_r(&seconds, &tm);
-	(void)strftime(out, capacity, "%Y-%m-%dT%H:%M:%S", &tm);
+	return strftime(out, TEXT_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
 }
 
 void text_format_rfc3339(uint64_t real_ns, char *out)
 {
-	unsigned milliseconds = (unsigned)(real_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS);
-	char whole[TEXT_TIME_MAX - 8];
+	size_t length = format_seconds(real_ns, out);
 
-	format_seconds(real_ns, whole, sizeof whole);
-	(void)snprintf(out, TEXT_TIME_MAX, "%s.%03uZ", whole, milliseconds);
-}
-
-void text_format_compact(uint64_t real_ns, char *out)
-{
-	char full[TEXT_TIME_MAX];
-
-	text_format_rfc3339(real_ns, full);
-	for (const char *p = full; *p; p++)
-		if (*p != '-' && *p != ':')
-			*out++ = *p;
-	*out = '\0';
+	(void)snprintf(out + length, TEXT_TIME_MAX - length, ".%03uZ",
+		       (unsigned)(real_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS));
 }
 
 void text_format_time(uint64_t real_ns, char *out)
 {
-	unsigned fraction = (unsigned)(real_ns % CLOCK_NS_PER_S);
-	int digits = 9;
-	char whole[TEXT_TIME_MAX - 11];
+	size_t length = format_seconds(real_ns, out);
 
-	format_seconds(real_ns, whole, sizeof whole);
-	if (fraction == 0) {
-		(void)snprintf(out, TEXT_TIME_MAX, "%sZ", whole);
-		return;
-	}
-	for (; fraction % 10 == 0; digits--)
-		fraction /= 10;
-	(void)snprintf(out, TEXT_TIME_MAX, "%s.%0*uZ", whole, digits, fraction);
+	(void)snprintf(out + length, TEXT_TIME_MAX - length, ".%09u",
+		       (unsigned)(real_ns % CLOCK_NS_PER_S));
+	length = strlen(out);
+	while (out[length - 1] == '0')
+		length--;
+	if (out[length - 1] == '.')
+		length--;
+	memcpy(out + length, "Z", sizeof "Z");
 }
 
 int text_parse_time(const char *text, uint64_t *ret_real_ns)
@@ -180,16 +156,6 @@ int text_parse_number(const char *text, uint64_t *ret_number)
 	if (parse_digits(&text, &number) < 0 || *text)
 		return -1;
 	*ret_number = number;
-	return 0;
-}
-
-int text_parse_hex(const char *text, uint64_t *ret_number)
-{
-	size_t length = strlen(text);
-
-	if (length == 0 || length > 16 || strspn(text, "0123456789abcdefABCDEF") < length)
-		return -1;
-	*ret_number = strtoull(text, NULL, 16);
 	return 0;
 }
 

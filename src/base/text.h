@@ -31,8 +31,6 @@ void text_make_uuid(char out[TEXT_UUID_LENGTH + 1]);
 
 /* "2026-11-23T08:30:00.123Z" (UTC, milliseconds). out has TEXT_TIME_MAX bytes. */
 void text_format_rfc3339(uint64_t real_ns, char *out);
-/* "20261123T083000.123Z", for file names: sorts by time and contains no colon. */
-void text_format_compact(uint64_t real_ns, char *out);
 
 /*
  * RFC 3339 with the shortest exact fraction: "2026-11-23T08:30:00.123456789Z", and back. Parsing returns -1
@@ -43,9 +41,6 @@ int text_parse_time(const char *text, uint64_t *ret_real_ns) __attribute__((warn
 
 /* Parse digits only, without sign or blanks; -1 if it is not a number or exceeds 64 bits. */
 int text_parse_number(const char *text, uint64_t *ret_number) __attribute__((warn_unused_result));
-
-/* The same for 1 to 16 hexadecimal digits. */
-int text_parse_hex(const char *text, uint64_t *ret_number) __attribute__((warn_unused_result));
 
 /*
  * Parse a size: digits, then nothing (times plain_unit), B (bytes), k/M/G (powers of 1000) or KiB/MiB/GiB

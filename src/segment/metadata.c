@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "segment/segment.h"
@@ -81,7 +82,6 @@ static void format_value(const struct segment *segment, const struct field *fiel
 static int parse_value(const struct field *field, const char *value, struct segment *segment)
 {
 	void *place = (char *)segment + field->offset;
-	uint64_t number;
 
 	switch (field->type) {
 	case FIELD_TEXT:
@@ -93,9 +93,9 @@ static int parse_value(const struct field *field, const char *value, struct segm
 		*(uint64_t *)place = 0;
 		return *value ? text_parse_time(value, place) : 0;
 	case FIELD_CRC:
-		if (text_parse_hex(value, &number) < 0 || number > UINT32_MAX)
+		if (strlen(value) != 8 || strspn(value, "0123456789abcdefABCDEF") < 8)
 			return -1;
-		*(uint32_t *)place = (uint32_t)number;
+		*(uint32_t *)place = (uint32_t)strtoul(value, NULL, 16);
 		return 0;
 	}
 	return -1;

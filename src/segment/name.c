@@ -15,8 +15,12 @@ void name_format(const char *node, const char *interface, uint64_t start_ns, uin
 	struct text name = text_over(out, SEGMENT_NAME_MAX + 1);
 	char start[TEXT_TIME_MAX];
 
-	text_format_compact(start_ns, start);
-	text_append(&name, "%s_%s_", node, start);
+	text_format_rfc3339(start_ns, start);
+	text_append(&name, "%s_", node);
+	for (const char *p = start; *p; p++) /* a colon is a separator in some tools */
+		if (*p != '-' && *p != ':')
+			text_append(&name, "%c", *p);
+	text_append(&name, "_");
 	for (const char *p = interface; *p; p++)
 		text_append(&name, "%c",
 			    isalnum((unsigned char)*p) || strchr("._-", *p) ? *p : '-');
