@@ -86,7 +86,7 @@ static void send_chunk(struct capture *capture)
 	queue_push(capture->queue, chunk);
 }
 
-static void begin_segment(struct capture *capture, uint64_t start_ns)
+static void plan_segment(struct capture *capture, uint64_t start_ns)
 {
 	rotate_begin(&capture->rotate, start_ns, capture->source.format->header_bytes_min);
 	capture->is_begun = false;
@@ -103,7 +103,7 @@ static void end_segment(struct capture *capture, const char *reason, uint64_t en
 	counter_add(&capture->counts->segments_ended, 1);
 	send_chunk(capture);
 	atomic_store(&capture->counts->open_since_ns, 0);
-	begin_segment(capture, next_ns);
+	plan_segment(capture, next_ns);
 }
 
 /*
@@ -117,7 +117,7 @@ static void end_segment_unless_empty(struct capture *capture, const char *reason
 	if (capture->is_begun || drops_sum(&capture->drops) > 0)
 		end_segment(capture, reason, end_ns, next_ns);
 	else
-		begin_segment(capture, next_ns);
+		plan_segment(capture, next_ns);
 }
 
 /* End a segment whose time was over by now_ns. An interval without packets gets a file only with segment.empty. */
@@ -139,7 +139,7 @@ static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 	if (capture->is_begun)
 		end_segment(capture, "clock", capture->rotate.latest_ns, now_ns);
 	else
-		begin_segment(capture, now_ns);
+		plan_segment(capture, now_ns);
 }
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
@@ -237,7 +237,7 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
 		capture->is_counting = true;
 		if (!capture->is_begun)
-			begin_segment(capture, is_set_back ? real_ns : from_ns);
+			plan_segment(capture, is_set_back ? real_ns : from_ns);
 	}
 	if (is_set_back ||
 	    clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
@@ -387,7 +387,7 @@ static void run_capture(void *context)
 		interface_add(capture->counts, restarts, is_again);
 		set_state(capture, CAPTURE_OPEN);
 		read_limits(capture);
-		begin_segment(capture, clock_real_ns());
+		plan_segment(capture, clock_real_ns());
 		read_packets(capture);
 		finish_capture(capture);
 	}

@@ -221,7 +221,7 @@ static enum gcs_outcome put_chunk(struct gcs_upload *upload, uint64_t length, bo
 		       : gcs_send_request(upload->worker, phase, &request, ret_reply, err);
 }
 
-static enum gcs_outcome send_chunk(struct gcs_upload *upload, struct http_reply *ret_reply,
+static enum gcs_outcome send_piece(struct gcs_upload *upload, struct http_reply *ret_reply,
 				   struct error *err)
 {
 	struct gcs_session *session = &upload->session;
@@ -266,7 +266,7 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 		outcome = put_chunk(upload, 0, upload->session.sent == upload->object->bytes,
 				    &reply, err);
 	else
-		outcome = send_chunk(upload, &reply, err);
+		outcome = send_piece(upload, &reply, err);
 	switch (outcome) {
 	case GCS_DONE:
 		/* A success without proof may not be the service's: keep the session, and ask it later. */
