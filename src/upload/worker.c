@@ -239,15 +239,15 @@ static void save_upload_state(void *context, const char *state)
 	struct error err;
 
 	/* A failing disk is reported elsewhere. */
-	if (spool_save_upload_state(worker->uploader->spool, &worker->claim, state, &err) < 0)
+	if (spool_save_upload_state(worker->uploader->spool, worker->claim, state, &err) < 0)
 		log_debug("upload state not saved, the next run starts over",
-			  log_text("name", worker->claim.name), log_reason(&err));
+			  log_text("name", worker->claim->name), log_reason(&err));
 }
 
 /* As sink_ops.send. */
 static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, struct error *err)
 {
-	const struct spool_claim *claim = &worker->claim;
+	const struct spool_claim *claim = worker->claim;
 	const struct conf *conf = worker->destination->conf;
 	cleanup_secret char *state = spool_load_upload_state(worker->uploader->spool, claim);
 	cleanup_free char *node = NULL;
@@ -281,7 +281,7 @@ static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, s
 static void upload_segment(struct worker *worker)
 {
 	struct uploader *uploader = worker->uploader;
-	struct spool_claim *claim = &worker->claim;
+	struct spool_claim *claim = worker->claim;
 	uint64_t begin_ms = clock_monotonic_ms(), ms;
 	struct sink_receipt receipt = { .requests = 0 };
 	struct error err = { .kind = ERROR_NONE }, spool_error;
@@ -338,7 +338,7 @@ static void send_segments(struct worker *worker)
 		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
 		struct error err;
 		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms,
-					  &worker->claim, &err);
+					  worker->claim, &err);
 
 		if (claimed > 0) {
 			upload_segment(worker);
@@ -357,7 +357,9 @@ static void send_segments(struct worker *worker)
 void worker_run(void *context)
 {
 	struct worker *worker = context;
+	struct spool_claim claim;
 
+	worker->claim = &claim;
 	while (change_destination(worker))
 		send_segments(worker);
 }

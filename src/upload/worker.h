@@ -61,7 +61,7 @@ struct worker {
 	struct sink_worker *place; /* at destination */
 	bool is_drained;           /* nothing was left to send while draining */
 	unsigned seen_changes;     /* before the last attempt */
-	struct spool_claim claim;  /* what it sends; valid while it does */
+	struct spool_claim *claim; /* what it sends; valid while it does */
 
 	/* With the uploader's lock. */
 	enum worker_state {
