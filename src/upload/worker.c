@@ -337,8 +337,8 @@ static void send_segments(struct worker *worker)
 		enum spool_order order = is_draining ? SPOOL_NEWEST_FIRST : SPOOL_OLDEST_FIRST;
 		unsigned timeout_ms = is_draining ? 0 : CLAIM_MS;
 		struct error err;
-		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms,
-					  worker->claim, &err);
+		int claimed = spool_claim(worker->uploader->spool, order, timeout_ms, worker->claim,
+					  &err);
 
 		if (claimed > 0) {
 			upload_segment(worker);
