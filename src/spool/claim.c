@@ -11,6 +11,60 @@
 #include "base/log.h"
 #include "spool/spool_private.h"
 
+void spool_notify(struct spool *spool)
+{
+	(void)pthread_mutex_lock(&spool->event_lock);
+	spool->events++;
+	(void)pthread_cond_broadcast(&spool->changed);
+	(void)pthread_mutex_unlock(&spool->event_lock);
+}
+
+void spool_wake(struct spool *spool)
+{
+	(void)pthread_mutex_lock(&spool->event_lock);
+	spool->wakes++;
+	(void)pthread_mutex_unlock(&spool->event_lock);
+	spool_notify(spool);
+}
+
+/* The events that were seen, and the wakes when the wait began. */
+struct watch {
+	uint64_t events;
+	unsigned wakes;
+};
+
+static struct watch begin_watch(struct spool *spool)
+{
+	struct watch watch;
+
+	(void)pthread_mutex_lock(&spool->event_lock);
+	watch = (struct watch){ spool->events, spool->wakes };
+	(void)pthread_mutex_unlock(&spool->event_lock);
+	return watch;
+}
+
+/*
+ * Wait for something newer than was seen, or until due_ms. False once it is no use: the deadline has come, or
+ * spool_wake() was called.
+ */
+static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
+			  struct watch *watch)
+{
+	uint64_t until_ns = deadline_ns;
+	bool is_of_use;
+
+	if (due_ms < deadline_ns / CLOCK_NS_PER_MS)
+		until_ns = due_ms * CLOCK_NS_PER_MS;
+	(void)pthread_mutex_lock(&spool->event_lock);
+	while (spool->events == watch->events)
+		if (!thread_cond_wait_until(&spool->changed, &spool->event_lock, until_ns))
+			break;
+	watch->events = spool->events;
+	is_of_use = spool->wakes == watch->wakes && clock_monotonic_ns() < deadline_ns;
+	(void)pthread_mutex_unlock(&spool->event_lock);
+	return is_of_use;
+}
+
 /* Size and checksum of a claimed file, from the file itself. */
 static int measure_file(struct spool_claim *claim, struct error *err)
 {
@@ -74,8 +128,7 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
 	struct spool_claim claim = { .fd = -1 };
 	struct error releasing;
-	struct spool_watch seen = spool_watch(spool);
-	const unsigned wakes = seen.wakes;
+	struct watch watch = begin_watch(spool);
 	uint64_t due_ms;
 	int result;
 
@@ -83,7 +136,7 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 		(void)pthread_mutex_lock(&spool->lock);
 		result = take_next(spool, order, &claim, &due_ms, err);
 		(void)pthread_mutex_unlock(&spool->lock);
-	} while (result == 0 && spool_wait_for_more(spool, deadline_ns, due_ms, &seen, wakes));
+	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, &watch));
 	if (result <= 0)
 		return result;
 	/* After a power failure it must not lie in ready/, as if nothing of it had been sent. */
@@ -102,7 +155,6 @@ static int delete_proven(struct spool *spool, struct spool_entry *entry, struct 
 {
 	if (unlinkat(spool->folder_fd[SPOOL_SENDING], entry->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
-	spool_delete_sidecars(spool, entry->name);
 	spool_entries_delete(spool, entry);
 	return 0;
 }
@@ -124,7 +176,7 @@ int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *e
 	if (result < 0)
 		claim->entry->is_proven = true; /* and claimed: nobody sends it again */
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_notify(spool, false);
+	spool_notify(spool);
 	return result;
 }
 
@@ -168,7 +220,7 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 			spool_entry_failed(entry, clock_monotonic_ms());
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_notify(spool, false);
+	spool_notify(spool);
 	return result;
 }
 
@@ -195,5 +247,5 @@ void spool_retry_now(struct spool *spool)
 	for (size_t i = 0; i < spool->count; i++)
 		spool->entries[i]->not_before_ms = 0;
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_notify(spool, false);
+	spool_notify(spool);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of segments: a cache of what is in the folders. The caller holds the lock. */
+/* The list of segments, a cache of what is in the folders; and what they take. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -57,10 +60,12 @@ struct spool_entry *spool_entries_insert(struct spool *spool, const char *name,
 	return entry;
 }
 
-struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder)
+struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder,
+					uint64_t now_ms)
 {
 	for (size_t i = 0; i < spool->count && spool->counts[folder] > 0; i++)
-		if (spool->entries[i]->folder == folder && !spool->entries[i]->is_claimed)
+		if (spool->entries[i]->folder == folder && !spool->entries[i]->is_claimed &&
+		    spool->entries[i]->not_before_ms <= now_ms)
 			return spool->entries[i];
 	return NULL;
 }
@@ -135,11 +140,14 @@ void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
 {
 	size_t place = find_place(spool, entry->name);
 
+	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], entry->name, 0);
+	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], entry->name, 0);
 	spool->entry_bytes -= entry->bytes + entry->sidecar_bytes;
 	spool->counts[entry->folder]--;
 	spool_entry_free(entry);
 	memmove(&spool->entries[place], &spool->entries[place + 1],
 		(--spool->count - place) * sizeof(struct spool_entry *));
+	spool_measure_folders(spool);
 }
 
 void spool_entries_clear(struct spool *spool)
@@ -147,4 +155,57 @@ void spool_entries_clear(struct spool *spool)
 	while (spool->count > 0)
 		spool_entry_free(spool->entries[--spool->count]);
 	free(take_ptr(spool->entries));
+}
+
+/*
+ * What our files and folders take, in blocks as `du` counts them. Each change is accounted where it is made, so
+ * that the sum costs nothing; other people's files in the folder are spool.min_free's business.
+ */
+uint64_t spool_allocated(int folder_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (uint64_t)st.st_blocks * 512;
+}
+
+void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes)
+{
+	spool->entry_bytes += bytes - entry->bytes;
+	entry->bytes = bytes;
+}
+
+void spool_measure_sidecars(struct spool *spool, struct spool_entry *entry)
+{
+	uint64_t bytes = spool_allocated(spool->folder_fd[SPOOL_METADATA], entry->name) +
+			 spool_allocated(spool->folder_fd[SPOOL_UPLOAD_STATE], entry->name);
+
+	spool->entry_bytes += bytes - entry->sidecar_bytes;
+	entry->sidecar_bytes = bytes;
+}
+
+void spool_measure_folders(struct spool *spool)
+{
+	static const char *const names[] = { ".", "sequence", SPOOL_LOCK_FILE, "probe",
+					     SPOOL_CONTROL_SOCKET };
+
+	spool->folder_bytes = 0;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		spool->folder_bytes += spool_allocated(spool->root_fd, names[i]);
+	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
+		spool->folder_bytes += spool_allocated(spool->folder_fd[folder], ".");
+}
+
+uint64_t spool_bytes_taken(const struct spool *spool)
+{
+	return spool->entry_bytes + spool->folder_bytes + atomic_load(&spool->loss_bytes);
+}
+
+void spool_account_sidecars(struct spool *spool, struct spool_entry *entry)
+{
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_measure_sidecars(spool, entry);
+	spool_measure_folders(spool);
+	(void)pthread_mutex_unlock(&spool->lock);
 }

@@ -296,9 +296,7 @@ void spool_count_lost(struct spool *spool, struct spool_entry *entry)
 	counters_discard(spool->counters, segment.interface, DROP_DISK, segment.packets);
 	log_warning("segment vanished from the spool", log_text("name", entry->name),
 		    log_number("packets", segment.packets));
-	spool_delete_sidecars(spool, entry->name);
 	spool_entries_delete(spool, entry);
-	spool_measure_folders(spool);
 }
 
 void spool_count_rejected(struct spool *spool, const struct segment *segment)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What can be asked of a spool's folder before it is opened, or by another process. */
+/* What can be asked of a spool's folder before it is opened, or by another process; and, as root, its owner. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,4 +72,87 @@ const char *spool_exceeded(const char *directory, const struct budget *budget)
 	};
 	return budget_room_bytes(budget, &state) == 0 ? "spool.min_free"
 						      : budget_exceeded(budget, &state);
+}
+
+/* Nobody else's files are in the folder: it may get another owner. */
+static int check_is_ours(int root_fd, const char *directory, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_list_folder(root_fd, err);
+	struct dirent *item;
+
+	if (!dir)
+		return -1;
+	while ((item = readdir(dir)))
+		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
+		    strcmp(item->d_name, "lost+found") != 0 && !spool_is_our_file(item->d_name) &&
+		    !spool_is_folder_name(item->d_name))
+			return error_set(err, ERROR_CONFIG,
+					 "%s holds other files; give the spool a folder of its own",
+					 directory);
+	return 0;
+}
+
+/*
+ * Change the owner of one file. It is looked at and changed through the same descriptor, and one with a second
+ * name is left alone: whoever could write here may have made a link to something that is not ours.
+ */
+static int chown_file(int folder_fd, const char *name, uid_t uid, gid_t gid, struct error *err)
+{
+	cleanup_close int fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, "change owner of %s", name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return 0;
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return error_errno(err, "change owner of %s", name);
+	return 0;
+}
+
+/* Change the owner of a folder, and of our files in it. */
+static int chown_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
+	struct dirent *item;
+
+	if (!dir)
+		return -1;
+	while ((item = readdir(dir)))
+		if (spool_is_our_file(item->d_name) &&
+		    chown_file(folder_fd, item->d_name, uid, gid, err) < 0)
+			return -1;
+	if (fchown(folder_fd, uid, gid) < 0)
+		return error_errno(err, "change owner of folder");
+	return 0;
+}
+
+int spool_chown(const char *directory, uid_t uid, gid_t gid, struct error *err)
+{
+	struct spool spool;
+	int result = spool_folder_open_root(&spool, directory, err);
+
+	if (result == 0 && check_is_ours(spool.root_fd, directory, err) < 0) {
+		spool_folder_close(&spool);
+		return -1;
+	}
+	if (result == 0)
+		result = spool_folder_open_all(&spool, err);
+	for (int folder = 0; folder < SPOOL_FOLDERS && result == 0; folder++)
+		result = chown_folder(spool.folder_fd[folder], uid, gid, err);
+	if (result == 0)
+		result = chown_folder(spool.root_fd, uid, gid, err);
+	spool_folder_close(&spool);
+	if (result == 0)
+		return 0;
+	(void)spool_folder_start_error(err);
+	return error_wrap(err, "spool %s", directory);
+}
+
+int spool_may_chown(const char *directory, struct error *err)
+{
+	cleanup_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* Whatever else is wrong with it, spool_check() says. */
+	return fd < 0 ? 0 : check_is_ours(fd, directory, err);
 }

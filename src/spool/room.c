@@ -86,9 +86,7 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 		  log_text("folder", spool_folder_names[entry->folder]),
 		  log_number("packets", segment.packets), log_number("bytes", entry->bytes));
 	spool->deleted_segments++;
-	spool_delete_sidecars(spool, entry->name);
 	spool_entries_delete(spool, entry);
-	spool_measure_folders(spool);
 	return 0;
 }
 
@@ -96,8 +94,9 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 static struct spool_entry *find_victim(struct spool *spool, enum budget_policy policy)
 {
 	if (spool->counts[SPOOL_REJECTED] > 0)
-		return spool_entries_first(spool, SPOOL_REJECTED);
-	return policy == BUDGET_DROP_OLDEST ? spool_entries_first(spool, SPOOL_READY) : NULL;
+		return spool_entries_first(spool, SPOOL_REJECTED, UINT64_MAX);
+	return policy == BUDGET_DROP_OLDEST ? spool_entries_first(spool, SPOOL_READY, UINT64_MAX)
+					    : NULL;
 }
 
 /* Logged when it begins and when it is over, however many segments or packets it costs. */

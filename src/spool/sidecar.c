@@ -148,9 +148,3 @@ char *spool_load_upload_state(struct spool *spool, const struct spool_claim *cla
 	/* That there was one is known anyway. */
 	return err.errnum == ENOENT ? NULL : mem_strdup("");
 }
-
-void spool_delete_sidecars(struct spool *spool, const char *name)
-{
-	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
-	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], name, 0);
-}

@@ -1,15 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What the parts of the spool call of one another, from the bottom to the top: each file calls only those
- * above it in this list. "Locked" functions want spool->lock held by the caller.
+ * The spool as its parts see it: plain data, and which lock guards what; and what they call of one another, from
+ * the bottom to the top: each file calls only those above it in this list. "Locked" functions want spool->lock held
+ * by the caller. For src/spool and its tests.
  */
 
 #include <dirent.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/counters.h"
+#include "base/thread.h"
+#include "segment/losses.h"
 #include "spool/spool.h"
-#include "spool/spool_state.h"
+
+/* Segments are in CAPTURING to REJECTED; METADATA and UPLOAD_STATE hold files of their names. */
+enum spool_folder {
+	SPOOL_CAPTURING,
+	SPOOL_READY,
+	SPOOL_SENDING,
+	SPOOL_REJECTED,
+	SPOOL_METADATA,
+	SPOOL_UPLOAD_STATE,
+	SPOOL_LOST, /* see ledger.c */
+	SPOOL_FOLDERS,
+};
+
+struct spool_entry {
+	char *name;
+	enum spool_folder folder;
+	uint64_t bytes;         /* allocated, or about to be */
+	uint64_t sidecar_bytes; /* allocated for metadata and upload state */
+	/*
+	 * A writer or a claim has it: nobody else may work on it. If not, in SENDING: it could not be moved
+	 * back, and can be claimed again; in CAPTURING: it is to be recovered.
+	 */
+	bool is_claimed;
+	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
+	uint64_t packets; /* that this run wrote, once it has noted or finished them; else 0 */
+	unsigned failures;
+	uint64_t not_before_ms; /* monotonic: until then others come first */
+	char *upload_state; /* what upload-state/NAME should hold, and the disk did not take; a secret */
+};
+
+struct spool {
+	char *directory;
+	int root_fd, folder_fd[SPOOL_FOLDERS];
+	int lock_fd; /* of the file `lock`: there is one process per spool */
+	struct counters *counters;
+	atomic_bool is_full, is_removed;
+
+	pthread_mutex_t sequence_lock; /* the innermost */
+	uint64_t sequence;             /* the last one given out */
+	uint64_t sequence_end;         /* the last one that may be, until more are reserved */
+
+	pthread_mutex_t budget_lock;
+	struct budget budget;
+
+	pthread_mutex_t ledger_lock; /* may be taken with `lock` held, not the other way round */
+	struct losses pending;       /* that are in no file yet */
+	uint64_t losses_stated; /* the number of the last file in lost/ that a segment has stated */
+	size_t loss_files;      /* in lost/ and not stated */
+	atomic_uint_fast64_t loss_bytes;
+
+	/* An event count for those who wait for a segment: its lock is never held for longer than this. */
+	pthread_mutex_t event_lock;
+	pthread_cond_t changed;
+	uint64_t events;
+	unsigned wakes; /* of them, how often spool_wake() was called */
+
+	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
+	uint64_t disk_free, disk_total; /* bytes, when last looked at */
+	uint64_t inodes_free, inodes_total;
+	struct spool_entry *
+		*entries; /* all segments, in name order; an entry stays where it is in memory */
+	size_t count, capacity;
+	size_t counts[SPOOL_FOLDERS];
+	/* Allocated: for what is in the list; for the folders and our files in the root folder. */
+	uint64_t entry_bytes, folder_bytes;
+	uint64_t refused, lost;                     /* as in struct spool_totals */
+	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
+	uint64_t drops_before;                      /* by budget, when there was enough */
+	bool is_deleting, has_failed;               /* logged already */
+};
 
 /* layout.c: folders and files -------------------------------------------------------------------- */
 
@@ -46,8 +123,6 @@ int spool_folder_move(const struct spool *spool, enum spool_folder from, enum sp
 /* Make a folder's names durable; a failure is only logged. */
 void spool_folder_sync(const struct spool *spool, enum spool_folder folder);
 
-/* sequence.c ------------------------------------------------------------------------------------- */
-
 /* A number that no other segment and no file in lost/ has or had, also in other runs. */
 int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
 	__attribute__((warn_unused_result));
@@ -55,24 +130,7 @@ int spool_sequence_open(struct spool *spool, struct error *err) __attribute__((w
 /* What was reserved and not used can be used by the next run. */
 void spool_sequence_close(struct spool *spool);
 
-/* notify.c ---------------------------------------------------------------------------------------- */
-
-struct spool_watch {
-	uint64_t events;
-	unsigned wakes;
-};
-
-/* Something has become ready, or may have. */
-void spool_notify(struct spool *spool, bool is_wake);
-struct spool_watch spool_watch(struct spool *spool);
-/*
- * Wait for something newer than `seen`, or until due_ms. False once it is no use: the deadline has come, or
- * spool_wake() was called since there were `wakes` of them.
- */
-bool spool_wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
-			 struct spool_watch *seen, unsigned wakes);
-
-/* entries.c: the list; all of it locked ---------------------------------------------------------- */
+/* entries.c: the list, locked; what it takes -------------------------------------------------- */
 
 struct spool_entry *spool_entries_insert(struct spool *spool, const char *name,
 					 enum spool_folder folder);
@@ -80,8 +138,9 @@ struct spool_entry *spool_entries_find(struct spool *spool, const char *name);
 /* Behind the others, wherever its place is; not counted. */
 struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
 					 enum spool_folder folder);
-/* The first by name in this folder that nobody has claimed, or NULL. */
-struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder);
+/* The first by name in this folder that nobody has claimed, and that is not held at that time; or NULL. */
+struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder,
+					uint64_t now_ms);
 void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
 			    enum spool_folder folder);
 /*
@@ -95,10 +154,11 @@ void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
 /* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
 void spool_entry_set_upload_state(struct spool_entry *entry, const char *text);
 void spool_entry_free(struct spool_entry *entry);
+/* With what is known of it; its file has gone, or never was. */
 void spool_entries_delete(struct spool *spool, struct spool_entry *entry);
 void spool_entries_clear(struct spool *spool);
 
-/* accounting.c: what our files take, as du counts it --------------------------------------------- */
+/* What our files take, as du counts it. */
 
 /* Blocks, as du counts them; 0 for what is not there. */
 uint64_t spool_allocated(int folder_fd, const char *name);
@@ -127,7 +187,6 @@ void spool_metadata_recall(const struct spool *spool, const struct spool_entry *
 			   struct segment *ret_segment);
 /* The process ended while it sent this segment: nobody knows how that ended. */
 void spool_upload_state_note_unknown(struct spool *spool, const char *name);
-void spool_delete_sidecars(struct spool *spool, const char *name);
 
 /* ledger.c: losses ------------------------------------------------------------------------------- */
 
@@ -176,15 +235,7 @@ void spool_enforce(struct spool *spool);
 
 /* claim.c ---------------------------------------------------------------------------------------- */
 
+/* Something has become ready, or may have. */
+void spool_notify(struct spool *spool);
 /* Delete what spool_remove() could not; tried again when called again. */
 void spool_finish_removals(struct spool *spool);
-
-/* writer.c --------------------------------------------------------------------------------------- */
-
-/* A writer on this file of the entry, which takes fd. */
-struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *entry, int fd);
-/* It ends, whatever became of its file. */
-void spool_writer_free(struct spool_writer *writer);
-/* Move the file to this folder, or leave it where it is. Rename and list as one: a rescan sees both or none. */
-int spool_writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)
-	__attribute__((warn_unused_result));

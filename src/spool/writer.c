@@ -15,7 +15,7 @@
 #define NOTE_MS     1000 /* at least, between two notes of what the open segment lacks */
 #define READY_MANY  4    /* with as many waiting, the newest one is not read soon */
 
-struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *entry, int fd)
+static struct spool_writer *writer_new(struct spool *spool, struct spool_entry *entry, int fd)
 {
 	struct spool_writer *writer = mem_calloc(1, sizeof *writer);
 
@@ -26,31 +26,10 @@ struct spool_writer *spool_writer_new(struct spool *spool, struct spool_entry *e
 	return writer;
 }
 
-void spool_writer_free(struct spool_writer *writer)
+static void writer_free(struct spool_writer *writer)
 {
 	close_fd(&writer->file.fd);
 	free(writer);
-}
-
-/* In the list before there is a file: what is in no list has no owner. */
-static struct spool_entry *insert_entry(struct spool *spool, const char *name)
-{
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-	struct spool_entry *entry = spool_entries_insert(spool, name, SPOOL_CAPTURING);
-
-	entry->is_claimed = true;
-	return entry;
-}
-
-/* Nothing of it is on the disk yet, or what is there is of no use. */
-static void undo_begin(struct spool *spool, struct spool_entry *entry)
-{
-	(void)pthread_mutex_lock(&spool->lock);
-	(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
-	spool_delete_sidecars(spool, entry->name);
-	spool_entries_delete(spool, entry);
-	spool_measure_folders(spool);
-	(void)pthread_mutex_unlock(&spool->lock);
 }
 
 int spool_begin(struct spool *spool, const struct segment *segment, const char *extension,
@@ -66,7 +45,11 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
 		return -1;
 	text_make_uuid(begun.id);
 	name_format(begun.node, begun.interface, begun.start_ns, begun.sequence, extension, name);
-	entry = insert_entry(spool, name);
+	/* In the list before there is a file: what is in no list has no owner. */
+	(void)pthread_mutex_lock(&spool->lock);
+	entry = spool_entries_insert(spool, name, SPOOL_CAPTURING);
+	entry->is_claimed = true;
+	(void)pthread_mutex_unlock(&spool->lock);
 	if (spool_metadata_create(spool, name, &begun, err) == 0) {
 		fd = openat(spool->folder_fd[SPOOL_CAPTURING], name,
 			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -74,11 +57,15 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
 			error_errno(err, "create segment %s", name);
 	}
 	if (fd < 0) {
-		undo_begin(spool, entry);
+		/* Nothing of it is on the disk yet, or what is there is of no use. */
+		(void)pthread_mutex_lock(&spool->lock);
+		(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], name, 0);
+		spool_entries_delete(spool, entry);
+		(void)pthread_mutex_unlock(&spool->lock);
 		return -1;
 	}
 	spool_account_sidecars(spool, entry);
-	*ret_writer = spool_writer_new(spool, entry, fd);
+	*ret_writer = writer_new(spool, entry, fd);
 	(*ret_writer)->segment = begun;
 	return 0;
 }
@@ -115,14 +102,6 @@ int spool_append(struct spool_writer *writer, const void *member, size_t length,
 	return result;
 }
 
-/* Whatever the disk takes: this many packets were written. */
-static void remember_packets(struct spool_writer *writer)
-{
-	(void)pthread_mutex_lock(&writer->spool->lock);
-	writer->entry->packets = writer->segment.packets;
-	(void)pthread_mutex_unlock(&writer->spool->lock);
-}
-
 int spool_note(struct spool_writer *writer, struct error *err)
 {
 	struct segment unfinished = writer->segment;
@@ -132,7 +111,9 @@ int spool_note(struct spool_writer *writer, struct error *err)
 	unfinished.crc32c = 0;
 	if (spool_metadata_write(writer->spool, writer->name, &unfinished, err) < 0)
 		return -1;
-	remember_packets(writer);
+	(void)pthread_mutex_lock(&writer->spool->lock);
+	writer->entry->packets = writer->segment.packets;
+	(void)pthread_mutex_unlock(&writer->spool->lock);
 	return 0;
 }
 
@@ -167,18 +148,6 @@ static void add_unsaid_drops(struct spool_writer *writer)
 		       &unsaid);
 }
 
-/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
-static void state_losses(struct spool_writer *writer)
-{
-	struct error err;
-
-	if (spool_ledger_state(writer->spool, writer->name, &writer->segment, &err) == 0)
-		return;
-	log_warning("cannot update segment metadata; publishing with the initial metadata",
-		    log_text("name", writer->name), log_reason(&err));
-	add_unsaid_drops(writer);
-}
-
 static void log_finished(const struct spool_writer *writer)
 {
 	const struct segment *segment = &writer->segment;
@@ -192,7 +161,8 @@ static void log_finished(const struct spool_writer *writer)
 		  log_number("lost_before", losses_packets(&losses)));
 }
 
-int spool_writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)
+/* Rename and list as one: a rescan sees both or none. */
+static int writer_move(struct spool_writer *writer, enum spool_folder folder, struct error *err)
 {
 	struct spool *spool = writer->spool;
 	struct spool_entry *entry = writer->entry;
@@ -228,47 +198,48 @@ static void lose_segment(struct spool_writer *writer)
 	(void)pthread_mutex_lock(&spool->lock);
 	spool_count_lost(spool, writer->entry);
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_writer_free(writer);
-}
-
-/* Is the newest to wait while others are uploaded? Then it leaves the page cache by itself: sooner is better. */
-static bool is_read_late(struct spool *spool)
-{
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-
-	return spool->counts[SPOOL_READY] >= READY_MANY;
+	writer_free(writer);
 }
 
 int spool_finish(struct spool_writer *writer)
 {
 	struct spool *spool = writer->spool;
 	struct error err, noting;
+	bool is_read_late;
 	int result;
 
-	remember_packets(writer);
+	/* Is it to wait while others are uploaded? Then it leaves the page cache by itself: sooner is better. */
+	(void)pthread_mutex_lock(&spool->lock);
+	is_read_late = spool->counts[SPOOL_READY] >= READY_MANY;
+	writer->entry->packets = writer->segment.packets; /* whatever the disk takes */
+	(void)pthread_mutex_unlock(&spool->lock);
 	if (account_file(writer)) {
 		lose_segment(writer);
 		return -1;
 	}
-	result = segment_file_sync(&writer->file, is_read_late(spool), &err);
-	if (result == 0)
-		state_losses(writer);
-	else if (spool_note(writer, &noting) < 0)
+	result = segment_file_sync(&writer->file, is_read_late, &err);
+	/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
+	if (result == 0 && spool_ledger_state(spool, writer->name, &writer->segment, &noting) < 0) {
+		log_warning("cannot update segment metadata; publishing with the initial metadata",
+			    log_text("name", writer->name), log_reason(&noting));
 		add_unsaid_drops(writer);
+	} else if (result < 0 && spool_note(writer, &noting) < 0) {
+		add_unsaid_drops(writer);
+	}
 	/* Before an uploader can say that it has sent it, and with the losses that it states. */
 	if (!writer->is_recovered)
 		log_finished(writer);
 	if (result == 0)
-		result = spool_writer_move(writer, SPOOL_READY, &err);
+		result = writer_move(writer, SPOOL_READY, &err);
 	if (result < 0) {
 		spool_leave_for_recovery(writer, &err);
 		return -1;
 	}
-	spool_notify(spool, false);
+	spool_notify(spool);
 	/* The new name first: after a power failure the file may be in both places, never in neither. */
 	spool_folder_sync(spool, SPOOL_READY);
 	spool_folder_sync(spool, SPOOL_CAPTURING);
-	spool_writer_free(writer);
+	writer_free(writer);
 	return 0;
 }
 
@@ -280,14 +251,11 @@ int spool_drop(struct spool_writer *writer)
 
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_ledger_delete(spool, writer->entry, &writer->segment, DROP_DISK, &err);
-	if (result == 0) {
-		spool_delete_sidecars(spool, writer->name);
+	if (result == 0)
 		spool_entries_delete(spool, writer->entry);
-		spool_measure_folders(spool);
-	}
 	(void)pthread_mutex_unlock(&spool->lock);
 	if (result == 0)
-		spool_writer_free(writer);
+		writer_free(writer);
 	else
 		spool_leave_for_recovery(writer, &err);
 	return result;
@@ -316,5 +284,50 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 		spool_entry_failed(entry, clock_monotonic_ms());
 	}
 	(void)pthread_mutex_unlock(&spool->lock);
-	spool_writer_free(writer);
+	writer_free(writer);
+}
+
+/* Recovery: a crash left the file, or a disk that did not take its end. */
+struct spool_writer *spool_take_unfinished(struct spool *spool)
+{
+	for (;;) {
+		struct spool_writer *writer;
+		struct spool_entry *entry;
+		struct error err;
+		int fd;
+
+		(void)pthread_mutex_lock(&spool->lock);
+		entry = spool_entries_first(spool, SPOOL_CAPTURING, clock_monotonic_ms());
+		if (entry)
+			entry->is_claimed = true;
+		(void)pthread_mutex_unlock(&spool->lock);
+		if (!entry)
+			return NULL;
+		fd = openat(spool->folder_fd[SPOOL_CAPTURING], entry->name,
+			    O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			error_errno(&err, "open %s", entry->name);
+		writer = writer_new(spool, entry, fd);
+		writer->is_recovered = true;
+		writer->failures = entry->failures;
+		spool_metadata_recall(spool, entry, &writer->segment);
+		if (fd >= 0)
+			return writer;
+		spool_leave_for_recovery(writer, &err);
+	}
+}
+
+int spool_quarantine(struct spool_writer *writer)
+{
+	struct segment segment = writer->segment;
+	struct spool *spool = writer->spool;
+	struct error err;
+
+	if (writer_move(writer, SPOOL_REJECTED, &err) < 0) {
+		spool_leave_for_recovery(writer, &err);
+		return -1;
+	}
+	spool_count_rejected(spool, &segment);
+	writer_free(writer);
+	return 0;
 }

@@ -102,7 +102,8 @@ static struct spool_writer *begin(struct fixture *fixture, const char *name, con
 /* As if the process ended: the file stays as it is. */
 static inline void crash(struct spool_writer *writer)
 {
-	spool_writer_free(writer);
+	close_fd(&writer->file.fd);
+	free(writer);
 }
 
 /* Recovery is to take it. */
