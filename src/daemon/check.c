@@ -70,8 +70,7 @@ static void log_memory(const struct daemon *daemon)
 /* A start would go on all the same, or another start would not be the one that matters. */
 static void log_doubts(const struct conf *conf)
 {
-	const struct budget budget = daemon_budget(conf);
-	const char *exceeded = spool_exceeded(conf->spool_directory, &budget);
+	const char *exceeded = spool_exceeded(conf);
 	cleanup_free char *account = file_account();
 	struct error err;
 

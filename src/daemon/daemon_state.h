@@ -132,8 +132,5 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf);
 void daemon_follow_links(struct daemon *daemon);
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);
 
-/* maintenance.c. What the configuration allows the spool to take; and pass it on to the spool. */
-struct budget daemon_budget(const struct conf *conf);
-void daemon_set_budget(struct daemon *daemon);
-/* Each second: have the spool looked after. */
+/* maintenance.c. Each second: have the spool looked after. */
 void daemon_maintain(struct daemon *daemon);

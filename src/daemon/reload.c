@@ -69,7 +69,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	conf_setup_log(conf);
 	uploader_swap(daemon->uploader, conf, take_ptr(destination));
 	daemon->conf = take_ptr(conf);
-	daemon_set_budget(daemon);
+	spool_set_budget(daemon->spool, daemon->conf);
 	if (conf_differs(daemon->conf, old, CONF_status_listen) &&
 	    daemon_listen(daemon, &reason) < 0)
 		text_append(

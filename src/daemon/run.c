@@ -158,7 +158,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
-	daemon_set_budget(daemon);
+	spool_set_budget(daemon->spool, conf);
 	daemon->actions = (struct route_actions){
 		.context = daemon,
 		.gather = daemon_gather,

@@ -5,7 +5,29 @@
 
 #define SLACK_PART 16
 
-static uint64_t floor_of(const struct budget_floor *floor, uint64_t total)
+struct budget budget_from_conf(const struct conf *conf)
+{
+	return (struct budget){
+		.policy = conf->spool_when_full,
+		.max_segments = conf->spool_max_segments,
+		.max_bytes = conf->spool_max_size,
+		.min_free = conf->spool_min_free,
+		.min_free_inodes = conf->spool_min_free_inodes,
+		.workers = conf->upload_workers,
+	};
+}
+
+struct budget_state budget_state_of_disk(const struct statvfs *fs)
+{
+	return (struct budget_state){
+		.disk_total = (uint64_t)fs->f_blocks * fs->f_frsize,
+		.disk_free = (uint64_t)fs->f_bavail * fs->f_frsize,
+		.inodes_total = fs->f_files,
+		.inodes_free = fs->f_favail,
+	};
+}
+
+static uint64_t floor_of(const struct conf_share *floor, uint64_t total)
 {
 	if (total == 0)
 		return 0;
@@ -13,7 +35,7 @@ static uint64_t floor_of(const struct budget_floor *floor, uint64_t total)
 				 : floor->amount;
 }
 
-static uint64_t measure_room(uint64_t free, const struct budget_floor *floor, uint64_t total)
+static uint64_t measure_room(uint64_t free, const struct conf_share *floor, uint64_t total)
 {
 	uint64_t kept = floor_of(floor, total);
 
@@ -75,8 +97,8 @@ bool budget_has_slack(const struct budget *budget, const struct budget_state *st
 
 	tighter.max_segments -= (budget->max_segments + SLACK_PART - 1) / SLACK_PART;
 	tighter.max_bytes -= budget->max_bytes / SLACK_PART;
-	tighter.min_free = (struct budget_floor){ disk_floor + disk_floor / SLACK_PART, false };
-	tighter.min_free_inodes = (struct budget_floor){ inodes_floor + inodes_floor / SLACK_PART,
-							 false };
+	tighter.min_free = (struct conf_share){ disk_floor + disk_floor / SLACK_PART, false };
+	tighter.min_free_inodes = (struct conf_share){ inodes_floor + inodes_floor / SLACK_PART,
+						       false };
 	return !budget_exceeded(&tighter, state);
 }

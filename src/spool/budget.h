@@ -4,28 +4,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/statvfs.h>
+
+#include "conf/conf.h"
 
 /* Itself, and its metadata. */
 #define BUDGET_FILES_PER_SEGMENT 2
 
-/* What to do when there is no room, as spool.when_full has it. */
-enum budget_policy {
-	BUDGET_DROP_OLDEST,
-	BUDGET_DROP_NEWEST,
-	BUDGET_STOP_CAPTURE,
-};
-
-/* How much of the file system is left to others: per cent of it, or bytes (or inodes). */
-struct budget_floor {
-	uint64_t amount;
-	bool is_percent;
-};
-
 struct budget {
-	enum budget_policy policy;
+	enum conf_spool_when_full policy;
 	uint64_t max_segments; /* that are finished and not sent yet */
 	uint64_t max_bytes;    /* of our files and folders, as du counts them; 0: no limit */
-	struct budget_floor min_free, min_free_inodes;
+	struct conf_share min_free, min_free_inodes; /* how much is left to others */
 	unsigned workers; /* that send at a time: room for the upload state of each is kept free */
 };
 
@@ -35,6 +25,9 @@ struct budget_state {
 	uint64_t inodes_total, inodes_free; /* total 0: the file system has no such limit */
 };
 
+/* With no segments, and none of their bytes. */
+struct budget_state budget_state_of_disk(const struct statvfs *fs);
+struct budget budget_from_conf(const struct conf *conf);
 /* What the file system has above the floor; UINT64_MAX: it has no such limit, or it is unknown. */
 uint64_t budget_room_bytes(const struct budget *budget, const struct budget_state *state);
 uint64_t budget_room_inodes(const struct budget *budget, const struct budget_state *state);

@@ -133,18 +133,19 @@ static int adopt_old_folder(struct spool *spool, enum spool_folder folder, struc
 	cleanup_close int fd = openat(spool->root_fd, old,
 				      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	cleanup_closedir DIR *dir = NULL;
-	struct dirent *item;
+	const char *name;
+	int result;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, "open folder %s", old);
 	dir = spool_list_folder(fd, err);
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (spool_is_our_file(item->d_name) &&
-		    renameat(fd, item->d_name, spool->folder_fd[folder], item->d_name) < 0)
-			return error_errno(err, "move %s from %s to %s", item->d_name, old,
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (spool_is_our_file(name) &&
+		    renameat(fd, name, spool->folder_fd[folder], name) < 0)
+			return error_errno(err, "move %s from %s to %s", name, old,
 					   spool_folder_names[folder]);
+	if (result < 0)
+		return -1;
 	(void)unlinkat(spool->root_fd, old, AT_REMOVEDIR); /* other people's files may be in it */
 	return 0;
 }
@@ -252,6 +253,19 @@ DIR *spool_list_folder(int folder_fd, struct error *err)
 	return dir;
 }
 
+int spool_next_name(DIR *dir, const char **ret_name, struct error *err)
+{
+	struct dirent *item = NULL;
+
+	errno = 0;
+	if (dir)
+		item = readdir(dir);
+	if (!item)
+		return !dir ? -1 : errno == 0 ? 0 : error_errno(err, "list folder");
+	*ret_name = item->d_name;
+	return 1;
+}
+
 bool spool_folder_has(const struct spool *spool, enum spool_folder folder, const char *name)
 {
 	return faccessat(spool->folder_fd[folder], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -309,20 +323,19 @@ int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct erro
 static int raise_to_names(struct spool *spool, enum spool_folder folder, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
-	struct dirent *item;
+	const char *name;
+	int result;
 
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir))) {
+	while ((result = spool_next_name(dir, &name, err)) > 0) {
 		struct name_parts parts = { .sequence = 0 };
 		enum drop_reason reason;
 
-		if ((name_parse(item->d_name, &parts) ||
-		     spool_loss_parse_name(item->d_name, &parts.sequence, &reason)) &&
+		if ((name_parse(name, &parts) ||
+		     spool_loss_parse_name(name, &parts.sequence, &reason)) &&
 		    parts.sequence > spool->sequence)
 			spool->sequence = parts.sequence;
 	}
-	return 0;
+	return result;
 }
 
 int spool_sequence_open(struct spool *spool, struct error *err)

@@ -166,14 +166,14 @@ int spool_ledger_state(struct spool *spool, const char *name, struct segment *se
 	if (has_any) {
 		stating.losses_stated = collection.last;
 		sync_deletions(spool);
-		result = spool_metadata_write(spool, name, &stating, err);
+		result = spool_metadata_write(spool, SPOOL_METADATA, name, &stating, err);
 		if (result == 0) {
 			forget_stated(spool, &collection);
 			*segment = stating;
 		}
 	}
 	(void)pthread_mutex_unlock(&spool->ledger_lock);
-	return has_any ? result : spool_metadata_write(spool, name, segment, err);
+	return has_any ? result : spool_metadata_write(spool, SPOOL_METADATA, name, segment, err);
 }
 
 /* One file in place of all, and of what is pending. With ledger_lock. */
@@ -181,20 +181,17 @@ static int add_up_losses(struct spool *spool, struct error *err)
 {
 	static const struct losses none;
 	struct segment sum = { .packets = 0 };
-	char name[LOSS_NAME_MAX], bytes[SEGMENT_METADATA_MAX];
-	struct text text = text_over(bytes, sizeof bytes);
+	char name[LOSS_NAME_MAX];
 	struct collection collection;
 
 	if (!collect_losses(spool, &none, &collection) || collection.losses.count == 0)
 		return 0;
 	(void)losses_state(&collection.losses, &sum); /* nothing else is attached */
 	sum.losses_stated = collection.last;
-	segment_encode(&sum, &text);
 	if (name_loss(spool, collection.losses.list[0].reason, name, err) < 0)
 		return -1;
 	sync_deletions(spool);
-	if (file_replace_in_place(spool->folder_fd[SPOOL_LOST], name, 0640, text.bytes, text.length,
-				  err) < 0)
+	if (spool_metadata_write(spool, SPOOL_LOST, name, &sum, err) < 0)
 		return -1;
 	forget_stated(spool, &collection);
 	return 0;
@@ -229,7 +226,7 @@ static bool is_written(struct spool *spool, const char *name, const struct segme
 	    written.packets == segment->packets &&
 	    memcmp(&written.drops, &segment->drops, sizeof written.drops) == 0)
 		return true;
-	return spool_metadata_write(spool, name, segment, &err) == 0;
+	return spool_metadata_write(spool, SPOOL_METADATA, name, segment, &err) == 0;
 }
 
 /* A segment is lost: by its metadata, which move to lost/ under ret_name, or in memory ("" then). */
@@ -311,17 +308,16 @@ static int raise_stated(struct spool *spool, enum spool_folder folder, struct er
 {
 	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
 	struct segment segment;
-	struct dirent *item;
 	struct error reading;
+	const char *name;
+	int result;
 
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (item->d_name[0] != '.' &&
-		    spool_metadata_read(spool, folder, item->d_name, &segment, &reading) == 0 &&
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (name[0] != '.' &&
+		    spool_metadata_read(spool, folder, name, &segment, &reading) == 0 &&
 		    segment.losses_stated > spool->losses_stated)
 			spool->losses_stated = segment.losses_stated;
-	return 0;
+	return result;
 }
 
 int spool_ledger_open(struct spool *spool, struct error *err)

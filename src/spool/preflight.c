@@ -55,41 +55,36 @@ int spool_check(const char *directory, struct error *err)
 	return 0;
 }
 
-const char *spool_exceeded(const char *directory, const struct budget *budget)
+const char *spool_exceeded(const struct conf *conf)
 {
-	cleanup_free char *path = mem_strdup(directory);
+	cleanup_free char *path = mem_strdup(conf->spool_directory);
+	const struct budget budget = budget_from_conf(conf);
 	struct budget_state state;
 	struct statvfs fs;
 	struct stat st;
 
 	if (find_nearest(path, &st) < 0 || statvfs(path, &fs) < 0)
 		return NULL;
-	state = (struct budget_state){
-		.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize,
-		.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize,
-		.inodes_total = fs.f_files,
-		.inodes_free = fs.f_favail,
-	};
-	return budget_room_bytes(budget, &state) == 0 ? "spool.min_free"
-						      : budget_exceeded(budget, &state);
+	state = budget_state_of_disk(&fs);
+	return budget_room_bytes(&budget, &state) == 0 ? "spool.min_free"
+						       : budget_exceeded(&budget, &state);
 }
 
 /* Nobody else's files are in the folder: it may get another owner. */
 static int check_is_ours(int root_fd, const char *directory, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(root_fd, err);
-	struct dirent *item;
+	const char *name;
+	int result;
 
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
-		    strcmp(item->d_name, "lost+found") != 0 && !spool_is_our_file(item->d_name) &&
-		    !spool_is_folder_name(item->d_name))
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+		    strcmp(name, "lost+found") != 0 && !spool_is_our_file(name) &&
+		    !spool_is_folder_name(name))
 			return error_set(err, ERROR_CONFIG,
 					 "%s holds other files; give the spool a folder of its own",
 					 directory);
-	return 0;
+	return result;
 }
 
 /*
@@ -114,14 +109,14 @@ static int chown_file(int folder_fd, const char *name, uid_t uid, gid_t gid, str
 static int chown_folder(int folder_fd, uid_t uid, gid_t gid, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
-	struct dirent *item;
+	const char *name;
+	int result;
 
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (spool_is_our_file(item->d_name) &&
-		    chown_file(folder_fd, item->d_name, uid, gid, err) < 0)
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (spool_is_our_file(name) && chown_file(folder_fd, name, uid, gid, err) < 0)
 			return -1;
+	if (result < 0)
+		return -1;
 	if (fchown(folder_fd, uid, gid) < 0)
 		return error_errno(err, "change owner of folder");
 	return 0;

@@ -22,10 +22,10 @@
 #define SEGMENT_PART 8
 #define BATCH        8 /* deletions while the lock is held */
 
-void spool_set_budget(struct spool *spool, const struct budget *budget)
+void spool_set_budget(struct spool *spool, const struct conf *conf)
 {
 	(void)pthread_mutex_lock(&spool->budget_lock);
-	spool->budget = *budget;
+	spool->budget = budget_from_conf(conf);
 	(void)pthread_mutex_unlock(&spool->budget_lock);
 }
 
@@ -36,30 +36,34 @@ static struct budget get_budget(struct spool *spool)
 	return spool->budget;
 }
 
+/* What is ours, on a disk that is as it says. */
+static struct budget_state current_state(const struct spool *spool, struct budget_state disk)
+{
+	disk.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
+			spool->counts[SPOOL_REJECTED];
+	disk.bytes = spool_bytes_taken(spool);
+	return disk;
+}
+
 /* As it would be with so many bytes and segments more. */
 static struct budget_state measure_state(struct spool *spool, const struct budget *budget,
 					 uint64_t more_bytes, uint64_t more_segments)
 {
-	struct budget_state state = {
-		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
-			    spool->counts[SPOOL_REJECTED] + more_segments,
-		.bytes = spool_bytes_taken(spool) + budget->workers * MARGIN_WORKER_BYTES,
-	};
+	static const struct budget_state unknown;
+	struct budget_state state;
 	struct statvfs fs;
 
 	if (fstatvfs(spool->root_fd, &fs) == 0) {
 		uint64_t block = fs.f_frsize > BLOCK_BYTES ? fs.f_frsize : BLOCK_BYTES;
 
 		more_bytes = (more_bytes + block - 1) / block * block;
-		state.disk_total = (uint64_t)fs.f_blocks * fs.f_frsize;
-		state.disk_free = (uint64_t)fs.f_bavail * fs.f_frsize;
-		spool->disk_free = state.disk_free;
-		spool->disk_total = state.disk_total;
-		state.inodes_total = fs.f_files;
-		state.inodes_free = fs.f_favail;
-		spool->inodes_free = state.inodes_free;
-		spool->inodes_total = state.inodes_total;
+		spool->disk = budget_state_of_disk(&fs);
+		state = current_state(spool, spool->disk);
+	} else {
+		state = current_state(spool, unknown);
 	}
+	state.segments += more_segments;
+	state.bytes += budget->workers * MARGIN_WORKER_BYTES;
 	if (more_bytes > 0)
 		state.bytes += more_bytes + MARGIN_BYTES +
 			       spool->counts[SPOOL_CAPTURING] * MARGIN_OPEN_BYTES;
@@ -91,12 +95,13 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 }
 
 /* What has to go first: the oldest in rejected/, whoever has asked for it; then, by policy, in ready/. */
-static struct spool_entry *find_victim(struct spool *spool, enum budget_policy policy)
+static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when_full policy)
 {
 	if (spool->counts[SPOOL_REJECTED] > 0)
 		return spool_entries_first(spool, SPOOL_REJECTED, UINT64_MAX);
-	return policy == BUDGET_DROP_OLDEST ? spool_entries_first(spool, SPOOL_READY, UINT64_MAX)
-					    : NULL;
+	return policy == CONF_WHEN_FULL_DROP_OLDEST
+		       ? spool_entries_first(spool, SPOOL_READY, UINT64_MAX)
+		       : NULL;
 }
 
 /* Logged when it begins and when it is over, however many segments or packets it costs. */
@@ -137,7 +142,7 @@ static int note_room(struct spool *spool, const struct budget *budget,
 		note_shortage(spool, first, false);
 	else if (budget_has_slack(budget, state))
 		note_slack(spool);
-	else if (atomic_load(&spool->is_full) && budget->policy != BUDGET_DROP_OLDEST)
+	else if (atomic_load(&spool->is_full) && budget->policy != CONF_WHEN_FULL_DROP_OLDEST)
 		return error_set(err, ERROR_TRANSIENT, "the spool is still nearly full");
 	return 1;
 }
@@ -189,7 +194,7 @@ int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t byt
 
 		(void)pthread_mutex_lock(&spool->lock);
 		/* Where nothing is deleted for it, there has to be a place for the finished segment. */
-		if (!entry && get_budget(spool).policy != BUDGET_DROP_OLDEST)
+		if (!entry && get_budget(spool).policy != CONF_WHEN_FULL_DROP_OLDEST)
 			segments = spool->counts[SPOOL_CAPTURING] + 1;
 		result = make_some_room(spool, bytes, segments, &first, err);
 		if (result > 0 && entry)
@@ -205,7 +210,7 @@ uint64_t spool_segment_bytes_max(struct spool *spool)
 {
 	struct budget budget = get_budget(spool);
 
-	return budget.max_bytes > 0 && budget.policy == BUDGET_DROP_OLDEST
+	return budget.max_bytes > 0 && budget.policy == CONF_WHEN_FULL_DROP_OLDEST
 		       ? budget.max_bytes / SEGMENT_PART
 		       : UINT64_MAX;
 }
@@ -271,15 +276,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 	if (pthread_mutex_trylock(&spool->lock) != 0)
 		return false;
 	budget = get_budget(spool);
-	state = (struct budget_state){
-		.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
-			    spool->counts[SPOOL_REJECTED],
-		.bytes = spool_bytes_taken(spool),
-		.disk_total = spool->disk_total,
-		.disk_free = spool->disk_free,
-		.inodes_total = spool->inodes_total,
-		.inodes_free = spool->inodes_free,
-	};
+	state = current_state(spool, spool->disk);
 	*ret_totals = (struct spool_totals){
 		.capturing = spool->counts[SPOOL_CAPTURING],
 		.ready = spool->counts[SPOOL_READY],
@@ -291,8 +288,8 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		.use = budget_use(&budget, &state),
 		.refused = spool->refused,
 		.lost = spool->lost,
-		.disk_free = spool->disk_free,
-		.disk_total = spool->disk_total,
+		.disk_free = state.disk_free,
+		.disk_total = state.disk_total,
 		.oldest_capturing_ns = spool->counts[SPOOL_CAPTURING] > 0
 					       ? find_oldest_ns(spool, SPOOL_CAPTURING,
 								SPOOL_CAPTURING)

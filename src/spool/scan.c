@@ -12,49 +12,43 @@
 #include "base/mem.h"
 #include "spool/spool_private.h"
 
-/* Left by a crash in the middle of file_replace(). */
-static int remove_temporaries(int folder_fd, struct error *err)
+/* Delete the files that only a crash leaves: made in file_replace(); or with what is known of segments that are gone. */
+static int remove_files(struct spool *spool, int folder_fd, bool are_orphans, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
-	struct dirent *item;
-
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (spool_is_temporary(item->d_name))
-			(void)unlinkat(folder_fd, item->d_name, 0);
-	return 0;
-}
-
-/* Is it a regular file with a segment's name? */
-static bool is_segment(int folder_fd, const char *name)
-{
 	struct name_parts parts;
-	struct stat st;
+	const char *name;
+	int result;
 
-	return name_parse(name, &parts) &&
-	       fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (are_orphans ? name_parse(name, &parts) && !spool_entries_find(spool, name)
+				: spool_is_temporary(name))
+			(void)unlinkat(folder_fd, name, 0);
+	return result;
 }
 
 /* What an earlier run was sending is to be sent, and may have been. */
 int spool_clean_up(struct spool *spool, struct error *err)
 {
 	cleanup_closedir DIR *sending = spool_list_folder(spool->folder_fd[SPOOL_SENDING], err);
-	struct dirent *item;
+	struct name_parts parts;
+	const char *name;
+	struct stat st;
+	int result;
 
-	if (!sending)
-		return -1;
-	while ((item = readdir(sending))) {
-		if (!is_segment(spool->folder_fd[SPOOL_SENDING], item->d_name))
+	while ((result = spool_next_name(sending, &name, err)) > 0) {
+		if (!name_parse(name, &parts) ||
+		    fstatat(spool->folder_fd[SPOOL_SENDING], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
-		spool_upload_state_note_unknown(spool, item->d_name);
-		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, item->d_name, err) < 0)
+		spool_upload_state_note_unknown(spool, name);
+		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, name, err) < 0)
 			return -1;
 	}
-	if (remove_temporaries(spool->root_fd, err) < 0)
+	if (result < 0 || remove_files(spool, spool->root_fd, false, err) < 0)
 		return -1;
 	for (int folder = SPOOL_METADATA; folder < SPOOL_FOLDERS; folder++)
-		if (remove_temporaries(spool->folder_fd[folder], err) < 0)
+		if (remove_files(spool, spool->folder_fd[folder], false, err) < 0)
 			return -1;
 	return 0;
 }
@@ -67,30 +61,24 @@ static int list_folder(struct spool *spool, enum spool_folder folder, struct err
 {
 	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
 	struct name_parts parts;
-	struct dirent *item;
+	const char *name;
+	int result;
 
-	if (!dir)
-		return error_wrap(err, "%s", spool_folder_names[folder]);
-	for (;;) {
+	while ((result = spool_next_name(dir, &name, err)) > 0) {
 		struct stat st;
 
-		errno = 0;
-		item = readdir(dir);
-		if (!item && errno == 0)
-			return 0;
-		if (!item)
-			return error_errno(err, "list %s", spool_folder_names[folder]);
-		if (!name_parse(item->d_name, &parts))
+		if (!name_parse(name, &parts))
 			continue;
-		if (fstatat(spool->folder_fd[folder], item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (fstatat(spool->folder_fd[folder], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)
 				continue;
 			st = (struct stat){ .st_mode = S_IFREG };
 		}
 		if (S_ISREG(st.st_mode))
-			spool_entries_append(spool, item->d_name, folder)->bytes =
-				(uint64_t)st.st_blocks * 512;
+			spool_entries_append(spool, name, folder)->bytes = (uint64_t)st.st_blocks *
+									   512;
 	}
+	return result < 0 ? error_wrap(err, "%s", spool_folder_names[folder]) : 0;
 }
 
 /* Whole ones first. */
@@ -217,21 +205,6 @@ static void replace_known(struct spool *spool, size_t known)
 	free(gone);
 }
 
-/* What is known of segments that are gone is of no use. */
-static int remove_orphans(struct spool *spool, enum spool_folder sidecars, struct error *err)
-{
-	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[sidecars], err);
-	struct name_parts parts;
-	struct dirent *item;
-
-	if (!dir)
-		return -1;
-	while ((item = readdir(dir)))
-		if (name_parse(item->d_name, &parts) && !spool_entries_find(spool, item->d_name))
-			(void)unlinkat(spool->folder_fd[sidecars], item->d_name, 0);
-	return 0;
-}
-
 int spool_scan(struct spool *spool, struct error *err)
 {
 	size_t known = spool->count;
@@ -245,9 +218,9 @@ int spool_scan(struct spool *spool, struct error *err)
 	while (result < 0 && spool->count > known)
 		spool_entry_free(spool->entries[--spool->count]);
 	if (result == 0)
-		result = remove_orphans(spool, SPOOL_METADATA, err);
+		result = remove_files(spool, spool->folder_fd[SPOOL_METADATA], true, err);
 	if (result == 0)
-		result = remove_orphans(spool, SPOOL_UPLOAD_STATE, err);
+		result = remove_files(spool, spool->folder_fd[SPOOL_UPLOAD_STATE], true, err);
 	spool_measure_folders(spool);
 	return result;
 }

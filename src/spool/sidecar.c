@@ -16,20 +16,27 @@
 #include "base/text.h"
 #include "spool/spool_private.h"
 
-int spool_metadata_write(struct spool *spool, const char *name, const struct segment *segment,
-			 struct error *err)
+static struct text encode(const struct segment *segment, char bytes[SEGMENT_METADATA_MAX])
 {
-	char bytes[SEGMENT_METADATA_MAX];
-	struct text text = text_over(bytes, sizeof bytes);
-	struct error syncing;
+	struct text text = text_over(bytes, SEGMENT_METADATA_MAX);
 
 	segment_encode(segment, &text);
 	assert(!text.is_cut);
-	if (file_replace_in_place(spool->folder_fd[SPOOL_METADATA], name, 0640, text.bytes,
-				  text.length, err) < 0)
+	return text;
+}
+
+int spool_metadata_write(const struct spool *spool, enum spool_folder folder, const char *name,
+			 const struct segment *segment, struct error *err)
+{
+	char bytes[SEGMENT_METADATA_MAX];
+	const struct text text = encode(segment, bytes);
+	struct error syncing;
+
+	if (file_replace_in_place(spool->folder_fd[folder], name, 0640, text.bytes, text.length,
+				  err) < 0)
 		return -1;
 	/* They are visible already: reporting this failure would have their losses stated twice. */
-	if (file_sync_folder(spool->folder_fd[SPOOL_METADATA], &syncing) < 0)
+	if (file_sync_folder(spool->folder_fd[folder], &syncing) < 0)
 		log_debug(
 			"metadata not yet durable; a power failure may restore the previous version",
 			log_text("name", name), log_reason(&syncing));
@@ -40,14 +47,12 @@ int spool_metadata_create(struct spool *spool, const char *name, const struct se
 			  struct error *err)
 {
 	char bytes[SEGMENT_METADATA_MAX];
-	struct text text = text_over(bytes, sizeof bytes);
+	const struct text text = encode(segment, bytes);
 	cleanup_close int fd = openat(spool->folder_fd[SPOOL_METADATA], name,
 				      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
 	if (fd < 0)
 		return error_errno(err, "create metadata of %s", name);
-	segment_encode(segment, &text);
-	assert(!text.is_cut);
 	return file_write_all(fd, text.bytes, text.length, err);
 }
 

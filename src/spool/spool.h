@@ -68,10 +68,10 @@ int spool_check(const char *directory, struct error *err) __attribute__((warn_un
  * The option by which the file system has no room for even an empty spool; NULL: it has. Looks at the folder,
  * or at the nearest one above it.
  */
-const char *spool_exceeded(const char *directory, const struct budget *budget);
+const char *spool_exceeded(const struct conf *conf);
 
 /* What the spool may take from now on. */
-void spool_set_budget(struct spool *spool, const struct budget *budget);
+void spool_set_budget(struct spool *spool, const struct conf *conf);
 /*
  * Once a second: delete what the sink has and could not be deleted before, write down losses that the disk
  * did not take before, delete what is over the budget. Failures are logged.

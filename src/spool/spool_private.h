@@ -73,9 +73,8 @@ struct spool {
 	uint64_t events;
 	unsigned wakes; /* of them, how often spool_wake() was called */
 
-	pthread_mutex_t lock; /* for all that follows; held while a file is moved or deleted */
-	uint64_t disk_free, disk_total; /* bytes, when last looked at */
-	uint64_t inodes_free, inodes_total;
+	pthread_mutex_t lock;     /* for all that follows; held while a file is moved or deleted */
+	struct budget_state disk; /* when last looked at; segments and bytes are not in it */
 	struct spool_entry *
 		*entries; /* all segments, in name order; an entry stays where it is in memory */
 	size_t count, capacity;
@@ -116,6 +115,9 @@ bool spool_folder_is_intact(const struct spool *spool);
 int spool_folder_start_error(struct error *err);
 /* The names in a folder; the caller closes it. NULL on errors. */
 DIR *spool_list_folder(int folder_fd, struct error *err) __attribute__((warn_unused_result));
+/* 1 with the next one, 0 at the end, -1 on errors; with no dir, err is spool_list_folder()'s. */
+int spool_next_name(DIR *dir, const char **ret_name, struct error *err)
+	__attribute__((warn_unused_result));
 bool spool_folder_has(const struct spool *spool, enum spool_folder folder, const char *name);
 /* Rename between folders; not synced. err->errnum is ENOENT if the file is in neither of them. */
 int spool_folder_move(const struct spool *spool, enum spool_folder from, enum spool_folder to,
@@ -173,8 +175,9 @@ void spool_account_sidecars(struct spool *spool, struct spool_entry *entry);
 /* sidecar.c: metadata/NAME, upload-state/NAME ---------------------------------------------------- */
 
 /* Durable as far as the folder can be synced. After an error those of before are there. */
-int spool_metadata_write(struct spool *spool, const char *name, const struct segment *segment,
-			 struct error *err) __attribute__((warn_unused_result));
+int spool_metadata_write(const struct spool *spool, enum spool_folder folder, const char *name,
+			 const struct segment *segment, struct error *err)
+	__attribute__((warn_unused_result));
 /* The first ones of a new segment: not synced. */
 int spool_metadata_create(struct spool *spool, const char *name, const struct segment *segment,
 			  struct error *err) __attribute__((warn_unused_result));

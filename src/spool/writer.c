@@ -109,7 +109,7 @@ int spool_note(struct spool_writer *writer, struct error *err)
 	/* Of a file that still grows, they would be taken for the whole one's. */
 	unfinished.bytes = 0;
 	unfinished.crc32c = 0;
-	if (spool_metadata_write(writer->spool, writer->name, &unfinished, err) < 0)
+	if (spool_metadata_write(writer->spool, SPOOL_METADATA, writer->name, &unfinished, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&writer->spool->lock);
 	writer->entry->packets = writer->segment.packets;

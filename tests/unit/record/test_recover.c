@@ -562,10 +562,10 @@ static void check_recorded(struct fixture *fixture, const char *reason, uint64_t
 static void test_segment_that_takes_its_part_of_the_spool(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct budget budget = {
-		.policy = BUDGET_DROP_OLDEST,
-		.max_segments = UINT64_MAX,
-		.max_bytes = 8 * SEGMENT_BYTES_MAX,
+	const struct conf budget = {
+		.spool_when_full = CONF_WHEN_FULL_DROP_OLDEST,
+		.spool_max_segments = UINT64_MAX,
+		.spool_max_size = 8 * SEGMENT_BYTES_MAX,
 	};
 	struct chunk_pool pool;
 	struct recorder_context context = {

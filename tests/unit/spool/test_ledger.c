@@ -62,7 +62,7 @@ static uint64_t publish_and_count(struct fixture *fixture, const char *name,
 
 static void enforce(struct fixture *fixture, uint64_t max_segments)
 {
-	const struct budget budget = { .max_segments = max_segments };
+	const struct conf budget = { .spool_max_segments = max_segments };
 
 	spool_set_budget(fixture->spool, &budget);
 	spool_enforce(fixture->spool);

@@ -49,7 +49,7 @@ static void assert_totals(struct fixture *fixture, uint64_t ready, uint64_t send
 	assert_int_equal(bytes, du(fixture));
 }
 
-static void enforce(struct fixture *fixture, const struct budget *budget)
+static void enforce(struct fixture *fixture, const struct conf *budget)
 {
 	spool_set_budget(fixture->spool, budget);
 	spool_enforce(fixture->spool);
@@ -318,14 +318,14 @@ static void test_listing_anew_forgets_no_packets(void **state)
 	publish(fixture, first);
 	assert_int_equal(unlink(metadata), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
-	enforce(fixture, &(struct budget){ .max_segments = 0 });
+	enforce(fixture, &(struct conf){ .spool_max_segments = 0 });
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
 }
 
 static void test_budget_takes_rejected_then_oldest(void **state)
 {
 	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 3 };
+	struct conf budget = { .spool_max_segments = 3 };
 	struct spool_claim claimed;
 	struct error err;
 
@@ -336,11 +336,11 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
 	enforce(fixture, &budget);
 	assert_totals(fixture, 2, 0, 1);
-	budget.max_segments = 2;
+	budget.spool_max_segments = 2;
 	enforce(fixture, &budget);
 	assert_totals(fixture, 2, 0, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
-	budget.max_segments = 1;
+	budget.spool_max_segments = 1;
 	enforce(fixture, &budget);
 	assert_totals(fixture, 1, 0, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
@@ -353,7 +353,7 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 static void test_what_is_being_sent_is_never_deleted(void **state)
 {
 	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 1, .max_bytes = 1 };
+	struct conf budget = { .spool_max_segments = 1, .spool_max_size = 1 };
 	struct spool_claim claimed;
 
 	publish(fixture, first);
@@ -401,7 +401,7 @@ static void test_the_sum_is_exact_after_a_crash(void **state)
 	open_again(fixture);
 	assert_int_equal(assert_counts(fixture, 2, 0, 0) + strangers, du(fixture));
 	assert_int_equal(access(left, F_OK), -1);
-	enforce(fixture, &(struct budget){ .max_segments = 0, .max_bytes = 1 });
+	enforce(fixture, &(struct conf){ .spool_max_segments = 0, .spool_max_size = 1 });
 	assert_int_equal(assert_counts(fixture, 0, 0, 0) + strangers, du(fixture));
 	for (size_t i = 0; i < ARRAY_LENGTH(strange); i++) {
 		cleanup_free char *path = mem_printf("%s/%s", fixture->directory, strange[i]);
@@ -415,7 +415,7 @@ static void test_the_sum_is_exact_after_a_crash(void **state)
 static void test_room_is_made_before_it_is_taken(void **state)
 {
 	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 100 };
+	struct conf budget = { .spool_max_segments = 100 };
 	struct spool_totals totals;
 	struct error err;
 	static char block[65536];
@@ -425,7 +425,7 @@ static void test_room_is_made_before_it_is_taken(void **state)
 	publish(fixture, first);
 	publish(fixture, second);
 	writer = begin(fixture, third, block, sizeof block);
-	budget.max_bytes = empty + 3 * UINT64_C(262144);
+	budget.spool_max_size = empty + 3 * UINT64_C(262144);
 	spool_set_budget(fixture->spool, &budget);
 	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
 	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
@@ -448,7 +448,7 @@ static void test_notes_of_workers_have_their_room(void **state)
 		WORKERS = 16
 	};
 	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 100, .workers = WORKERS };
+	struct conf budget = { .spool_max_segments = 100, .upload_workers = WORKERS };
 	struct spool_claim claims[WORKERS];
 	char name[SEGMENT_NAME_MAX + 1], text[SPOOL_UPLOAD_STATE_MAX + 1];
 	static char block[65536];
@@ -465,7 +465,7 @@ static void test_notes_of_workers_have_their_room(void **state)
 		assert_int_equal(spool_finish(writer), 0);
 	}
 	assert_counts(fixture, 2 * WORKERS, 0, 0);
-	budget.max_bytes = du(fixture); /* all of it is taken, and a bit is to be freed */
+	budget.spool_max_size = du(fixture); /* all of it is taken, and a bit is to be freed */
 	enforce(fixture, &budget);
 	for (int i = 0; i < WORKERS; i++)
 		claims[i] = claim(fixture, SPOOL_NEWEST_FIRST);
@@ -473,7 +473,7 @@ static void test_notes_of_workers_have_their_room(void **state)
 		assert_int_equal(spool_save_upload_state(fixture->spool, &claims[i], text, &err),
 				 0);
 		assert_true(du(fixture) + SPOOL_UPLOAD_STATE_MAX <=
-			    budget.max_bytes); /* a temporary */
+			    budget.spool_max_size); /* a temporary */
 		(void)close(claims[i].fd);
 	}
 }
@@ -481,7 +481,8 @@ static void test_notes_of_workers_have_their_room(void **state)
 static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **state)
 {
 	struct fixture *fixture = *state;
-	struct budget budget = { .policy = BUDGET_DROP_NEWEST, .max_segments = 3 };
+	struct conf budget = { .spool_when_full = CONF_WHEN_FULL_DROP_NEWEST,
+			       .spool_max_segments = 3 };
 	struct spool_writer *writer;
 	struct spool_claim claimed;
 	struct error err;
@@ -700,7 +701,7 @@ static void test_what_cannot_leave_sending_is_claimed_there_again(void **state)
 static void test_the_main_thread_does_not_wait_for_the_others(void **state)
 {
 	struct fixture *fixture = *state;
-	struct budget budget = { .max_segments = 1 };
+	struct conf budget = { .spool_max_segments = 1 };
 	struct spool_totals totals = { .ready = 77 };
 
 	publish(fixture, first);
