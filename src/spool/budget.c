@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "spool/budget.h"
-
-#include <stddef.h>
+#include "spool/spool_private.h"
 
 #define SLACK_PART 16
 
@@ -57,7 +55,7 @@ uint64_t budget_room_inodes(const struct budget *budget, const struct budget_sta
 double budget_use(const struct budget *budget, const struct budget_state *state)
 {
 	double bytes = (double)state->bytes, segments = (double)state->segments,
-	       files = segments * BUDGET_FILES_PER_SEGMENT;
+	       files = segments * SPOOL_FILES_PER_SEGMENT;
 	const double taken[] = { segments, bytes, bytes, files };
 	const double limits[] = {
 		(double)budget->max_segments,

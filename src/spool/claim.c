@@ -27,28 +27,12 @@ void spool_wake(struct spool *spool)
 	spool_notify(spool);
 }
 
-/* The events that were seen, and the wakes when the wait began. */
-struct watch {
-	uint64_t events;
-	unsigned wakes;
-};
-
-static struct watch begin_watch(struct spool *spool)
-{
-	struct watch watch;
-
-	(void)pthread_mutex_lock(&spool->event_lock);
-	watch = (struct watch){ spool->events, spool->wakes };
-	(void)pthread_mutex_unlock(&spool->event_lock);
-	return watch;
-}
-
 /*
- * Wait for something newer than was seen, or until due_ms. False once it is no use: the deadline has come, or
- * spool_wake() was called.
+ * Wait for something newer than the events that were seen, or until due_ms. False once it is no use: the deadline
+ * has come, or spool_wake() was called since there were `wakes` of them.
  */
 static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
-			  struct watch *watch)
+			  uint64_t *seen, unsigned wakes)
 {
 	uint64_t until_ns = deadline_ns;
 	bool is_of_use;
@@ -56,32 +40,20 @@ static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t du
 	if (due_ms < deadline_ns / CLOCK_NS_PER_MS)
 		until_ns = due_ms * CLOCK_NS_PER_MS;
 	(void)pthread_mutex_lock(&spool->event_lock);
-	while (spool->events == watch->events)
+	while (spool->events == *seen)
 		if (!thread_cond_wait_until(&spool->changed, &spool->event_lock, until_ns))
 			break;
-	watch->events = spool->events;
-	is_of_use = spool->wakes == watch->wakes && clock_monotonic_ns() < deadline_ns;
+	*seen = spool->events;
+	is_of_use = spool->wakes == wakes && clock_monotonic_ns() < deadline_ns;
 	(void)pthread_mutex_unlock(&spool->event_lock);
 	return is_of_use;
-}
-
-/* Size and checksum of a claimed file, from the file itself. */
-static int measure_file(struct spool_claim *claim, struct error *err)
-{
-	struct stat st;
-
-	if (fstat(claim->fd, &st) < 0)
-		return error_errno(err, "stat %s", claim->name);
-	if (file_checksum(claim->fd, &claim->segment.crc32c, err) < 0)
-		return error_wrap(err, "%s", claim->name);
-	claim->segment.bytes = (uint64_t)st.st_size;
-	return 0;
 }
 
 /* Open a claimed file and find its metadata. */
 static int fill_claim(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
 	struct segment *segment = &claim->segment;
+	struct stat st;
 
 	claim->fd = openat(spool->folder_fd[SPOOL_SENDING], claim->name,
 			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -94,7 +66,12 @@ static int fill_claim(struct spool *spool, struct spool_claim *claim, struct err
 		    log_text("name", claim->name));
 	if (!segment->reason[0])
 		(void)snprintf(segment->reason, sizeof segment->reason, "unknown");
-	return measure_file(claim, err);
+	if (fstat(claim->fd, &st) < 0)
+		return error_errno(err, "stat %s", claim->name);
+	if (file_checksum(claim->fd, &segment->crc32c, err) < 0)
+		return error_wrap(err, "%s", claim->name);
+	segment->bytes = (uint64_t)st.st_size;
+	return 0;
 }
 
 /* Take the next one into sending/: 1, 0 if there is none now, -1 on errors. Locked. */
@@ -128,15 +105,19 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	uint64_t deadline_ns = clock_monotonic_ns() + timeout_ms * CLOCK_NS_PER_MS;
 	struct spool_claim claim = { .fd = -1 };
 	struct error releasing;
-	struct watch watch = begin_watch(spool);
-	uint64_t due_ms;
+	uint64_t due_ms, seen;
+	unsigned wakes;
 	int result;
 
+	(void)pthread_mutex_lock(&spool->event_lock);
+	seen = spool->events;
+	wakes = spool->wakes;
+	(void)pthread_mutex_unlock(&spool->event_lock);
 	do {
 		(void)pthread_mutex_lock(&spool->lock);
 		result = take_next(spool, order, &claim, &due_ms, err);
 		(void)pthread_mutex_unlock(&spool->lock);
-	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, &watch));
+	} while (result == 0 && wait_for_more(spool, deadline_ns, due_ms, &seen, wakes));
 	if (result <= 0)
 		return result;
 	/* After a power failure it must not lie in ready/, as if nothing of it had been sent. */
@@ -159,18 +140,11 @@ static int delete_proven(struct spool *spool, struct spool_entry *entry, struct 
 	return 0;
 }
 
-static void close_claim(struct spool_claim *claim)
-{
-	if (claim->fd >= 0)
-		(void)close(claim->fd);
-	claim->fd = -1;
-}
-
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)
 {
 	int result;
 
-	close_claim(claim);
+	close_fd(&claim->fd);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = delete_proven(spool, claim->entry, err);
 	if (result < 0)
@@ -204,7 +178,7 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 	struct spool_entry *entry = claim->entry;
 	int result;
 
-	close_claim(claim);
+	close_fd(&claim->fd);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_folder_move(spool, SPOOL_SENDING, to, claim->name, err);
 	if (result < 0 && err->errnum == ENOENT &&

@@ -51,31 +51,20 @@ static int name_loss(struct spool *spool, enum drop_reason reason, char name[LOS
 }
 
 struct loss_file {
-	char name[LOSS_NAME_MAX];
+	const char *name; /* valid until the next one */
 	uint64_t number;
 	enum drop_reason reason;
 };
 
-/* The files in lost/, in no order; the caller frees. NULL if the folder cannot be listed. With ledger_lock. */
-static struct loss_file *list_losses(const struct spool *spool, size_t *ret_count)
+/* Of lost/, as spool_next_name(). */
+static int next_loss(DIR *dir, struct loss_file *ret_file, struct error *err)
 {
-	struct error err;
-	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &err);
-	struct loss_file *files = dir ? mem_alloc(sizeof *files) : NULL;
-	struct dirent *item;
-	size_t count = 0;
+	int result;
 
-	while (dir && (item = readdir(dir))) {
-		struct loss_file *file = &files[count];
-
-		if (strlen(item->d_name) >= sizeof file->name ||
-		    !spool_loss_parse_name(item->d_name, &file->number, &file->reason))
-			continue;
-		(void)snprintf(file->name, sizeof file->name, "%s", item->d_name);
-		files = mem_realloc(files, ++count + 1, sizeof *files);
-	}
-	*ret_count = count;
-	return files;
+	while ((result = spool_next_name(dir, &ret_file->name, err)) > 0)
+		if (spool_loss_parse_name(ret_file->name, &ret_file->number, &ret_file->reason))
+			break;
+	return result;
 }
 
 static void account_loss(struct spool *spool, const char *name)
@@ -87,15 +76,18 @@ static void account_loss(struct spool *spool, const char *name)
 /* Delete what is stated, and see what is left. */
 static void delete_stated(struct spool *spool)
 {
-	size_t count = 0;
-	cleanup_free struct loss_file *files = list_losses(spool, &count);
+	struct error err;
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &err);
+	struct loss_file file;
+	int result;
 
 	spool->loss_files = 0;
 	atomic_store(&spool->loss_bytes, 0);
-	for (size_t i = 0; i < count; i++)
-		if (files[i].number > spool->losses_stated ||
-		    unlinkat(spool->folder_fd[SPOOL_LOST], files[i].name, 0) < 0)
-			account_loss(spool, files[i].name);
+	while ((result = next_loss(dir, &file, &err)) > 0)
+		if (file.number > spool->losses_stated ||
+		    unlinkat(spool->folder_fd[SPOOL_LOST], file.name, 0) < 0)
+			account_loss(spool, file.name);
+	spool->loss_files += result < 0; /* nobody knows: whoever states losses looks again */
 }
 
 struct collection {
@@ -108,28 +100,34 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 			   struct collection *ret_collection)
 {
 	struct collection collection = { .losses = *already, .last = spool->losses_stated };
-	size_t count = 0;
-	cleanup_free struct loss_file *files = spool->loss_files > 0 ? list_losses(spool, &count)
-								     : NULL;
+	bool has_any = spool->pending.count > 0;
+	cleanup_closedir DIR *dir = NULL;
+	struct loss_file file;
 	struct segment segment;
 	struct error err;
+	int result = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (files[i].number <= spool->losses_stated)
+	if (spool->loss_files > 0)
+		dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &err);
+	while (spool->loss_files > 0 && (result = next_loss(dir, &file, &err)) > 0) {
+		if (file.number <= spool->losses_stated)
 			continue;
-		if (spool_metadata_read(spool, SPOOL_LOST, files[i].name, &segment, &err) == 0)
-			losses_add_segment(&collection.losses, &segment, files[i].reason);
+		has_any = true;
+		if (spool_metadata_read(spool, SPOOL_LOST, file.name, &segment, &err) == 0)
+			losses_add_segment(&collection.losses, &segment, file.reason);
 		else if (err.errnum != 0)
 			return false; /* it may be readable later */
 		else
 			log_warning("a record of losses is damaged; its counts are lost",
-				    log_text("name", files[i].name), log_reason(&err));
-		if (files[i].number > collection.last)
-			collection.last = files[i].number;
+				    log_text("name", file.name), log_reason(&err));
+		if (file.number > collection.last)
+			collection.last = file.number;
 	}
+	if (result < 0)
+		return false;
 	losses_add_all(&collection.losses, &spool->pending);
 	*ret_collection = collection;
-	return count > 0 || spool->pending.count > 0;
+	return has_any;
 }
 
 /* A loss that is stated must be one: lost/ first, then the folders that segments were deleted from. */
@@ -347,21 +345,20 @@ static bool is_of(const struct spool_entry *entry, const struct segment *segment
 
 void spool_ledger_undo_unfinished(struct spool *spool)
 {
-	cleanup_free struct loss_file *files = NULL;
+	struct error err, listing;
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &listing);
+	struct loss_file file;
 	struct segment segment;
-	struct error err;
-	size_t count = 0;
 
 	(void)pthread_mutex_lock(&spool->ledger_lock);
-	files = list_losses(spool, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (spool_metadata_read(spool, SPOOL_LOST, files[i].name, &segment, &err) < 0 ||
+	while (next_loss(dir, &file, &listing) > 0) {
+		if (spool_metadata_read(spool, SPOOL_LOST, file.name, &segment, &err) < 0 ||
 		    segment.sequence == 0)
 			continue;
-		for (size_t j = 0; j < spool->count; j++)
-			if (is_of(spool->entries[j], &segment)) {
-				undo_loss(spool, spool->entries[j]->name, files[i].name);
-				spool_measure_sidecars(spool, spool->entries[j]);
+		for (size_t i = 0; i < spool->count; i++)
+			if (is_of(spool->entries[i], &segment)) {
+				undo_loss(spool, spool->entries[i]->name, file.name);
+				spool_measure_sidecars(spool, spool->entries[i]);
 			}
 	}
 	(void)pthread_mutex_unlock(&spool->ledger_lock);

@@ -40,19 +40,15 @@ int spool_check(const char *directory, struct error *err)
 {
 	cleanup_free char *path = mem_strdup(directory);
 	struct stat st;
+	bool is_known = find_nearest(path, &st) == 0;
 
-	/* The folder, or the nearest one above it that exists, has to be writable. */
-	if (find_nearest(path, &st) < 0) {
-		error_errno(err, "%s", path);
-		return spool_folder_start_error(err);
-	}
-	if (!S_ISDIR(st.st_mode))
+	if (is_known && !S_ISDIR(st.st_mode))
 		return error_set(err, ERROR_CONFIG, "%s: not a folder", path);
-	if (access(path, W_OK | X_OK) < 0) {
-		error_errno(err, "%s", path);
-		return spool_folder_start_error(err);
-	}
-	return 0;
+	/* The folder, or the nearest one above it that exists, has to be writable. */
+	if (is_known && access(path, W_OK | X_OK) == 0)
+		return 0;
+	error_errno(err, "%s", path);
+	return spool_folder_start_error(err);
 }
 
 const char *spool_exceeded(const struct conf *conf)

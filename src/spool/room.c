@@ -179,7 +179,7 @@ static int make_some_room(struct spool *spool, uint64_t bytes, uint64_t segments
 		state.segments--;
 		state.bytes -= freed < state.bytes ? freed : state.bytes;
 		state.disk_free += freed;
-		state.inodes_free += BUDGET_FILES_PER_SEGMENT;
+		state.inodes_free += SPOOL_FILES_PER_SEGMENT;
 	}
 }
 

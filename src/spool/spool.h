@@ -33,9 +33,12 @@
 
 #include "base/counters.h"
 #include "base/error.h"
-#include "spool/budget.h"
+#include "conf/conf.h"
 #include "spool/claim.h"
 #include "spool/writer.h"
+
+/* Itself, and its metadata. */
+#define SPOOL_FILES_PER_SEGMENT 2
 
 /* A name in the root folder that is not the spool's own but left alone: src/status listens there. */
 #define SPOOL_CONTROL_SOCKET "control"

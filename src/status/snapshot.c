@@ -78,7 +78,7 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 	const struct conf *conf = snapshot->conf;
 	struct forecast forecast = { .seconds = -1 };
 	double bytes = (double)snapshot->spool.room_bytes, seconds,
-	       segments = (double)snapshot->spool.room_inodes / BUDGET_FILES_PER_SEGMENT, left = 0;
+	       segments = (double)snapshot->spool.room_inodes / SPOOL_FILES_PER_SEGMENT, left = 0;
 	uint64_t count = snapshot->spool.ready + snapshot->spool.sending + snapshot->spool.rejected;
 	struct series_sample all;
 

@@ -8,7 +8,7 @@
 
 #include "segment/losses.h"
 #include "segment/segment.h"
-#include "spool/budget.h"
+#include "spool/spool_private.h"
 
 #define WHEN UINT64_C(1763886600123000000) /* 2025-11-23T08:30:00.123Z */
 
