@@ -37,7 +37,7 @@ struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
 	struct spool_entry *entry = mem_calloc(1, sizeof *entry);
 
 	if (spool->count == spool->capacity) {
-		spool->capacity = spool->capacity ? spool->capacity * 2 : 64;
+		spool->capacity *= 2;
 		spool->entries = mem_realloc(spool->entries, spool->capacity,
 					     sizeof(struct spool_entry *));
 	}

@@ -106,23 +106,6 @@ static int compare_entries(const void *a, const void *b)
 	return order != 0 ? order : rank_of(left) - rank_of(right);
 }
 
-static void sort_entries(struct spool_entry **entries, size_t count)
-{
-	if (count > 0) /* there may be no list */
-		qsort(entries, count, sizeof(struct spool_entry *), compare_entries);
-}
-
-static struct spool_entry *find_among(struct spool_entry **entries, size_t count,
-				      const struct spool_entry *entry)
-{
-	struct spool_entry **found = count > 0
-					     ? bsearch(&entry, entries, count,
-						       sizeof(struct spool_entry *), compare_names)
-					     : NULL;
-
-	return found ? *found : NULL;
-}
-
 /* What only this run knows of a segment; how it fared where it was is of no use elsewhere. */
 static void inherit(struct spool_entry *entry, const struct spool_entry *old)
 {
@@ -134,18 +117,24 @@ static void inherit(struct spool_entry *entry, const struct spool_entry *old)
 	entry->not_before_ms = old->not_before_ms;
 }
 
-/* A power failure may leave a file where it was published from: it is whole in the other place. */
+/* Sort, and add up. A power failure may leave a file where it was published from: it is whole in the other place. */
 static void drop_doubles(struct spool *spool)
 {
 	size_t kept = 0;
 
-	sort_entries(spool->entries, spool->count);
+	qsort(spool->entries, spool->count, sizeof(struct spool_entry *), compare_entries);
+	spool->entry_bytes = 0;
+	memset(spool->counts, 0, sizeof spool->counts);
 	for (size_t i = 0; i < spool->count; i++) {
 		struct spool_entry *entry = spool->entries[i];
 		const struct spool_entry *before = kept > 0 ? spool->entries[kept - 1] : NULL;
 
 		if (!before || strcmp(entry->name, before->name) != 0) {
 			spool->entries[kept++] = entry;
+			spool->counts[entry->folder]++;
+			entry->sidecar_bytes = 0;
+			spool_measure_sidecars(spool, entry);
+			spool->entry_bytes += entry->bytes;
 			continue;
 		}
 		if (entry->folder == SPOOL_CAPTURING && before->folder != SPOOL_CAPTURING)
@@ -155,39 +144,25 @@ static void drop_doubles(struct spool *spool)
 	spool->count = kept;
 }
 
-static void sum_up(struct spool *spool)
-{
-	spool->entry_bytes = 0;
-	memset(spool->counts, 0, sizeof spool->counts);
-	for (size_t i = 0; i < spool->count; i++) {
-		struct spool_entry *entry = spool->entries[i];
-
-		spool->counts[entry->folder]++;
-		entry->sidecar_bytes = 0;
-		spool_measure_sidecars(spool, entry);
-		spool->entry_bytes += entry->bytes;
-	}
-}
-
 /*
  * Of the first `known` entries those that are claimed stay; the rest was listed just now. What an operator has
  * moved has its name still; what is listed no more, and was to be sent, is lost.
  */
 static void replace_known(struct spool *spool, size_t known)
 {
-	/* No entry at all has no array. */
-	struct spool_entry **listed = known > 0 ? spool->entries + known : spool->entries;
+	struct spool_entry **listed = spool->entries + known;
 	size_t listed_count = spool->count - known, kept = 0, gone_count = 0;
 	struct spool_entry **gone = mem_calloc(known + 1, sizeof(struct spool_entry *));
 
-	sort_entries(listed, listed_count);
+	qsort(listed, listed_count, sizeof(struct spool_entry *), compare_entries);
 	for (size_t i = 0; i < known; i++) {
 		struct spool_entry *old = spool->entries[i];
-		struct spool_entry *again = find_among(listed, listed_count, old);
+		struct spool_entry **again = bsearch(&old, listed, listed_count,
+						     sizeof(struct spool_entry *), compare_names);
 		bool is_gone = !again && !old->is_claimed && old->folder <= SPOOL_SENDING;
 
 		if (again)
-			inherit(again, old);
+			inherit(*again, old);
 		if (is_gone)
 			gone[gone_count++] = old; /* counted, once the list is whole */
 		if (is_gone || old->is_claimed)
@@ -195,11 +170,9 @@ static void replace_known(struct spool *spool, size_t known)
 		else
 			spool_entry_free(old);
 	}
-	if (listed_count > 0)
-		memmove(spool->entries + kept, listed, listed_count * sizeof(struct spool_entry *));
+	memmove(spool->entries + kept, listed, listed_count * sizeof(struct spool_entry *));
 	spool->count = kept + listed_count;
 	drop_doubles(spool);
-	sum_up(spool);
 	for (size_t i = 0; i < gone_count; i++)
 		spool_count_lost(spool, gone[i]);
 	free(gone);

@@ -27,6 +27,8 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	spool->counters = counters;
 	spool->directory = mem_strdup(directory);
 	spool->budget.max_segments = UINT64_MAX;
+	spool->capacity = 64;
+	spool->entries = mem_calloc(spool->capacity, sizeof(struct spool_entry *));
 	(void)pthread_mutex_init(&spool->sequence_lock, NULL);
 	(void)pthread_mutex_init(&spool->budget_lock, NULL);
 	(void)pthread_mutex_init(&spool->ledger_lock, NULL);
