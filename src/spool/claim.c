@@ -13,10 +13,10 @@
 
 void spool_notify(struct spool *spool)
 {
-	(void)pthread_mutex_lock(&spool->event_lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->event_lock);
+
 	spool->events++;
 	(void)pthread_cond_broadcast(&spool->changed);
-	(void)pthread_mutex_unlock(&spool->event_lock);
 }
 
 void spool_wake(struct spool *spool)
@@ -34,19 +34,16 @@ void spool_wake(struct spool *spool)
 static bool wait_for_more(struct spool *spool, uint64_t deadline_ns, uint64_t due_ms,
 			  uint64_t *seen, unsigned wakes)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->event_lock);
 	uint64_t until_ns = deadline_ns;
-	bool is_of_use;
 
 	if (due_ms < deadline_ns / CLOCK_NS_PER_MS)
 		until_ns = due_ms * CLOCK_NS_PER_MS;
-	(void)pthread_mutex_lock(&spool->event_lock);
 	while (spool->events == *seen)
 		if (!thread_cond_wait_until(&spool->changed, &spool->event_lock, until_ns))
 			break;
 	*seen = spool->events;
-	is_of_use = spool->wakes == wakes && clock_monotonic_ns() < deadline_ns;
-	(void)pthread_mutex_unlock(&spool->event_lock);
-	return is_of_use;
+	return spool->wakes == wakes && clock_monotonic_ns() < deadline_ns;
 }
 
 /* Open a claimed file and find its metadata. */
@@ -156,9 +153,9 @@ int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *e
 
 void spool_finish_removals(struct spool *spool)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	struct error err;
 
-	(void)pthread_mutex_lock(&spool->lock);
 	for (size_t i = spool->count; i-- > 0 && spool->counts[SPOOL_SENDING] > 0;) {
 		struct spool_entry *entry = spool->entries[i];
 		char name[SEGMENT_NAME_MAX + 1];
@@ -168,7 +165,6 @@ void spool_finish_removals(struct spool *spool)
 			log_notice("deleted uploaded segment (earlier attempts failed)",
 				   log_text("name", name));
 	}
-	(void)pthread_mutex_unlock(&spool->lock);
 }
 
 /* A claim ends, and the file goes to another folder. */

@@ -204,8 +204,8 @@ uint64_t spool_bytes_taken(const struct spool *spool)
 
 void spool_account_sidecars(struct spool *spool, struct spool_entry *entry)
 {
-	(void)pthread_mutex_lock(&spool->lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+
 	spool_measure_sidecars(spool, entry);
 	spool_measure_folders(spool);
-	(void)pthread_mutex_unlock(&spool->lock);
 }

@@ -197,21 +197,20 @@ static int add_up_losses(struct spool *spool, struct error *err)
 
 void spool_ledger_save(struct spool *spool)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
 	struct error err;
 
-	(void)pthread_mutex_lock(&spool->ledger_lock);
 	if ((spool->pending.count > 0 || spool->loss_files > LOSS_FILES_MAX) &&
 	    add_up_losses(spool, &err) < 0)
 		log_debug("cannot write down losses; a crash would forget them", log_reason(&err));
-	(void)pthread_mutex_unlock(&spool->ledger_lock);
 }
 
 void spool_add_loss(struct spool *spool, const char *interface, uint64_t from_ns, uint64_t to_ns,
 		    const struct drops *drops)
 {
-	(void)pthread_mutex_lock(&spool->ledger_lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+
 	losses_add_drops(&spool->pending, interface, from_ns, to_ns, drops);
-	(void)pthread_mutex_unlock(&spool->ledger_lock);
 }
 
 /* Is what is lost with a segment what its metadata on the disk say? If not, they may be made to. */
@@ -261,21 +260,20 @@ static void undo_loss(struct spool *spool, const char *name, const char *loss_na
 int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 			const struct segment *segment, enum drop_reason reason, struct error *err)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
 	char loss_name[LOSS_NAME_MAX];
 	struct losses before;
-	int result = 0;
 
-	(void)pthread_mutex_lock(&spool->ledger_lock);
 	before = spool->pending;
 	note_loss(spool, entry->name, segment, reason, loss_name);
 	if (unlinkat(spool->folder_fd[entry->folder], entry->name, 0) < 0 && errno != ENOENT) {
-		result = error_errno(err, "remove %s", entry->name);
+		error_errno(err, "remove %s", entry->name);
 		spool->pending = before;
 		if (loss_name[0])
 			undo_loss(spool, entry->name, loss_name);
+		return -1;
 	}
-	(void)pthread_mutex_unlock(&spool->ledger_lock);
-	return result;
+	return 0;
 }
 
 void spool_count_lost(struct spool *spool, struct spool_entry *entry)
@@ -320,18 +318,16 @@ static int raise_stated(struct spool *spool, enum spool_folder folder, struct er
 
 int spool_ledger_open(struct spool *spool, struct error *err)
 {
-	int result = 0;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
 
-	(void)pthread_mutex_lock(&spool->ledger_lock);
 	delete_stated(spool);
-	if (spool->loss_files > 0) {
-		result = raise_stated(spool, SPOOL_METADATA, err);
-		if (result == 0)
-			result = raise_stated(spool, SPOOL_LOST, err);
-		delete_stated(spool);
-	}
-	(void)pthread_mutex_unlock(&spool->ledger_lock);
-	return result;
+	if (spool->loss_files == 0)
+		return 0;
+	if (raise_stated(spool, SPOOL_METADATA, err) < 0 ||
+	    raise_stated(spool, SPOOL_LOST, err) < 0)
+		return -1;
+	delete_stated(spool);
+	return 0;
 }
 
 /* Is it the segment that these metadata are of? */

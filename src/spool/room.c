@@ -24,9 +24,9 @@
 
 void spool_set_budget(struct spool *spool, const struct conf *conf)
 {
-	(void)pthread_mutex_lock(&spool->budget_lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->budget_lock);
+
 	spool->budget = budget_from_conf(conf);
-	(void)pthread_mutex_unlock(&spool->budget_lock);
 }
 
 static struct budget get_budget(struct spool *spool)
@@ -217,17 +217,15 @@ uint64_t spool_segment_bytes_max(struct spool *spool)
 
 bool spool_evict_one(struct spool *spool)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	struct spool_entry *victim;
 	struct error err;
-	bool has_deleted;
 
-	(void)pthread_mutex_lock(&spool->lock);
 	victim = find_victim(spool, get_budget(spool).policy);
-	has_deleted = victim && delete_for_room(spool, victim, &err) == 0;
-	if (has_deleted)
-		note_shortage(spool, "the disk", false);
-	(void)pthread_mutex_unlock(&spool->lock);
-	return has_deleted;
+	if (!victim || delete_for_room(spool, victim, &err) < 0)
+		return false;
+	note_shortage(spool, "the disk", false);
+	return true;
 }
 
 void spool_enforce(struct spool *spool)

@@ -166,23 +166,19 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 {
 	struct spool *spool = writer->spool;
 	struct spool_entry *entry = writer->entry;
-	int result;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 
-	(void)pthread_mutex_lock(&spool->lock);
-	result = spool_folder_move(spool, SPOOL_CAPTURING, folder, entry->name, err);
-	if (result == 0) {
-		spool_entry_set_folder(spool, entry, folder);
-		spool_set_bytes(spool, entry,
-				spool_allocated(spool->folder_fd[folder], entry->name));
-		spool_measure_sidecars(spool, entry);
-		spool_measure_folders(spool);
-		entry->is_claimed = false;
-		entry->failures = 0;
-		entry->not_before_ms = 0;
-		spool->refused += folder == SPOOL_REJECTED;
-	}
-	(void)pthread_mutex_unlock(&spool->lock);
-	return result;
+	if (spool_folder_move(spool, SPOOL_CAPTURING, folder, entry->name, err) < 0)
+		return -1;
+	spool_entry_set_folder(spool, entry, folder);
+	spool_set_bytes(spool, entry, spool_allocated(spool->folder_fd[folder], entry->name));
+	spool_measure_sidecars(spool, entry);
+	spool_measure_folders(spool);
+	entry->is_claimed = false;
+	entry->failures = 0;
+	entry->not_before_ms = 0;
+	spool->refused += folder == SPOOL_REJECTED;
+	return 0;
 }
 
 /* Somebody has deleted the file that was being written: its packets are lost, and another one states it. */
