@@ -345,9 +345,11 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 	size_t length;
 
 	spool->sequence = 0;
+	spool->is_sequence_guessed = true;
 	if (file_read_text(spool->root_fd, SEQUENCE_FILE, 32, &text, &length, &reading) == 0) {
 		text[strcspn(text, "\n")] = '\0';
-		if (text_parse_number(text, &spool->sequence) < 0)
+		spool->is_sequence_guessed = text_parse_number(text, &spool->sequence) < 0;
+		if (spool->is_sequence_guessed)
 			log_warning(
 				"sequence file is damaged; continuing after the highest number in use",
 				log_text("value", text));

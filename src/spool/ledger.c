@@ -321,12 +321,15 @@ int spool_ledger_open(struct spool *spool, struct error *err)
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
 
 	delete_stated(spool);
-	if (spool->loss_files == 0)
+	if (spool->loss_files == 0 && !spool->is_sequence_guessed)
 		return 0;
 	if (raise_stated(spool, SPOOL_METADATA, err) < 0 ||
 	    raise_stated(spool, SPOOL_LOST, err) < 0)
 		return -1;
 	delete_stated(spool);
+	/* A record of a number up to there would be taken for one that is stated. */
+	if (spool->sequence < spool->losses_stated)
+		spool->sequence = spool->sequence_end = spool->losses_stated;
 	return 0;
 }
 

@@ -72,6 +72,7 @@ struct spool {
 
 	pthread_mutex_t sequence_lock; /* the innermost */
 	uint64_t sequence;             /* the last one given out */
+	bool is_sequence_guessed;      /* at the start: from the names in use */
 	uint64_t sequence_end;         /* the last one that may be, until more are reserved */
 
 	pthread_mutex_t budget_lock;

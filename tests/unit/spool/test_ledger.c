@@ -217,6 +217,23 @@ static void test_adding_up_counts_once(void **state)
 	assert_int_equal(publish_and_count(fixture, NAME("09", "00000011"), DROP_BUDGET), 5);
 }
 
+/* With the counter gone, a new record must not have the number of one that was stated. */
+static void test_no_number_that_was_stated_is_used_again(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/sequence", fixture->directory);
+	uint64_t number;
+	struct error err;
+
+	write_text(fixture, "ready", NAME("09", "00000011"), "x");
+	write_text(fixture, "metadata", NAME("09", "00000011"), "node=n\nlosses-stated=900\n");
+	fixture->spool = spool_close(fixture->spool);
+	(void)unlink(path);
+	open_again(fixture);
+	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
+	assert_int_equal(number, 901);
+}
+
 /* Thousands of deletions leave a few records, and no packet is forgotten. */
 static void test_many_losses_are_added_up(void **state)
 {
@@ -434,6 +451,7 @@ UNIT_TESTS()
 		LEDGER_TEST(test_a_deletion_that_was_done_is_stated_once),
 		LEDGER_TEST(test_what_a_segment_has_stated_is_stated_once),
 		LEDGER_TEST(test_adding_up_counts_once),
+		LEDGER_TEST(test_no_number_that_was_stated_is_used_again),
 		LEDGER_TEST(test_many_losses_are_added_up),
 		LEDGER_TEST(test_losses_without_a_segment),
 		LEDGER_TEST(test_metadata_that_are_in_place_state),
