@@ -157,6 +157,10 @@ static void note_failure(struct worker *worker, const char *name, const struct e
 	}
 	(void)pthread_mutex_lock(&uploader->lock);
 	is_news = outage_failed(outage, &worker->outage, clock_monotonic_ms(), err);
+	if (!name) { /* the first upload that fails is news, too */
+		is_news = worker->destination->probe_failures % 10 == 0;
+		outage->failures--;
+	}
 	failures = outage->failures;
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_news && name)
