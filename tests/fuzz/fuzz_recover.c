@@ -44,7 +44,7 @@ static void set_up(void)
 /* What was published is what its metadata say. */
 static void take_away(struct error *err)
 {
-	const struct budget none = { .max_segments = 0 };
+	static const struct conf none; /* without limits */
 	struct spool_claim claim;
 	off_t end;
 
