@@ -772,7 +772,7 @@ def test_reload_tells_the_refusal(lab):
 def test_words_are_commands_only_in_front(lab):
     lab.link()
     lab.bucket()
-    commands = ("; commands are run, check-config, print-config, status, rotate, reload, flush, healthz, readyz, "
+    commands = ("; commands are run, check-config, print-config, has-destination, status, rotate, reload, flush, healthz, readyz, "
                 "help, version, as the first word")
     for words, said in ((["-i", "veth0", "status"], "'status' is not a filter"),
                         (["-i", "veth0", "status"], commands),
