@@ -124,7 +124,8 @@ def overlay(folder):
     with open(os.path.join(os.environ["KNT_RENDERED"], os.path.basename(folder)), encoding="utf-8") as file:
         found = manifests.objects(file.read())
     return (manifests.only(found, "DaemonSet"),
-            manifests.only(found, "ConfigMap")["data"]["kube-node-tracer.conf"])
+            manifests.only(found, "ConfigMap")["data"]["kube-node-tracer.conf"].replace(
+                "REPLACE-WITH-YOUR-BUCKET", "my-bucket"))
 
 
 def configuration(lab, text):
