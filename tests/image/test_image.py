@@ -416,9 +416,9 @@ def test_memory_limit(lab):
     # A codec that cannot keep up fills the pool of chunks.
     text += """capture: { snaplen = 0; buffer = "32MiB"; };
 segment: { size = 20; compression = "zstd:19"; };
-daemon: { shutdown_deadline = 120; };
 """
-    daemonset["spec"]["template"]["spec"]["containers"][0]["args"].append("--upload-workers=4")
+    daemonset["spec"]["template"]["spec"]["containers"][0]["args"] += [
+        "--upload-workers=4", "--daemon-shutdown-deadline=120"]
     spool = os.path.join(os.environ["KNT_DISK"], "spool")
     os.mkdir(spool)
     os.chmod(spool, 0o777)
