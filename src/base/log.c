@@ -131,11 +131,12 @@ static void *write_entries(void *unused)
 		uint64_t dropped = output.dropped - output.stated;
 		struct entry *entry = output.first;
 
-		if (!entry && dropped > 0) {
-			output.stated = output.dropped;
+		if (dropped > 0 && output.bytes <= QUEUE_MAX_BYTES / 2) {
 			(void)pthread_mutex_unlock(&output.lock);
 			log_event(EVENT_LOG_LINES_DROPPED, log_number("lines", dropped));
 			(void)pthread_mutex_lock(&output.lock);
+			output.stated += dropped;
+			(void)pthread_cond_broadcast(&output.changed);
 			continue;
 		}
 		if (!entry) {
@@ -180,7 +181,7 @@ void log_finish_writing(void)
 	(void)pthread_mutex_lock(&output.lock);
 	if (output.bytes > 0)
 		start_thread();
-	while (output.bytes > 0 &&
+	while ((output.bytes > 0 || output.dropped > output.stated) &&
 	       thread_cond_wait_until(&output.changed, &output.lock, deadline_ns))
 		;
 	(void)pthread_mutex_unlock(&output.lock);

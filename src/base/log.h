@@ -52,7 +52,8 @@ void log_setup(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 /*
  * Nobody who logs waits for whoever reads: from log_start_writing() on (with signals blocked and rights dropped, which
- * its thread inherits) a thread writes the lines; those beyond a bounded queue are dropped, counted and stated.
+ * its thread inherits) a thread writes the lines; those beyond a bounded queue are dropped, counted and stated. Before,
+ * a line is written at once where that cannot wait; for the journal it is kept until then, or until the end.
  */
 void log_start_writing(void);
 /* At the end of the process: gives a reader half a second. */
