@@ -16,9 +16,12 @@ write_message(struct error *err, const char *format, va_list args, const char *r
 	length = strlen(err->message);
 	if (reason)
 		(void)snprintf(err->message + length, sizeof err->message - length, ": %s", reason);
-	for (char *p = err->message; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
+	for (unsigned char *p = (unsigned char *)err->message; *p; p++) {
+		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F */
+			p[0] = p[1] = ' ';
+		if (*p < ' ' || *p == 0x7f)
 			*p = ' ';
+	}
 }
 
 int error_fill(struct error *err, enum error_kind kind, int errnum, const char *format, ...)

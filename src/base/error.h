@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdint.h>
 
+#define ERROR_MESSAGE_MAX 1024
+
 enum error_kind {
 	ERROR_NONE,
 	ERROR_USAGE,  /* the command line is wrong: exit 64 */
@@ -20,9 +22,9 @@ enum error_kind {
 
 struct error {
 	enum error_kind kind;
-	int errnum;              /* the errno that caused it; 0: none */
-	uint64_t retry_after_ms; /* delay requested by a busy peer; 0: none */
-	char message[1024];      /* one line, truncated */
+	int errnum;                      /* the errno that caused it; 0: none */
+	uint64_t retry_after_ms;         /* delay requested by a busy peer; 0: none */
+	char message[ERROR_MESSAGE_MAX]; /* one line, truncated */
 };
 
 /* All of these return -1, so that failing takes one line: `return error_set(err, …);`. */

@@ -159,6 +159,9 @@ static void test_errors_stay_one_line(void **state)
 	(void)state;
 	assert_int_equal(error_set(&err, ERROR_CONFIG, "bad\nvalue '%s'", "x\ty"), -1);
 	assert_string_equal(err.message, "bad value 'x y'");
+	error_set(&err, ERROR_CONFIG, "caf\xc3\xa9 \xc2\x9b[2J\xc2\xa0");
+	assert_string_equal(err.message, "caf\xc3\xa9   [2J\xc2\xa0");
+	error_set(&err, ERROR_CONFIG, "bad\nvalue '%s'", "x\ty");
 	assert_int_equal(error_wrap(&err, "file:%d", 3), -1);
 	assert_string_equal(err.message, "file:3: bad value 'x y'");
 	assert_int_equal(err.kind, ERROR_CONFIG);
