@@ -6,7 +6,6 @@
  * never ends, because a disk hangs, blocks only the jobs after it.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"

@@ -18,7 +18,7 @@
 #include "status/server.h"
 #include "upload/upload.h"
 
-#define DAEMON_STATUS_MAX 512
+#define DAEMON_STATUS_MAX 2048 /* a server's text is in it, and the remedy behind that */
 
 /* What a stop waits for. */
 enum stop_step {

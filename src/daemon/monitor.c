@@ -17,7 +17,7 @@
 static void report_status(struct daemon *daemon)
 {
 	char bytes[DAEMON_STATUS_MAX], awaited[DAEMON_STATUS_MAX / 2], size[TEXT_SIZE_MAX],
-		outage[256];
+		outage[ERROR_MESSAGE_MAX + 128];
 	struct text line = text_over(bytes, sizeof bytes),
 		    names = text_over(awaited, sizeof awaited);
 	uint64_t packets = counter_read(&daemon->counters.packets),

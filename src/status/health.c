@@ -124,7 +124,9 @@ static void judge_destination(const struct status_snapshot *snapshot,
 			      struct health_finding *finding)
 {
 	finding->is_failing = snapshot->is_outage_lasting;
-	say(finding, "%s", *snapshot->outage ? snapshot->outage : "the destination takes segments");
+	say(finding, "%s",
+	    *snapshot->outage ? snapshot->outage
+			      : "no upload or probe has failed since one succeeded");
 }
 
 static void judge_waiting(const struct status_snapshot *snapshot, struct health_finding *finding)

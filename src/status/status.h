@@ -67,7 +67,7 @@ struct status_snapshot {
 	uint64_t left_out; /* more that are asked for than may be recorded */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
-	const char *interfaces;    /* "eth0,eth1 (away)" */
+	const char *interfaces;    /* "eth0,eth1 (down)" */
 	const char *outage;        /* "uploads failing since 12 min: …", or "" */
 	const char *outage_reason; /* of it, without the time */
 	bool is_outage_lasting;    /* the destination said no, or has not worked for a minute */
@@ -112,7 +112,8 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot);
 struct health_finding {
 	const struct health_rule *rule;
 	bool is_failing;
-	char why[256]; /* one sentence, lower case; also when all is well */
+	/* One sentence, lower case; also when all is well. Room for a server's text, and the remedy behind it. */
+	char why[ERROR_MESSAGE_MAX + 128];
 };
 struct health_rule {
 	const char *name;

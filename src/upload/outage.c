@@ -21,10 +21,12 @@ bool outage_failed(struct outage *outage, struct outage_worker *worker, uint64_t
 	if (!worker->is_failing && outage->workers++ == 0) {
 		outage->failures = 0;
 		outage->since_ms = now_ms;
+		outage->is_refused = false;
 	}
 	worker->is_failing = true;
 	worker->failed_ms = now_ms;
 	outage->last = *err;
+	outage->is_refused |= err->kind == ERROR_CONFIG;
 	outage->failures++;
 	return outage->failures == 1 || outage->failures % LOG_EVERY == 0;
 }
@@ -44,7 +46,7 @@ bool outage_worked(struct outage *outage, struct outage_worker *worker, bool has
 bool outage_is_lasting(const struct outage *outage, uint64_t now_ms)
 {
 	return outage->workers > 0 &&
-	       (outage->last.kind == ERROR_CONFIG || now_ms - outage->since_ms >= LASTING_MS);
+	       (outage->is_refused || now_ms - outage->since_ms >= LASTING_MS);
 }
 
 const char *outage_describe(const struct outage *outage, uint64_t now_ms, char *out, size_t size)

@@ -186,8 +186,11 @@ static void note_success(struct worker *worker, bool has_uploaded)
 	is_over = outage_worked(&worker->destination->outage, &worker->outage, has_uploaded,
 				now_ms);
 	past = worker->destination->outage;
-	if (has_uploaded)
+	past.failures += worker->destination->probe_failures;
+	if (has_uploaded) {
 		worker->destination->probe = UPLOADER_PROBE_OK;
+		worker->destination->probe_failures = 0;
+	}
 	(void)pthread_mutex_unlock(&uploader->lock);
 	if (is_over)
 		log_event(EVENT_UPLOADS_RECOVERED, log_number("failures", past.failures),

@@ -20,7 +20,8 @@ struct outage {
 	size_t workers;     /* whose last attempt failed */
 	unsigned failures;  /* of all workers since it began */
 	uint64_t since_ms;  /* when it began */
-	uint64_t worked_ms; /* of the last successful upload; 0: never */
+	uint64_t worked_ms; /* of the last upload or probe that succeeded; 0: never */
+	bool is_refused;    /* it was said no to; lasts until something works */
 	struct error last;
 };
 

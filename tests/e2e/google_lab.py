@@ -168,13 +168,16 @@ def check_refused(lab, daemon, *parts):
     event = daemon.events("destination-refused")[0]
     for part in parts:
         contains(event["reason"], part, "the event")
-    contains(daemon.notify.values("STATUS")[-1], "uploads failing", "STATUS")
+    status_line = daemon.notify.values("STATUS")[-1]
+    for part in ("uploads failing", *parts):
+        contains(status_line, part, "STATUS")
     ready, alive = (subprocess.run([program(), word, "-o", lab.spool], capture_output=True, text=True, check=False)
                     for word in ("readyz", "healthz"))
     equal((ready.returncode, alive.returncode), (1, 0), "status of readyz and healthz: " + ready.stdout)
     rule = json.loads(ready.stdout)["rules"][0]
     equal((rule["rule"], rule["ok"]), ("destination", False), "the first rule")
-    contains(rule["why"], parts[0], "the rule")
+    for part in parts:
+        contains(rule["why"], part, "the rule")
     lab.send(100)
     daemon.end_segment()
     daemon.wait_event("segment-finished", packets=100)

@@ -220,7 +220,7 @@ def test_permission_missing(lab):
     metadata_server(lab)
     message = "uploader does not have storage.objects.create access to the object."
     lab.gcs.fault("*", status=403, reason="forbidden", times=0, message=message)
-    check_refused(lab, google_daemon(lab), "storage.objects.create", "bucket")
+    check_refused(lab, google_daemon(lab), "storage.objects.create", "bucket", "roles/storage.objectCreator")
     status, output = lab.run("--upload-ca-file", lab.certificate_file, "--check-config")
     equal(status, 78, "exit status of --check-config: " + output)
 

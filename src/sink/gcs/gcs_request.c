@@ -54,7 +54,7 @@ static const struct reply_rule rules[] = {
 
 	{ 400, 400, ANY, ABOUT_MONEY, GCS_SETUP, .remedy = CHECK_BILLING },
 	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
-	{ 400, 400, CREATE, "doesn't match calculated", GCS_MISMATCH },
+	{ 400, 400, MULTIPART | SESSION, "doesn't match calculated", GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
 	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },

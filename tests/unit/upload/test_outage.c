@@ -110,10 +110,35 @@ static void test_trouble_is_told_once_and_now_and_then(void **state)
 	assert_true(outage_failed(&outage, &two, 9000, &err));
 }
 
+/* Refused at the probe, it stays refused while segments fail for whatever reason. */
+static void test_which_outages_last(void **state)
+{
+	struct outage outage = { 0 };
+	struct outage_worker worker = { 0 };
+	struct error transient, refusal;
+
+	(void)state;
+	error_set(&transient, ERROR_TRANSIENT, "no route");
+	error_set(&refusal, ERROR_CONFIG, "no such bucket");
+	assert_false(outage_is_lasting(&outage, 500000));
+	(void)outage_failed(&outage, &worker, 1000, &transient);
+	assert_false(outage_is_lasting(&outage, 60999));
+	assert_true(outage_is_lasting(&outage, 61000));
+	assert_true(outage_worked(&outage, &worker, true, 62000));
+	assert_false(outage_is_lasting(&outage, 500000));
+	(void)outage_failed(&outage, &worker, 63000, &refusal);
+	(void)outage_failed(&outage, &worker, 63001, &transient);
+	assert_true(outage_is_lasting(&outage, 63002));
+	assert_true(outage_worked(&outage, &worker, true, 64000));
+	(void)outage_failed(&outage, &worker, 65000, &transient);
+	assert_false(outage_is_lasting(&outage, 65001));
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_outage_is_told_once),
+		cmocka_unit_test(test_which_outages_last),
 		cmocka_unit_test(test_an_idle_worker_believes_only_a_later_upload),
 		cmocka_unit_test(test_trouble_is_told_once_and_now_and_then),
 	};
