@@ -2,6 +2,7 @@
 /* Metrics, health, page and the control socket: where they are served. */
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,6 +27,8 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 	cleanup_free char *runtime = environment_first_folder("RUNTIME_DIRECTORY");
 	cleanup_free char *path = mem_printf("%s/" SPOOL_CONTROL_SOCKET,
 					     runtime ? runtime : daemon->conf->spool_directory);
+	cleanup_free char *stale = mem_printf("%s/" SPOOL_CONTROL_SOCKET,
+					      daemon->conf->spool_directory);
 	struct error reason;
 	int result;
 
@@ -36,6 +39,9 @@ int daemon_serve(struct daemon *daemon, struct error *err)
 				 daemon);
 	if (result < 0)
 		return error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result));
+	/* One in the spool, which is ours, is an earlier run's: a command would take it for this one's. */
+	if (runtime)
+		(void)unlink(stale);
 	/* A failure of either is never a reason not to record. */
 	if (server_listen(daemon->server, SERVER_CONTROL, path, &reason) < 0)
 		log_event(EVENT_NO_CONTROL_SOCKET, log_text("path", path), log_reason(&reason));

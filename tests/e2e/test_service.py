@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import time
 
 from harness import command, is_capturing, is_real_root, main, wait_capturing
@@ -452,6 +453,20 @@ def test_text_log(lab):
     equal(daemon.stop(), 0, "exit status")
     text = re.sub(r"^\S+Z ", "", daemon.log(), flags=re.MULTILINE)
     equal(re.sub(r"(?<= )(version|spool|name|bytes|ms|location)=\S+", r"\1=*", text), WORDS, "the log")
+
+
+def test_socket_of_an_earlier_run(lab):
+    """With a folder of systemd's for the socket, one that is left in the spool goes: commands look there first."""
+    lab.link()
+    lab.bucket()
+    stale = os.path.join(lab.spool, "control")
+    os.makedirs(lab.spool)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(stale)
+    daemon = lab.daemon(environment={"RUNTIME_DIRECTORY": lab.directory}).start_ready()
+    check(not os.path.exists(stale), "the socket of an earlier run is still in the spool")
+    check(os.path.exists(os.path.join(lab.directory, "control")), "no socket where systemd wants it")
+    equal(daemon.stop(), 0, "exit status")
 
 
 def test_closed_output(lab):
