@@ -34,7 +34,7 @@ complete -c kube-node-tracer -s c -l segment-compression -x -d 'true or gzip, zs
 complete -c kube-node-tracer -s o -l spool-directory -x -a '(__fish_complete_directories)' -d 'Directory where segments wait for upload'
 complete -c kube-node-tracer -s W -l spool-max-segments -x -d 'Number of finished segments that may wait on this node'
 complete -c kube-node-tracer -l spool-max-size -x -d 'Maximum disk usage of the spool as reported by du, including segments being written, in millions of bytes or with a suffix; at least 1 MB, or 0 for no limit'
-complete -c kube-node-tracer -l spool-min-free -x -d 'Keep this much of the spool\'s file system free for others: a percentage (5 or 5%), or a size with a suffix (2GiB)'
+complete -c kube-node-tracer -l spool-min-free -x -d 'Keep this much of the spool\'s file system free for others, and of the destination\'s if that is a directory: a percentage (5 or 5%), or a size with a suffix (2GiB)'
 complete -c kube-node-tracer -l spool-min-free-inodes -x -d 'Keep this many of the file system\'s inodes free for others: a percentage (5%) or a number'
 complete -c kube-node-tracer -l spool-when-full -x -a 'drop-oldest drop-newest stop-capture' -d 'What to do at these limits, after rejected segments are deleted: delete the oldest waiting segments; keep them and drop new packets; or keep them and stop reading packets from the kernel'
 complete -c kube-node-tracer -l status-listen -x -d 'Where to serve the status page (/), metrics (/metrics) and health checks (/healthz, /readyz) over HTTP, to anyone who can reach it: a numeric address and port, or unix:/PATH'

@@ -22,6 +22,12 @@ struct conf_share {
 	bool is_percent;
 };
 
+static inline uint64_t conf_share_of(const struct conf_share *share, uint64_t total)
+{
+	return share->is_percent ? total / 100 * share->amount + total % 100 * share->amount / 100
+				 : share->amount;
+}
+
 /* CONF_capture_filter, …: the number of each option. */
 enum conf_option {
 #define OPTION(type, group, name, ...) CONF_##group##_##name,

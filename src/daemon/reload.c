@@ -51,7 +51,9 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	keep_what_needs_a_restart(old, conf, notes);
 	if (server_check(conf, err) < 0)
 		return -1;
-	if (conf_needs(old, conf, CONF_RELOAD_UPLOAD) &&
+	/* A sink may keep the room free, too. */
+	if ((conf_needs(old, conf, CONF_RELOAD_UPLOAD) ||
+	     conf_differs(old, conf, CONF_spool_min_free)) &&
 	    uploader_prepare(daemon->uploader, conf, &destination, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE)) {

@@ -34,6 +34,9 @@ struct sink_context {
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
 
+/* Tells a destination from another one that has taken its place, and means something to its sink alone. */
+#define SINK_IDENTITY_MAX 1024
+
 /* One segment to send: borrowed for the call. */
 struct sink_object {
 	const char *name; /* [PREFIX/]NODE/FILE, below the destination */
@@ -49,6 +52,8 @@ struct sink_object {
 	/* Save it for the next attempt, durably, at most SPOOL_UPLOAD_STATE_MAX bytes; NULL deletes it. */
 	void (*save_upload_state)(void *context, const char *state);
 	void *save_context;
+	/* Of the destination when it last took something: another one now gets nothing. "": any will do. */
+	const char *identity;
 };
 
 /* What an attempt reports, for the log and the next attempt. */
@@ -57,6 +62,7 @@ struct sink_receipt {
 	unsigned requests;   /* network round trips; 0 where there are none */
 	bool was_there;      /* an earlier attempt, whose answer was lost, had succeeded */
 	bool has_advanced;   /* the sink has more of it than before; also set after a failure */
+	char identity[SINK_IDENTITY_MAX]; /* what took it; "" where there is nothing to tell */
 };
 
 struct sink_ops {
@@ -76,9 +82,9 @@ struct sink_ops {
 	void (*worker_close)(struct sink_worker *worker);
 	/*
 	 * Would it accept an object? Leaves nothing behind. ERROR_CONFIG: a definite no (with the remedy),
-	 * ERROR_TRANSIENT: no answer.
+	 * ERROR_TRANSIENT: no answer. identity: as in struct sink_object.
 	 */
-	int (*probe)(struct sink_worker *worker, struct error *err);
+	int (*probe)(struct sink_worker *worker, const char *identity, struct error *err);
 	/*
 	 * One attempt to send an object, with a thread_beat() at least each second; a later one may resume it.
 	 * The receipt is zero.

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "sink/mount.h"
 
 #define BLOCK_BYTES 262144
 /*
@@ -33,7 +35,7 @@ struct sink {
 
 struct sink_worker {
 	struct sink *sink;
-	char *last_folder; /* made and synced; NULL: none yet */
+	char *last_folder; /* below it: made and synced; NULL: none yet */
 	char block[BLOCK_BYTES];
 };
 
@@ -91,53 +93,59 @@ static void file_worker_close(struct sink_worker *worker)
 	free(worker);
 }
 
-/* Cut a path to its parent; false when it was the root. */
-static bool cut_to_parent(char *path)
-{
-	char *slash = strrchr(path, '/');
-
-	if (!slash || !path[1])
-		return false;
-	slash[slash == path] = '\0';
-	return true;
-}
-
 /*
- * The folder itself is never created: if its share is not mounted yet, files would fill the disk below. Asked
- * only here, by the workers, because a share may hang.
+ * The folder, as a place to start from. It is never created: if its share is not mounted yet, files would fill the
+ * disk below, and so they would where another file system is in place of the one that was. Asked only here, by the
+ * workers, because a share may hang.
  */
-static int check_folder(const struct sink *sink, struct error *err)
+static int open_root(const struct sink *sink, const char *expected, struct text *identity,
+		     struct error *err)
 {
 	const struct conf *conf = sink->base.context.conf;
 	const char *folder = sink->folder;
+	cleanup_close int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char words[2 * SINK_IDENTITY_MAX];
+	struct text was = text_over(words, SINK_IDENTITY_MAX),
+		    now = text_over(words + SINK_IDENTITY_MAX, SINK_IDENTITY_MAX);
 	struct stat st, spool;
 
-	if (stat(folder, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			return conf_error(conf, CONF_upload_destination, err, "%s is not a folder",
-					  folder);
-		if (stat(conf->spool_directory, &spool) == 0 && st.st_dev == spool.st_dev &&
-		    st.st_ino == spool.st_ino)
-			return refuse_spool(conf, folder, err);
-		return 0;
-	}
-	if (errno == ENOENT)
+	if (fd < 0 && errno == ENOENT)
 		return error_set(err, ERROR_TRANSIENT,
 				 "destination %s does not exist: create the folder, or mount its "
 				 "share",
 				 folder);
-	if (errno == ENOTDIR || errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP)
+	if (fd < 0 && errno == ENOTDIR)
+		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder", folder);
+	if (fd < 0 && (errno == EACCES || errno == ENAMETOOLONG || errno == ELOOP))
 		return conf_error(conf, CONF_upload_destination, err, "%s: %s", folder,
 				  strerror(errno));
-	return error_errno_as(err, ERROR_TRANSIENT, "destination %s", folder);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno_as(err, ERROR_TRANSIENT, "destination %s", folder);
+	if (stat(conf->spool_directory, &spool) == 0 && st.st_dev == spool.st_dev &&
+	    st.st_ino == spool.st_ino)
+		return refuse_spool(conf, folder, err);
+	mount_identify(fd, identity);
+	if (!mount_is_expected(expected, identity->bytes)) {
+		mount_describe(expected, &was);
+		mount_describe(identity->bytes, &now);
+		return error_set(err, ERROR_TRANSIENT,
+				 "the file system of destination %s, %s, is not mounted (there "
+				 "now: %s): mount it, or accept the change with "
+				 "kube-node-tracer reload",
+				 folder, was.bytes, now.bytes);
+	}
+	return take_fd(&fd);
 }
 
-static int file_probe(struct sink_worker *worker, struct error *err)
+static int file_probe(struct sink_worker *worker, const char *identity, struct error *err)
 {
 	const struct sink *sink = worker->sink;
 	const char *folder = sink->folder;
+	char ignored[SINK_IDENTITY_MAX];
+	struct text now = text_over(ignored, sizeof ignored);
+	cleanup_close int fd = open_root(sink, identity, &now, err);
 
-	if (check_folder(sink, err) < 0)
+	if (fd < 0)
 		return -1;
 	if (access(folder, W_OK | X_OK) < 0) {
 		int reason = errno;
@@ -155,32 +163,50 @@ static int file_probe(struct sink_worker *worker, struct error *err)
 	return 0;
 }
 
-/* Open the folder of an object; create it, and make its name, and those of the folders above it, durable. */
-static int open_folder(struct sink_worker *worker, const char *path, struct error *err)
+/* Make the names in a folder durable, unless we may not open it. */
+static int sync_names(int folder_fd, struct error *err)
 {
-	bool is_known = worker->last_folder && strcmp(worker->last_folder, path) == 0 &&
-			access(path, F_OK) == 0;
-	cleanup_free char *above = mem_strdup(path);
-	int fd;
+	cleanup_close int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!is_known &&
-	    (check_folder(worker->sink, err) < 0 || file_make_folders(path, FOLDER_MODE, err) < 0))
-		return -1;
-	/* Any of them may be new: sync up to the first that we may not open. */
-	while (!is_known && cut_to_parent(above)) {
-		cleanup_close int above_fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? 0 : file_sync_folder(fd, err);
+}
 
-		if (above_fd < 0)
-			break;
-		if (file_sync_folder(above_fd, err) < 0)
-			return error_wrap(err, "%s", above);
+/*
+ * Open a folder below the root, which is opened already, so that nothing is made elsewhere if the share goes away just
+ * now. What is missing is made; the first time, all names are made durable, because any of them may be new.
+ */
+static int open_below(struct sink_worker *worker, int root_fd, char *path, struct error *err)
+{
+	bool is_known = worker->last_folder && strcmp(worker->last_folder, path) == 0;
+	cleanup_free char *whole = mem_strdup(path);
+	cleanup_close int fd = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *name;
+	int below;
+
+	while (fd >= 0 && (name = strsep(&path, "/"))) {
+		int flags = (path ? O_PATH : O_RDONLY) | O_DIRECTORY | O_CLOEXEC;
+		bool is_new;
+
+		below = openat(fd, name, flags);
+		is_new = below < 0 && errno == ENOENT;
+		if (is_new && mkdirat(fd, name, FOLDER_MODE) < 0 && errno != EEXIST)
+			return error_errno(err, "create folder %s", name);
+		if (is_new)
+			below = openat(fd, name, flags);
+		if (below < 0)
+			return error_errno(err, "open folder %s", name);
+		if ((is_new || !is_known) && sync_names(fd, err) < 0) {
+			close_fd(&below);
+			return -1;
+		}
+		close_fd(&fd);
+		fd = below;
 	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_errno(err, "open");
+		return error_errno(err, "open folder");
 	free(worker->last_folder);
-	worker->last_folder = mem_strdup(path);
-	return fd;
+	worker->last_folder = take_ptr(whole);
+	return take_fd(&fd);
 }
 
 /* Read a file for its size and CRC32C; copy it to out unless that is -1, and sync the copy except for its end. */
@@ -242,6 +268,23 @@ static int compare_existing(struct sink_worker *worker, int folder_fd, const cha
 	return file_sync_folder(folder_fd, err);
 }
 
+/* Its file system may be full for others before it is for us. */
+static int check_room(const struct sink *sink, int folder_fd, uint64_t bytes, struct error *err)
+{
+	struct statvfs fs;
+	uint64_t floor;
+
+	if (fstatvfs(folder_fd, &fs) < 0)
+		return 0;
+	floor = conf_share_of(&sink->base.context.conf->spool_min_free,
+			      (uint64_t)fs.f_blocks * fs.f_frsize);
+	/* No size is known, or it may be filled: the write finds out. */
+	if (fs.f_blocks == 0 || floor == 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= bytes + floor)
+		return 0;
+	return error_set(err, ERROR_TRANSIENT,
+			 "no room: spool.min_free holds for the destination's file system, too");
+}
+
 /* Copy the segment to a new file; sync it, and check it against the segment's size and CRC32C. */
 static int write_copy(struct sink_worker *worker, int folder_fd, const char *temporary,
 		      const struct sink_object *object, struct error *err)
@@ -283,7 +326,9 @@ static int store_object(struct sink_worker *worker, int folder_fd, const char *n
 	if (*ret_was_there)
 		return compare_existing(worker, folder_fd, name, object, err);
 
-	result = write_copy(worker, folder_fd, temporary, object, err);
+	result = check_room(worker->sink, folder_fd, object->bytes, err);
+	if (result == 0)
+		result = write_copy(worker, folder_fd, temporary, object, err);
 	if (result == 0) {
 		result = file_publish(folder_fd, temporary, name, err);
 		*ret_was_there = result < 0 && err->errnum == EEXIST;
@@ -296,22 +341,23 @@ static int store_object(struct sink_worker *worker, int folder_fd, const char *n
 static int file_send(struct sink_worker *worker, const struct sink_object *object,
 		     struct sink_receipt *ret_receipt, struct error *err)
 {
-	const char *root = worker->sink->folder;
-	cleanup_free char *path = mem_printf("%s/%s", root[1] ? root : "", object->name);
-	cleanup_free char *folder = mem_strdup(path);
-	const char *name = strrchr(path, '/') + 1;
+	const char *root = worker->sink->folder, *name = strrchr(object->name, '/') + 1;
+	cleanup_free char *below = mem_strndup(object->name, (size_t)(name - object->name - 1));
+	cleanup_free char *folder = mem_printf("%s/%s", root[1] ? root : "", below);
+	struct text identity = text_over(ret_receipt->identity, sizeof ret_receipt->identity);
+	cleanup_close int root_fd = open_root(worker->sink, object->identity, &identity, err);
 	cleanup_close int folder_fd = -1;
 
-	(void)cut_to_parent(folder);
-	folder_fd = open_folder(worker, folder, err);
+	if (root_fd >= 0)
+		folder_fd = open_below(worker, root_fd, below, err);
 	if (folder_fd < 0 ||
 	    store_object(worker, folder_fd, name, object, &ret_receipt->was_there, err) < 0) {
 		/* A full disk, a share or a permission that is gone: none of it is the segment's fault. */
 		if (err->kind != ERROR_REJECTED)
 			err->kind = ERROR_TRANSIENT;
-		return error_wrap(err, "%s", folder);
+		return root_fd < 0 ? -1 : error_wrap(err, "%s", folder);
 	}
-	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s", path);
+	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "%s/%s", folder, name);
 	return 0;
 }
 

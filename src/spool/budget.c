@@ -27,10 +27,7 @@ struct budget_state budget_state_of_disk(const struct statvfs *fs)
 
 static uint64_t floor_of(const struct conf_share *floor, uint64_t total)
 {
-	if (total == 0)
-		return 0;
-	return floor->is_percent ? total / 100 * floor->amount + total % 100 * floor->amount / 100
-				 : floor->amount;
+	return total == 0 ? 0 : conf_share_of(floor, total);
 }
 
 static uint64_t measure_room(uint64_t free, const struct conf_share *floor, uint64_t total)

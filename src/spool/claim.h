@@ -67,3 +67,13 @@ int spool_release(struct spool *spool, struct spool_claim *claim, bool has_faile
 /* It never will: to rejected/, its packets counted as discarded and dropped. */
 int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * What took the last segment: the destination as configured, and its identity, at most SPOOL_IDENTITY_MAX bytes, whose
+ * meaning is the sink's. Durable.
+ */
+#define SPOOL_IDENTITY_MAX 4096
+int spool_note_destination(struct spool *spool, const char *destination, const char *identity,
+			   struct error *err) __attribute__((warn_unused_result));
+/* The identity noted last, in any run, if it was this destination's; else "". The caller frees. */
+char *spool_known_identity(struct spool *spool, const char *destination);

@@ -187,8 +187,10 @@ void spool_measure_sidecars(struct spool *spool, struct spool_entry *entry)
 
 void spool_measure_folders(struct spool *spool)
 {
-	static const char *const names[] = { ".", "sequence", SPOOL_LOCK_FILE, "probe",
-					     SPOOL_CONTROL_SOCKET };
+	static const char *const names[] = {
+		".",     "sequence",           SPOOL_LOCK_FILE,
+		"probe", SPOOL_CONTROL_SOCKET, SPOOL_DESTINATION_FILE
+	};
 
 	spool->folder_bytes = 0;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)

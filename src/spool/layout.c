@@ -52,8 +52,10 @@ bool spool_loss_parse_name(const char *name, uint64_t *ret_number, enum drop_rea
 
 bool spool_is_our_file(const char *name)
 {
-	static const char *const names[] = { "sequence", SPOOL_LOCK_FILE, PROBE_FILE,
-					     SPOOL_CONTROL_SOCKET, OLD_FILE };
+	static const char *const names[] = {
+		"sequence",           SPOOL_LOCK_FILE,        PROBE_FILE,
+		SPOOL_CONTROL_SOCKET, SPOOL_DESTINATION_FILE, OLD_FILE
+	};
 	struct name_parts parts;
 	enum drop_reason reason;
 	uint64_t number;

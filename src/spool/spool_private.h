@@ -124,7 +124,8 @@ bool budget_has_slack(const struct budget *budget, const struct budget_state *st
 
 /* layout.c: folders and files -------------------------------------------------------------------- */
 
-#define SPOOL_LOCK_FILE "lock"
+#define SPOOL_LOCK_FILE        "lock"
+#define SPOOL_DESTINATION_FILE "destination"
 extern const char *const spool_folder_names[SPOOL_FOLDERS];
 
 /* Has it the name of a file that the spool makes, in its root folder or in one of those below? */

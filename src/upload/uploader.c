@@ -80,9 +80,12 @@ static int start_missing_workers(struct uploader *uploader, struct error *err)
 
 int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
 {
+	cleanup_free char *identity =
+		spool_known_identity(spool, uploader->current->conf->upload_destination);
 	int result;
 
 	(void)pthread_mutex_lock(&uploader->lock);
+	(void)snprintf(uploader->current->identity, SINK_IDENTITY_MAX, "%s", identity);
 	uploader->spool = spool;
 	uploader->wake_fd = wake_fd;
 	result = start_missing_workers(uploader, err);
@@ -177,10 +180,14 @@ void uploader_swap(struct uploader *uploader, const struct conf *conf, struct de
 	struct destination *old;
 
 	rate_set(&uploader->rate, conf->upload_rate_limit);
-	if (!next)
-		return;
 	(void)pthread_mutex_lock(&uploader->lock);
 	old = uploader->current;
+	if (!next) {
+		/* Whoever reloads means what is there now. */
+		old->identity[0] = '\0';
+		unlock_and_wake(uploader);
+		return;
+	}
 	uploader->current = next;
 	/* The network's own time-outs are shorter. */
 	next->give_up_at_ns = clock_monotonic_ns() +
@@ -214,7 +221,7 @@ bool uploader_is_drained(struct uploader *uploader)
 
 int uploader_check(struct uploader *uploader, struct error *err)
 {
-	return destination_probe(uploader->current, uploader->current->places[0], err);
+	return destination_probe(uploader->current, uploader->current->places[0], "", err);
 }
 
 enum uploader_probe uploader_probe(struct uploader *uploader)

@@ -14,29 +14,6 @@
 /* How long a worker waits in the spool before it looks up: spool_wake() normally comes first. */
 #define CLAIM_MS 1000
 
-struct destination *destination_release(struct destination *destination)
-{
-	if (!destination || atomic_fetch_sub(&destination->references, 1) > 1)
-		return NULL;
-	while (destination->free_places > 0)
-		destination->ops->worker_close(destination->places[--destination->free_places]);
-	sink_close(destination->sink);
-	conf_free(destination->conf);
-	free(destination);
-	return NULL;
-}
-
-int destination_probe(const struct destination *destination, struct sink_worker *place,
-		      struct error *err)
-{
-	int result = destination->ops->probe(place, err);
-
-	/* The command line was fine; what it names is not. */
-	if (result < 0 && err->kind == ERROR_USAGE)
-		err->kind = ERROR_CONFIG;
-	return result;
-}
-
 size_t workers_running(const struct uploader *uploader)
 {
 	size_t running = 0;
@@ -203,11 +180,13 @@ static void probe_destination(struct worker *worker)
 	struct uploader *uploader = worker->uploader;
 	struct destination *destination = worker->destination;
 	struct error err = { .kind = ERROR_NONE };
+	char identity[SINK_IDENTITY_MAX];
 	int result;
 
 	thread_beat();
+	destination_get_identity(worker, identity);
 	atomic_store(&worker->is_sending, true);
-	result = destination_probe(destination, worker->place, &err);
+	result = destination_probe(destination, worker->place, identity, &err);
 	atomic_store(&worker->is_sending, false);
 	if (result == 0)
 		note_success(worker, true);
@@ -258,7 +237,7 @@ static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, s
 	const struct conf *conf = worker->destination->conf;
 	cleanup_secret char *state = spool_load_upload_state(worker->uploader->spool, claim);
 	cleanup_free char *node = NULL;
-	char name[SEGMENT_NAME_MAX + 1024];
+	char name[SEGMENT_NAME_MAX + 1024], identity[SINK_IDENTITY_MAX];
 	struct text text = text_over(name, sizeof name);
 	const struct sink_object object = {
 		.name = name,
@@ -269,10 +248,12 @@ static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, s
 		.upload_state = state,
 		.save_upload_state = save_upload_state,
 		.save_context = worker,
+		.identity = identity,
 	};
 	struct name_parts parts;
 	struct stat st;
 
+	destination_get_identity(worker, identity);
 	/* A segment of an earlier run goes where that run would have put it. */
 	node = name_parse(claim->name, &parts) ? mem_strndup(claim->name, parts.node_length)
 					       : mem_strdup(conf->node_name);
@@ -311,6 +292,7 @@ static void upload_segment(struct worker *worker)
 			    .is_number = true },
 			  { .key = receipt.was_there ? "was_there" : NULL, .text = "yes" },
 			  log_text("location", receipt.location));
+		destination_note_identity(worker, receipt.identity);
 		spool_result = spool_remove(uploader->spool, claim, &spool_error);
 	} else if (err.kind == ERROR_REJECTED) {
 		log_event(EVENT_SEGMENT_REJECTED, log_text("name", claim->name), log_reason(&err));

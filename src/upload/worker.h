@@ -50,6 +50,7 @@ struct destination {
 	uint64_t
 		give_up_at_ns; /* workers still at an older destination by then are taken to hang */
 	struct outage outage;
+	char identity[SINK_IDENTITY_MAX]; /* of what it was at the last success; "": any will do */
 	size_t free_places;
 	struct sink_worker *places[]; /* opened; the free ones come first */
 };
@@ -92,7 +93,12 @@ struct uploader {
 
 /* Would it take a segment? As sink_ops.probe; a wrong destination is ERROR_CONFIG, wherever it was named. */
 int destination_probe(const struct destination *destination, struct sink_worker *place,
-		      struct error *err) __attribute__((warn_unused_result));
+		      const char *identity, struct error *err) __attribute__((warn_unused_result));
+
+/* What the worker's destination was at the last success, by whichever worker, also in an earlier run; "": any will do. */
+void destination_get_identity(const struct worker *worker, char out[SINK_IDENTITY_MAX]);
+/* This took a segment: it is the destination, also in the next run. */
+void destination_note_identity(const struct worker *worker, const char *identity);
 
 /* With the uploader's lock. */
 size_t workers_running(const struct uploader *uploader);

@@ -5,8 +5,9 @@ import os
 import re
 
 import packets
+from daemon import Daemon
 from fault_fs import FaultFs
-from harness import SMALL, main
+from harness import SMALL, command, main
 from tap import check, contains, equal, wait_until
 
 
@@ -144,6 +145,145 @@ def test_reload_away_from_a_share_that_hangs(lab):
         share.heal()
         daemon.kill()
         share.close()
+
+
+class Share:
+    """A tmpfs in place of a network share; mounted again, it is an empty one of the same name."""
+
+    def __init__(self, lab, name="target", size="16m"):
+        self.target, self.size = os.path.join(lab.directory, name), size
+        os.mkdir(self.target)
+        # What waits at a stop, while the share is away, waits in the spool.
+        self.arguments = ["-b", "file://" + self.target, "-G", "0", "--daemon-shutdown-deadline", "3"]
+
+    def mount(self, source="share"):
+        command("mount", "-t", "tmpfs", "-o", "mode=755,size=" + self.size, source, self.target)
+        return self
+
+    def unmount(self):
+        command("umount", "-l", self.target)
+
+
+def deliver(lab, daemon, count, first=0):
+    """Send packets, which arrive in a file of their own."""
+    uploaded = len(daemon.events("segment-uploaded"))
+    lab.send(count, first=first)
+    daemon.end_segment()
+    daemon.wait_event("segment-uploaded", count=uploaded + 1)
+
+
+def run_command(lab, word):
+    """What it says."""
+    made = Daemon(lab.directory, [word, "-o", lab.spool], with_notify=False)
+    equal(made.start().wait(90), 0, word)
+    return made.log()
+
+
+def test_share_goes_away(lab):
+    """Nothing is written to the folder that the mount had hidden; what waits arrives when the share is back."""
+    lab.link()
+    share = Share(lab).mount()
+    daemon = lab.daemon(*share.arguments).start_ready()
+    deliver(lab, daemon, 100)
+    equal(numbers_in(share.target), list(range(100)), "numbers")
+    share.unmount()
+    lab.send(100, first=100)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed", severity="WARNING", reason=".*tmpfs share at .*is not mounted.*reload.*")
+    equal(os.listdir(share.target), [], "below the mount point")
+    contains(run_command(lab, "status"), "is not mounted", "status")
+    share.mount()
+    run_command(lab, "flush")
+    lab.check_spool_empty()
+    equal(numbers_in(share.target), list(range(100, 200)), "numbers")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_share_is_away_at_a_start(lab):
+    """The spool remembers what its destination was."""
+    lab.link()
+    share = Share(lab).mount()
+    daemon = lab.daemon(*share.arguments).start_ready()
+    deliver(lab, daemon, 100)
+    share.unmount()
+    lab.send(100, first=100)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed")
+    equal(daemon.stop(), 0, "exit status")
+    equal(len(lab.spool_files("ready")), 1, "segments that wait")
+    daemon = lab.daemon(*share.arguments).start_ready()
+    daemon.wait_event("destination-unreachable", reason=".*is not mounted.*")
+    lab.send(100, first=200)
+    daemon.end_segment()
+    daemon.wait_event("segment-finished")
+    daemon.kill()
+    daemon = lab.daemon(*share.arguments).start_ready()
+    daemon.wait_event("destination-unreachable", reason=".*is not mounted.*")
+    daemon.wait_event("upload-failed", reason=".*is not mounted.*")
+    equal(os.listdir(share.target), [], "below the mount point")
+    share.mount()
+    run_command(lab, "flush")
+    equal(numbers_in(share.target), list(range(100, 300)), "numbers")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_another_share_is_used_after_a_reload(lab):
+    lab.link()
+    share = Share(lab).mount()
+    daemon = lab.daemon(*share.arguments).start_ready()
+    deliver(lab, daemon, 100)
+    share.unmount()
+    share.mount("other")
+    lab.send(100, first=100)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed", reason=".*tmpfs share at .*tmpfs other.*")
+    equal(os.listdir(share.target), [], "on the other share")
+    daemon.reload()
+    run_command(lab, "flush")
+    equal(numbers_in(share.target), list(range(100, 200)), "numbers")
+    # And that one is the destination from now on.
+    share.unmount()
+    lab.send(100, first=200)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed", reason=".*tmpfs other at .*is not mounted.*")
+    equal(os.listdir(share.target), [], "below the mount point")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_share_that_is_mounted_late(lab):
+    """A mount over the destination is the share that was meant: used at once, and remembered."""
+    lab.link()
+    share = Share(lab)
+    daemon = lab.daemon(*share.arguments).start_ready()
+    deliver(lab, daemon, 100)
+    below = files_below(share.target)
+    share.mount()
+    deliver(lab, daemon, 100, first=100)
+    equal(numbers_in(share.target), list(range(100, 200)), "numbers")
+    share.unmount()
+    lab.send(100, first=200)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed", reason=".*is not mounted.*")
+    equal(files_below(share.target), below, "below the mount point")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_min_free_holds_for_the_destination(lab):
+    """Files of others need the room: ours wait until there is enough."""
+    lab.link()
+    share = Share(lab, size="32m").mount()
+    others = os.path.join(share.target, "others")
+    with open(others, "wb") as file:
+        file.write(bytes(24 << 20))
+    daemon = lab.daemon("-b", "file://" + share.target, "-G", "0", "--spool-min-free", "50").start_ready()
+    lab.send(100)
+    daemon.end_segment()
+    daemon.wait_event("upload-failed", reason=".*spool.min_free.*")
+    equal(files_below(share.target), ["others"], "files")
+    os.unlink(others)
+    run_command(lab, "flush")
+    equal(numbers_in(share.target), list(range(100)), "numbers")
+    equal(daemon.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":

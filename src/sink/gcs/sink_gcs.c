@@ -124,7 +124,7 @@ static void gcs_worker_close(struct sink_worker *worker)
 }
 
 /* Start a session and cancel it: that takes the permission to create objects, and creates none. */
-static int gcs_probe(struct sink_worker *worker, struct error *err)
+static int gcs_probe(struct sink_worker *worker, const char *identity, struct error *err)
 {
 	const struct sink *sink = worker->sink;
 	const struct conf *conf = sink->base.context.conf;
@@ -139,6 +139,7 @@ static int gcs_probe(struct sink_worker *worker, struct error *err)
 	struct http_reply reply;
 	struct error ignored;
 
+	(void)identity; /* a bucket's name leads to one bucket */
 	text_make_uuid(worker->operation);
 	(void)snprintf(file, sizeof file, ".probe-%s", worker->operation);
 	name_object(conf->upload_prefix, conf->node_name, file, &text);

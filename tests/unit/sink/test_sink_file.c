@@ -129,6 +129,7 @@ static int setup(void **state)
 		.bytes = BYTES,
 		.crc32c = crc32c_update(0, fixture->content, BYTES),
 		.segment = &fixture->segment,
+		.identity = "",
 	};
 	use(fixture, destination);
 	*state = fixture;
@@ -336,7 +337,7 @@ static void test_cancel(void **state)
 
 static int probe(struct fixture *fixture)
 {
-	return sink_ops(fixture->sink)->probe(fixture->worker, &fixture->err);
+	return sink_ops(fixture->sink)->probe(fixture->worker, "", &fixture->err);
 }
 
 static void test_probe(void **state)

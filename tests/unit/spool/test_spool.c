@@ -822,6 +822,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	cleanup_free char *ours = mem_printf("%s/ready/%s", fixture->directory, first);
 	cleanup_free char *foreign = mem_printf("%s/ready/notes.txt", fixture->directory);
 	cleanup_free char *sequence = mem_printf("%s/sequence", fixture->directory);
+	cleanup_free char *destination = mem_printf("%s/destination", fixture->directory);
 	cleanup_free char *left = mem_printf("%s/metadata/.%s.new", fixture->directory, first);
 	uint64_t number;
 	struct error err;
@@ -834,6 +835,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(close(open(foreign, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(close(open(left, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
+	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "", &err), 0);
 	assert_int_equal(link(secret, hard), 0);
 	assert_int_equal(symlink(secret, soft), 0);
 	if (spool_chown(fixture->directory, somebody, somebody, &err) < 0) {
@@ -846,10 +848,30 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(owner(ours), somebody);
 	assert_int_equal(owner(left), somebody);
 	assert_int_equal(owner(sequence), somebody);
+	assert_int_equal(owner(destination), somebody);
 	assert_int_equal(owner(foreign), 0);
 	assert_int_equal(owner(fixture->directory), somebody);
 	assert_int_equal(unlink(secret), 0);
 	assert_int_equal(rmdir(home), 0);
+}
+
+static void test_the_destination_is_remembered(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *none = spool_known_identity(fixture->spool, "file:///srv"),
+			  *known = NULL, *other = NULL;
+	struct error err;
+
+	assert_string_equal(none, "");
+	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "/ ext4 1", &err),
+			 0);
+	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "/srv nfs 2", &err),
+			 0);
+	open_again(fixture);
+	known = spool_known_identity(fixture->spool, "file:///srv");
+	assert_string_equal(known, "/srv nfs 2");
+	other = spool_known_identity(fixture->spool, "file:///srv2");
+	assert_string_equal(other, "");
 }
 
 static void test_the_lock_is_a_file(void **state)
@@ -1022,6 +1044,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_kinds_of_failure_at_start),
 		SPOOL_TEST(test_a_folder_with_other_files_is_not_given_away),
 		SPOOL_TEST(test_links_and_foreign_files_are_not_given_away),
+		SPOOL_TEST(test_the_destination_is_remembered),
 		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 

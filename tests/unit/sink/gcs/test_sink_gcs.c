@@ -1307,7 +1307,7 @@ static void test_a_cancelled_attempt_ends(void **state)
 
 static int probe(struct fixture *fixture)
 {
-	int result = sink_ops(fixture->sink)->probe(fixture->worker, &fixture->err);
+	int result = sink_ops(fixture->sink)->probe(fixture->worker, "", &fixture->err);
 
 	assert_int_equal(atomic_load(&fixture->server.count), fixture->reply_count);
 	return result;
