@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #define PROBE_FILE     "probe"
 #define SEQUENCE_FILE  "sequence"
 #define SEQUENCE_BLOCK 1000
+/* Eight digits, and as many for ten million segments more: names of one length sort. */
+#define SEQUENCE_NEW_MAX UINT64_C(90000000)
 
 const char *const spool_folder_names[SPOOL_FOLDERS] = {
 	[SPOOL_CAPTURING] = "capturing", [SPOOL_READY] = "ready",
@@ -340,6 +343,19 @@ static int raise_to_names(struct spool *spool, enum spool_folder folder, struct 
 	return result;
 }
 
+/*
+ * Two nodes of one name, or one whose spool was deleted, must not give two segments of the same moment the same name:
+ * in a bucket that may not be read, one would be taken for the other.
+ */
+static uint64_t choose_sequence(void)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		abort(); /* cannot happen for 8 bytes after boot */
+	return random % SEQUENCE_NEW_MAX;
+}
+
 int spool_sequence_open(struct spool *spool, struct error *err)
 {
 	cleanup_free char *text = NULL;
@@ -362,6 +378,8 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
 		if (raise_to_names(spool, folder, err) < 0)
 			return -1;
+	if (spool->is_sequence_guessed && spool->sequence == 0)
+		spool->sequence = choose_sequence();
 	spool->sequence_end = spool->sequence;
 	return 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job: what is sent arrives, once, whole, in files that everybody can read."""
 
+import os
 import re
 import struct
 
@@ -49,6 +50,19 @@ def check_readers(path, count):
     seen = command("tshark", "-r", path, "-T", "fields", "-e", "frame.number").split()
     equal(len(seen), count, "tshark's packets")
     contains(command("capinfos", "-M", "-c", path), "Number of packets:   %d" % count, "capinfos")
+
+
+def test_two_nodes_of_one_name(lab: Lab):
+    """They send different objects, also where their first packets are the same."""
+    lab.link()
+    lab.bucket()
+    nodes = [lab.daemon("-G", "0", "-o", os.path.join(lab.directory, name)).start_ready() for name in "ab"]
+    lab.send(100)
+    for node in nodes:
+        equal(node.stop(), 0, "exit status")
+        equal(node.events("segment-rejected"), [], "rejected")
+    equal([len(each.capture.records) for each in lab.objects()], [100, 100], "packets")
+    check_names(lab.objects())
 
 
 def test_200000_packets_arrive_exactly_once(lab: Lab):

@@ -153,6 +153,28 @@ static void test_sequence_never_repeats(void **state)
 	assert_int_equal(after, 778);
 }
 
+/* Two recorders of one name must not mean the same name, nor one whose spool was deleted. */
+static void test_new_spools_begin_anywhere(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/sequence", fixture->directory);
+	uint64_t numbers[3], next;
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+		fixture->spool = spool_close(fixture->spool);
+		assert_int_equal(unlink(path), 0);
+		open_again(fixture);
+		assert_int_equal(spool_next_sequence(fixture->spool, &numbers[i], &err), 0);
+		assert_in_range(numbers[i], 1, 90000000);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(numbers[i], numbers[k]);
+	}
+	open_again(fixture);
+	assert_int_equal(spool_next_sequence(fixture->spool, &next, &err), 0);
+	assert_int_equal(next, numbers[2] + 1);
+}
+
 /* A crash uses none of a block twice, and what a stop leaves of it is not lost. */
 static void test_sequence_is_reserved_in_blocks(void **state)
 {
@@ -1014,6 +1036,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_claim_ends_in_one_of_three_ways),
 		SPOOL_TEST(test_restart_sends_what_was_being_sent),
 		SPOOL_TEST(test_sequence_never_repeats),
+		SPOOL_TEST(test_new_spools_begin_anywhere),
 		SPOOL_TEST(test_sequence_is_reserved_in_blocks),
 		SPOOL_TEST(test_an_attempt_is_known_to_the_next),
 		SPOOL_TEST(test_an_attempt_that_the_disk_does_not_take_is_known),
