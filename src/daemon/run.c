@@ -44,6 +44,7 @@ static void end_segments_by_command(void *context)
 
 static void retry_segments(void *spool)
 {
+	spool_send_kept(spool);
 	spool_retry_now(spool);
 }
 
@@ -169,11 +170,12 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	/* Early, so that a command finds who is starting. */
 	if (daemon_serve(daemon, err) < 0)
 		return -1;
-	recorder_context.spool = daemon->spool;
-	if (pipelines_open(conf, &daemon->view, &capture_context, &recorder_context,
-			   CAPTURE_FROM_START, &daemon->pipelines, err) < 0)
+	/* Before the first segment, which is for this destination. */
+	if (uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err) < 0)
 		return -1;
-	return uploader_start(daemon->uploader, daemon->spool, daemon->wake_fd, err);
+	recorder_context.spool = daemon->spool;
+	return pipelines_open(conf, &daemon->view, &capture_context, &recorder_context,
+			      CAPTURE_FROM_START, &daemon->pipelines, err);
 }
 
 static void log_end(struct daemon *daemon)

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The consumer's handle: a claim on one finished segment, which no other thread sends meanwhile. Used by the
- * workers of the uploader; all of it may block on the disk, but spool_wake().
+ * workers of the uploader; all of it may block on the disk, but spool_wake() and
+ * spool_sequence().
  */
 
 #include <stdbool.h>
@@ -69,11 +70,13 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	__attribute__((warn_unused_result));
 
 /*
- * What took the last segment: the destination as configured, and its identity, at most SPOOL_IDENTITY_MAX bytes, whose
- * meaning is the sink's. Durable.
+ * From the segment with this number on they are recorded for this destination, a URL. Those of earlier ones that wait
+ * are sent there, too, if its scheme is theirs; else they are kept back until spool_send_kept(). Both is logged.
  */
-#define SPOOL_IDENTITY_MAX 4096
-int spool_note_destination(struct spool *spool, const char *destination, const char *identity,
-			   struct error *err) __attribute__((warn_unused_result));
-/* The identity noted last, in any run, if it was this destination's; else "". The caller frees. */
-char *spool_known_identity(struct spool *spool, const char *destination);
+void spool_set_destination(struct spool *spool, const char *name, uint64_t first);
+/* The number that the next segment may have. Never blocks. */
+uint64_t spool_sequence(const struct spool *spool);
+/* What took a segment there: see sink_receipt. Durable; forgotten when the destination changes. */
+void spool_note_identity(struct spool *spool, const char *name, const char *identity);
+/* What was noted last, in any run; "": nothing. The caller frees. */
+char *spool_known_identity(struct spool *spool, const char *name);

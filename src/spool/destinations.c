@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the spool remembers of where its segments go: the file `destination`, "DESTINATION\nIDENTITY\n". */
+/*
+ * What segments were recorded for: the file `destination`. Its first line is the identity of the last destination, the
+ * others are "SEQUENCE DESTINATION", from which number on segments were for that one.
+ */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -9,36 +13,202 @@
 #include "base/text.h"
 #include "spool/spool_private.h"
 
-#define FILE_MAX 16384
+#define FILE_MAX ((size_t)1 << 16)
 
-int spool_note_destination(struct spool *spool, const char *destination, const char *identity,
-			   struct error *err)
+static struct spool_destination *last(struct spool_destinations *destinations)
 {
-	cleanup_free char *text = mem_printf("%s\n%s\n", destination, identity);
-
-	if (file_replace(spool->root_fd, SPOOL_DESTINATION_FILE, 0640, text, strlen(text), err) < 0)
-		return -1;
-	(void)pthread_mutex_lock(&spool->lock);
-	spool_measure_folders(spool);
-	(void)pthread_mutex_unlock(&spool->lock);
-	return 0;
+	return &destinations->list[destinations->count - 1];
 }
 
-char *spool_known_identity(struct spool *spool, const char *destination)
+/* Which one was it recorded for? */
+static const struct spool_destination *
+find_destination(const struct spool_destinations *destinations, const struct spool_entry *entry)
 {
+	const struct spool_destination *found = destinations->list;
+	struct name_parts parts = { .sequence = 0 };
+
+	(void)name_parse(entry->name, &parts);
+	for (size_t i = 1; i < destinations->count; i++)
+		if (destinations->list[i].first <= parts.sequence)
+			found = &destinations->list[i];
+	return found;
+}
+
+static bool is_same_kind(const char *a, const char *b)
+{
+	size_t scheme = strcspn(a, ":") + 1;
+
+	return strncmp(a, b, scheme) == 0;
+}
+
+/* It counts from this number on; without room, the oldest two become one. */
+static void append(struct spool_destinations *destinations, uint64_t first, const char *name)
+{
+	if (destinations->count == SPOOL_DESTINATIONS_MAX) {
+		free(destinations->list[0].name);
+		memmove(destinations->list, destinations->list + 1,
+			--destinations->count * sizeof *destinations->list);
+	}
+	destinations->list[destinations->count++] = (struct spool_destination){ first,
+										mem_strdup(name) };
+}
+
+/* Of all but the last one. */
+static void forget_earlier(struct spool_destinations *destinations)
+{
+	for (; destinations->count > 1; destinations->count--) {
+		free(destinations->list[0].name);
+		memmove(destinations->list, destinations->list + 1,
+			(destinations->count - 1) * sizeof *destinations->list);
+	}
+}
+
+void spool_destinations_free(struct spool *spool)
+{
+	struct spool_destinations *destinations = &spool->destinations;
+
+	forget_earlier(destinations);
+	if (destinations->count > 0)
+		free(last(destinations)->name);
+	destinations->count = 0;
+	free(take_ptr(destinations->identity));
+}
+
+void spool_destinations_load(struct spool *spool)
+{
+	struct spool_destinations *destinations = &spool->destinations;
 	cleanup_free char *text = NULL;
 	struct error err;
+	uint64_t first;
 	size_t length;
-	char *identity;
+	char *rest, *line, *name;
 
 	if (file_read_text(spool->root_fd, SPOOL_DESTINATION_FILE, FILE_MAX, &text, &length, &err) <
 	    0) {
 		if (err.errnum != ENOENT)
-			log_warning("cannot read what the destination was", log_reason(&err));
-		return mem_strdup("");
+			log_warning("cannot read what segments were recorded for",
+				    log_reason(&err));
+		return;
 	}
-	identity = text;
-	if (strcmp(strsep(&identity, "\n"), destination) != 0 || !identity)
-		return mem_strdup("");
-	return mem_strndup(identity, strcspn(identity, "\n"));
+	rest = text;
+	destinations->identity = mem_strdup(strsep(&rest, "\n"));
+	while ((line = strsep(&rest, "\n"))) {
+		name = line;
+		if (text_parse_number(strsep(&name, " "), &first) == 0 && name)
+			append(destinations, first, name);
+	}
+}
+
+static void save(struct spool *spool)
+{
+	const struct spool_destinations *destinations = &spool->destinations;
+	cleanup_free char *bytes = mem_alloc(FILE_MAX);
+	struct text text = text_over(bytes, FILE_MAX);
+	struct error err;
+
+	text_append(&text, "%s\n", destinations->identity ? destinations->identity : "");
+	for (size_t i = 0; i < destinations->count; i++)
+		text_append(&text, "%" PRIu64 " %s\n", destinations->list[i].first,
+			    destinations->list[i].name);
+	if (file_replace(spool->root_fd, SPOOL_DESTINATION_FILE, 0640, text.bytes, text.length,
+			 &err) < 0)
+		log_warning("cannot write what segments are recorded for; the next run may take "
+			    "another destination for theirs",
+			    log_reason(&err));
+	spool_measure_folders(spool);
+}
+
+void spool_destinations_apply(struct spool *spool)
+{
+	struct spool_destinations *destinations = &spool->destinations;
+
+	for (size_t i = 0; i < spool->count; i++)
+		spool->entries[i]->is_kept =
+			destinations->count > 1 &&
+			!is_same_kind(find_destination(destinations, spool->entries[i])->name,
+				      last(destinations)->name);
+}
+
+/* Say what waits and was recorded for others. */
+static void log_leftovers(struct spool *spool)
+{
+	struct spool_destinations *destinations = &spool->destinations;
+	const struct spool_destination *of_kept = NULL, *of_others = NULL, *found;
+	uint64_t kept = 0, others = 0;
+
+	for (size_t i = 0; i < spool->count && destinations->count > 1; i++) {
+		const struct spool_entry *entry = spool->entries[i];
+
+		found = find_destination(destinations, entry);
+		if (entry->folder == SPOOL_REJECTED ||
+		    strcmp(found->name, last(destinations)->name) == 0)
+			continue;
+		if (entry->is_kept) {
+			kept++;
+			of_kept = found;
+		} else {
+			others++;
+			of_others = found;
+		}
+	}
+	if (kept > 0)
+		log_event(EVENT_SEGMENTS_KEPT_BACK, log_number("segments", kept),
+			  log_text("recorded_for", of_kept->name),
+			  log_text("destination", last(destinations)->name));
+	if (others > 0)
+		log_event(EVENT_SEGMENTS_REDIRECTED, log_number("segments", others),
+			  log_text("recorded_for", of_others->name),
+			  log_text("destination", last(destinations)->name));
+	/* Nothing waits for an earlier one: next time, nothing has to be looked up. */
+	if (kept == 0 && others == 0)
+		forget_earlier(destinations);
+}
+
+void spool_set_destination(struct spool *spool, const char *name, uint64_t first)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	struct spool_destinations *destinations = &spool->destinations;
+	bool is_new = destinations->count == 0 || strcmp(last(destinations)->name, name) != 0;
+
+	if (is_new) {
+		append(destinations, first, name);
+		free(take_ptr(destinations->identity));
+	}
+	spool_destinations_apply(spool);
+	log_leftovers(spool);
+	if (is_new)
+		save(spool);
+}
+
+void spool_send_kept(struct spool *spool)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+
+	if (spool->destinations.count <= 1)
+		return;
+	forget_earlier(&spool->destinations);
+	spool_destinations_apply(spool);
+	save(spool);
+}
+
+void spool_note_identity(struct spool *spool, const char *name, const char *identity)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	struct spool_destinations *destinations = &spool->destinations;
+
+	if (destinations->count == 0 || strcmp(last(destinations)->name, name) != 0)
+		return; /* an upload that was late */
+	free(destinations->identity);
+	destinations->identity = mem_strdup(identity);
+	save(spool);
+}
+
+char *spool_known_identity(struct spool *spool, const char *name)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	struct spool_destinations *destinations = &spool->destinations;
+	bool is_known = destinations->count > 0 && destinations->identity &&
+			strcmp(last(destinations)->name, name) == 0;
+
+	return mem_strdup(is_known ? destinations->identity : "");
 }

@@ -88,7 +88,7 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 		size_t place = order == SPOOL_OLDEST_FIRST ? i : spool->count - 1 - i;
 		struct spool_entry *entry = spool->entries[place];
 
-		if (entry->is_claimed || entry->folder == SPOOL_CAPTURING ||
+		if (entry->is_claimed || entry->is_kept || entry->folder == SPOOL_CAPTURING ||
 		    entry->folder == SPOOL_REJECTED)
 			continue;
 		if (entry->not_before_ms <= now_ms)

@@ -324,6 +324,11 @@ int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct erro
 	return 0;
 }
 
+uint64_t spool_sequence(const struct spool *spool)
+{
+	return atomic_load(&spool->sequence) + 1;
+}
+
 /* The highest number that a name bears in this folder. */
 static int raise_to_names(struct spool *spool, enum spool_folder folder, struct error *err)
 {
@@ -360,13 +365,13 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 {
 	cleanup_free char *text = NULL;
 	struct error reading;
+	uint64_t stored = 0;
 	size_t length;
 
-	spool->sequence = 0;
 	spool->is_sequence_guessed = true;
 	if (file_read_text(spool->root_fd, SEQUENCE_FILE, 32, &text, &length, &reading) == 0) {
 		text[strcspn(text, "\n")] = '\0';
-		spool->is_sequence_guessed = text_parse_number(text, &spool->sequence) < 0;
+		spool->is_sequence_guessed = text_parse_number(text, &stored) < 0;
 		if (spool->is_sequence_guessed)
 			log_warning(
 				"sequence file is damaged; continuing after the highest number in use",
@@ -375,6 +380,7 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 		*err = reading;
 		return -1;
 	}
+	spool->sequence = spool->is_sequence_guessed ? 0 : stored;
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
 		if (raise_to_names(spool, folder, err) < 0)
 			return -1;

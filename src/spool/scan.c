@@ -186,8 +186,10 @@ int spool_scan(struct spool *spool, struct error *err)
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder <= SPOOL_REJECTED && result == 0;
 	     folder++)
 		result = list_folder(spool, folder, err);
-	if (result == 0)
+	if (result == 0) {
 		replace_known(spool, known);
+		spool_destinations_apply(spool);
+	}
 	while (result < 0 && spool->count > known)
 		spool_entry_free(spool->entries[--spool->count]);
 	if (result == 0)

@@ -10,9 +10,11 @@
 /* From the folders, and what an earlier run left half done in them, to the list. */
 static int load_spool(struct spool *spool, const char *directory, struct error *err)
 {
-	if (spool_folder_open(spool, directory, err) < 0 || spool_sequence_open(spool, err) < 0 ||
-	    spool_clean_up(spool, err) < 0 || spool_ledger_open(spool, err) < 0 ||
-	    spool_scan(spool, err) < 0)
+	if (spool_folder_open(spool, directory, err) < 0)
+		return -1;
+	spool_destinations_load(spool);
+	if (spool_sequence_open(spool, err) < 0 || spool_clean_up(spool, err) < 0 ||
+	    spool_ledger_open(spool, err) < 0 || spool_scan(spool, err) < 0)
 		return -1;
 	spool_ledger_undo_unfinished(spool);
 	return 0;
@@ -56,6 +58,7 @@ struct spool *spool_close(struct spool *spool)
 	}
 	spool_folder_close(spool);
 	spool_entries_clear(spool);
+	spool_destinations_free(spool);
 	(void)pthread_cond_destroy(&spool->changed);
 	(void)pthread_mutex_destroy(&spool->lock);
 	(void)pthread_mutex_destroy(&spool->event_lock);

@@ -91,6 +91,8 @@ bool spool_is_full(const struct spool *spool);
 int spool_rescan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 /* What is held back after failures may be claimed at once. */
 void spool_retry_now(struct spool *spool);
+/* So may what was recorded for a destination of another kind. */
+void spool_send_kept(struct spool *spool);
 
 struct spool_totals {
 	uint64_t capturing, ready, sending,
@@ -104,6 +106,7 @@ struct spool_totals {
 	uint64_t refused, lost;
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */
 	uint64_t oldest_capturing_ns;
+	uint64_t kept;      /* of those in ready: for a destination of another kind */
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

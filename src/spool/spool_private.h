@@ -56,11 +56,25 @@ struct spool_entry {
 	 * back, and can be claimed again; in CAPTURING: it is to be recovered.
 	 */
 	bool is_claimed;
+	bool is_kept;   /* recorded for a destination of another kind: not to be sent */
 	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
 	uint64_t packets; /* that this run wrote, once it has noted or finished them; else 0 */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: until then others come first */
 	char *upload_state; /* what upload-state/NAME should hold, and the disk did not take; a secret */
+};
+
+/* See destinations.c. */
+#define SPOOL_DESTINATIONS_MAX 16
+struct spool_destination {
+	uint64_t first; /* the number of the first segment for it */
+	char *name;
+};
+struct spool_destinations {
+	size_t count;
+	struct spool_destination
+		list[SPOOL_DESTINATIONS_MAX]; /* in order; the last one is in use */
+	char *identity;                       /* of the last one, or NULL */
 };
 
 struct spool {
@@ -71,7 +85,7 @@ struct spool {
 	atomic_bool is_full, is_removed;
 
 	pthread_mutex_t sequence_lock; /* the innermost */
-	uint64_t sequence;             /* the last one given out */
+	atomic_uint_fast64_t sequence; /* the last one given out */
 	bool is_sequence_guessed;      /* at the start: from the names in use */
 	uint64_t sequence_end;         /* the last one that may be, until more are reserved */
 
@@ -98,6 +112,7 @@ struct spool {
 	size_t counts[SPOOL_FOLDERS];
 	/* Allocated: for what is in the list; for the folders and our files in the root folder. */
 	uint64_t entry_bytes, folder_bytes;
+	struct spool_destinations destinations;
 	uint64_t refused, lost;                     /* as in struct spool_totals */
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
 	uint64_t drops_before;                      /* by budget, when there was enough */
@@ -252,6 +267,13 @@ void spool_count_lost(struct spool *spool, struct spool_entry *entry);
 void spool_count_rejected(struct spool *spool, const struct segment *segment);
 /* Write down what no file has. A failure is only logged: tried again when called again. */
 void spool_ledger_save(struct spool *spool);
+
+/* destinations.c: what segments were recorded for. Locked. ------------------------------------------ */
+
+void spool_destinations_load(struct spool *spool);
+void spool_destinations_free(struct spool *spool);
+/* Keep back what is not for the last one. */
+void spool_destinations_apply(struct spool *spool);
 
 /* scan.c: from the folders to the list ----------------------------------------------------------- */
 

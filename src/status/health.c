@@ -141,9 +141,12 @@ static void judge_waiting(const struct status_snapshot *snapshot, struct health_
 	finding->is_failing = limit_s > 0 && age_s > limit_s;
 	say(finding,
 	    "the oldest of %" PRIu64 " waiting segments began %" PRIu64 " s ago (limit %" PRIu64
-	    " s%s)",
+	    " s%s)%s",
 	    snapshot->spool.ready + snapshot->spool.sending, age_s, limit_s,
-	    limit_s ? "" : ": none");
+	    limit_s ? "" : ": none",
+	    snapshot->spool.kept > 0 ? "; some are kept back for another kind of destination: "
+				       "kube-node-tracer flush sends them"
+				     : "");
 }
 
 static void judge_spool(const struct status_snapshot *snapshot, struct health_finding *finding)

@@ -111,6 +111,11 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 	if (spool->oldest_ns > 0 && snapshot->real_ns > spool->oldest_ns)
 		(void)fprintf(out, ", the oldest began %s ago",
 			      format_seconds(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S, age));
+	if (spool->kept > 0)
+		(void)fprintf(out,
+			      "; %" PRIu64 " kept back for another destination: kube-node-tracer "
+			      "flush sends %s",
+			      spool->kept, spool->kept == 1 ? "it" : "them");
 	if (spool->rejected > 0)
 		(void)fprintf(out, "; %" PRIu64 " %s permanently rejected, see rejected/ there",
 			      spool->rejected, spool->rejected == 1 ? "was" : "were");

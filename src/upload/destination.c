@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/mem.h"
 
 struct destination *destination_release(struct destination *destination)
 {
@@ -15,6 +15,7 @@ struct destination *destination_release(struct destination *destination)
 		destination->ops->worker_close(destination->places[--destination->free_places]);
 	sink_close(destination->sink);
 	conf_free(destination->conf);
+	free(destination->name);
 	free(destination);
 	return NULL;
 }
@@ -40,7 +41,6 @@ void destination_get_identity(const struct worker *worker, char out[SINK_IDENTIT
 void destination_note_identity(const struct worker *worker, const char *identity)
 {
 	struct destination *destination = worker->destination;
-	struct error err;
 	bool is_new;
 
 	(void)pthread_mutex_lock(&worker->uploader->lock);
@@ -48,8 +48,6 @@ void destination_note_identity(const struct worker *worker, const char *identity
 	if (is_new)
 		(void)snprintf(destination->identity, SINK_IDENTITY_MAX, "%s", identity);
 	(void)pthread_mutex_unlock(&worker->uploader->lock);
-	if (is_new &&
-	    spool_note_destination(worker->uploader->spool, destination->conf->upload_destination,
-				   identity, &err) < 0)
-		log_warning("cannot note which file system the destination is", log_reason(&err));
+	if (is_new)
+		spool_note_identity(worker->uploader->spool, destination->name, identity);
 }

@@ -2,6 +2,7 @@
 #include "upload/worker.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -80,12 +81,12 @@ static int start_missing_workers(struct uploader *uploader, struct error *err)
 
 int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, struct error *err)
 {
-	cleanup_free char *identity =
-		spool_known_identity(spool, uploader->current->conf->upload_destination);
+	cleanup_free char *identity = spool_known_identity(spool, uploader->current->name);
 	int result;
 
 	(void)pthread_mutex_lock(&uploader->lock);
 	(void)snprintf(uploader->current->identity, SINK_IDENTITY_MAX, "%s", identity);
+	uploader->current->first_sequence = spool_sequence(spool);
 	uploader->spool = spool;
 	uploader->wake_fd = wake_fd;
 	result = start_missing_workers(uploader, err);
@@ -163,6 +164,11 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 	if (sink_open(&context, &destination->sink, err) < 0)
 		goto failed;
 	destination->ops = sink_ops(destination->sink);
+	destination->name = mem_printf(
+		"%s%s", strstr(conf->upload_destination, "://") ? "" : destination->ops->scheme,
+		conf->upload_destination);
+	if (uploader->spool)
+		destination->first_sequence = spool_sequence(uploader->spool);
 	for (; destination->free_places < workers; destination->free_places++)
 		if (destination->ops->worker_open(destination->sink,
 						  &destination->places[destination->free_places],

@@ -39,9 +39,11 @@ struct outage_worker {
 struct destination {
 	atomic_uint references;
 	const struct conf *conf;
+	char *name; /* upload.destination, with its scheme */
 	struct sink *sink;
 	const struct sink_ops *ops;
-	atomic_bool cancel; /* transfers look at it: end at once */
+	uint64_t first_sequence; /* of the segments that are for it */
+	atomic_bool cancel;      /* transfers look at it: end at once */
 
 	enum uploader_probe probe;
 	bool is_being_probed;

@@ -857,7 +857,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(close(open(foreign, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(close(open(left, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
-	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "", &err), 0);
+	spool_set_destination(fixture->spool, "file:///srv", 1);
 	assert_int_equal(link(secret, hard), 0);
 	assert_int_equal(symlink(secret, soft), 0);
 	if (spool_chown(fixture->directory, somebody, somebody, &err) < 0) {
@@ -877,23 +877,89 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(rmdir(home), 0);
 }
 
+static void assert_identity(struct fixture *fixture, const char *name, const char *identity)
+{
+	cleanup_free char *known = spool_known_identity(fixture->spool, name);
+
+	assert_string_equal(known, identity);
+}
+
 static void test_the_destination_is_remembered(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *none = spool_known_identity(fixture->spool, "file:///srv"),
-			  *known = NULL, *other = NULL;
+
+	spool_set_destination(fixture->spool, "file:///srv", 1);
+	assert_identity(fixture, "file:///srv", "");
+	spool_note_identity(fixture->spool, "file:///srv", "/srv nfs 2");
+	spool_note_identity(fixture->spool, "file:///late", "/late nfs 2");
+	open_again(fixture);
+	assert_identity(fixture, "file:///srv", "/srv nfs 2");
+	assert_identity(fixture, "file:///srv2", "");
+	spool_set_destination(fixture->spool, "file:///srv", 5);
+	assert_identity(fixture, "file:///srv", "/srv nfs 2");
+	spool_set_destination(fixture->spool, "file:///srv2", 9);
+	assert_identity(fixture, "file:///srv2", "");
+}
+
+static uint64_t kept(struct fixture *fixture)
+{
+	struct spool_totals totals;
+
+	assert_true(spool_totals(fixture->spool, &totals));
+	return totals.kept;
+}
+
+/* What was recorded for a folder does not go to a bucket, nor the other way round, until somebody says so. */
+static void test_segments_are_kept_for_their_kind(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
 	struct error err;
 
-	assert_string_equal(none, "");
-	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "/ ext4 1", &err),
-			 0);
-	assert_int_equal(spool_note_destination(fixture->spool, "file:///srv", "/srv nfs 2", &err),
-			 0);
+	publish(fixture, first); /* by an older version */
+	spool_set_destination(fixture->spool, "gs://a", spool_sequence(fixture->spool));
+	assert_int_equal(kept(fixture), 0);
+	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool));
+	assert_int_equal(kept(fixture), 0);
+	spool_set_destination(fixture->spool, "file:///a", spool_sequence(fixture->spool));
+	assert_int_equal(kept(fixture), 1);
+	publish(fixture, second);
 	open_again(fixture);
-	known = spool_known_identity(fixture->spool, "file:///srv");
-	assert_string_equal(known, "/srv nfs 2");
-	other = spool_known_identity(fixture->spool, "file:///srv2");
-	assert_string_equal(other, "");
+	assert_int_equal(kept(fixture), 1);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
+	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool));
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_string_equal(claimed.name, first);
+	assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
+	assert_int_equal(kept(fixture), 1);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_int_equal(kept(fixture), 1);
+	spool_send_kept(fixture->spool);
+	assert_int_equal(kept(fixture), 0);
+	open_again(fixture);
+	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
+	assert_string_equal(claimed.name, second);
+	(void)close(claimed.fd);
+}
+
+/* However often it changes, the file stays small. */
+static void test_destinations_are_few(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[32];
+
+	publish(fixture, first);
+	for (unsigned i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof name, "%s%u", i % 2 ? "file:///" : "gs://", i);
+		spool_set_destination(fixture->spool, name, 2 + i);
+	}
+	assert_in_range(fixture->spool->destinations.count, 2, SPOOL_DESTINATIONS_MAX);
+	open_again(fixture);
+	assert_string_equal(
+		fixture->spool->destinations.list[fixture->spool->destinations.count - 1].name,
+		"file:///99");
 }
 
 static void test_the_lock_is_a_file(void **state)
@@ -1068,6 +1134,8 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_folder_with_other_files_is_not_given_away),
 		SPOOL_TEST(test_links_and_foreign_files_are_not_given_away),
 		SPOOL_TEST(test_the_destination_is_remembered),
+		SPOOL_TEST(test_segments_are_kept_for_their_kind),
+		SPOOL_TEST(test_destinations_are_few),
 		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 
