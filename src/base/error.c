@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/text.h"
+
 /* A message must stay one line, and text from outside may contain anything. */
 __attribute__((format(printf, 2, 0))) static void
 write_message(struct error *err, const char *format, va_list args, const char *reason)
@@ -16,12 +18,7 @@ write_message(struct error *err, const char *format, va_list args, const char *r
 	length = strlen(err->message);
 	if (reason)
 		(void)snprintf(err->message + length, sizeof err->message - length, ": %s", reason);
-	for (unsigned char *p = (unsigned char *)err->message; *p; p++) {
-		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F */
-			p[0] = p[1] = ' ';
-		if (*p < ' ' || *p == 0x7f)
-			*p = ' ';
-	}
+	text_blank_controls(err->message, "");
 }
 
 int error_fill(struct error *err, enum error_kind kind, int errnum, const char *format, ...)

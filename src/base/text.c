@@ -78,6 +78,16 @@ void text_append_json(struct text *text, const char *value)
 	text_append(text, "\"");
 }
 
+void text_blank_controls(char *text, const char *allowed)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = ' ';
+		if ((*p < ' ' || *p == 0x7f) && !strchr(allowed, *p))
+			*p = ' ';
+	}
+}
+
 /* Whole seconds in UTC, without the zone: "2026-11-23T08:30:00". Returns the length. */
 static size_t format_seconds(uint64_t real_ns, char *out)
 {

@@ -23,6 +23,9 @@ void text_append(struct text *text, const char *format, ...) __attribute__((form
  * replaced by U+FFFD, so that the result is always valid. */
 void text_append_json(struct text *text, const char *value);
 
+/* Put blanks for control characters, also U+0080 to U+009F, which control terminals, too; all but those allowed. */
+void text_blank_controls(char *text, const char *allowed);
+
 /* A random UUID (RFC 9562, version 4). */
 #define TEXT_UUID_LENGTH 36
 void text_make_uuid(char out[TEXT_UUID_LENGTH + 1]);

@@ -291,5 +291,7 @@ void routes_answer(const struct route_actions *actions, const struct route_reque
 	}
 	if (fclose(exchange.out) != 0)
 		abort();
+	/* It may come to a terminal; a name of an interface, or a server's text, may hold anything. */
+	text_blank_controls(reply.body, "\n");
 	*ret_reply = reply;
 }

@@ -569,6 +569,28 @@ static void test_status_tells_what_was_measured(void **state)
 	counters_return(eth0);
 }
 
+/* What a name or a server's text holds must not control the terminal. */
+static void test_no_control_characters(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *odd = counters_take(&fixture->counters, "e\x1b[31m\xc2\x9b\x7f");
+
+	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
+		(char *)"";
+	fixture->conf.capture_filter = (char *)"udp\n\tor tcp";
+	fixture->conf.segment_size = 1;
+	fixture->snapshot.outage = "uploads failing: \x1b]0;title\a";
+	fixture->snapshot.is_outage_lasting = true;
+	for (int i = 0; i < 2; i++) {
+		cleanup_free char *body = ask_control(fixture, i);
+
+		assert_non_null(strstr(body, "[31m"));
+		assert_null(strpbrk(body, "\x1b\x7f\a\t"));
+		assert_null(strstr(body, "\xc2\x9b"));
+	}
+	counters_return(odd);
+}
+
 /* A filter may be as long as the file that it comes from. */
 static void test_long_texts_stay_whole(void **state)
 {
@@ -789,6 +811,7 @@ UNIT_TESTS()
 		TEST(test_the_hour_is_kept),
 		TEST(test_page_and_its_document),
 		TEST(test_status_tells_what_was_measured),
+		TEST(test_no_control_characters),
 		TEST(test_long_texts_stay_whole),
 		TEST(test_requests),
 		TEST(test_names_of_others_are_not_served),
