@@ -113,7 +113,9 @@ static int report_not_running(struct peer *peer, int reason)
 	if (reason == EAGAIN) /* its backlog is full */
 		return complain(
 			peer, EX_UNAVAILABLE,
-			"kube-node-tracer is running, but does not answer: its main thread hangs");
+			"kube-node-tracer is running, but does not answer: its main thread hangs, or "
+			"thousands of connections to %s wait",
+			peer->path);
 	if (spool_is_in_use(peer->spool))
 		return complain(
 			peer, EX_UNAVAILABLE,

@@ -263,7 +263,9 @@ void routes_answer(const struct route_actions *actions, const struct route_reque
 
 	if (!exchange.out)
 		abort(); /* no memory: as base/mem.h has it */
-	if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
+	if (request->needs_host && !request->host) {
+		answer_with(&exchange, MHD_HTTP_BAD_REQUEST, "HTTP/1.1 requires a Host header.\n");
+	} else if (request->is_loopback && request->host && !is_meant_for_us(request->host)) {
 		answer_with(&exchange, MHD_HTTP_MISDIRECTED_REQUEST,
 			    "Host not allowed; use localhost or an IP address.\n");
 	} else if (!route) {

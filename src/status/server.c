@@ -4,9 +4,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -20,9 +22,12 @@
 #define CONNECTION_MEMORY  ((size_t)16 * 1024) /* request line and headers have to fit */
 #define CONNECTION_IDLE_S  5
 #define CONNECTION_TIME_MS 5000 /* from accept to the end of the answer, however it trickles */
-#define BACKLOG            16
-#define SOCKET_MODE        0660
-#define STEPS_MAX          128 /* at a time: a head of CONNECTION_MEMORY takes some fifty */
+/* When all places are taken and somebody waits, whoever was let in longer ago makes room for him. */
+#define GRACE_MS    20
+#define BACKLOG     SOMAXCONN /* they wait for that short time */
+#define SOCKET_MODE 0660
+#define STEPS_MIN   2
+#define STEPS_MAX   128 /* at a time: a head of CONNECTION_MEMORY takes some fifty */
 
 /* A connection that is open, for its deadline. */
 struct guest {
@@ -33,13 +38,15 @@ struct guest {
 struct listener {
 	struct server *server;
 	struct MHD_Daemon *http; /* NULL: listens nowhere */
+	int fd;                  /* that it listens on */
 	struct server_address address;
 	struct guest guests[CONNECTIONS_LIMIT];
 };
 
 struct server {
 	const struct route_actions *actions;
-	int epoll_fd; /* over those of the listeners */
+	int epoll_fd; /* over those of the listeners, and the timer */
+	int timer_fd; /* when the next one has to make room */
 	struct listener listeners[SERVER_LISTENERS];
 };
 
@@ -195,12 +202,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
 		.since = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "since"),
 		.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
+		.needs_host = strcmp(version, MHD_HTTP_VERSION_1_1) == 0,
 		.is_control = listener == &listener->server->listeners[SERVER_CONTROL],
 		.is_loopback = server_is_loopback(&listener->address),
 	};
 	struct route_reply reply;
 
-	(void)version, (void)body, (void)body_bytes, (void)request_state;
+	(void)body, (void)body_bytes, (void)request_state;
 	routes_answer(listener->server->actions, &request, &reply);
 	return queue_reply(connection, &reply);
 }
@@ -237,6 +245,33 @@ static void show_out(struct listener *listener)
 			(void)shutdown(listener->guests[i].fd, SHUT_RDWR);
 }
 
+/*
+ * Does somebody wait while all places are taken? Then whoever has been here longest goes. What has sent its request
+ * is answered by now: those that are left drip, or idle. True if one was asked to go.
+ */
+static bool make_place(struct listener *listener)
+{
+	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
+	struct guest *oldest = &listener->guests[0];
+	struct itimerspec timer = { .it_value = { .tv_sec = 0 } };
+	uint64_t age_ms;
+
+	for (size_t i = 0; i < CONNECTIONS_LIMIT; i++) {
+		if (listener->guests[i].since_ms == 0)
+			return false;
+		if (listener->guests[i].since_ms < oldest->since_ms)
+			oldest = &listener->guests[i];
+	}
+	if (poll(&waiting, 1, 0) <= 0)
+		return false;
+	age_ms = clock_monotonic_ms() - oldest->since_ms;
+	if (age_ms >= GRACE_MS)
+		return shutdown(oldest->fd, SHUT_RDWR) == 0;
+	timer.it_value.tv_nsec = (long)((GRACE_MS - age_ms) * CLOCK_NS_PER_MS);
+	(void)timerfd_settime(listener->server->timer_fd, 0, &timer, NULL);
+	return false;
+}
+
 static void stop(struct listener *listener)
 {
 	if (!listener->http)
@@ -248,15 +283,20 @@ static void stop(struct listener *listener)
 
 int server_new(const struct route_actions *actions, struct server **ret_server, struct error *err)
 {
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLIN };
+	struct server *server = mem_calloc(1, sizeof *server);
 
-	if (epoll_fd < 0)
-		return error_errno(err, "epoll");
-	*ret_server = mem_calloc(1, sizeof **ret_server);
-	(*ret_server)->actions = actions;
-	(*ret_server)->epoll_fd = epoll_fd;
+	server->actions = actions;
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	server->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	for (size_t i = 0; i < SERVER_LISTENERS; i++)
-		(*ret_server)->listeners[i].server = *ret_server;
+		server->listeners[i].server = server;
+	if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->timer_fd, &event) < 0) {
+		error_errno(err, "epoll");
+		(void)server_free(server);
+		return -1;
+	}
+	*ret_server = server;
 	return 0;
 }
 
@@ -267,6 +307,7 @@ struct server *server_free(struct server *server)
 	for (size_t i = 0; i < SERVER_LISTENERS; i++)
 		stop(&server->listeners[i]);
 	close_fd(&server->epoll_fd);
+	close_fd(&server->timer_fd);
 	free(server);
 	return NULL;
 }
@@ -320,6 +361,7 @@ int server_listen(struct server *server, enum server_listener which, const char 
 		(void)close(fd);
 		return error_set(err, ERROR_FATAL, "libmicrohttpd cannot be started");
 	}
+	listener->fd = fd;
 	info = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) < 0) {
 		error_errno(err, "watch libmicrohttpd");
@@ -336,21 +378,35 @@ int server_fd(const struct server *server)
 
 /*
  * MHD_run() takes one step of each connection, and what is left to do then wakes no epoll: that was read
- * or found writable already (libmicrohttpd 0.9.75).
+ * or found writable already; and whoever waits for a place that has become free is seen by the next one only
+ * (libmicrohttpd 0.9.75).
  */
+static void take_steps(struct MHD_Daemon *http)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+	int steps = 0;
+
+	do
+		(void)MHD_run(http);
+	while (++steps < STEPS_MIN ||
+	       (steps < STEPS_MAX && MHD_get_timeout(http, &timeout_ms) == MHD_YES &&
+		timeout_ms == 0));
+}
+
 void server_run(struct server *server)
 {
-	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
-		struct MHD_Daemon *http = server->listeners[i].http;
-		MHD_UNSIGNED_LONG_LONG timeout_ms;
-		int steps = 0;
+	uint64_t expirations;
 
-		if (!http)
+	(void)!read(server->timer_fd, &expirations, sizeof expirations);
+	for (size_t i = 0; i < SERVER_LISTENERS; i++) {
+		struct listener *listener = &server->listeners[i];
+		size_t places = CONNECTIONS_LIMIT; /* that may be made at a time */
+
+		if (!listener->http)
 			continue;
-		show_out(&server->listeners[i]);
+		show_out(listener);
 		do
-			(void)MHD_run(http);
-		while (++steps < STEPS_MAX && MHD_get_timeout(http, &timeout_ms) == MHD_YES &&
-		       timeout_ms == 0);
+			take_steps(listener->http);
+		while (make_place(listener) && places-- > 0);
 	}
 }

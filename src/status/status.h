@@ -175,6 +175,7 @@ struct route_request {
 	const char *accept; /* of the header; NULL: there is none */
 	const char *since;  /* of the query; NULL: not given */
 	const char *host;   /* of the header; NULL: there is none */
+	bool needs_host;    /* that header, by its version of HTTP */
 	bool is_control;    /* came by the control socket */
 	bool is_loopback;   /* came to an address that only this machine reaches */
 };

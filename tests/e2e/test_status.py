@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import stat
@@ -377,7 +378,10 @@ def test_spool_rule(lab):
         equal(value(metrics(), "spool_filesystem_room_bytes"), 0, "room above the floor")
         equal(value(metrics(), "spool_use_ratio"), 1, "use of the nearest limit")
         os.unlink(ballast)
-        wait_failing([])
+        wait_until(lambda: value(metrics(), "spool_full") == 0, 20, "room")
+        # For a minute it says what it cost.
+        equal(health("/readyz")[1]["spool"], (False, "full: 100 packets were deleted or dropped in the last minute, "
+                                              "before they were uploaded"), "the rule")
         check(value(metrics(), "spool_use_ratio") < 0.1, "use of the nearest limit")
         check(value(metrics(), "spool_filesystem_room_inodes") > 0, "room for files")
         equal(daemon.stop(), 0, "exit status")
@@ -884,6 +888,9 @@ def test_a_browser_that_was_led_here(lab):
     with socket.create_connection(ADDRESS) as client:
         client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         contains(client.recv(64).decode(), " 200 ", "an answer without Host")
+    with socket.create_connection(ADDRESS) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        contains(client.recv(64).decode(), " 400 ", "an answer without Host, which HTTP/1.1 demands")
     lab.configure('status: { listen = "192.0.2.7:9469"; };\n', "host.conf")
     equal(run_command(lab, "reload")[0], 0, "exit status of reload")
     equal(ask("/metrics", headers={"Host": "node-7.example"}, address=("192.0.2.7", 9469))[0], 200, "another address")
@@ -917,6 +924,39 @@ def check_slow_is_shown_out():
 
         wait_until(is_closed, 20, "the end of a connection that drips")
         check(time.monotonic() - begin > 4, "it was shown out at once")
+
+
+def test_a_thousand_that_drip(lab):
+    """A scrape beside them is answered, and a command beside those that idle on the control socket."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, max(2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    with contextlib.ExitStack() as stack:
+        slow = []
+        for _ in range(1000):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(ADDRESS)
+            slow.append(client)
+        took = []
+        for _ in range(5):
+            for client in slow:
+                with contextlib.suppress(OSError):
+                    client.send(b"G")
+            begin = time.monotonic()
+            equal(ask("/metrics")[0], 200, "a scrape")
+            took.append(time.monotonic() - begin)
+        check(max(took) < 3, "scrapes took %s s" % took)
+    with contextlib.ExitStack() as stack:
+        for _ in range(49):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(os.path.join(lab.spool, "control"))
+        status, out, said, _ = run_command(lab, "status")
+        equal((status, said), (0, ""), "status")
+        contains(out, "recording", "status")
+    equal(daemon.stop(), 0, "exit status")
 
 
 def test_garbage_and_slow_clients(lab):

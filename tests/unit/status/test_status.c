@@ -678,6 +678,7 @@ static void test_names_of_others_are_not_served(void **state)
 			.method = "GET",
 			.path = "/metrics",
 			.host = cases[i / 2].host,
+			.needs_host = cases[i / 2].host,
 			.is_loopback = i % 2,
 		};
 		unsigned expected = !request.is_loopback || cases[i / 2].is_served ? 200 : 421;
@@ -686,6 +687,10 @@ static void test_names_of_others_are_not_served(void **state)
 		routes_answer(&fixture->actions, &request, &reply);
 		if (reply.status != expected)
 			fail_msg("%s: %u", request.host, reply.status);
+		free(reply.body);
+		request.host = NULL;
+		routes_answer(&fixture->actions, &request, &reply);
+		assert_int_equal(reply.status, request.needs_host ? 400 : 200); /* RFC 9112 3.2 */
 		free(reply.body);
 	}
 }
