@@ -33,6 +33,15 @@ static void judge_stage(const struct status_snapshot *snapshot, struct health_fi
 		say(finding, "making progress");
 }
 
+/* That no thread hangs is not that uploads work, which is the destination's rule. */
+static void judge_upload(const struct status_snapshot *snapshot, struct health_finding *finding)
+{
+	judge_stage(snapshot, finding);
+	if (!finding->is_failing && snapshot->stages[STATUS_STAGE_UPLOAD].is_running)
+		say(finding, "no upload hangs%s",
+		    *snapshot->outage ? ", but uploads are failing: see destination" : "");
+}
+
 static void judge_phase(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	finding->is_failing = snapshot->phase != STATUS_RECORDING;
@@ -107,17 +116,13 @@ static void judge_traffic(const struct status_snapshot *snapshot, struct health_
 static void judge_loss(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	uint64_t limit = snapshot->conf->status_max_loss;
-	struct series_sample last;
+	struct series_sample last = series_last_minute(snapshot);
 
-	if (!series_since(&snapshot->series->all, STATUS_LOSS_MS, &last)) {
-		say(finding, "not checked yet");
-		return;
-	}
 	finding->is_failing = limit < 100 && last.drops * 100 > last.sent * limit;
 	say(finding,
-	    "%" PRIu64 " of %" PRIu64 " packets of the last %" PRIu64
-	    " s were dropped (limit %" PRIu64 " %%)",
-	    last.drops, last.sent, last.ms / CLOCK_MS_PER_S, limit);
+	    "%" PRIu64 " of %" PRIu64
+	    " packets of the last minute were dropped (%.3g %%; limit %" PRIu64 " %%)",
+	    last.drops, last.sent, snapshot_loss_percent(&last), limit);
 }
 
 static void judge_destination(const struct status_snapshot *snapshot,
@@ -151,10 +156,20 @@ static void judge_waiting(const struct status_snapshot *snapshot, struct health_
 
 static void judge_spool(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
-	finding->is_failing = snapshot->is_spool_full;
-	say(finding, "%s",
-	    snapshot->is_spool_full ? "the spool's file system is full, nothing can be recorded"
-				    : "the spool has room");
+	struct series_sample last = series_last_minute(snapshot);
+	uint64_t percent = (uint64_t)(100 * snapshot->spool.use);
+
+	finding->is_failing = snapshot->is_spool_full || last.reasons.count[DROP_BUDGET] > 0;
+	if (snapshot->is_spool_full)
+		say(finding, "full: nothing can be recorded until there is room");
+	else if (finding->is_failing)
+		say(finding,
+		    "full: %" PRIu64 " packets were deleted or dropped in the last minute, before "
+		    "they were uploaded",
+		    last.reasons.count[DROP_BUDGET]);
+	else
+		say(finding, "%" PRIu64 " %% full%s", percent,
+		    *snapshot->outage ? ", and filling while uploads are failing" : "");
 }
 
 static const struct health_rule health_rules[HEALTH_RULES] = {
@@ -167,11 +182,13 @@ static const struct health_rule health_rules[HEALTH_RULES] = {
 	{ "interfaces", false, "nothing can be captured: no selected interface is up",
 	  judge_interfaces },
 	{ "traffic", false, "an interface counts packets, but none is captured", judge_traffic },
-	{ "spool", false, "the spool's file system is full and packets are dropped", judge_spool },
+	{ "spool", false,
+	  "the spool is full: packets are dropped, or deleted before they are uploaded",
+	  judge_spool },
 	{ "loss", false, "more packets were dropped than status.max_loss allows", judge_loss },
 	/* Not liveness: network timeouts end what a restart would, and a restart is a gap in the recording. */
 	{ "upload", false, "an upload is stuck: its thread or the destination file system hangs",
-	  judge_stage, STATUS_STAGE_UPLOAD },
+	  judge_upload, STATUS_STAGE_UPLOAD },
 	{ "waiting", false, "a segment has been waiting longer than status.max_wait allows",
 	  judge_waiting },
 };

@@ -70,6 +70,7 @@ struct series_sample series_look(const struct status_snapshot *snapshot)
 		.bytes = counter_read(&counters->bytes),
 		.sent = counters_sent(counters),
 		.drops = count_lost(counters->drops),
+		.reasons = counters_drops(counters->drops),
 		.uploaded = counter_read(&counters->bytes_uploaded),
 		.lag_ms = snapshot_waiting_ms(snapshot),
 	};
@@ -155,6 +156,8 @@ static struct series_sample difference(const struct series_sample *new,
 		.uploaded = new->uploaded - old->uploaded,
 		.lag_ms = new->lag_ms,
 	};
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		result.reasons.count[i] = new->reasons.count[i] - old->reasons.count[i];
 	/* What is deleted may be older than the window. */
 	if (result.sent < result.drops)
 		result.sent = result.drops;
@@ -178,13 +181,14 @@ bool series_since(const struct series *series, uint64_t window_ms,
 	return true;
 }
 
-struct series_sample series_until_now(const struct status_snapshot *snapshot, uint64_t window_ms)
+struct series_sample series_last_minute(const struct status_snapshot *snapshot)
 {
-	const struct series_sample start = { 0 }, now = series_look(snapshot), *old = &start, *each;
-	const struct series *all = &snapshot->series->all;
+	const struct series_sample start = { .ms = snapshot->started_ms },
+				   now = series_look(snapshot), *old = &start, *each;
 
-	for (size_t back = 0; (each = series_back(all, back)) && old == &start; back++)
-		if (now.ms - each->ms >= window_ms)
+	for (size_t back = 0; (each = series_back(&snapshot->series->all, back)) && old == &start;
+	     back++)
+		if (now.ms - each->ms >= STATUS_LOSS_MS)
 			old = each;
 	return difference(&now, old);
 }

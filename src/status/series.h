@@ -23,6 +23,7 @@ struct series_sample {
 	uint64_t packets, bytes; /* recorded */
 	uint64_t sent;           /* recorded or dropped, each packet once */
 	uint64_t drops;          /* of them; rejected segments are kept, so theirs are none */
+	struct drops reasons;    /* of all drops, rejected ones as well; for the whole only */
 	uint64_t seen;           /* all packets that reached us: sent, or our own */
 	uint64_t system;         /* counted by the system on the interface; 0 for the whole */
 	/* For the whole only: bytes after compression, bytes uploaded, age of the oldest segment that waits. */
@@ -73,9 +74,9 @@ bool series_since(const struct series *series, uint64_t window_ms,
 bool series_now(const struct series_set *set, const char *interface,
 		struct series_sample *ret_difference);
 /*
- * What the whole added until now in the last window_ms and up to a step more; since the start where that is
- * not so long ago.
+ * What the whole added in the last minute until now, or since the start where that is not so long ago: by this are
+ * losses judged and shown, everywhere.
  */
-struct series_sample series_until_now(const struct status_snapshot *snapshot, uint64_t window_ms);
+struct series_sample series_last_minute(const struct status_snapshot *snapshot);
 /* Per second. */
 double series_rate(uint64_t amount, uint64_t ms);

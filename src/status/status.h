@@ -103,6 +103,11 @@ struct forecast {
 	double seconds; /* until the spool is full, if nothing is uploaded; below 0: not known */
 };
 struct forecast snapshot_forecast(const struct status_snapshot *snapshot);
+/* Of what was sent. */
+static inline double snapshot_loss_percent(const struct series_sample *sample)
+{
+	return sample->drops > 0 ? 100.0 * (double)sample->drops / (double)sample->sent : 0;
+}
 
 /*
  * Health that means progress. Liveness: every stage's threads go on; if not, a restart helps. Readiness:

@@ -82,6 +82,16 @@ static void append_interface(void *context, const struct interface_counters *int
 	set_drops(object, interface->drops);
 }
 
+static void set_loss(json_t *document, const struct status_snapshot *snapshot)
+{
+	struct series_sample last = series_last_minute(snapshot);
+	json_t *object = set(document, "last_minute", json_object());
+
+	set(object, "dropped", json_integer(last.drops));
+	set(object, "sent", json_integer(last.sent));
+	set(object, "percent", json_rounded(snapshot_loss_percent(&last), 0.001));
+}
+
 static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 		      const struct forecast *forecast, bool is_operator)
 {
@@ -201,6 +211,7 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	set(document, "discarded", json_integer(counter_read(&counters->packets_discarded)));
 	set(document, "bytes", json_integer(counter_read(&counters->bytes)));
 	set_drops(document, counters->drops);
+	set_loss(document, snapshot);
 	set_spool(document, snapshot, &forecast, is_operator);
 	set_uploads(document, snapshot, is_operator);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN) {

@@ -25,6 +25,21 @@ static uint64_t clamp(double value)
 	return value < 1e18 ? (uint64_t)value : UINT64_MAX;
 }
 
+/* 1234567 as "1,234,567" */
+static const char *format_count(uint64_t value, char out[32])
+{
+	char digits[24];
+	size_t length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, value), used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (i > 0 && (length - i) % 3 == 0)
+			out[used++] = ',';
+		out[used++] = digits[i];
+	}
+	out[used] = '\0';
+	return out;
+}
+
 static const char *format_bytes(double bytes, char out[TEXT_SIZE_MAX])
 {
 	text_format_size(clamp(bytes), out);
@@ -78,20 +93,36 @@ static void write_capture(FILE *out, const struct status_snapshot *snapshot)
 	(void)fputc('\n', out);
 }
 
+/* What to do about packets that are lost now. */
+static const char *const remedies[DROP_REASON_COUNT] = {
+	[DROP_KERNEL] =
+		"the ring was full: raise capture.buffer, or record less with capture.filter or "
+		"capture.snaplen",
+	[DROP_INTERFACE] = "the network card's buffer was full: raise it with ethtool -G",
+	[DROP_BUDGET] = "the spool was full: see Uploads below, or raise spool.max_size and "
+			"spool.max_segments",
+	[DROP_DISK] = "the spool's disk did not take them: the log has the error",
+	[DROP_REJECTED] =
+		"the destination refused files for good: they are in rejected/, the log has "
+		"the reason",
+};
+
 static void write_loss(FILE *out, const struct status_snapshot *snapshot)
 {
 	struct drops drops = counters_drops(snapshot->counters->drops);
-	struct series_sample minute = series_until_now(snapshot, STATUS_LOSS_MS);
-	double share = minute.drops > 0 ? 100.0 * (double)minute.drops / (double)minute.sent : 0;
+	struct series_sample minute = series_last_minute(snapshot);
 
 	(void)fprintf(out, "Loss      %" PRIu64 " packets in the last minute (%.3g %%)",
-		      minute.drops, share);
+		      minute.drops, snapshot_loss_percent(&minute));
 	if (drops_sum(&drops) > 0)
 		(void)fputs("; since the start:", out);
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		if (drops.count[i] > 0)
 			(void)fprintf(out, " %s %" PRIu64, drop_reason_names[i], drops.count[i]);
 	(void)fputc('\n', out);
+	for (int i = 0; i < DROP_REASON_COUNT; i++)
+		if (minute.reasons.count[i] > 0)
+			(void)fprintf(out, "          %s: %s\n", drop_reason_names[i], remedies[i]);
 }
 
 static void write_spool(FILE *out, const struct status_snapshot *snapshot,
@@ -169,7 +200,7 @@ static void write_health(FILE *out, const struct status_snapshot *snapshot)
 void status_text_write(FILE *out, const struct status_snapshot *snapshot)
 {
 	struct forecast forecast = snapshot_forecast(snapshot);
-	char size[TEXT_SIZE_MAX], age[32];
+	char size[TEXT_SIZE_MAX], age[32], count[32];
 
 	(void)fprintf(
 		out, "kube-node-tracer " PACKAGE_VERSION " on %s: %s%s, running for %s\n\n",
@@ -182,8 +213,8 @@ void status_text_write(FILE *out, const struct status_snapshot *snapshot)
 	write_spool(out, snapshot, &forecast);
 	write_uploads(out, snapshot);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN)
-		(void)fprintf(out, "A month   %.0f objects, %s at the rate of the last %s\n",
-			      forecast.segments * SECONDS_A_MONTH,
+		(void)fprintf(out, "A month   %s objects, %s at the rate of the last %s\n",
+			      format_count(clamp(forecast.segments * SECONDS_A_MONTH), count),
 			      format_bytes(forecast.packed_bytes * SECONDS_A_MONTH, size),
 			      format_seconds(forecast.ms / CLOCK_MS_PER_S, age));
 }

@@ -137,7 +137,9 @@ static void sample(struct fixture *fixture, unsigned step, unsigned system)
 		       "Inter-| Receive | Transmit\n face |bytes packets errs\n"
 		       "  eth0: 1 %u 0 0 0 0 0 0 1 %u 0 0 0 0 0 0\n",
 		       system, system);
-	snapshot.now_ms = step * SERIES_MINUTES_STEP_MS;
+	fixture->snapshot.now_ms = snapshot.now_ms = step * SERIES_MINUTES_STEP_MS;
+	for (size_t i = 0; i < STATUS_STAGES; i++)
+		fixture->snapshot.stages[i].beat_ms = snapshot.now_ms;
 	series_take(fixture->series, &snapshot, table);
 }
 
@@ -146,7 +148,6 @@ static void test_loss_is_that_of_the_last_minute(void **state)
 	struct fixture *fixture = *state;
 	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
 
-	interface_add(eth0, packets, 1000);
 	sample(fixture, 0, 0);
 	interface_add(eth0, packets, 990);
 	interface_add(eth0, drops[DROP_KERNEL], 10);
@@ -196,13 +197,15 @@ static void test_deleted_packets_were_sent_once(void **state)
 	interface_add(eth0, packets, 1000);
 	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
 	sample(fixture, 1, 1000);
-	assert_string_equal(why(fixture, "loss", &finding),
-			    "1000 of 1000 packets of the last 5 s were dropped (limit 1 %)");
+	assert_string_equal(
+		why(fixture, "loss", &finding),
+		"1000 of 1000 packets of the last minute were dropped (100 %; limit 1 %)");
 	/* Of an earlier run, or of longer ago than the window: more than was sent since. */
 	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 5000);
 	sample(fixture, 2, 1000);
-	assert_string_equal(why(fixture, "loss", &finding),
-			    "6000 of 6000 packets of the last 10 s were dropped (limit 1 %)");
+	assert_string_equal(
+		why(fixture, "loss", &finding),
+		"6000 of 6000 packets of the last minute were dropped (100 %; limit 1 %)");
 	/* To delete is not to capture. */
 	for (unsigned step = 3; step < 8; step++) {
 		counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 1000);
@@ -210,6 +213,42 @@ static void test_deleted_packets_were_sent_once(void **state)
 	}
 	(void)why(fixture, "traffic", &finding);
 	assert_true(finding.is_failing);
+	counters_return(eth0);
+}
+
+/* What a rule says when it is well must not hide what another one finds. */
+static void test_no_rule_is_well_beside_its_fault(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *eth0 = counters_take(&fixture->counters, "eth0");
+	struct status_snapshot *snapshot = &fixture->snapshot;
+	struct health_finding finding;
+
+	snapshot->now_ms = 1000;
+	snapshot->spool.use = 0.256;
+	assert_string_equal(why(fixture, "upload", &finding), "no upload hangs");
+	assert_string_equal(why(fixture, "spool", &finding), "25 % full");
+	snapshot->outage = "uploads failing since 5 min: no such bucket";
+	snapshot->is_outage_lasting = true;
+	assert_string_equal(why(fixture, "destination", &finding), snapshot->outage);
+	assert_true(finding.is_failing);
+	assert_ptr_equal(finding.rule, health_judge(snapshot).findings[0].rule);
+	assert_string_equal(why(fixture, "upload", &finding),
+			    "no upload hangs, but uploads are failing: see destination");
+	assert_string_equal(why(fixture, "spool", &finding),
+			    "25 % full, and filling while uploads are failing");
+	assert_false(finding.is_failing);
+	fixture->conf.status_max_loss = 100;
+	counters_discard(&fixture->counters, "eth0", DROP_BUDGET, 8600000);
+	assert_string_equal(why(fixture, "spool", &finding),
+			    "full: 8600000 packets were deleted or dropped in the last minute, "
+			    "before they were uploaded");
+	assert_true(finding.is_failing);
+	/* It is well again a minute after the last. */
+	for (unsigned step = 1; step <= 13; step++)
+		sample(fixture, step, 0);
+	(void)why(fixture, "spool", &finding);
+	assert_false(finding.is_failing);
 	counters_return(eth0);
 }
 
@@ -501,8 +540,14 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 	interface_add(eth0, drops[DROP_BUDGET], 602);
 	expect_said(
 		fixture, false,
-		"Loss      602 packets in the last minute (100 %); since the start: budget 602\n",
+		"Loss      602 packets in the last minute (100 %); since the start: budget 602\n"
+		"          budget: the spool was full: see Uploads below, or raise spool.max_size and "
+		"spool.max_segments\n",
 		true);
+	expect_said(fixture, true,
+		    "\"last_minute\":{\"dropped\":602,\"sent\":602,\"percent\":100.0}", true);
+	expect_said(fixture, true, "602 of 602 packets of the last minute were dropped (100 %; ",
+		    true);
 	sample(fixture, 1, 0);
 	for (unsigned step = 2; step <= 13; step++) {
 		*now_ms = step * SERIES_MINUTES_STEP_MS - 1;
@@ -511,13 +556,15 @@ static void test_loss_that_is_told_is_that_until_now(void **state)
 	}
 	*now_ms += 1;
 	expect_said(fixture, false,
-		    "Loss      0 packets in the last minute (0 %); since the start: budget 602\n",
+		    "Loss      0 packets in the last minute (0 %); since the start: budget 602\n"
+		    "Spool",
 		    true);
 	interface_add(eth0, packets, 30);
 	interface_add(eth0, drops[DROP_KERNEL], 10);
 	expect_said(
 		fixture, false,
-		"Loss      10 packets in the last minute (25 %); since the start: kernel 10 budget 602\n",
+		"Loss      10 packets in the last minute (25 %); since the start: kernel 10 budget 602\n"
+		"          kernel: the ring was full: raise capture.buffer, ",
 		true);
 	counters_return(eth0);
 }
@@ -562,7 +609,7 @@ static void test_status_tells_what_was_measured(void **state)
 		    true);
 	expect_said(fixture, false, "room for 6 min at this rate", true);
 	expect_said(fixture, false,
-		    "A month   43200 objects, 2.6 GB at the rate of the last 60 s\n", true);
+		    "A month   43,200 objects, 2.6 GB at the rate of the last 60 s\n", true);
 	expect_said(fixture, true,
 		    "\"month\":{\"objects\":43200,\"bytes\":2592000000,\"measured_seconds\":60}",
 		    true);
@@ -808,6 +855,7 @@ UNIT_TESTS()
 		TEST(test_loss_is_that_of_the_last_minute),
 		TEST(test_loss_that_is_told_is_that_until_now),
 		TEST(test_deleted_packets_were_sent_once),
+		TEST(test_no_rule_is_well_beside_its_fault),
 		TEST(test_silence_beside_traffic),
 		TEST(test_a_burst_after_silence),
 		TEST(test_system_table),
