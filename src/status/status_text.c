@@ -103,8 +103,8 @@ static const char *const remedies[DROP_REASON_COUNT] = {
 			"spool.max_segments",
 	[DROP_DISK] = "the spool's disk did not take them: the log has the error",
 	[DROP_REJECTED] =
-		"the destination refused files for good: they are in rejected/, the log has "
-		"the reason",
+		"permanently rejected by the destination: the files are in rejected/, and "
+		"the log has the reason",
 };
 
 static void write_loss(FILE *out, const struct status_snapshot *snapshot)
