@@ -52,6 +52,7 @@ complete -c kube-node-tracer -s h -l help -d 'Show the commands and the most use
 complete -c kube-node-tracer -s V -l version -d 'Print the version'
 complete -c kube-node-tracer -n __fish_use_subcommand -a run -d 'Record packets and upload them until stopped'
 complete -c kube-node-tracer -n __fish_use_subcommand -a check-config -d 'Check the configuration and everything it names, and exit'
+complete -c kube-node-tracer -n '__fish_seen_subcommand_from check-config' -l offline -d 'Check only what needs neither network nor rights, nor this machine\'s interfaces and spool, as for a node image'
 complete -c kube-node-tracer -n __fish_use_subcommand -a print-config -d 'Print every value in effect and where it comes from, and exit'
 complete -c kube-node-tracer -n __fish_use_subcommand -a has-destination -d 'Exit with 1, and say so, if the configuration names no destination: the unit asks before a start'
 complete -c kube-node-tracer -n __fish_use_subcommand -a status -d 'Show what the running daemon does, how fast, and what is wrong'

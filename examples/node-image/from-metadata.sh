@@ -57,7 +57,7 @@ else
 	say "no attribute kube-node-tracer-conf or kube-node-tracer-destination; $file is unchanged"
 	exit 0
 fi
-if ! kube-node-tracer --print-config --config "$new" >/dev/null; then
+if ! kube-node-tracer check-config --offline --config "$new"; then
 	say "the configuration in the metadata is invalid; $file is unchanged"
 	exit 0
 fi

@@ -72,7 +72,7 @@ if [ -n "$destination" ]; then
 	sed -i "s|^\\([[:space:]]*\\)#*destination = .*|\\1destination = \"$destination\";|" "$conf"
 fi
 if [ -n "$file$destination" ]; then
-	kube-node-tracer --print-config >/dev/null || die "$conf is invalid"
+	kube-node-tracer check-config --offline || die "$conf is invalid"
 fi
 if [ -n "$metadata" ]; then
 	install -D -m 0755 "$here/from-metadata.sh" /usr/local/sbin/kube-node-tracer-from-metadata

@@ -151,12 +151,8 @@ int capture_check_filter(const struct conf *conf, struct error *err)
 	/* The error is that of the last. */
 	static const int link_types[] = { DLT_RAW, DLT_IEEE802_11_RADIO, DLT_LINUX_SLL2,
 					  DLT_EN10MB };
-	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	int result = -1;
 
-	if (fd < 0)
-		return errno == EPERM || errno == EACCES ? refuse_permission("any interface", err)
-							 : error_errno(err, "open a packet socket");
 	for (size_t i = 0; i < sizeof link_types / sizeof *link_types && result < 0; i++) {
 		pcap_t *pcap = pcap_open_dead(link_types[i], SNAPLEN_MAX);
 		struct bpf_program program;

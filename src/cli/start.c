@@ -38,5 +38,7 @@ int start_check_config(struct command_line *line, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 
-	return load_conf(line, &conf, err) < 0 ? -1 : daemon_check(conf, err);
+	return load_conf(line, &conf, err) < 0
+		       ? -1
+		       : daemon_check(conf, command_line_value(line, "offline"), err);
 }

@@ -16,5 +16,9 @@
 int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is_hung,
 	       struct error *err) __attribute__((warn_unused_result));
 
-/* --check-config: everything that a start would check, in that order, without changing anything. */
-int daemon_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
+/*
+ * check-config: everything that a start would check, in that order, without changing anything. Offline: what another
+ * machine, such as one that builds an image for this configuration, can know of it.
+ */
+int daemon_check(const struct conf *conf, bool is_offline, struct error *err)
+	__attribute__((warn_unused_result));

@@ -68,8 +68,19 @@ struct daemon {
 struct daemon *daemon_new(const struct conf *conf, const struct conf_cli *cli)
 	__attribute__((warn_unused_result));
 void daemon_free(struct daemon *daemon);
-/* What can be found wrong without changing anything, and with the rights that we came with. */
-int daemon_prepare(struct daemon *daemon, struct error *err) __attribute__((warn_unused_result));
+/*
+ * What can be found wrong without changing anything, and with the rights that we came with. Offline: without
+ * interfaces, spool and the permission to capture, which are those of another machine.
+ */
+int daemon_prepare(struct daemon *daemon, bool is_offline, struct error *err)
+	__attribute__((warn_unused_result));
+/* memory.c: warn if packets may take more memory than there is; is_detailed: say what they may take, anyway. */
+void memory_log(const struct daemon *daemon, bool is_detailed);
+/*
+ * sandbox.c, for --check-config: would the packaged unit, if it runs with this configuration, keep the daemon from
+ * writing to the destination? ERROR_CONFIG with the remedy.
+ */
+int sandbox_check(const struct conf *conf, struct error *err) __attribute__((warn_unused_result));
 
 /* privileges.c: from root to an account that can do nothing but capture. Before any thread is started. */
 /*

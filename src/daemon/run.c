@@ -113,27 +113,50 @@ static int build_loop(struct daemon *daemon, struct error *err)
 	return result < 0 ? error_set(err, ERROR_FATAL, "event loop: %s", strerror(-result)) : 0;
 }
 
-int daemon_prepare(struct daemon *daemon, struct error *err)
+/* Host names in the filter are another machine's affair. */
+static int check_capture_offline(const struct conf *conf, struct error *err)
+{
+	const struct codec *codec;
+	int level;
+
+	if (codec_choose(conf, &codec, &level, err) < 0)
+		return -1;
+	return capture_check_filter(conf, err) == 0 || err->kind == ERROR_TRANSIENT ? 0 : -1;
+}
+
+/* With the rights and interfaces of the machine that records. */
+static int check_capture(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
 	struct error reason;
 
+	if (daemon_refresh_links(daemon, conf, err) < 0 ||
+	    pipelines_check(conf, &daemon->view, err) < 0)
+		return -1;
+	if (spool_check(conf->spool_directory, &reason) == 0)
+		return 0;
+	if (reason.kind == ERROR_CONFIG)
+		return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
+	*err = reason; /* a disk that is full or slow to appear: a restart may help */
+	return -1;
+}
+
+int daemon_prepare(struct daemon *daemon, bool is_offline, struct error *err)
+{
+	const struct conf *conf = daemon->conf;
+
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
 	daemon->connections = connections_new();
 	if (http_global_init(err) < 0 || server_check(conf, err) < 0 ||
-	    privileges_prepare(conf, err) < 0 || daemon_refresh_links(daemon, conf, err) < 0 ||
-	    pipelines_check(conf, &daemon->view, err) < 0)
+	    privileges_prepare(conf, err) < 0)
 		return -1;
-	if (spool_check(conf->spool_directory, &reason) < 0) {
-		if (reason.kind == ERROR_CONFIG)
-			return conf_error(conf, CONF_spool_directory, err, "%s", reason.message);
-		*err = reason; /* a disk that is full or slow to appear: a restart may help */
+	if ((is_offline ? check_capture_offline(conf, err) : check_capture(daemon, err)) < 0)
 		return -1;
-	}
 	/* A key that only root may read is read here. */
 	if (uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err) < 0)
 		return -1;
-	daemon_log_missing(daemon, conf);
+	if (!is_offline)
+		daemon_log_missing(daemon, conf);
 	return 0;
 }
 
@@ -235,7 +258,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	int result = -1;
 
 	*ret_is_hung = false;
-	if (set_signals(err) == 0 && daemon_prepare(daemon, err) == 0 &&
+	if (set_signals(err) == 0 && daemon_prepare(daemon, false, err) == 0 &&
 	    privileges_drop(conf, false, err) == 0 && build_loop(daemon, err) == 0 &&
 	    start_stages(daemon, err) == 0) {
 		pipelines_describe(daemon->pipelines, &interfaces);
@@ -245,6 +268,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 			  log_text("node", conf->node_name),
 			  log_text("destination", conf->upload_destination),
 			  log_text("spool", conf->spool_directory));
+		memory_log(daemon, false);
 		/* Until a stop has gone through or its deadline has come. */
 		result = sd_event_loop(daemon->loop);
 		if (result < 0)

@@ -3,10 +3,12 @@
 mistakes."""
 
 import os
+import shutil
 import socket
 import subprocess
 
 from daemon import program
+from fake_systemd import FakeSystemd
 from harness import command, main
 from tap import Skip, check, contains, equal
 
@@ -124,9 +126,44 @@ def test_check_config(lab):
     equal(status, 0, "exit status: " + output)
     contains(output, "notice: configuration is valid\n", "output")
     contains(output, " total=\"", "output")
-    contains(output, "interfaces=16 kernel_buffers=\"16.4 MB\" chunks=\"25.2 MB\"", "output")
+    # Two at a reload; no more interfaces than are named.
+    contains(output, "interfaces=1 kernel_buffers=\"2.0 MB\" chunks=\"25.2 MB\"", "output")
     equal(snapshot(lab), before, "files")
     equal(lab.gcs.names(), [], "objects")
+
+
+def test_check_config_offline(lab):
+    """Without network, rights, or the node's interfaces and spool, as where an image is built: all the rest."""
+    def check_offline(text, *flags):
+        path = lab.configure(text + "\n", "offline.conf")
+        done = subprocess.run(["unshare", "-Un", program(), "check-config", "--offline", "--config", path, *flags],
+                              capture_output=True, text=True, check=False, env={"NODE_NAME": "n"})
+        return done.returncode, done.stderr
+
+    good = 'upload: { destination = "bucket"; };\ncapture: { interface = "eth7,gke*"; filter = "%s"; };\n'
+    status, said = check_offline(good % "tcp port 53" + 'spool: { directory = "/none/spool"; };')
+    equal(status, 0, "exit status: " + said)
+    contains(said, "not checked: interfaces", "what it did not check")
+    for text, part in ((good.replace("bucket", "My_Bucket") % "", "My_Bucket"), (good % "tcp prot 53", "capture.filter"),
+                       (good % "" + 'status: { listen = "foo"; };', "status.listen"),
+                       (good.replace("bucket", "file://relative") % "", "not an absolute path"),
+                       (good % "" + 'gcs: { credentials = "/none/key.json"; };', "key.json")):
+        status, said = check_offline(text)
+        equal(status, 78, "exit status: " + said)
+        contains(said, part, "what is wrong")
+
+
+def test_memory_at_the_start(lab):
+    """Nobody runs --check-config in a pod: the start says that rings and interfaces do not fit, too."""
+    lab.link()
+    lab.bucket()
+    quarter = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 128 // 4
+    daemon = lab.daemon("-i", "veth*", "--capture-max-interfaces", "128", "-B", "%dB" % (3 * quarter)).start_ready()
+    daemon.wait_event("memory-short", interfaces=128)
+    equal(daemon.stop(), 0, "exit status")
+    daemon = lab.daemon("-i", "veth*", "--capture-max-interfaces", "128", "-B", "%dB" % quarter).start_ready()
+    equal(daemon.stop(), 0, "exit status")
+    equal(daemon.events("memory-short"), [], "warnings where it fits")
 
 
 def test_mistakes_on_the_command_line(lab):
@@ -205,6 +242,71 @@ def test_destination_that_cannot_be_written(lab):
     daemon = lab.daemon("-b", "file://" + path).start_ready()
     daemon.wait_event("destination-refused", reason=".*%s is not a folder.*" % path)
     equal(daemon.stop(), 0, "exit status")
+
+
+def test_read_only_destination(lab):
+    """As the unit's sandbox makes it: the error has the line that mends it."""
+    lab.link()
+    if not lab.is_mounted:
+        raise Skip("no mount namespace")
+    folder = lab.directory + "/captures"
+    os.mkdir(folder)
+    command("mount", "-t", "tmpfs", "-o", "ro", "knt-e2e", folder)
+    try:
+        status, log = lab.run("-b", "file://" + folder, "--check-config")
+        equal(status, 78, "exit status of --check-config: " + log)
+        contains(log, "systemctl edit kube-node-tracer, and add [Service] ReadWritePaths=" + folder, "the remedy")
+        daemon = lab.daemon("-b", "file://" + folder).start_ready()
+        daemon.wait_event("destination-refused", reason=".*ReadWritePaths=%s.*" % folder)
+        equal(daemon.stop(), 0, "exit status")
+    finally:
+        command("umount", "-l", folder)
+
+
+def test_check_config_asks_for_the_sandbox(lab):
+    """By hand the folder can be written to, and by the unit it cannot: the check says so."""
+    lab.link()
+    if not lab.is_mounted:
+        raise Skip("no mount namespace")
+    folder, etc, bus = (os.path.join(lab.directory, name) for name in ("captures", "etc", "bus"))
+    for path in (folder, etc):
+        os.mkdir(path)
+    for name in ("passwd", "group"):
+        shutil.copy("/etc/" + name, etc)
+    with open(etc + "/kube-node-tracer.conf", "w", encoding="ascii") as file:
+        file.write('upload: { destination = "file://%s"; };\n' % folder)
+    systemd = FakeSystemd(bus)
+
+    def check_config(protect, *paths):
+        systemd.properties = {"ProtectSystem": protect, "ReadWritePaths": list(paths)} if protect else None
+        done = subprocess.run([program(), "--check-config", "-N", "n", "-i", "veth0", "-o", lab.spool, "--daemon-user",
+                               "root"], capture_output=True, text=True, check=False,
+                              env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + bus})
+        return done.returncode, done.stderr
+
+    command("mount", "--bind", etc, "/etc")
+    command("mount", "-t", "tmpfs", "knt-e2e", "/run")
+    try:
+        status, said = check_config("strict")
+        equal(status, 0, "exit status without systemd: " + said)
+        os.makedirs("/run/systemd/system")
+        for paths in ((), ("/var/tmp", folder + "x"), (folder + "/below",)):
+            status, said = check_config("strict", *paths)
+            equal(status, 78, "exit status with %r: %s" % (paths, said))
+            contains(said, "kube-node-tracer.conf:1: upload.destination", "where")
+            contains(said, "systemctl edit kube-node-tracer, and add [Service] ReadWritePaths=" + folder, "the remedy")
+        for paths in (("/var/tmp", "-" + folder), (lab.directory + "/",), ("+/",)):
+            status, said = check_config("strict", *paths)
+            equal((status, "sandbox" in said), (0, False), "exit status with %r: %s" % (paths, said))
+        status, said = check_config("full")
+        equal((status, "sandbox" in said), (0, False), "exit status of a unit that is open: " + said)
+        status, said = check_config(None)
+        equal(status, 0, "exit status: " + said)
+        contains(said, "not checked: whether the service's sandbox", "what it did not check")
+    finally:
+        command("umount", "-l", "/run")
+        command("umount", "-l", "/etc")
+        systemd.close()
 
 
 def test_a_journal_that_is_not_there(lab):
@@ -307,8 +409,8 @@ def test_what_a_start_would_run_into(lab):
             contains(lines[0], address, "warning")
             contains(lines[0], reason, "warning")
         equal(doubts("--status-listen", ""), [], "warnings without an address")
-    lines = doubts("-B", "2000000", "--capture-max-interfaces", "128")
-    contains("".join(lines), "capture.buffer", "warning of the memory")
+    lines = doubts("-i", "veth*", "-B", "2000000", "--capture-max-interfaces", "128")
+    contains("".join(lines), "packets may take more memory than there is", "warning of the memory")
     full = os.path.join(lab.directory, "full")
     os.mkdir(full)
     command("mount", "-t", "tmpfs", "-o", "size=1m", "knt-e2e", full)

@@ -99,6 +99,10 @@ def test_metadata_that_is_no_use(folder):
                              # Not the project's: the instance may have one.
                              ({name: 403, ("project", name[1]): 'upload: { destination = "b"; };\n'}, "status 403"),
                              ({name: "upload: { nonsense = 1; };\n"}, "is invalid"),
+                             # What a start of the whole fleet would end at.
+                             ({destination: "My_Bucket"}, "is invalid"),
+                             ({name: 'upload: { destination = "b"; };\ncapture: { filter = "tcp prot 1"; };\n'},
+                              "capture.filter"),
                              ({destination: '"; }; x'}, "not a bucket")):
         text, output = configure(folder, attributes)
         equal(text, "# as it was\n", "configuration with %r" % attributes)
