@@ -9,19 +9,34 @@
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
 
-static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf, struct text *notes)
+/* Options that keep their old values until a restart. */
+struct kept {
+	bool is_kept[CONF_OPTION_COUNT];
+};
+
+static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf, struct kept *kept)
 {
-	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++)
-		if (conf_rows[i].reload == CONF_RELOAD_RESTART && conf_differs(old, conf, i)) {
-			log_event(EVENT_RESTART_NEEDED, log_text("option", conf_rows[i].key));
-			text_append(notes, "%s needs a restart, the old value stays\n",
-				    conf_rows[i].key);
-			/* The commands look for our socket by the file that they read. */
-			if (i == CONF_spool_directory)
-				text_append(notes, "until then, commands may need -o %s\n",
-					    old->spool_directory);
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		kept->is_kept[i] = conf_rows[i].reload == CONF_RELOAD_RESTART &&
+				   conf_differs(old, conf, i);
+		if (kept->is_kept[i])
 			conf_keep(conf, old, i);
-		}
+	}
+}
+
+/* Once the rest is taken over: of a configuration that is refused, nothing needs a restart. */
+static void report_kept(const struct conf *conf, const struct kept *kept, struct text *notes)
+{
+	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
+		if (!kept->is_kept[i])
+			continue;
+		log_event(EVENT_RESTART_NEEDED, log_text("option", conf_rows[i].key));
+		text_append(notes, "%s needs a restart, the old value stays\n", conf_rows[i].key);
+		/* The commands look for our socket by the file that they read. */
+		if (i == CONF_spool_directory)
+			text_append(notes, "until then, commands may need -o %s\n",
+				    conf->spool_directory);
+	}
 }
 
 static void destination_cleanup(struct destination **next)
@@ -45,10 +60,11 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	cleanup(destination_cleanup) struct destination *destination = NULL;
 	struct pipelines *old_pipelines;
 	struct error reason;
+	struct kept kept;
 
 	if (conf_load(daemon->cli, &conf, err) < 0)
 		return -1;
-	keep_what_needs_a_restart(old, conf, notes);
+	keep_what_needs_a_restart(old, conf, &kept);
 	if (server_check(conf, err) < 0)
 		return -1;
 	/* A sink may keep the room free, too. */
@@ -72,6 +88,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	uploader_swap(daemon->uploader, conf, take_ptr(destination));
 	daemon->conf = take_ptr(conf);
 	spool_set_budget(daemon->spool, daemon->conf);
+	report_kept(daemon->conf, &kept, notes);
 	if (conf_differs(daemon->conf, old, CONF_status_listen) &&
 	    daemon_listen(daemon, &reason) < 0)
 		text_append(

@@ -760,9 +760,10 @@ def test_reload_tells_the_refusal(lab):
     config = lab.configure('log: { level = "info"; };\n', "reload.conf")
     daemon = lab.daemon("-G", "0", config=config).start_ready()
     equal(run_command(lab, "reload")[:2], (0, "configuration reloaded\n"), "reload")
-    lab.configure('capture: { filter = "udp prt 1"; };\n', "reload.conf")
+    lab.configure('capture: { filter = "udp prt 1"; max_interfaces = 5; };\n', "reload.conf")
     status, _, said, _ = run_command(lab, "reload")
     equal(status, 1, "exit status")
+    equal(daemon.events("restart-needed"), [], "what needs a restart of a configuration that is refused")
     contains(said, "reload refused, the old configuration stays: ", "refusal")
     contains(said, "reload.conf:1: capture.filter", "refusal")
     # A configuration that is broken by now does not keep one from asking the recorder.
