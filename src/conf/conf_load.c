@@ -9,11 +9,11 @@
 #include "conf/conf.h"
 #include "conf/environment.h"
 
-#define NODE_NAME_MAX  128
+#define NODE_NAME_MAX  253 /* RFC 1123, and so Kubernetes */
 #define PREFIX_MAX     512
 #define SPOOL_SIZE_MIN 1000000 /* bytes */
 
-static const char node_name_pattern[] = "^[a-z0-9_-][a-z0-9._-]{0,127}$";
+static const char node_name_pattern[] = "^[a-z0-9_-][a-z0-9._-]{0,252}$";
 /* A component of a path that is empty, "." or "..". */
 static const char bad_component_pattern[] = "(^|/)\\.{0,2}(/|$)";
 /* Perhaps SCHEME://, perhaps USER[:PASSWORD]@, HOST, perhaps a port up to 65535, perhaps a path. */

@@ -5,9 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checksum.h"
+
 /* One character per position: d is a digit, anything else itself. */
 static const char start_shape[] = "ddddddddTdddddd.dddZ";
 #define START_LENGTH (sizeof start_shape - 1)
+
+/* A longer name of a node, which may have 253 characters, does not fit into that of a file with all the rest. */
+#define NODE_MAX 128
+
+static void append_node(struct text *name, const char *node)
+{
+	size_t length = strlen(node);
+
+	if (length <= NODE_MAX)
+		text_append(name, "%s", node);
+	else
+		text_append(name, "%.*s-%08x", NODE_MAX - (int)strlen("-12345678"), node,
+			    crc32c_update(0, node, length));
+}
 
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
 		 const char *extension, char out[SEGMENT_NAME_MAX + 1])
@@ -16,7 +32,8 @@ void name_format(const char *node, const char *interface, uint64_t start_ns, uin
 	char start[TEXT_TIME_MAX];
 
 	text_format_rfc3339(start_ns, start);
-	text_append(&name, "%s_", node);
+	append_node(&name, node);
+	text_append(&name, "_");
 	for (const char *p = start; *p; p++) /* a colon is a separator in some tools */
 		if (*p != '-' && *p != ':')
 			text_append(&name, "%c", *p);

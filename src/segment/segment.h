@@ -69,7 +69,10 @@ bool segment_attach(struct segment *segment, const char *key, const char *value)
 /* What is attached under this key, or "" if there is nothing or it does not fit. */
 void segment_attachment(const struct segment *segment, const char *key, char *out, size_t capacity);
 
-/* Write the file name into out. Characters of the interface's name that are not allowed become '-'. */
+/*
+ * Write the file name into out. Characters of the interface's name that are not allowed become '-'; a long name of a
+ * node is cut, and has a checksum.
+ */
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
 		 const char *extension, char out[SEGMENT_NAME_MAX + 1]);
 

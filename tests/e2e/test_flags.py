@@ -3,6 +3,7 @@
 mistakes."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -58,6 +59,24 @@ def test_original_daemonset_arguments(lab):
     equal({each.metadata["interface"] for each in objects}, {"veth1"}, "interface")
     equal({each.resource["bucket"] for each in objects}, {"bucket-y"}, "bucket")
     lab.check_numbers(objects, 1000, stream=2)
+
+
+def test_long_node_names(lab):
+    """As long as Kubernetes has them: files and objects have a part that is nobody else's, the metadata all."""
+    lab.link()
+    lab.bucket()
+    names, seen = ["n" * 252 + last for last in "ab"], set()
+    for node in names:
+        daemon = lab.daemon("-N", node).start_ready()
+        lab.send(10)
+        equal(daemon.stop(), 0, "exit status")
+    for each in lab.objects():
+        folder, name = each.name.split("/")
+        check(re.fullmatch(r"n{119}-[0-9a-f]{8}", folder), "folder " + folder)
+        check(name.startswith(folder + "_"), "file " + name)
+        seen.add((each.metadata["node"], folder))
+    equal(sorted(node for node, _ in seen), names, "names in the metadata")
+    equal(len({folder for _, folder in seen}), 2, "folders")
 
 
 def test_auto_without_a_default_route(lab):

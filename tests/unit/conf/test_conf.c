@@ -13,7 +13,7 @@
 
 /* What errors have in common. */
 #define NODE_REFUSED                                                                        \
-	" cannot be in a file name; allowed: 1 to 128 letters, digits, '.', '_', '-', not " \
+	" cannot be in a file name; allowed: 1 to 253 letters, digits, '.', '_', '-', not " \
 	"beginning with '.'"
 #define INTERFACE_REFUSED                                                                            \
 	" is not the name of an interface; allowed, joined by commas: names of 1 to 15 characters, " \
@@ -339,15 +339,15 @@ static void test_long_values(void **state)
 	cleanup_free char *filter_over = flag_with("-f", 'a', 65536);
 	cleanup_free char *prefix = flag_with("--upload-prefix", 'p', 512);
 	cleanup_free char *prefix_over = flag_with("--upload-prefix", 'p', 513);
-	cleanup_free char *node = flag_with("-N", 'n', 128);
-	cleanup_free char *node_over = flag_with("-N", 'n', 129);
+	cleanup_free char *node = flag_with("-N", 'n', 253);
+	cleanup_free char *node_over = flag_with("-N", 'n', 254);
 	cleanup_free char *args = mem_printf("%s %s %s", filter, prefix, node);
 	cleanup_conf struct conf *conf = fixture_good(*state, "", args);
 	struct error err;
 
 	assert_int_equal(strlen(conf->capture_filter), 65535);
 	assert_int_equal(strlen(conf->upload_prefix), 512);
-	assert_int_equal(strlen(conf->node_name), 128);
+	assert_int_equal(strlen(conf->node_name), 253);
 	fixture_bad(*state, "", filter_over, ERROR_USAGE, "-f: longer than 65535 bytes");
 	fixture_bad(*state, "", prefix_over, ERROR_USAGE, "--upload-prefix: longer than 512 bytes");
 	assert_int_equal(fixture_load(*state, "", node_over, &conf, &err), -1);
