@@ -47,8 +47,14 @@ static int complete_values(struct conf *conf, struct error *err)
 {
 	cleanup_free char *state = environment_first_folder("STATE_DIRECTORY");
 	cleanup_free char *given = NULL, *here = NULL;
+	const char *authorities = environment_get("SSL_CERT_FILE");
 	char host[HOST_NAME_MAX + 1] = "";
 
+	/* Every program's, and often the system's own: it must not undo what the file says. */
+	if (!*conf->upload_ca_file && authorities &&
+	    conf_set(conf, CONF_upload_ca_file, CONF_SOURCE_ENVIRONMENT, "$SSL_CERT_FILE",
+		     authorities, err) < 0)
+		return -1;
 	if (!*conf->node_name && gethostname(host, HOST_NAME_MAX) < 0)
 		return error_errno(err, "read the host name");
 	if (!*conf->node_name &&

@@ -221,7 +221,7 @@ def test_permission_missing(lab):
     message = "uploader does not have storage.objects.create access to the object."
     lab.gcs.fault("*", status=403, reason="forbidden", times=0, message=message)
     check_refused(lab, google_daemon(lab), "storage.objects.create", "bucket", "roles/storage.objectCreator")
-    status, output = lab.run("--upload-ca-file", lab.certificate_file, "--check-config")
+    status, output = lab.run("--check-config", environment={"SSL_CERT_FILE": lab.certificate_file})
     equal(status, 78, "exit status of --check-config: " + output)
 
 

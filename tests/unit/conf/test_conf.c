@@ -542,6 +542,16 @@ static void test_precedence(void **state)
 	assert_string_equal(conf->spool_directory, "/state/one");
 	assert_string_equal(conf->origin[CONF_spool_directory], "$STATE_DIRECTORY");
 
+	setenv("SSL_CERT_FILE", "/of-the-environment", 1);
+	conf_free(conf);
+	conf = fixture_good(fixture, "", "");
+	assert_string_equal(conf->upload_ca_file, "/of-the-environment");
+	assert_string_equal(conf->origin[CONF_upload_ca_file], "$SSL_CERT_FILE");
+	conf_free(conf);
+	conf = fixture_good(fixture, "upload: { ca_file = \"/by-file\"; };", "");
+	assert_string_equal(conf->upload_ca_file, "/by-file");
+	unsetenv("SSL_CERT_FILE");
+
 	/* A flag that takes a variable's value away wins, too. */
 	assert_credentials(fixture, "--gcs-credentials=", "");
 	assert_credentials(fixture, "--gcs-credentials other", "other");
