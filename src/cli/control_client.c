@@ -6,6 +6,7 @@
  * refusal; EX_UNAVAILABLE, EX_NOPERM or EX_CONFIG where nobody answers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "spool/spool.h"
@@ -30,8 +32,10 @@
 #define COMPLAINT_MAX      1024
 
 /* Where the packaged unit has its RuntimeDirectory=. */
-#define PACKAGED_SOCKET "/run/kube-node-tracer/" SPOOL_CONTROL_SOCKET
-#define SYSTEMD_FOLDER  "/run/systemd/system" /* sd_booted(3) */
+#define PACKAGED_SOCKET   "/run/kube-node-tracer/" SPOOL_CONTROL_SOCKET
+#define SOCKETS_TABLE     "/proc/net/unix"
+#define SOCKETS_TABLE_MAX ((size_t)1 << 20)
+#define SYSTEMD_FOLDER    "/run/systemd/system" /* sd_booted(3) */
 
 enum {
 	HTTP_OK = 200,
@@ -213,15 +217,43 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
 	return 0;
 }
 
+/* The spool of the only daemon that listens in one, as ./bootstrap run has it; NULL: there is none, or several. */
+static char *find_other_spool(void)
+{
+	cleanup_free char *table = NULL;
+	char *found = NULL, *rest, *line;
+	size_t length;
+	struct error err;
+
+	if (file_read_text(AT_FDCWD, SOCKETS_TABLE, SOCKETS_TABLE_MAX, &table, &length, &err) < 0)
+		return NULL;
+	for (rest = table; (line = strsep(&rest, "\n"));) {
+		char *path = strchr(line, '/'), *end = path ? strrchr(path, '/') : NULL;
+
+		if (!end || strcmp(end + 1, SPOOL_CONTROL_SOCKET) != 0)
+			continue;
+		*end = '\0';
+		if (!spool_is_in_use(path) || (found && strcmp(found, path) == 0))
+			continue;
+		if (found) {
+			free(found);
+			return NULL;
+		}
+		found = mem_strdup(path);
+	}
+	return found;
+}
+
 /*
- * The socket in the spool is that of this very configuration; that of the packaged unit is another place to look,
- * unless the command line names a spool. A configuration that was broken since the daemon's start does not keep
+ * The socket in the spool is that of this very configuration; unless the command line names a spool, other places to
+ * look are that of the packaged unit, and wherever a single daemon listens. A configuration that was broken since the daemon's start does not keep
  * anybody from asking it.
  */
 static int find_peer(const struct command_line *line, struct peer *peer, struct error *err)
 {
 	const char *typed = line->conf.value[CONF_spool_directory];
 	const char *spool = typed ? typed : DEFAULT_SPOOL_DIRECTORY;
+	char *other;
 	cleanup_conf struct conf *conf = NULL;
 
 	if (conf_load(&line->conf, &conf, err) < 0)
@@ -232,6 +264,11 @@ static int find_peer(const struct command_line *line, struct peer *peer, struct 
 	if (!typed && access(peer->path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0) {
 		free(peer->path);
 		peer->path = mem_strdup(PACKAGED_SOCKET);
+	} else if (!typed && access(peer->path, F_OK) < 0 && (other = find_other_spool())) {
+		free(peer->path);
+		free(peer->spool);
+		peer->path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, other);
+		peer->spool = other;
 	}
 	peer->progress = mem_strdup("");
 	peer->reply = mem_alloc(REPLY_MAX);

@@ -844,6 +844,33 @@ def test_status_of_nobody(lab):
 # -- strangers ---------------------------------------------------------------------------------------
 
 
+def test_commands_find_the_only_daemon(lab):
+    """Without its flags, as beside ./bootstrap run; of two, one has to be named."""
+    lab.link()
+    lab.bucket()
+    config = lab.configure("# nothing\n", "empty.conf")
+
+    def ask_status(*flags):
+        done = subprocess.run([program(), "status", "--config", config, *flags], capture_output=True, text=True,
+                              check=False, timeout=20)
+        return done.returncode, done.stdout, done.stderr
+
+    if os.path.exists("/var/lib/kube-node-tracer/control") or os.path.exists("/run/kube-node-tracer/control"):
+        raise Skip("a kube-node-tracer runs here")
+    equal(ask_status()[0], 69, "exit status without a daemon")
+    daemon = lab.daemon("-G", "0").start_ready()
+    status, out, said = ask_status()
+    equal((status, said), (0, ""), "status")
+    contains(out, "in %s\n" % lab.spool, "the spool")
+    equal(ask_status("-o", lab.directory + "/none")[0], 69, "exit status with another spool")
+    second = lab.daemon("-G", "0", "-o", lab.directory + "/second", "--status-listen", "").start_ready()
+    status, out, said = ask_status()
+    equal((status, out), (69, ""), "status of two")
+    contains(said, "-o DIR", "what to do")
+    equal(second.stop(), 0, "exit status")
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_strangers_learn_counters_only(lab):
     lab.link()
     lab.bucket()
