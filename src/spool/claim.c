@@ -143,6 +143,7 @@ int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *e
 
 	close_fd(&claim->fd);
 	(void)pthread_mutex_lock(&spool->lock);
+	spool_recent_uploaded(spool, claim->name);
 	result = delete_proven(spool, claim->entry, err);
 	if (result < 0)
 		claim->entry->is_proven = true; /* and claimed: nobody sends it again */

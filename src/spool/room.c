@@ -297,6 +297,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 	for (size_t i = 0; i < spool->count; i++)
 		ret_totals->kept += spool->entries[i]->is_kept &&
 				    spool->entries[i]->folder == SPOOL_READY;
+	spool_recent_fill(spool, ret_totals->recent);
 	(void)pthread_mutex_unlock(&spool->lock);
 	return true;
 }

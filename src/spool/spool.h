@@ -34,6 +34,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "conf/conf.h"
+#include "segment/segment.h"
 #include "spool/claim.h"
 #include "spool/writer.h"
 
@@ -94,6 +95,15 @@ void spool_retry_now(struct spool *spool);
 /* So may what was recorded for a destination of another kind. */
 void spool_send_kept(struct spool *spool);
 
+/* One of the last segments that this run finished, for a person who looks for packets. */
+struct spool_recent {
+	char name[SEGMENT_NAME_MAX + 1]; /* "": none */
+	uint64_t start_ns, end_ns;       /* what it covers */
+	uint64_t packets, drops;
+	const char *state; /* "waiting", "uploading", "uploaded", "rejected", "deleted" */
+};
+#define SPOOL_RECENT_MAX 8
+
 struct spool_totals {
 	uint64_t capturing, ready, sending,
 		rejected;               /* segments; the first: open, or to be recovered */
@@ -108,6 +118,7 @@ struct spool_totals {
 	uint64_t oldest_capturing_ns;
 	uint64_t kept;      /* of those in ready: for a destination of another kind */
 	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
+	struct spool_recent recent[SPOOL_RECENT_MAX]; /* the newest first */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals);

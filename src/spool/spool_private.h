@@ -117,6 +117,8 @@ struct spool {
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
 	uint64_t drops_before;                      /* by budget, when there was enough */
 	bool is_deleting, has_failed;               /* logged already */
+	/* As in struct spool_totals; the state is NULL until it is uploaded, and else to be seen by the list. */
+	struct spool_recent recent[SPOOL_RECENT_MAX];
 };
 
 /* budget.c: is it within the limits? Pure: numbers in, an answer out ----------------------------- */
@@ -182,6 +184,11 @@ int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct erro
 int spool_sequence_open(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 /* What was reserved and not used can be used by the next run. */
 void spool_sequence_close(struct spool *spool);
+
+/* recent.c, locked: the segment is finished; uploaded; where the last ones are now. */
+void spool_recent_add(struct spool *spool, const char *name, const struct segment *segment);
+void spool_recent_uploaded(struct spool *spool, const char *name);
+void spool_recent_fill(struct spool *spool, struct spool_recent recent[SPOOL_RECENT_MAX]);
 
 /* entries.c: the list, locked; what it takes -------------------------------------------------- */
 

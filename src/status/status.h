@@ -160,7 +160,7 @@ void status_text_write(FILE *out, const struct status_snapshot *snapshot);
 /*
  * The page at "/" for a person with a browser: page.html, as the build made it. It asks for /overview.json every
  * few seconds and needs nothing else. Both are for whoever can reach the status address: counters, names of
- * interfaces and node, the version; no filter, bucket or file.
+ * interfaces, node and files, the version; no filter, bucket or directory.
  */
 extern const unsigned char page_html[];
 

@@ -132,10 +132,37 @@ static void set_uploads(json_t *document, const struct status_snapshot *snapshot
 	if (last_ns > 0 && snapshot->real_ns > last_ns)
 		set(object, "last_success_age_ms",
 		    json_integer((snapshot->real_ns - last_ns) / CLOCK_NS_PER_MS));
+	set(object, "is_to_directory",
+	    json_boolean(strncmp(snapshot->conf->upload_destination, "file://",
+				 strlen("file://")) == 0));
 	if (!is_operator) /* what follows may name the bucket */
 		return;
 	set(object, "destination", json_text(snapshot->conf->upload_destination));
 	set(object, "trouble", json_text(snapshot->outage));
+}
+
+/* Where are my packets? In the file whose interface and time are theirs. */
+static void set_files(json_t *document, const struct status_snapshot *snapshot)
+{
+	json_t *files = set(document, "files", json_array());
+
+	for (size_t i = 0; i < SPOOL_RECENT_MAX; i++) {
+		const struct spool_recent *recent = &snapshot->spool.recent[i];
+		char from[TEXT_TIME_MAX], to[TEXT_TIME_MAX];
+		json_t *file;
+
+		if (!*recent->name)
+			break;
+		text_format_rfc3339(recent->start_ns, from);
+		text_format_rfc3339(recent->end_ns, to);
+		file = append(files, json_object());
+		set(file, "name", json_text(recent->name));
+		set(file, "from", json_text(from));
+		set(file, "to", json_text(to));
+		set(file, "packets", json_integer(recent->packets));
+		set(file, "drops", json_integer(recent->drops));
+		set(file, "state", json_text(recent->state));
+	}
 }
 
 static void append_rule(json_t *rules, const struct health_finding *finding)
@@ -194,14 +221,18 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	struct forecast forecast = snapshot_forecast(snapshot);
 	json_t *document = json_object();
 	struct listing listing = { .snapshot = snapshot };
+	char time[TEXT_TIME_MAX];
 
+	text_format_rfc3339(snapshot->real_ns, time);
 	set(document, "version", json_text(PACKAGE_VERSION));
 	set(document, "node", json_text(snapshot->conf->node_name));
 	set(document, "phase", json_text(status_phases[snapshot->phase]));
 	set(document, "uptime_seconds",
 	    json_integer((snapshot->now_ms - snapshot->started_ms) / CLOCK_MS_PER_S));
 	set(document, "uptime_ms", json_integer(snapshot->now_ms - snapshot->started_ms));
+	set(document, "time", json_text(time));
 	set_health(document, snapshot);
+	set(document, "is_filtered", json_boolean(*snapshot->conf->capture_filter != '\0'));
 	if (is_operator)
 		set(document, "filter", json_text(snapshot->conf->capture_filter));
 	listing.interfaces = set(document, "interfaces", json_array());
@@ -214,6 +245,7 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	set_loss(document, snapshot);
 	set_spool(document, snapshot, &forecast, is_operator);
 	set_uploads(document, snapshot, is_operator);
+	set_files(document, snapshot);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN) {
 		json_t *month = set(document, "month", json_object());
 

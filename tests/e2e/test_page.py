@@ -66,7 +66,7 @@ def test_head(lab):
 
 
 def test_what_strangers_learn(lab):
-    """Neither filter nor bucket nor files."""
+    """Neither filter nor bucket nor directories."""
     lab.link()
     lab.bucket()
     lab.daemon("-f", "udp port 4711").start_ready()
@@ -108,6 +108,10 @@ def test_in_a_browser(lab):
         equal(browser.value("document.querySelectorAll('main b:not(li b)').length"), 0, "markup from outside")
         equal(browser.value("document.querySelectorAll('#rules li').length"),
               len(get(URL + "readyz")["rules"]) + len(get(URL + "healthz")["rules"]), "rules of health")
+        browser.wait("document.querySelectorAll('#files tr').length >= 2 && "
+                     "document.querySelector('#files td').textContent.startsWith('%s_')" % harness.NODE, 20, "files")
+        contains(browser.text("where"), "All packets of the interfaces below go to a bucket of Google", "where packets go")
+        check(re.fullmatch(r"it is \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", browser.text("clock")), "the clock")
         browser.wait("document.querySelectorAll('#throughput path.line.capture').length === 1 && "
                      "document.querySelector('#throughput path.line.capture').getAttribute('d').includes('L')",
                      60, "a line in the chart")
@@ -152,7 +156,38 @@ def test_json(lab):
     check(len(now["history"]) >= 2, "no history: %s" % json.dumps(now["history"]))
     daemon.end_segment()
     daemon.wait_for(lambda: get(URL + "overview.json")["uploads"]["segments"] == 1, 20, "an upload")
-    check(get(URL + "overview.json")["uploads"]["bytes"] > 0, "nothing uploaded")
+    now = get(URL + "overview.json")
+    check(now["uploads"]["bytes"] > 0, "nothing uploaded")
+    # Where the packets are: in the file of the bucket that has this name, with these numbers.
+    sent, = lab.objects()
+    file, = now["files"]
+    equal((file["name"], file["packets"], file["drops"], file["state"]),
+          (sent.name.split("/")[-1], 100, 0, "uploaded"), "the file")
+    for key, name in (("from", "start"), ("to", "end")):
+        equal(file[key][:19], sent.metadata[name][:19], key)
+    check(file["from"] < file["to"] < now["time"], "times %r, %s" % (file, now["time"]))
+    equal((now["is_filtered"], now["uploads"]["is_to_directory"]), (False, False), "filter and destination")
+
+
+def test_files_wherever_they_are(lab):
+    """Waiting, being sent, refused, deleted for want of room: the page says which."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("*", status=503, times=1000)
+    daemon = lab.daemon("-W", "2").start_ready()
+
+    def states():
+        return [each["state"].replace("uploading", "waiting") for each in get(URL + "overview.json")["files"]]
+
+    for number in range(3):
+        lab.send(10, first=10 * number)
+        daemon.end_segment()
+        daemon.wait_for(lambda wanted=number + 1: len(states()) == wanted, 20, "a file")
+    daemon.wait_for(lambda: states() == ["waiting", "waiting", "deleted"], 20, "the oldest deleted")
+    lab.gcs.clear_faults()
+    daemon.wait_for(lambda: states() == ["uploaded", "uploaded", "deleted"], 60, "the others uploaded")
+    found = {rule["rule"]: rule for rule in get(URL + "overview.json")["rules"]}["spool"]
+    equal((found["ok"], found["why"][:26]), (False, "full: 10 packets were dele"), "the rule of the spool")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ static int set_up(void **state)
 
 	counters_init(&fixture->counters);
 	fixture->series = series_new();
-	fixture->conf.capture_filter = (char *)"";
+	fixture->conf.capture_filter = fixture->conf.upload_destination = (char *)"";
 	fixture->conf.capture_flush_interval = 1;
 	fixture->conf.status_max_loss = 1;
 	fixture->conf.status_max_wait = 3600;
