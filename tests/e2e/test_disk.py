@@ -546,6 +546,9 @@ def test_spool_folder_removed(lab):
     check(not os.path.exists(lab.spool), "the folder was made again")
     lab.gcs.start()
     again = lab.daemon("-G", "0").start_ready()
+    # The pods' probes ask by the socket, which was in the folder.
+    equal(subprocess.run([program(), "healthz", "-o", lab.spool], check=False, capture_output=True).returncode, 0,
+          "exit status of healthz")
     lab.send(10)
     equal(again.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 10)
