@@ -29,6 +29,7 @@ static inline int fixture_setup(void **state)
 	unsetenv("NODE_NAME");
 	unsetenv("STATE_DIRECTORY");
 	unsetenv("GOOGLE_APPLICATION_CREDENTIALS");
+	unsetenv("SSL_CERT_FILE");
 	unsetenv("POSIXLY_CORRECT"); /* it changes getopt */
 	*state = fixture;
 	return 0;
