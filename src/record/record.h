@@ -45,11 +45,14 @@ bool recorder_is_finished(const struct recorder *recorder);
 /* Monotonic time of its last progress: how the watchdog sees it. */
 uint64_t recorder_last_beat_ms(const struct recorder *recorder);
 
+/* A published file that lacks packets between others is attached the times of these, FROM/TO[,FROM/TO...]. */
+#define RECOVER_GAPS_KEY "gaps"
+
 /*
  * Recovery of all files in capturing/ that nobody writes and that are due: what a crash left, or a disk that did
- * not take it. Each is cut after its last whole member and published. One that cannot be read stays, and is tried
- * again with growing pauses; one that is damaged goes to rejected/. Ends early once is_stopping. Any thread; blocks
- * on the disk.
+ * not take it. All members of each that are whole are published. One that cannot be read stays, and is tried
+ * again with growing pauses; one that is damaged is kept in rejected/, beside what was published of it. Ends after
+ * the member that it is at once is_stopping. Any thread; blocks on the disk.
  */
 void recover_unfinished(struct spool *spool, struct counters *counters,
 			const atomic_bool *is_stopping);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/utsname.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,6 +10,7 @@
 #include "base/thread.h"
 #include "packet/packet.h"
 #include "record/compressor.h"
+#include "record/file_header.h"
 
 #define POP_MS 1000 /* at most, so that the watchdog sees a beat */
 
@@ -44,21 +44,15 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 {
 	const struct chunk_source *source = &chunk->source;
 	struct segment segment = { .start_ns = chunk->start_ns,
-				   .snaplen = source->snaplen,
 				   .packets_own = recorder->packets_own };
 	uint8_t header[FORMAT_EDGE_BYTES_MAX];
-	struct utsname system;
-	char os[sizeof system.sysname + sizeof system.release], extension[32];
-	const struct format_origin origin = { recorder->context.node, system.machine, os,
-					      PACKAGE_NAME " " PACKAGE_VERSION };
+	char extension[32];
 
 	/* The rest of a segment whose file failed begins with its own first packet. */
 	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
 		segment.start_ns = chunk->first_ns;
 	(void)snprintf(segment.node, sizeof segment.node, "%s", recorder->context.node);
-	(void)snprintf(segment.interface, sizeof segment.interface, "%s", source->interface);
-	(void)snprintf(segment.link_type, sizeof segment.link_type, "%s", source->link_type_name);
-	(void)snprintf(segment.filter, sizeof segment.filter, "%s", source->filter);
+	file_header_note(source, &segment);
 	compressor_begin(&recorder->compressor);
 	(void)snprintf(extension, sizeof extension, "%s%s", source->format->extension,
 		       recorder->compressor.codec->extension);
@@ -66,10 +60,8 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		return -1;
 	recorder->format = source->format;
 	recorder->begun_start_ns = chunk->start_ns;
-	(void)uname(&system); /* cannot fail for a valid pointer */
-	(void)snprintf(os, sizeof os, "%s %s", system.sysname, system.release);
-	if (append_member(recorder, header, source->format->encode_header(source, &origin, header),
-			  err) < 0) {
+	if (append_member(recorder, header,
+			  file_header_encode(recorder->context.node, source, header), err) < 0) {
 		(void)spool_drop(take_ptr(recorder->writer));
 		return -1;
 	}

@@ -11,120 +11,68 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "packet/packet.h"
+#include "record/walk.h"
 #include "segment/codec.h"
 
 /* A crash right after the beginning leaves no more; in a larger file there were packets. */
 #define SMALL_BYTES 4096
 
-struct walk {
-	int fd;
-	const struct codec *codec;
-	const struct format *format;
-	struct codec_state *state;
-	struct format_reader reader;
-	uint8_t *packed, *plain;
-	size_t packed_bytes;
+struct recovery {
+	struct spool_writer *writer;
+	struct counters *counters;
+	const atomic_bool *is_stopping;
+	uint64_t file_bytes;
+	struct walk_found found;
+	bool is_damaged; /* more than a crash explains: the file is kept beside what can be read of it */
 };
-
-static void walk_done(struct walk *walk)
-{
-	codec_state_free(walk->codec, walk->state);
-	free(walk->packed);
-	free(walk->plain);
-}
-
-/*
- * The whole records of the member at this offset: added to what is known of the segment. Returns how long the
- * member is, 0 if there is no whole one, -1 on read errors.
- */
-static ssize_t walk_member(struct walk *walk, uint64_t offset, struct segment *segment,
-			   struct error *err)
-{
-	ssize_t got = file_read_at(walk->fd, walk->packed, walk->packed_bytes, offset, err);
-	struct segment found = *segment;
-	struct format_record record;
-	size_t plain_bytes = 0, used, whole = 0;
-
-	if (got <= 0)
-		return got;
-	used = walk->codec->decompress(walk->state, walk->packed, (size_t)got, walk->plain,
-				       CHUNK_BYTES, &plain_bytes);
-	if (used == 0)
-		return 0;
-	while (walk->format->next(&walk->reader, walk->plain, plain_bytes, &whole, &record) ==
-	       FORMAT_RECORD) {
-		if (found.packets++ == 0)
-			found.first_ns = record.time_ns;
-		found.last_ns = record.time_ns;
-	}
-	if (walk->codec == &codec_none)
-		used = whole; /* no members: the records themselves are the places to cut at */
-	else if (whole != plain_bytes)
-		return 0;
-	*segment = found;
-	segment->pcap_bytes += whole;
-	segment->bytes += used;
-	return (ssize_t)used;
-}
-
-/* Count what is whole in a file; segment->bytes is where to cut it. */
-static int walk_file(int fd, const char *name, struct segment *segment, struct error *err)
-{
-	cleanup(walk_done) struct walk walk = { .fd = fd,
-						.codec = codec_of_name(name),
-						.format = format_of_name(name) };
-	ssize_t member;
-
-	walk.state = codec_state_new(walk.codec);
-	walk.plain = mem_alloc(CHUNK_BYTES);
-	walk.packed_bytes = walk.codec->bound(CHUNK_BYTES);
-	walk.packed = mem_alloc(walk.packed_bytes);
-	segment->packets = segment->pcap_bytes = segment->bytes = 0;
-	if (!walk.format)
-		return error_set(err, ERROR_REJECTED, "not a capture file of ours");
-	do {
-		member = walk_member(&walk, segment->bytes, segment, err);
-	} while (member > 0);
-	return (int)member;
-}
 
 /*
  * A crash leaves one incomplete member at most, and a power failure zeros behind what was synced. What goes on
- * for longer is damaged, and may hold packets that a person can read: that is never cut off.
+ * for longer is damaged, and may hold packets that a person can read.
  */
-static int check_rest(int fd, const char *name, const struct segment *found, uint64_t file_bytes,
-		      struct error *err)
+static int check_rest(struct recovery *recovery, struct error *err)
 {
 	static const uint8_t zeros[4096];
+	const struct spool_writer *writer = recovery->writer;
+	uint64_t offset = recovery->found.end;
 	uint8_t block[sizeof zeros];
-	uint64_t offset = found->bytes;
 
-	if (found->bytes == 0 && file_bytes > SMALL_BYTES)
-		return error_set(err, ERROR_REJECTED, "its beginning is damaged");
-	if (file_bytes - found->bytes <= codec_of_name(name)->bound(CHUNK_BYTES))
+	if (recovery->file_bytes - offset <= codec_of_name(writer->name)->bound(CHUNK_BYTES))
 		return 0;
-	while (found->packets > 0) {
-		ssize_t got = file_read_at(fd, block, sizeof block, offset, err);
+	for (;;) {
+		ssize_t got = file_read_at(writer->file.fd, block, sizeof block, offset, err);
 
 		if (got <= 0)
 			return (int)got;
-		if (memcmp(block, zeros, (size_t)got) != 0)
-			break;
+		if (memcmp(block, zeros, (size_t)got) != 0) {
+			recovery->is_damaged = true;
+			return 0;
+		}
 		offset += (uint64_t)got;
 	}
-	return error_set(err, ERROR_REJECTED,
-			 "of its %ju bytes only the first %ju, with %ju packets, can be read",
-			 (uintmax_t)file_bytes, (uintmax_t)found->bytes, (uintmax_t)found->packets);
 }
 
-/* Read the file and see what is whole of it. ERROR_REJECTED: it is damaged. */
-static int examine_file(struct spool_writer *writer, struct counters *counters,
-			uint64_t *ret_file_bytes, struct error *err)
+/* Say in the metadata between which packets others are missing: FROM/TO, with a comma between several. */
+static void attach_gaps(const struct walk_found *found, struct segment *segment)
 {
-	struct segment *segment = &writer->segment;
-	uint64_t written = segment->packets, missing;
-	struct error noting;
+	char bytes[WALK_GAPS_MAX * 2 * TEXT_TIME_MAX] = "", from[TEXT_TIME_MAX], to[TEXT_TIME_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	for (size_t i = 0; i < found->gap_count; i++) {
+		text_format_time(found->gaps[i].from_ns, from);
+		text_format_time(found->gaps[i].to_ns, to);
+		text_append(&text, "%s%s/%s", i > 0 ? "," : "", from, to);
+	}
+	if (!segment_attach(segment, RECOVER_GAPS_KEY, bytes))
+		log_debug("no room for the gaps of a segment");
+}
+
+/* Read the file and see what is whole of it. ERROR_REJECTED: nothing, and it is damaged. */
+static int examine_file(struct recovery *recovery, struct error *err)
+{
+	struct spool_writer *writer = recovery->writer;
 	struct stat st;
 	int fd = writer->file.fd;
 
@@ -134,39 +82,91 @@ static int examine_file(struct spool_writer *writer, struct counters *counters,
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
-	*ret_file_bytes = (uint64_t)st.st_size;
-	if (walk_file(fd, writer->name, segment, err) < 0 ||
-	    check_rest(fd, writer->name, segment, *ret_file_bytes, err) < 0) {
-		/* Damaged, it counts with the packets that are known of it. */
-		if (segment->packets < written)
-			segment->packets = written;
-		else if (err->kind == ERROR_REJECTED && segment->packets > written &&
-			 spool_note(writer, &noting) < 0)
-			*err = noting;
+	recovery->file_bytes = (uint64_t)st.st_size;
+	if (walk_file(fd, writer->name, &writer->segment, NULL, recovery->is_stopping,
+		      &recovery->found, err) < 0)
 		return -1;
-	}
-	if (written <= segment->packets)
-		return 0;
-	/* They were written once, and the disk did not keep them. Noted before it is counted: once. */
-	missing = written - segment->packets;
-	segment->drops.count[DROP_DISK] += missing;
-	if (spool_note(writer, err) < 0)
+	recovery->is_damaged = recovery->found.is_in_parts;
+	if (check_rest(recovery, err) < 0)
 		return -1;
-	counters_discard(counters, segment->interface, DROP_DISK, missing);
-	log_warning("unfinished segment lacks packets that were written",
-		    log_text("name", writer->name), log_number("packets", missing));
+	if (recovery->found.packets == 0 && recovery->is_damaged &&
+	    recovery->file_bytes > SMALL_BYTES)
+		return error_set(err, ERROR_REJECTED, "no packet in its %ju bytes can be read",
+				 (uintmax_t)recovery->file_bytes);
 	return 0;
 }
 
-/* Finish one file; -1 with the writer still to be ended. */
-static int recover_one(struct spool_writer *writer, struct counters *counters, struct error *err)
+/* What is known of the segment becomes what was found of it, and what is missing is noted, and counted: once. */
+static int note_found(struct recovery *recovery, struct error *err)
 {
-	struct segment *segment = &writer->segment, recovered;
+	struct segment *segment = &recovery->writer->segment;
+	const struct walk_found *found = &recovery->found;
+	uint64_t missing = segment->packets > found->packets ? segment->packets - found->packets
+							     : 0;
+
+	segment->packets = found->packets;
+	segment->first_ns = found->first_ns;
+	segment->last_ns = found->last_ns;
+	segment->pcap_bytes = found->pcap_bytes;
+	segment->bytes = found->bytes;
+	segment->drops.count[DROP_DISK] += missing;
+	if (found->gap_count > 0)
+		attach_gaps(found, segment);
+	if (missing == 0 && !recovery->is_damaged)
+		return 0;
+	if (spool_note(recovery->writer, err) < 0) /* the metadata on the disk stay as they were */
+		return -1;
+	if (missing == 0)
+		return 0;
+	counters_discard(recovery->counters, segment->interface, DROP_DISK, missing);
+	log_warning("unfinished segment lacks packets that were written",
+		    log_text("name", recovery->writer->name), log_number("packets", missing));
+	return 0;
+}
+
+/* A file of what can be read takes the place of a damaged one. */
+static int replace_damaged(struct recovery *recovery, struct error *err)
+{
+	struct spool_writer *writer = recovery->writer;
+	struct segment_file copy;
+	struct walk_found found;
+	int result;
+
+	if (spool_begin_copy(writer, recovery->found.bytes, &copy, err) < 0)
+		return -1;
+	result = walk_file(writer->file.fd, writer->name, &writer->segment, &copy,
+			   recovery->is_stopping, &found, err);
+	if (result == 0)
+		result = spool_replace(writer, &copy, err);
+	close_fd(&copy.fd);
+	return result;
+}
+
+static void log_recovered(const struct recovery *recovery, const char *name)
+{
+	const struct walk_found *found = &recovery->found;
+
+	if (recovery->is_damaged)
+		log_event(EVENT_SEGMENT_REPAIRED, log_text("name", name),
+			  log_number("packets", found->packets), log_number("bytes", found->bytes),
+			  log_number("bytes_before", recovery->file_bytes),
+			  log_number("gaps", found->gap_count));
+	else
+		log_event(EVENT_SEGMENT_RECOVERED, log_text("name", name),
+			  log_number("packets", found->packets), log_number("bytes", found->bytes),
+			  log_number("bytes_cut", recovery->file_bytes - found->bytes));
+}
+
+/* Finish one file; -1 with the writer still to be ended. */
+static int recover_one(struct recovery *recovery, struct error *err)
+{
+	struct spool_writer *writer = recovery->writer;
+	struct segment *segment = &writer->segment;
 	cleanup_free char *name = mem_strdup(writer->name);
 	struct interface_counters *counts;
-	uint64_t file_bytes = 0;
+	char interface[sizeof segment->interface];
 
-	if (examine_file(writer, counters, &file_bytes, err) < 0)
+	if (examine_file(recovery, err) < 0 || note_found(recovery, err) < 0)
 		return -1;
 	if (segment->packets == 0) {
 		if (spool_drop(writer) == 0)
@@ -174,38 +174,41 @@ static int recover_one(struct spool_writer *writer, struct counters *counters, s
 				   log_text("name", name));
 		return 0;
 	}
-	if (segment_file_cut(&writer->file, segment->bytes, err) < 0)
+	if (recovery->is_damaged ? replace_damaged(recovery, err) < 0
+				 : segment_file_cut(&writer->file, segment->bytes, err) < 0)
 		return -1;
 	segment->crc32c = writer->file.crc32c;
 	(void)snprintf(segment->reason, sizeof segment->reason, "recovered");
 	segment->end_ns = segment->last_ns;
 	if (segment->start_ns == 0)
 		segment->start_ns = segment->first_ns;
-	recovered = *segment;
+	(void)snprintf(interface, sizeof interface, "%s", segment->interface);
 	if (spool_finish(writer) < 0)
 		return 0;
-	counts = counters_take(counters, recovered.interface);
+	counts = counters_take(recovery->counters, interface);
 	interface_add(counts, segments, 1);
 	counters_return(counts);
-	log_event(EVENT_SEGMENT_RECOVERED, log_text("name", name),
-		  log_number("packets", recovered.packets), log_number("bytes", recovered.bytes),
-		  log_number("bytes_cut", file_bytes - recovered.bytes));
+	log_recovered(recovery, name);
 	return 0;
 }
 
 void recover_unfinished(struct spool *spool, struct counters *counters,
 			const atomic_bool *is_stopping)
 {
+	struct recovery recovery = { .counters = counters, .is_stopping = is_stopping };
 	struct spool_writer *writer;
 
 	while (!atomic_load(is_stopping) && (writer = spool_take_unfinished(spool))) {
 		struct error err;
 
-		if (recover_one(writer, counters, &err) == 0)
+		recovery.writer = writer;
+		recovery.found = (struct walk_found){ .packets = 0 };
+		recovery.is_damaged = false;
+		if (recover_one(&recovery, &err) == 0)
 			continue;
 		/* One that cannot be read now may be readable later; one that is damaged never will be. */
 		if (err.kind != ERROR_REJECTED) {
-			spool_leave_for_recovery(writer, &err);
+			spool_leave_for_recovery(writer, atomic_load(is_stopping) ? NULL : &err);
 			continue;
 		}
 		log_event(EVENT_SEGMENT_DAMAGED, log_text("name", writer->name), log_reason(&err));

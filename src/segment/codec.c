@@ -12,22 +12,11 @@ static size_t bound_none(size_t length)
 	return length;
 }
 
-/* There are no members; recovery cuts by records where the format allows it. */
-static size_t copy_bytes(struct codec_state *state, const uint8_t *bytes, size_t length,
-			 uint8_t *out, size_t capacity, size_t *ret_length)
-{
-	(void)state;
-	*ret_length = length < capacity ? length : capacity;
-	memcpy(out, bytes, *ret_length);
-	return *ret_length;
-}
-
 /* No compression: the records as they are. */
 const struct codec codec_none = {
 	.name = "none",
 	.extension = "",
 	.bound = bound_none,
-	.decompress = copy_bytes,
 };
 
 /* codec_none is last: its extension fits every name. The other words are what the original script took. */

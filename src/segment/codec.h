@@ -38,9 +38,13 @@ struct codec {
 	 */
 	size_t (*compress)(struct codec_state *state, int level, const uint8_t *bytes,
 			   size_t length, uint8_t *out, size_t capacity);
+	/* Recovery: how each member begins. */
+	const char *magic;
+	size_t magic_bytes;
 	/*
 	 * Recovery: unpack the first member. Returns how many bytes of it there are and puts how many
-	 * came out into ret_length; 0 if there is no whole member whose content fits and is right.
+	 * came out into ret_length; 0 if there is no whole member whose content fits and is right. NULL: there
+	 * are no members.
 	 */
 	size_t (*decompress)(struct codec_state *state, const uint8_t *bytes, size_t length,
 			     uint8_t *out, size_t capacity, size_t *ret_length);

@@ -114,5 +114,7 @@ const struct codec codec_gzip = {
 	.state_bytes = sizeof(struct codec_state),
 	.bound = bound,
 	.compress = compress_member,
+	.magic = "\x1f\x8b\x08", /* RFC 1952: deflate is the only method there is */
+	.magic_bytes = 3,
 	.decompress = decompress_member,
 };

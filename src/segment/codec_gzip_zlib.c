@@ -87,5 +87,7 @@ const struct codec codec_gzip = {
 	.library_bytes = library_bytes,
 	.bound = bound,
 	.compress = compress_member,
+	.magic = "\x1f\x8b\x08", /* RFC 1952: deflate is the only method there is */
+	.magic_bytes = 3,
 	.decompress = decompress_member,
 };

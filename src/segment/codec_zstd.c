@@ -91,5 +91,7 @@ const struct codec codec_zstd = {
 	.library_bytes = library_bytes,
 	.bound = ZSTD_compressBound,
 	.compress = compress_frame,
+	.magic = "\x28\xb5\x2f\xfd", /* RFC 8878 */
+	.magic_bytes = 4,
 	.decompress = decompress_frame,
 };

@@ -45,6 +45,8 @@ static const struct field {
 	FIELD("drops-disk", FIELD_NUMBER, drops.count[DROP_DISK]),
 	FIELD("bytes", FIELD_NUMBER, bytes),
 	FIELD("crc32c", FIELD_CRC, crc32c),
+	FIELD("link-type-value", FIELD_NUMBER, link_type_value, .is_ours = true),
+	FIELD("time-digits", FIELD_NUMBER, time_digits, .is_ours = true),
 	FIELD("losses-stated", FIELD_NUMBER, losses_stated, .is_ours = true),
 #undef FIELD
 };

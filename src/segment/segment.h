@@ -36,6 +36,8 @@ struct segment {
 	char id[TEXT_UUID_LENGTH + 1]; /* of this very segment, nowhere else; "": not known */
 	uint64_t sequence;
 	uint64_t snaplen;
+	/* For a file header that was damaged: the LINKTYPE_ value; digits of a second, 0: not known. For the spool alone. */
+	uint64_t link_type_value, time_digits;
 	uint64_t start_ns, end_ns;  /* real time: what the segment covers */
 	uint64_t first_ns, last_ns; /* of its packets; 0 when there is none */
 	uint64_t packets;

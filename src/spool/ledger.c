@@ -339,6 +339,7 @@ static bool is_of(const struct spool_entry *entry, const struct segment *segment
 	struct name_parts parts;
 
 	return name_parse(entry->name, &parts) && parts.sequence == segment->sequence &&
+	       !spool_is_damaged(entry->name) &&
 	       name_start_ns(entry->name) / CLOCK_NS_PER_MS == segment->start_ns / CLOCK_NS_PER_MS;
 }
 

@@ -47,7 +47,7 @@ int spool_clean_up(struct spool *spool, struct error *err)
 	}
 	if (result < 0 || remove_files(spool, spool->root_fd, false, err) < 0)
 		return -1;
-	for (int folder = SPOOL_METADATA; folder < SPOOL_FOLDERS; folder++)
+	for (int folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
 		if (remove_files(spool, spool->folder_fd[folder], false, err) < 0)
 			return -1;
 	return 0;

@@ -143,6 +143,8 @@ bool budget_has_slack(const struct budget *budget, const struct budget_state *st
 
 #define SPOOL_LOCK_FILE        "lock"
 #define SPOOL_DESTINATION_FILE "destination"
+/* Behind the name of a segment: the file that a disk has damaged, of which the segment has what can be read. */
+#define SPOOL_DAMAGED ".damaged"
 extern const char *const spool_folder_names[SPOOL_FOLDERS];
 
 /* Has it the name of a file that the spool makes, in its root folder or in one of those below? */
@@ -151,6 +153,8 @@ bool spool_is_our_file(const char *name);
 bool spool_loss_parse_name(const char *name, uint64_t *ret_number, enum drop_reason *ret_reason);
 /* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
 bool spool_is_temporary(const char *name);
+/* Is it the name of a file of which the undamaged part has become a segment? */
+bool spool_is_damaged(const char *name);
 /* A folder that the spool has, or that an older version of it had. */
 bool spool_is_folder_name(const char *name);
 /* Make and open the folders, and keep other processes out. */

@@ -59,9 +59,21 @@ int spool_drop(struct spool_writer *writer);
 
 /* The next file in capturing/ that nobody writes and that is due, opened for reading and writing; or NULL. */
 struct spool_writer *spool_take_unfinished(struct spool *spool);
+/*
+ * It is damaged: an empty file for what can be read of it, with room for so many bytes. spool_replace() has that take
+ * its place, and keeps the damaged one as rejected/NAME.damaged while there is room; its packets count with the file
+ * that took its place. Until then, and after an error, everything is as it was.
+ */
+int spool_begin_copy(struct spool_writer *writer, uint64_t bytes, struct segment_file *ret_copy,
+		     struct error *err) __attribute__((warn_unused_result));
+int spool_replace(struct spool_writer *writer, struct segment_file *copy, struct error *err)
+	__attribute__((warn_unused_result));
 /* Nothing of it can be read: to rejected/, for a person to look at; its packets count. As spool_finish(). */
 int spool_quarantine(struct spool_writer *writer);
-/* It cannot be finished now, for this reason: recovery takes it again, after a pause that grows. Logged. */
+/*
+ * It cannot be finished now, for this reason: recovery takes it again, after a pause that grows. Logged. NULL: it could
+ * be, and the program ends.
+ */
 void spool_leave_for_recovery(struct spool_writer *writer, const struct error *reason);
 
 /* Packets of an interface that no segment could be begun for. */

@@ -141,7 +141,7 @@ static void test_damage_in_the_middle(void **state)
 	leave(begin(fixture, name, file.bytes, file.length));
 	recover(fixture);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
-	assert_int_equal(claimed.segment.packets, 2 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.packets, 3 * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);
 }
 
@@ -452,7 +452,7 @@ static void recover_long(struct fixture *fixture, const char *name, const struct
 	lose_end(fixture, name, bytes, kept + BEYOND_BYTES);
 }
 
-/* A crash leaves one incomplete member at most. What is longer holds packets that we cannot read. */
+/* A crash leaves one incomplete member at most. What is longer is kept, beside what can be read of it. */
 static void test_what_was_damaged_and_not_cut_off_is_set_aside(void **state)
 {
 	static const char none[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
@@ -468,34 +468,57 @@ static void test_what_was_damaged_and_not_cut_off_is_set_aside(void **state)
 	recover_long(fixture, none, &file, file.header_end, 'x');
 	assert_true(is_there(fixture, "rejected", none));
 	assert_lost(fixture, DROP_REJECTED, MEMBERS * PACKETS_PER_MEMBER);
+	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 	recover_long(fixture, some, &file, file.member_end[1], 'x');
-	assert_true(is_there(fixture, "rejected", some));
-	assert_lost(fixture, DROP_REJECTED, 2 * MEMBERS * PACKETS_PER_MEMBER);
 	make_file(&file, &format_pcap, &codec_none);
-	recover_long(fixture, plain, &file, file.member_end[1], 'x');
-	assert_true(is_there(fixture, "rejected", plain));
-	assert_lost(fixture, DROP_REJECTED, 3 * MEMBERS * PACKETS_PER_MEMBER);
-	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 3);
-	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 0);
+	recover_long(fixture, plain, &file, file.member_end[2], 'x');
+	for (uint32_t members = 2; members <= 3; members++) {
+		const char *name = members == 2 ? some : plain;
+		cleanup_free char *damaged = mem_printf("%s.damaged", name);
+
+		assert_true(is_there(fixture, "rejected", damaged));
+		assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err),
+				 1);
+		assert_string_equal(claimed.name, name);
+		assert_int_equal(claimed.segment.packets, members * PACKETS_PER_MEMBER);
+		assert_int_equal(claimed.segment.drops.count[DROP_DISK],
+				 (MEMBERS - members) * PACKETS_PER_MEMBER);
+		(void)close(claimed.fd);
+	}
+	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 }
 
-/* More packets are found than the metadata say: so many count. */
-static void test_what_is_set_aside_has_the_packets_that_are_found(void **state)
+/*
+ * A crash while what can be read takes the place of the damaged file: it is done again, to the same end. The damaged
+ * one is no segment, so that a loss of the segment is not taken back for it.
+ */
+static void test_a_repair_that_was_broken_off_is_done_again(void **state)
 {
 	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
 	struct fixture *fixture = *state;
-	cleanup_free uint8_t *beyond = mem_alloc(BEYOND_BYTES);
+	cleanup_free char *from = mem_printf("%s/capturing/%s", fixture->directory, name);
+	cleanup_free char *kept = mem_printf("%s/rejected/%s.damaged", fixture->directory, name);
+	cleanup_free char *copy = mem_printf("%s/capturing/.%s.new", fixture->directory, name);
+	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, name);
 	struct file file;
+	struct error err;
 
-	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
 	make_file(&file, &format_pcap, &codec_gzip);
-	memset(beyond, 'x', BEYOND_BYTES);
-	memcpy(beyond, file.bytes, file.length);
-	crash(begin(fixture, name, beyond, BEYOND_BYTES));
+	memset(file.bytes + file.member_end[1] + 20, 0, 30);
+	crash(begin_noted(fixture, name, file.bytes, file.length, MEMBERS * PACKETS_PER_MEMBER));
+	assert_int_equal(link(from, kept), 0);
+	assert_int_equal(symlink("nowhere", copy), 0);
 	open_again(fixture);
+	assert_int_not_equal(access(copy, F_OK), 0);
 	recover(fixture);
-	assert_true(is_there(fixture, "rejected", name));
-	assert_lost(fixture, DROP_REJECTED, MEMBERS * PACKETS_PER_MEMBER);
+	assert_lost(fixture, DROP_DISK, PACKETS_PER_MEMBER);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_int_equal(unlink(ready), 0);
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	open_again(fixture);
+	assert_int_equal(access(kept, F_OK), 0);
+	check_next_states(fixture, MEMBERS * PACKETS_PER_MEMBER);
 }
 
 /* A power failure may take the last seconds, and leave zeros in their place: nothing can be read from them. */
@@ -612,7 +635,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
 		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
-		SPOOL_TEST(test_what_is_set_aside_has_the_packets_that_are_found),
+		SPOOL_TEST(test_a_repair_that_was_broken_off_is_done_again),
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};

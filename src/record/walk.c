@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/walk.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "packet/packet.h"
+#include "record/file_header.h"
+#include "segment/codec.h"
+
+/* Where a record is looked for, it is one if the next ones are, too; and if its time is near. */
+#define RECORDS_SURE 3
+#define NEAR_NS      (UINT64_C(86400) * CLOCK_NS_PER_S)
+#define ORIGINAL_MAX (UINT32_C(1) << 24) /* far above what any driver merges */
+#define SNAPLEN_MORE 64                  /* what may be put into a packet after it was cut */
+
+struct walk {
+	int fd;
+	const struct codec *codec;
+	const struct format *format;
+	const struct segment *segment;
+	struct segment_file *copy;
+	const atomic_bool *is_stopping;
+	struct codec_state *state;
+	struct format_reader reader;
+	uint8_t *plain,
+		*window; /* of the file: at least a member from any place that is looked at */
+	size_t member_bytes, window_bytes;
+	uint64_t window_start;
+	struct walk_found found;
+};
+
+static void walk_done(struct walk *walk)
+{
+	codec_state_free(walk->codec, walk->state);
+	free(walk->plain);
+	free(walk->window);
+}
+
+/* The file from here on: at least a member, or up to its end. Returns how much, -1 on errors. */
+static ssize_t look_at(struct walk *walk, uint64_t offset, const uint8_t **ret_bytes,
+		       struct error *err)
+{
+	uint64_t end = walk->window_start + walk->window_bytes;
+	bool is_whole = walk->window_bytes < 2 * walk->member_bytes; /* the file ends there */
+
+	if (offset < walk->window_start || offset > end ||
+	    (!is_whole && end - offset < walk->member_bytes)) {
+		ssize_t got;
+
+		if (atomic_load(walk->is_stopping))
+			return error_set(err, ERROR_TRANSIENT, "the program ends");
+		got = file_read_at(walk->fd, walk->window, 2 * walk->member_bytes, offset, err);
+		if (got < 0)
+			return -1;
+		walk->window_start = offset;
+		walk->window_bytes = (size_t)got;
+	}
+	*ret_bytes = walk->window + (offset - walk->window_start);
+	return (ssize_t)(walk->window_start + walk->window_bytes - offset);
+}
+
+/* Could a recorder have written it? Asked where no checksum says so. */
+static bool is_plausible(const struct walk *walk, const struct format_record *record)
+{
+	uint64_t snaplen = walk->segment->snaplen;
+
+	return record->captured > 0 && record->captured <= record->original &&
+	       record->original <= ORIGINAL_MAX &&
+	       (snaplen == 0 || record->captured <= snaplen + SNAPLEN_MORE);
+}
+
+static bool is_near(const struct walk *walk, uint64_t time_ns)
+{
+	uint64_t near_ns = walk->found.packets > 0 ? walk->found.last_ns : walk->segment->start_ns;
+
+	return near_ns == 0 || (time_ns < near_ns + NEAR_NS && near_ns < time_ns + NEAR_NS);
+}
+
+/* The packets of a gap were between these two; what does not fit is added to the last one. */
+static void note_gap(struct walk_found *found, uint64_t from_ns, uint64_t to_ns)
+{
+	if (found->gap_count == WALK_GAPS_MAX) {
+		found->gaps[WALK_GAPS_MAX - 1].to_ns = to_ns;
+		return;
+	}
+	found->gaps[found->gap_count++] = (struct walk_gap){ from_ns, to_ns };
+}
+
+/* The records of a member, or of what there is without members, are found, too; returns how many bytes they take. */
+static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t length,
+			   struct walk_found *found)
+{
+	struct format_record record;
+	size_t whole = 0, before = 0;
+
+	while (walk->format->next(&walk->reader, bytes, length, &whole, &record) == FORMAT_RECORD) {
+		if (!walk->codec->decompress && !is_plausible(walk, &record))
+			return before;
+		if (found->packets++ == 0)
+			found->first_ns = record.time_ns;
+		found->last_ns = record.time_ns;
+		before = whole;
+	}
+	return whole;
+}
+
+/* What is whole at this offset is found. Returns how long it is, 0 if nothing is, -1 on errors. */
+static ssize_t read_member(struct walk *walk, uint64_t offset, struct error *err)
+{
+	const uint8_t *bytes, *plain;
+	ssize_t got = look_at(walk, offset, &bytes, err);
+	struct walk_found found = walk->found;
+	struct format_reader reader = walk->reader;
+	size_t length, plain_bytes = 0, used;
+	uint64_t before_ns = found.packets > 0 ? found.last_ns : walk->segment->start_ns;
+	struct format_record first;
+
+	if (got <= 0)
+		return got;
+	plain = bytes;
+	length = used = plain_bytes = (size_t)got;
+	if (walk->codec->decompress) {
+		plain = walk->plain;
+		used = walk->codec->decompress(walk->state, bytes, length, walk->plain, CHUNK_BYTES,
+					       &plain_bytes);
+		if (used == 0)
+			return 0;
+	}
+	length = read_records(walk, plain, plain_bytes, &found);
+	if (walk->codec->decompress ? length != plain_bytes : length == 0) {
+		walk->reader = reader;
+		return 0;
+	}
+	if (!walk->codec->decompress)
+		used = length;
+	if (offset != found.end) {
+		size_t at = 0;
+
+		found.is_in_parts = true;
+		if (walk->format->next(&reader, plain, length, &at, &first) == FORMAT_RECORD)
+			note_gap(&found, before_ns, first.time_ns);
+	}
+	if (walk->copy && segment_file_append(walk->copy, bytes, used, err) < 0)
+		return -1;
+	found.pcap_bytes += length;
+	found.bytes += used;
+	found.end = offset + used;
+	walk->found = found;
+	return (ssize_t)used;
+}
+
+/* Do records begin here, as far as can be seen? */
+static bool has_records(const struct walk *walk, const uint8_t *bytes, size_t length)
+{
+	struct format_reader reader = walk->reader;
+	size_t at = 0;
+
+	for (int i = 0; i < RECORDS_SURE; i++) {
+		size_t before = at;
+		struct format_record record;
+		enum format_state state = walk->format->next(&reader, bytes, length, &at, &record);
+
+		if (state == FORMAT_END || state == FORMAT_TRUNCATED)
+			return i > 0;
+		if (state == FORMAT_CORRUPT || !is_plausible(walk, &record) ||
+		    !is_near(walk, record.time_ns) ||
+		    at - before != format_record_bytes(walk->format, record.captured))
+			return false;
+	}
+	return true;
+}
+
+/* Where in these bytes the next member may begin, or the next record; `length`: nowhere. */
+static size_t find_beginning(const struct walk *walk, const uint8_t *bytes, size_t length)
+{
+	const struct codec *codec = walk->codec;
+
+	if (codec->decompress) {
+		const uint8_t *found = memmem(bytes, length, codec->magic, codec->magic_bytes);
+
+		return found ? (size_t)(found - bytes) : length;
+	}
+	for (size_t at = 0; at < length; at += walk->format->record_align_bytes)
+		if (has_records(walk, bytes + at, length - at))
+			return at;
+	return length;
+}
+
+/* Move on to where something may be readable: 1; 0: nowhere. */
+static int find_member(struct walk *walk, uint64_t *offset, struct error *err)
+{
+	/* What begins in the last part of what is seen is looked at again, with what follows. */
+	const size_t edge = walk->codec->decompress ? walk->codec->magic_bytes
+						    : FORMAT_CAPTURED_MAX + FORMAT_EDGE_BYTES_MAX;
+	const size_t align = walk->format->record_align_bytes;
+
+	if (!walk->codec->decompress)
+		*offset = (*offset + align - 1) / align * align;
+	for (;;) {
+		const uint8_t *bytes;
+		ssize_t got = look_at(walk, *offset, &bytes, err);
+		size_t place;
+
+		if (got <= 0)
+			return (int)got;
+		place = find_beginning(walk, bytes, (size_t)got);
+		if (place < (size_t)got) {
+			*offset += place;
+			return 1;
+		}
+		if ((size_t)got < walk->member_bytes)
+			return 0;
+		*offset += ((size_t)got - edge) / align * align;
+	}
+}
+
+/* Does the file begin as it should? If not, it gets a beginning again. */
+static int check_header(struct walk *walk, bool *ret_is_whole, struct error *err)
+{
+	const struct segment *segment = walk->segment;
+	uint8_t header[FORMAT_EDGE_BYTES_MAX];
+	struct format_reader made = { 0 }, reader = { 0 };
+	size_t length = file_header_again(segment, walk->format, header), at = 0, plain_bytes;
+	struct format_record record;
+	const uint8_t *bytes;
+	ssize_t got = look_at(walk, 0, &bytes, err);
+	uint8_t *packed;
+
+	if (got < 0)
+		return -1;
+	(void)walk->format->next(&made, header, length, &at, &record);
+	at = 0;
+	plain_bytes = (size_t)got;
+	if (walk->codec->decompress) {
+		if (walk->codec->decompress(walk->state, bytes, (size_t)got, walk->plain,
+					    CHUNK_BYTES, &plain_bytes) == 0)
+			plain_bytes = 0;
+		bytes = walk->plain;
+	}
+	(void)walk->format->next(&reader, bytes, plain_bytes, &at, &record);
+	*ret_is_whole = reader.has_header && reader.interfaces > 0 &&
+			(length == 0 || walk->codec->decompress ||
+			 (reader.interface[0].link_type == made.interface[0].link_type &&
+			  reader.interface[0].resolution == made.interface[0].resolution));
+	if (*ret_is_whole)
+		return 0;
+	walk->found.is_in_parts = true;
+	if (length == 0)
+		return 0;
+	walk->reader = made;
+	walk->found.pcap_bytes = length;
+	packed = header;
+	if (walk->codec->compress) {
+		packed = walk->plain;
+		length = walk->codec->compress(walk->state, walk->codec->level_default, header,
+					       length, packed, walk->codec->bound(length));
+	}
+	walk->found.bytes = length;
+	return walk->copy ? segment_file_append(walk->copy, packed, length, err) : 0;
+}
+
+int walk_file(int fd, const char *name, const struct segment *segment, struct segment_file *copy,
+	      const atomic_bool *is_stopping, struct walk_found *ret_found, struct error *err)
+{
+	cleanup(walk_done) struct walk walk = { .fd = fd,
+						.codec = codec_of_name(name),
+						.format = format_of_name(name),
+						.segment = segment,
+						.copy = copy,
+						.is_stopping = is_stopping };
+	uint64_t offset = 0;
+	bool is_whole;
+	int result = 1;
+
+	walk.state = codec_state_new(walk.codec);
+	walk.member_bytes = walk.codec->bound(CHUNK_BYTES);
+	walk.plain = mem_alloc(walk.member_bytes);
+	walk.window = mem_alloc(2 * walk.member_bytes);
+	walk.window_start = UINT64_MAX / 2; /* nothing was read yet */
+	if (!walk.format)
+		return error_set(err, ERROR_REJECTED, "not a capture file of ours");
+	if (check_header(&walk, &is_whole, err) < 0)
+		return -1;
+	if (!is_whole && !walk.reader.has_header)
+		result = 0; /* nothing can be read without a beginning */
+	else if (!is_whole)
+		result = find_member(&walk, &offset, err);
+	while (result > 0) {
+		ssize_t length = read_member(&walk, offset, err);
+
+		if (length < 0)
+			return -1;
+		offset += (uint64_t)length;
+		if (length > 0)
+			continue;
+		offset++;
+		result = find_member(&walk, &offset, err);
+	}
+	*ret_found = walk.found;
+	return result;
+}
