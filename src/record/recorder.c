@@ -190,7 +190,7 @@ static void recorder_run(void *context)
 			chunk_pool_put(recorder->context.pool, chunk);
 		}
 		if (recorder->writer)
-			spool_note_drops(recorder->writer);
+			spool_note_progress(recorder->writer);
 	}
 	/* Capture ends its last segment; this is for a segment that it could not end. */
 	if (recorder->writer)

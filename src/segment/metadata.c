@@ -17,7 +17,8 @@ static const struct field {
 	const char *key;
 	enum field_type type;
 	size_t offset, size;
-	bool is_ours; /* in our files only */
+	bool is_ours;  /* in our files only */
+	bool is_fixed; /* there, of a fixed length */
 } fields[] = {
 #define FIELD(key, type, field, ...)                                         \
 	{                                                                    \
@@ -36,7 +37,7 @@ static const struct field {
 	FIELD("first", FIELD_TIME, first_ns),
 	FIELD("last", FIELD_TIME, last_ns),
 	FIELD("reason", FIELD_TEXT, reason),
-	FIELD("packets", FIELD_NUMBER, packets),
+	FIELD("packets", FIELD_NUMBER, packets, .is_fixed = true),
 	FIELD("packets-own", FIELD_NUMBER, packets_own),
 	FIELD("pcap-bytes", FIELD_NUMBER, pcap_bytes),
 	FIELD("drops-kernel", FIELD_NUMBER, drops.count[DROP_KERNEL]),
@@ -57,7 +58,7 @@ static const struct field {
 
 #define VALUE_MAX SEGMENT_ATTACHMENTS_MAX
 
-static void format_value(const struct segment *segment, const struct field *field,
+static void format_value(const struct segment *segment, const struct field *field, int digits,
 			 char value[VALUE_MAX])
 {
 	const void *place = (const char *)segment + field->offset;
@@ -67,7 +68,8 @@ static void format_value(const struct segment *segment, const struct field *fiel
 		(void)snprintf(value, VALUE_MAX, "%s", (const char *)place);
 		break;
 	case FIELD_NUMBER:
-		(void)snprintf(value, VALUE_MAX, "%ju", (uintmax_t) * (const uint64_t *)place);
+		(void)snprintf(value, VALUE_MAX, "%0*ju", digits,
+			       (uintmax_t) * (const uint64_t *)place);
 		break;
 	case FIELD_TIME:
 		if (*(const uint64_t *)place == 0)
@@ -158,7 +160,8 @@ static void visit_fields(const struct segment *segment, bool is_for_us,
 	for (size_t i = 0; i < FIELD_COUNT; i++) {
 		if (fields[i].is_ours && !is_for_us)
 			continue;
-		format_value(segment, &fields[i], text);
+		format_value(segment, &fields[i],
+			     is_for_us && fields[i].is_fixed ? SEGMENT_PACKETS_DIGITS : 1, text);
 		visit(context, fields[i].key, text);
 	}
 	memcpy(text, segment->attachments, sizeof text);

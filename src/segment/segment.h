@@ -25,6 +25,8 @@
 #define SEGMENT_ATTACHMENTS_MAX 4096
 /* All of it as text; a GCS object's metadata may hold as much. */
 #define SEGMENT_METADATA_MAX 8192
+/* In our own files the line "packets=" has so many digits: another number can be written in their place. */
+#define SEGMENT_PACKETS_DIGITS 20
 
 struct segment {
 	char node[254];

@@ -56,6 +56,32 @@ int spool_metadata_create(struct spool *spool, const char *name, const struct se
 	return file_write_all(fd, text.bytes, text.length, err);
 }
 
+int spool_metadata_note_packets(const struct spool *spool, const char *name, uint64_t packets,
+				struct error *err)
+{
+	static const char key[] = "\npackets=";
+	int folder_fd = spool->folder_fd[SPOOL_METADATA];
+	cleanup_close int fd = -1;
+	cleanup_free char *text = NULL;
+	char digits[SEGMENT_PACKETS_DIGITS + 1];
+	const char *line;
+	size_t length;
+
+	if (file_read_text(folder_fd, name, SEGMENT_METADATA_MAX, &text, &length, err) < 0)
+		return -1;
+	line = strstr(text, key);
+	if (!line || strspn(line + sizeof key - 1, "0123456789") != SEGMENT_PACKETS_DIGITS)
+		return error_set(err, ERROR_FATAL, "metadata of %s have no place for it", name);
+	fd = openat(folder_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_errno(err, "open metadata of %s", name);
+	(void)snprintf(digits, sizeof digits, "%0*ju", SEGMENT_PACKETS_DIGITS, (uintmax_t)packets);
+	if (pwrite(fd, digits, SEGMENT_PACKETS_DIGITS, line - text + (off_t)sizeof key - 1) !=
+	    SEGMENT_PACKETS_DIGITS)
+		return error_errno(err, "write metadata of %s", name);
+	return 0;
+}
+
 int spool_metadata_read(const struct spool *spool, enum spool_folder folder, const char *name,
 			struct segment *ret_segment, struct error *err)
 {

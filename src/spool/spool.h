@@ -24,7 +24,7 @@
  *     upload-state/NAME                         an upload that was begun is gone on with, not repeated
  *     sequence, once in 1,000 numbers           no name is used twice
  *     all folders, when losses are stated       they are stated once
- * The first metadata of a segment, and each deletion, need none.
+ * The first metadata of a segment, the packets that they say while it grows, and each deletion, need none.
  */
 
 #include <stdbool.h>

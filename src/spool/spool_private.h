@@ -243,6 +243,9 @@ int spool_metadata_write(const struct spool *spool, enum spool_folder folder, co
 /* The first ones of a new segment: not synced. */
 int spool_metadata_create(struct spool *spool, const char *name, const struct segment *segment,
 			  struct error *err) __attribute__((warn_unused_result));
+/* In their place on the disk, say how many packets there are by now. Costs next to nothing, and syncs nothing. */
+int spool_metadata_note_packets(const struct spool *spool, const char *name, uint64_t packets,
+				struct error *err) __attribute__((warn_unused_result));
 /* -1 with err if there are none, or none that can be used. */
 int spool_metadata_read(const struct spool *spool, enum spool_folder folder, const char *name,
 			struct segment *ret_segment, struct error *err)

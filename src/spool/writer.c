@@ -12,7 +12,7 @@
 
 /* A segment is begun if this much fits: a file's first block, and that of its metadata. */
 #define BEGIN_BYTES 8192
-#define NOTE_MS     1000 /* at least, between two notes of what the open segment lacks */
+#define NOTE_MS     1000 /* at least, between two notes of what the open segment has and lacks */
 #define READY_MANY  4    /* with as many waiting, the newest one is not read soon */
 
 static struct spool_writer *writer_new(struct spool *spool, struct spool_entry *entry, int fd)
@@ -123,18 +123,24 @@ int spool_note(struct spool_writer *writer, struct error *err)
 	return 0;
 }
 
-void spool_note_drops(struct spool_writer *writer)
+void spool_note_progress(struct spool_writer *writer)
 {
-	uint64_t drops = drops_sum(&writer->segment.drops), now_ms = clock_monotonic_ms();
+	uint64_t drops = drops_sum(&writer->segment.drops), packets = writer->segment.packets;
+	uint64_t now_ms = clock_monotonic_ms();
 	struct error err;
 
-	if (drops == writer->noted_drops || now_ms - writer->noted_ms < NOTE_MS)
+	if ((drops == writer->noted_drops && packets == writer->noted_packets) ||
+	    now_ms - writer->noted_ms < NOTE_MS)
 		return;
 	writer->noted_ms = now_ms;
-	if (spool_note(writer, &err) < 0)
-		log_debug("cannot note the drops of the open segment", log_reason(&err));
-	else
-		writer->noted_drops = drops;
+	if ((drops != writer->noted_drops ||
+	     spool_metadata_note_packets(writer->spool, writer->name, packets, &err) < 0) &&
+	    spool_note(writer, &err) < 0) {
+		log_debug("cannot note what the open segment has", log_reason(&err));
+		return;
+	}
+	writer->noted_drops = drops;
+	writer->noted_packets = packets;
 }
 
 /* The metadata that are there stay: drops that they do not say are stated by another segment. */

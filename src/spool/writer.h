@@ -27,9 +27,9 @@ struct spool_writer {
 	 * user's, who may change it until the end.
 	 */
 	struct segment segment;
-	uint64_t noted_drops, noted_ms; /* by spool_note_drops(), and when (monotonic) */
-	bool is_recovered;              /* an earlier writer left it */
-	unsigned failures;              /* how often it was left */
+	uint64_t noted_packets, noted_drops, noted_ms; /* on the disk, and since when (monotonic) */
+	bool is_recovered;                             /* an earlier writer left it */
+	unsigned failures;                             /* how often it was left */
 };
 
 /*
@@ -47,8 +47,11 @@ int spool_append(struct spool_writer *writer, const void *member, size_t length,
 		 uint64_t plain_bytes, struct error *err) __attribute__((warn_unused_result));
 /* Write down what is known so far, for a recovery. */
 int spool_note(struct spool_writer *writer, struct error *err);
-/* The same if drops were added, once a second at most: a crash must not hide a loss. A failure is logged. */
-void spool_note_drops(struct spool_writer *writer);
+/*
+ * The same if packets or drops were added, once a second at most, so that what is missing after a crash can be
+ * counted. Packets alone are noted without a sync, which costs next to nothing. A failure is logged.
+ */
+void spool_note_progress(struct spool_writer *writer);
 /*
  * Make it durable and move it to ready/, with all losses that were not stated yet. -1, logged: the disk does
  * not take it, and recovery will; or somebody has deleted it, and its packets are counted as lost.

@@ -70,6 +70,16 @@ def need(*tools):
             raise Skip(tool + " is not installed")
 
 
+def check_tcpdump(path, count):
+    """tcpdump sees `count` packets in a file."""
+    need("tcpdump")
+    unpack = "zstdcat" if path.endswith(".zst") else "zcat -f"
+    # The root of a user namespace cannot become the account that tcpdump wants to be.
+    run = "tcpdump" if is_real_root() else "unshare -U tcpdump"
+    seen = command("sh", "-c", unpack + ' "$1" | ' + run + " -n -q -r - | wc -l", "sh", path)
+    equal(int(seen), count, "tcpdump's packets")
+
+
 class Object:
     """One delivered object: its name, metadata and the file that holds it."""
 

@@ -7,7 +7,7 @@ import os
 import random
 import time
 
-from harness import SMALL, main
+from harness import SMALL, check_tcpdump, main
 from fake_gcs import CREATE_ONLY, EVERYTHING  # beside the folder that harness is in
 from tap import check, diagnose, equal, wait_until
 
@@ -255,6 +255,76 @@ def test_cut_zstd_files_are_recovered(lab):
 def test_cut_plain_files_are_recovered(lab):
     counts = check_cut(lab, [0.00001, random.random(), 0.999], "-c", "none")
     check(counts[-1][1] > 29000, "packets of a file that lacks a thousandth: %r" % counts)
+
+
+# Longer than packets of an open segment are not noted on the disk.
+NOTED = 2.5
+SECTOR = 512
+
+
+def check_damaged(lab, damage, *arguments):
+    """Kills a run, damages its open file, and starts again: all but what is damaged arrives, in a file that says so and
+    that tcpdump reads; what is missing is counted, and the damaged file is kept. Returns how many packets arrived."""
+    lab.link()
+    lab.bucket()
+    count = 8000
+    daemon = lab.daemon("-G", "0", "-B", "8192", *arguments).start_ready()
+    lab.send(count, rate=2000, fill="random", sizes=[96])
+    wait = time.time() + NOTED
+    wait_until(lambda: time.time() > wait, 5, "the packets to be noted")
+    daemon.kill()
+    name, = lab.spool_files("capturing")
+    path = os.path.join(lab.spool, name)
+    name = os.path.basename(name)
+    with open(path, "r+b") as file:
+        content = bytearray(file.read())
+        for at in damage(len(content)):
+            content[at:at + SECTOR] = bytes(SECTOR)
+        file.seek(0)
+        file.write(content)
+    daemon = lab.daemon("-G", "0", *arguments).start_ready()
+    lab.gcs.wait_for(lambda: lab.gcs.names(), 10, "an object")
+    daemon.wait_event("segment-repaired")
+    recovered, = lab.objects()
+    equal(daemon.stop(), 0, "exit status")
+    equal(recovered.file_name, name, "name of the object")
+    # Without a checksum, a packet that is zeroed behind its head is one.
+    numbers = [number for index, number in enumerate(recovered.capture.numbers(1)) if number or not index]
+    check(numbers == sorted(set(numbers)), "the packets are not in order")
+    equal(recovered.number("packets"), len(recovered.capture.records), "packets in the metadata")
+    equal(recovered.number("packets") + recovered.number("drops-disk"), count, "packets and drops")
+    check(recovered.metadata.get("gaps"), "the file does not say that packets are missing")
+    check_tcpdump(recovered.path, recovered.number("packets"))
+    equal(lab.spool_files(), ["rejected/%s.damaged" % name], "files left in the spool")
+    with open(os.path.join(lab.spool, "rejected", name + ".damaged"), "rb") as file:
+        equal(file.read(), bytes(content), "the damaged file")
+    return numbers
+
+
+def middle(length):
+    return [length // 2]
+
+
+def test_damage_in_a_gzip_file_costs_one_member(lab):
+    numbers = check_damaged(lab, middle)
+    check(0 in numbers and 7999 in numbers, "the first or the last packet is missing")
+
+
+def test_damage_in_a_zstd_pcapng_file_costs_one_member(lab):
+    numbers = check_damaged(lab, middle, "-c", "zstd", "--capture-format", "pcapng")
+    check(0 in numbers and 7999 in numbers, "the first or the last packet is missing")
+
+
+def test_damage_in_a_plain_file_costs_what_is_in_it(lab):
+    """Its beginning is one of the places, and is made again."""
+    places = 9
+    numbers = check_damaged(lab, lambda length: range(0, length, length // places), "-c", "none")
+    check(len(numbers) > 8000 - 20 * (places + 1), "only %d packets" % len(numbers))
+
+
+def test_damage_in_a_plain_pcapng_file_costs_what_is_in_it(lab):
+    numbers = check_damaged(lab, lambda length: [0, length // 2], "-c", "none", "--capture-format", "pcapng")
+    check(len(numbers) > 8000 - 20, "only %d packets" % len(numbers))
 
 
 def test_sequence_survives_an_empty_spool(lab):

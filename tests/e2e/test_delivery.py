@@ -6,7 +6,7 @@ import re
 import struct
 
 import packets
-from harness import NODE, Lab, command, is_real_root, main, need
+from harness import NODE, Lab, check_tcpdump, command, main, need
 from tap import check, contains, equal
 
 NAME = re.compile(r"node1/node1_\d{8}T\d{6}\.\d{3}Z_[A-Za-z0-9-]+_\d{8,}\.pcap(\.gz|\.zst)?")
@@ -31,16 +31,6 @@ def check_names(objects):
     equal(len({each.file_name for each in objects}), len(objects), "different names")
     sequences = [each.number("sequence") for each in objects]
     equal(len(set(sequences)), len(sequences), "different sequence numbers")
-
-
-def check_tcpdump(path, count):
-    """tcpdump sees `count` packets in a file."""
-    need("tcpdump")
-    unpack = "zstdcat" if path.endswith(".zst") else "zcat -f"
-    # The root of a user namespace cannot become the account that tcpdump wants to be.
-    run = "tcpdump" if is_real_root() else "unshare -U tcpdump"
-    seen = command("sh", "-c", unpack + ' "$1" | ' + run + " -n -q -r - | wc -l", "sh", path)
-    equal(int(seen), count, "tcpdump's packets")
 
 
 def check_readers(path, count):

@@ -123,7 +123,7 @@ static void test_metadata_there_and_back(void **state)
 
 	(void)state;
 	segment_encode(&segment, &text);
-	assert_non_null(strstr(bytes, "packets=1000\n"));
+	assert_non_null(strstr(bytes, "packets=00000000000000001000\n"));
 	assert_non_null(strstr(bytes, "start=2025-11-23T08:30:00.123Z\n"));
 	assert_non_null(strstr(bytes, "crc32c=00abcdef\n"));
 	assert_int_equal(segment_decode(bytes, &back, &err), 0);
