@@ -49,6 +49,7 @@ static const struct field {
 	FIELD("link-type-value", FIELD_NUMBER, link_type_value, .is_ours = true),
 	FIELD("time-digits", FIELD_NUMBER, time_digits, .is_ours = true),
 	FIELD("losses-stated", FIELD_NUMBER, losses_stated, .is_ours = true),
+	FIELD("rejected", FIELD_NUMBER, is_rejected, .is_ours = true),
 #undef FIELD
 };
 

@@ -50,6 +50,8 @@ struct segment {
 	uint32_t crc32c;      /* of the file */
 	/* Losses up to the record of this number are stated in it; see spool/ledger.c. For the spool alone. */
 	uint64_t losses_stated;
+	/* 1: it was counted as rejected, whatever happens to its file. For the spool alone. */
+	uint64_t is_rejected;
 	/* What else is known, as lines "key=value": see segment_attach(). */
 	char attachments[SEGMENT_ATTACHMENTS_MAX];
 };

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "spool/spool_private.h"
 
 void spool_notify(struct spool *spool)
@@ -128,11 +129,20 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	return 1;
 }
 
-/* Delete a file that the sink has; the entry goes with it. Locked. */
+/*
+ * Delete a file that the sink has; the entry goes with it. Metadata without a file would be a loss: by its temporary
+ * name a start after a crash knows what was sent. Locked.
+ */
 static int delete_proven(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
-	if (unlinkat(spool->folder_fd[SPOOL_SENDING], entry->name, 0) < 0 && errno != ENOENT)
+	int folder_fd = spool->folder_fd[SPOOL_SENDING];
+	cleanup_free char *sent = mem_printf(".%s.new", entry->name);
+
+	if (renameat(folder_fd, entry->name, folder_fd, sent) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
+	spool_sidecars_delete(spool, entry->name);
+	if (unlinkat(folder_fd, sent, 0) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", sent);
 	spool_entries_delete(spool, entry);
 	return 0;
 }
@@ -206,6 +216,7 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	/* While the claim holds its entry; what comes after a move that fails writes it again. */
 	int result = spool_save_upload_state(spool, claim, NULL, err);
 
+	spool_note_rejected(spool, claim->name, &claim->segment);
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
 	spool_count_rejected(spool, &claim->segment);

@@ -136,12 +136,17 @@ void spool_entry_free(struct spool_entry *entry)
 	free(entry);
 }
 
+void spool_sidecars_delete(const struct spool *spool, const char *name)
+{
+	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
+	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], name, 0);
+}
+
 void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
 {
 	size_t place = find_place(spool, entry->name);
 
-	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], entry->name, 0);
-	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], entry->name, 0);
+	spool_sidecars_delete(spool, entry->name);
 	spool->entry_bytes -= entry->bytes + entry->sidecar_bytes;
 	spool->counts[entry->folder]--;
 	spool_entry_free(entry);

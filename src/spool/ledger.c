@@ -292,6 +292,39 @@ void spool_count_lost(struct spool *spool, struct spool_entry *entry)
 	spool_entries_delete(spool, entry);
 }
 
+void spool_count_orphan(struct spool *spool, const char *name)
+{
+	struct losses losses = { .count = 0 };
+	char loss_name[LOSS_NAME_MAX];
+	struct segment segment;
+	struct error err;
+
+	if (spool_metadata_read(spool, SPOOL_METADATA, name, &segment, &err) < 0) {
+		if (err.errnum != 0)
+			return; /* they may be readable later */
+		segment = (struct segment){ .packets = 0 };
+	}
+	losses_add_segment(&losses, &segment, DROP_DISK);
+	if (losses.count > 0 && segment.is_rejected == 0) {
+		spool_count_lost(spool, spool_entries_insert(spool, name, SPOOL_CAPTURING));
+		return;
+	}
+	(void)pthread_mutex_lock(&spool->ledger_lock);
+	note_loss(spool, name, &segment, DROP_REJECTED, loss_name);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
+	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
+}
+
+void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment)
+{
+	struct segment rejected = *segment;
+	struct error err;
+
+	rejected.is_rejected = 1;
+	if (spool_metadata_write(spool, SPOOL_METADATA, name, &rejected, &err) < 0)
+		log_debug("cannot note that a segment is rejected", log_reason(&err));
+}
+
 void spool_count_rejected(struct spool *spool, const struct segment *segment)
 {
 	counter_add(&spool->counters->segments_rejected, 1);

@@ -12,18 +12,35 @@
 #include "base/mem.h"
 #include "spool/spool_private.h"
 
-/* Delete the files that only a crash leaves: made in file_replace(); or with what is known of segments that are gone. */
-static int remove_files(struct spool *spool, int folder_fd, bool are_orphans, struct error *err)
+/* Delete the files that only a crash leaves: made in file_replace() and the like. */
+static int remove_temporary(int folder_fd, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
-	struct name_parts parts;
 	const char *name;
 	int result;
 
 	while ((result = spool_next_name(dir, &name, err)) > 0)
-		if (are_orphans ? name_parse(name, &parts) && !spool_entries_find(spool, name)
-				: spool_is_temporary(name))
+		if (spool_is_temporary(name))
 			(void)unlinkat(folder_fd, name, 0);
+	return result;
+}
+
+/* What is known of segments that are gone. */
+static int remove_orphans(struct spool *spool, enum spool_folder folder, struct error *err)
+{
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
+	struct name_parts parts;
+	const char *name;
+	int result;
+
+	while ((result = spool_next_name(dir, &name, err)) > 0) {
+		if (!name_parse(name, &parts) || spool_entries_find(spool, name))
+			continue;
+		if (folder == SPOOL_METADATA)
+			spool_count_orphan(spool, name);
+		else
+			(void)unlinkat(spool->folder_fd[folder], name, 0);
+	}
 	return result;
 }
 
@@ -37,6 +54,12 @@ int spool_clean_up(struct spool *spool, struct error *err)
 	int result;
 
 	while ((result = spool_next_name(sending, &name, err)) > 0) {
+		if (spool_is_temporary(name)) { /* it was sent: see spool_remove() */
+			cleanup_free char *sent = mem_strndup(name + 1, strlen(name) - 5);
+
+			spool_sidecars_delete(spool, sent);
+			continue;
+		}
 		if (!name_parse(name, &parts) ||
 		    fstatat(spool->folder_fd[SPOOL_SENDING], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode))
@@ -45,10 +68,10 @@ int spool_clean_up(struct spool *spool, struct error *err)
 		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, name, err) < 0)
 			return -1;
 	}
-	if (result < 0 || remove_files(spool, spool->root_fd, false, err) < 0)
+	if (result < 0 || remove_temporary(spool->root_fd, err) < 0)
 		return -1;
 	for (int folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
-		if (remove_files(spool, spool->folder_fd[folder], false, err) < 0)
+		if (remove_temporary(spool->folder_fd[folder], err) < 0)
 			return -1;
 	return 0;
 }
@@ -193,9 +216,9 @@ int spool_scan(struct spool *spool, struct error *err)
 	while (result < 0 && spool->count > known)
 		spool_entry_free(spool->entries[--spool->count]);
 	if (result == 0)
-		result = remove_files(spool, spool->folder_fd[SPOOL_METADATA], true, err);
+		result = remove_orphans(spool, SPOOL_METADATA, err);
 	if (result == 0)
-		result = remove_files(spool, spool->folder_fd[SPOOL_UPLOAD_STATE], true, err);
+		result = remove_orphans(spool, SPOOL_UPLOAD_STATE, err);
 	spool_measure_folders(spool);
 	return result;
 }

@@ -218,6 +218,8 @@ void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
 /* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
 void spool_entry_set_upload_state(struct spool_entry *entry, const char *text);
 void spool_entry_free(struct spool_entry *entry);
+/* What is known of a segment, and of attempts to send it. */
+void spool_sidecars_delete(const struct spool *spool, const char *name);
 /* With what is known of it; its file has gone, or never was. */
 void spool_entries_delete(struct spool *spool, struct spool_entry *entry);
 void spool_entries_clear(struct spool *spool);
@@ -277,7 +279,13 @@ int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 	__attribute__((warn_unused_result));
 /* The segment's file is gone, not by us: count its packets as dropped. Locked; the entry goes. */
 void spool_count_lost(struct spool *spool, struct spool_entry *entry);
-/* The segment is in rejected/ now: count its packets as discarded and dropped. */
+/*
+ * Metadata of a segment that is in no folder: somebody took it away while no program looked. Counted as that, or if it
+ * was rejected, and counted then, only stated. Locked.
+ */
+void spool_count_orphan(struct spool *spool, const char *name);
+/* A claimed segment goes to rejected/: say so in its metadata; then it is there: count its packets as dropped. */
+void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment);
 void spool_count_rejected(struct spool *spool, const struct segment *segment);
 /* Write down what no file has. A failure is only logged: tried again when called again. */
 void spool_ledger_save(struct spool *spool);

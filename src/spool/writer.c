@@ -399,6 +399,7 @@ int spool_quarantine(struct spool_writer *writer)
 	struct spool *spool = writer->spool;
 	struct error err;
 
+	spool_note_rejected(spool, writer->name, &segment);
 	if (writer_move(writer, SPOOL_REJECTED, &err) < 0) {
 		spool_leave_for_recovery(writer, &err);
 		return -1;

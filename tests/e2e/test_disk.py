@@ -453,7 +453,7 @@ def test_that_it_is_being_sent_is_durable_before_it_is(lab):
         faults.history.clear()
         lab.gcs.start()
         deliver_once(lab, daemon)
-        claims = [index for index, (_, path) in enumerate(faults.history) if "/sending/" in path]
+        claims = [index for index, (_, path) in enumerate(faults.history) if "/sending/n" in path]
         equal(faults.history[claims[-1] + 1:claims[-1] + 2], [("sync", "spool/sending")],
               "what follows the claim")
 

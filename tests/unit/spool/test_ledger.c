@@ -415,6 +415,76 @@ static void test_folders_of_an_older_version_are_taken_over(void **state)
 	(void)close(claimed.fd);
 }
 
+/* Somebody has deleted files while no program looked: what they held is lost, and counted once. */
+static void test_metadata_without_a_segment_are_a_loss(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_writer *writer = begin(fixture, second, "123456789", 9);
+	struct error err;
+
+	publish_with(fixture, first, 10, 3);
+	writer->segment.packets = 5;
+	assert_int_equal(spool_note(writer, &err), 0);
+	crash(writer);
+	remove_file(fixture, "ready", first);
+	remove_file(fixture, "capturing", second);
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	open_again(fixture);
+	open_again(fixture);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 15);
+	assert_false(is_there(fixture, "metadata", first));
+	assert_int_equal(publish_and_count(fixture, third, DROP_DISK), 15);
+	assert_int_equal(publish_and_count(fixture, fourth, DROP_DISK), 0);
+}
+
+/* The sink has it, and the program ends before its metadata are gone: nothing is lost, and nothing sent again. */
+static void test_metadata_of_what_was_sent_are_no_loss(void **state)
+{
+	static const char temporary[] = "." NAME("00", "00000001") ".new";
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct error err;
+
+	publish(fixture, first);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	(void)close(claimed.fd);
+	move(fixture, "sending", first, "sending",
+	     temporary); /* the first step of spool_remove() */
+	open_again(fixture);
+	assert_false(is_there(fixture, "metadata", first));
+	assert_false(is_there(fixture, "sending", temporary));
+	assert_int_equal(publish_and_count(fixture, second, DROP_DISK), 0);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 0);
+}
+
+/* It was counted when it was rejected. Its files are stated as lost for that reason, as those deleted for room are. */
+static void test_a_rejected_segment_that_somebody_deletes_counts_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct error err;
+
+	for (int is_running = 0; is_running < 2; is_running++) {
+		const char *name = is_running ? third : first;
+
+		publish(fixture, name);
+		assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err),
+				 1);
+		assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
+		remove_file(fixture, "rejected", name);
+		if (is_running)
+			assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+		else
+			open_again(fixture);
+		assert_false(is_there(fixture, "metadata", name));
+		assert_int_equal(
+			publish_and_count(fixture, is_running ? fourth : second, DROP_REJECTED),
+			10);
+	}
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 20);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 0);
+}
+
 /* Deleted while it is open: said once, its segments are counted, and nothing is made again. */
 static void test_a_spool_that_is_removed(void **state)
 {
@@ -450,6 +520,9 @@ UNIT_TESTS()
 		LEDGER_TEST(test_a_deletion_that_was_not_done_is_no_loss),
 		LEDGER_TEST(test_a_deletion_that_was_done_is_stated_once),
 		LEDGER_TEST(test_what_a_segment_has_stated_is_stated_once),
+		LEDGER_TEST(test_metadata_without_a_segment_are_a_loss),
+		LEDGER_TEST(test_metadata_of_what_was_sent_are_no_loss),
+		LEDGER_TEST(test_a_rejected_segment_that_somebody_deletes_counts_once),
 		LEDGER_TEST(test_adding_up_counts_once),
 		LEDGER_TEST(test_no_number_that_was_stated_is_used_again),
 		LEDGER_TEST(test_many_losses_are_added_up),

@@ -221,14 +221,15 @@ static void test_segment_without_metadata_is_read(void **state)
 	}
 }
 
+/* Of a segment that never had a packet. */
 static void test_orphaned_metadata_are_removed_at_start(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup_free char *ready = mem_printf("%s/ready/%s", fixture->directory, first);
+	cleanup_free char *open = mem_printf("%s/capturing/%s", fixture->directory, first);
 
-	publish(fixture, first);
+	crash(begin(fixture, first, "", 0));
 	publish(fixture, second);
-	assert_int_equal(unlink(ready), 0);
+	assert_int_equal(unlink(open), 0);
 	open_again(fixture);
 	assert_false(is_there(fixture, "metadata", first));
 	assert_true(is_there(fixture, "metadata", second));
@@ -324,10 +325,11 @@ static void test_what_vanished_is_counted_when_the_folders_are_listed(void **sta
 	assert_int_equal(rename(moved, to), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	assert_totals(fixture, 0, 0, 1);
-	assert_int_equal(unlink(to), 0); /* it counted when it was set aside */
+	assert_vanished(fixture, 3);
+	assert_int_equal(unlink(to), 0);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	assert_totals(fixture, 0, 0, 0);
-	assert_vanished(fixture, 3);
+	assert_vanished(fixture, 4);
 }
 
 /* The metadata on a full disk are those of the beginning; how many packets there are, only the list knows. */
