@@ -136,7 +136,7 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 static int delete_proven(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
 	int folder_fd = spool->folder_fd[SPOOL_SENDING];
-	cleanup_free char *sent = mem_printf(".%s.new", entry->name);
+	cleanup_free char *sent = spool_temporary_name(entry->name);
 
 	if (renameat(folder_fd, entry->name, folder_fd, sent) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);

@@ -136,6 +136,18 @@ void spool_entry_free(struct spool_entry *entry)
 	free(entry);
 }
 
+char *spool_temporary_name(const char *name)
+{
+	return mem_printf(".%s.new", name);
+}
+
+bool spool_is_damaged(const char *name)
+{
+	size_t length = strlen(name), end = strlen(SPOOL_DAMAGED);
+
+	return length > end && strcmp(name + length - end, SPOOL_DAMAGED) == 0;
+}
+
 void spool_sidecars_delete(const struct spool *spool, const char *name)
 {
 	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);

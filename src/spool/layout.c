@@ -81,13 +81,6 @@ bool spool_is_temporary(const char *name)
 	return spool_is_our_file(final);
 }
 
-bool spool_is_damaged(const char *name)
-{
-	size_t length = strlen(name), end = strlen(SPOOL_DAMAGED);
-
-	return length > end && strcmp(name + length - end, SPOOL_DAMAGED) == 0;
-}
-
 bool spool_is_folder_name(const char *name)
 {
 	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)

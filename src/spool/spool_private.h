@@ -153,8 +153,6 @@ bool spool_is_our_file(const char *name);
 bool spool_loss_parse_name(const char *name, uint64_t *ret_number, enum drop_reason *ret_reason);
 /* Is it the temporary file, ".NAME.new", of a file_replace() of one of ours? */
 bool spool_is_temporary(const char *name);
-/* Is it the name of a file of which the undamaged part has become a segment? */
-bool spool_is_damaged(const char *name);
 /* A folder that the spool has, or that an older version of it had. */
 bool spool_is_folder_name(const char *name);
 /* Make and open the folders, and keep other processes out. */
@@ -218,6 +216,10 @@ void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
 /* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
 void spool_entry_set_upload_state(struct spool_entry *entry, const char *text);
 void spool_entry_free(struct spool_entry *entry);
+/* A name for which spool_is_temporary() is true; the caller frees it. */
+char *spool_temporary_name(const char *name);
+/* Is it the name of a file of which the undamaged part has become a segment? */
+bool spool_is_damaged(const char *name);
 /* What is known of a segment, and of attempts to send it. */
 void spool_sidecars_delete(const struct spool *spool, const char *name);
 /* With what is known of it; its file has gone, or never was. */

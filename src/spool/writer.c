@@ -32,12 +32,6 @@ static void writer_free(struct spool_writer *writer)
 	free(writer);
 }
 
-/* The temporary name of the file that takes the place of this one; what a crash leaves of it is deleted. */
-static char *copy_name(const struct spool_writer *writer)
-{
-	return mem_printf(".%s.new", writer->name);
-}
-
 int spool_begin(struct spool *spool, const struct segment *segment, const char *extension,
 		struct spool_writer **ret_writer, struct error *err)
 {
@@ -274,7 +268,7 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 {
 	struct spool *spool = writer->spool;
 	struct spool_entry *entry = writer->entry;
-	cleanup_free char *copy = copy_name(writer);
+	cleanup_free char *copy = spool_temporary_name(writer->name);
 	struct stat st;
 
 	(void)pthread_mutex_lock(&spool->lock);
@@ -327,70 +321,6 @@ struct spool_writer *spool_take_unfinished(struct spool *spool)
 			return writer;
 		spool_leave_for_recovery(writer, &err);
 	}
-}
-
-int spool_begin_copy(struct spool_writer *writer, uint64_t bytes, struct segment_file *ret_copy,
-		     struct error *err)
-{
-	cleanup_free char *name = copy_name(writer);
-	int fd;
-
-	if (spool_make_room(writer->spool, writer->entry, bytes, err) < 0)
-		return -1;
-	fd = openat(writer->spool->folder_fd[SPOOL_CAPTURING], name,
-		    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return error_errno(err, "create a copy of %s", writer->name);
-	segment_file_init(ret_copy, fd);
-	return 0;
-}
-
-/* Keep the damaged file by another name, too; where there are no links, by that name alone. */
-static int keep_damaged(struct spool *spool, const char *name, const char *damaged,
-			struct error *err)
-{
-	int from_fd = spool->folder_fd[SPOOL_CAPTURING], to_fd = spool->folder_fd[SPOOL_REJECTED];
-	struct spool_entry *entry;
-
-	if (linkat(from_fd, name, to_fd, damaged, 0) < 0 && errno != EEXIST &&
-	    renameat(from_fd, name, to_fd, damaged) < 0)
-		return error_errno(err, "keep %s", damaged);
-	entry = spool_entries_find(spool, damaged);
-	if (!entry)
-		entry = spool_entries_insert(spool, damaged, SPOOL_REJECTED);
-	spool_set_bytes(spool, entry, spool_allocated(to_fd, damaged));
-	return 0;
-}
-
-/* Both names and the list as one: a rescan sees all of it or nothing. */
-static int exchange_files(struct spool_writer *writer, struct error *err)
-{
-	struct spool *spool = writer->spool;
-	cleanup_free char *name = copy_name(writer),
-			  *damaged = mem_printf("%s" SPOOL_DAMAGED, writer->name);
-	int folder_fd = spool->folder_fd[SPOOL_CAPTURING];
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-
-	if (keep_damaged(spool, writer->name, damaged, err) < 0)
-		return -1;
-	if (renameat(folder_fd, name, folder_fd, writer->name) < 0)
-		return error_errno(err, "replace %s", writer->name);
-	spool_set_bytes(spool, writer->entry, spool_allocated(folder_fd, writer->name));
-	spool_measure_folders(spool);
-	return 0;
-}
-
-int spool_replace(struct spool_writer *writer, struct segment_file *copy, struct error *err)
-{
-	if (segment_file_sync(copy, false, err) < 0 || exchange_files(writer, err) < 0)
-		return -1;
-	/* The kept one first: after a power failure it may be in both places. */
-	spool_folder_sync(writer->spool, SPOOL_REJECTED);
-	spool_folder_sync(writer->spool, SPOOL_CAPTURING);
-	close_fd(&writer->file.fd);
-	writer->file = *copy;
-	copy->fd = -1;
-	return 0;
 }
 
 int spool_quarantine(struct spool_writer *writer)
