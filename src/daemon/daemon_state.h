@@ -39,8 +39,8 @@ struct daemon {
 	unsigned auto_index; /* of the interface that "auto" stands for; 0: none */
 	bool is_links_error_logged;
 	struct pipelines *pipelines;
-	/* What main must not wait for: steps of a reload or stop; the spool's upkeep, which may take long. */
-	struct jobs *jobs, *recovery;
+	/* What main must not wait for, each in a thread of its own: steps of a reload or stop; what may take long. */
+	struct jobs *jobs, *upkeep, *recovery;
 
 	sd_event *loop;
 	int wake_fd; /* the uploader or the jobs have something to tell */
@@ -145,3 +145,7 @@ int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *cont
 
 /* maintenance.c. Each second: have the spool looked after. */
 void daemon_maintain(struct daemon *daemon);
+/* Have its folders listed again. */
+void daemon_rescan(struct daemon *daemon);
+/* Is any job left, of whatever kind? */
+bool daemon_has_jobs(const struct daemon *daemon);

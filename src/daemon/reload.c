@@ -44,21 +44,13 @@ static void destination_cleanup(struct destination **next)
 	destination_release(*next);
 }
 
-static void rescan_spool(void *spool)
-{
-	struct error err;
-
-	if (spool_rescan(spool, &err) < 0)
-		log_error("spool cannot be listed", log_reason(&err));
-}
-
 /* Everything that can fail is done first; then old and new change places, and the old ones end by and by. */
 static int replace_configuration(struct daemon *daemon, struct text *notes, struct error *err)
 {
 	cleanup_conf struct conf *conf = NULL;
 	const struct conf *old = daemon->conf;
 	cleanup(destination_cleanup) struct destination *destination = NULL;
-	struct pipelines *old_pipelines;
+	struct pipelines *old_pipelines = NULL;
 	struct error reason;
 	struct kept kept;
 
@@ -73,11 +65,14 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 	    uploader_prepare(daemon->uploader, conf, &destination, err) < 0)
 		return -1;
 	if (conf_needs(old, conf, CONF_RELOAD_CAPTURE)) {
-		if (daemon_refresh_links(daemon, conf, err) < 0 ||
-		    pipelines_replace(&daemon->pipelines, conf, &daemon->view, &old_pipelines,
-				      err) < 0)
-			return -1;
+		int result = daemon_refresh_links(daemon, conf, err);
+
+		if (result == 0)
+			result = pipelines_replace(&daemon->pipelines, conf, &daemon->view,
+						   &old_pipelines, err);
 		jobs_add(daemon->jobs, pipelines_join, old_pipelines);
+		if (result < 0)
+			return -1;
 		daemon_log_missing(daemon, conf);
 	} else {
 		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
@@ -96,7 +91,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 			"status.listen %s cannot be served, and is tried again now and then: %s\n",
 			daemon->conf->status_listen, reason.message);
 	/* An operator may have put segments back. */
-	jobs_add(daemon->jobs, rescan_spool, daemon->spool);
+	daemon_rescan(daemon);
 	conf_free(old);
 	return 0;
 }

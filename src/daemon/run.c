@@ -178,7 +178,8 @@ static int start_stages(struct daemon *daemon, struct error *err)
 
 	log_start_writing();
 	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
-	    jobs_start("recovery", -1, &daemon->recovery, err) < 0)
+	    jobs_start("upkeep", daemon->wake_fd, &daemon->upkeep, err) < 0 ||
+	    jobs_start("recovery", daemon->wake_fd, &daemon->recovery, err) < 0)
 		return -1;
 	if (spool_open(conf->spool_directory, &daemon->counters, &daemon->spool, err) < 0)
 		return -1;
@@ -220,6 +221,7 @@ void daemon_free(struct daemon *daemon)
 		pipelines_end(daemon->pipelines, "stop", clock_real_ns());
 	pipelines_join(daemon->pipelines);
 	daemon->jobs = jobs_stop(daemon->jobs);
+	daemon->upkeep = jobs_stop(daemon->upkeep);
 	daemon->recovery = jobs_stop(daemon->recovery);
 	daemon->uploader = uploader_free(daemon->uploader);
 	if (daemon->phase != STATUS_STARTING)
@@ -278,8 +280,7 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 			result = -1;
 		}
 	}
-	if (daemon->phase == STATUS_STOPPING &&
-	    (jobs_left(daemon->jobs) > 0 || jobs_left(daemon->recovery) > 0)) {
+	if (daemon->phase == STATUS_STOPPING && daemon_has_jobs(daemon)) {
 		/* Its threads may still use what we have: nothing is freed. */
 		*ret_is_hung = true;
 		if (daemon->step == STOP_ENDING)

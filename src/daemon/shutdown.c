@@ -81,8 +81,7 @@ void daemon_continue_stop(struct daemon *daemon)
 		jobs_add(daemon->jobs, stop_uploader, daemon->uploader);
 		daemon->step = STOP_ENDING;
 	}
-	if ((daemon->step == STOP_ENDING && jobs_left(daemon->jobs) == 0 &&
-	     jobs_left(daemon->recovery) == 0) ||
+	if ((daemon->step == STOP_ENDING && !daemon_has_jobs(daemon)) ||
 	    now_ms >= daemon->leave_at_ms)
 		(void)sd_event_exit(daemon->loop, 0);
 }

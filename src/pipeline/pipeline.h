@@ -23,7 +23,8 @@ struct pipelines;
 /*
  * Open the interfaces of a configuration that are there, and start their threads. What is wrong with the
  * configuration is an error; an interface that cannot be opened otherwise is tried again, but with
- * CAPTURE_FROM_LATER, which pipelines_replace() uses, it is an error, too. Refers to conf.
+ * CAPTURE_FROM_LATER, which pipelines_replace() uses, it is an error, too. After an error, what was begun is put
+ * into ret_pipelines, told to end, for pipelines_join(). Refers to conf.
  */
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   const struct capture_context *capture, const struct recorder_context *record,
@@ -31,8 +32,8 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 	__attribute__((warn_unused_result));
 /*
  * Open a new set, and put it in the place of *pipelines at one instant: each packet goes to one of them, by its
- * time. Fails when any interface cannot be opened; then the old set goes on. The old set is put into ret_old, told
- * to end; pipelines_join() waits for it. Refers to conf.
+ * time. Fails when any interface cannot be opened; then the old set goes on. The set that is not used any more is put
+ * into ret_old, told to end; pipelines_join() waits for it. Refers to conf.
  */
 int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
 		      const struct interfaces_view *view, struct pipelines **ret_old,

@@ -117,7 +117,7 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 	return 0;
 failed:
 	pipelines_end(pipelines, "stop", 0);
-	pipelines_join(pipelines);
+	*ret_pipelines = pipelines;
 	return -1;
 }
 
@@ -129,8 +129,10 @@ int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
 	uint64_t instant_ns;
 
 	if (pipelines_open(conf, view, &old->capture_context, &old->recorder_context,
-			   CAPTURE_FROM_LATER, &new, err) < 0)
+			   CAPTURE_FROM_LATER, &new, err) < 0) {
+		*ret_old = new;
 		return -1;
+	}
 	instant_ns = capture_next_instant(clock_real_ns());
 	pipelines_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)

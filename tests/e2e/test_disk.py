@@ -569,6 +569,18 @@ def test_a_hung_disk_costs_only_what_memory_cannot_hold(lab):
         equal(finish(lab, daemon, sent, "disk"), 0, "dropped packets")
 
 
+def test_a_reload_is_over_on_a_hung_disk(lab):
+    """What it has the spool do is done when the disk answers again; neither it nor main waits for that."""
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon().start_ready()
+        faults.hang()
+        time.sleep(1.5)  # the upkeep of each second meets it
+        with within(5, "the reload"):
+            daemon.reload()
+        faults.heal()
+        equal(daemon.stop(), 0, "exit status")
+
+
 def stop_on_hung_disk(lab, deadline, limit, *signals):
     """The program ends within `limit` seconds of the last signal. Returns how many it took."""
     lab.link()
