@@ -32,7 +32,7 @@ complete -c kube-node-tracer -s G -l segment-age -x -d 'End a segment at this ag
 complete -c kube-node-tracer -l segment-empty -x -a 'true false' -d 'Create a segment for every interval of segment.age, even if it contains no packets'
 complete -c kube-node-tracer -s c -l segment-compression -x -d 'true or gzip, zstd, false or none'
 complete -c kube-node-tracer -s o -l spool-directory -x -a '(__fish_complete_directories)' -d 'Directory where segments wait for upload'
-complete -c kube-node-tracer -s W -l spool-max-segments -x -d 'Number of finished segments that may wait on this node'
+complete -c kube-node-tracer -s W -l spool-max-segments -x -d 'Number of segments of each interface that may wait'
 complete -c kube-node-tracer -l spool-max-size -x -d 'Maximum disk usage of the spool as reported by du, including segments being written, in millions of bytes or with a suffix; at least 1 MB, or 0 for no limit'
 complete -c kube-node-tracer -l spool-min-free -x -d 'Keep this much of the spool\'s file system free for others, and of the destination\'s if that is a directory: a percentage (5 or 5%), or a size with a suffix (2GiB)'
 complete -c kube-node-tracer -l spool-min-free-inodes -x -d 'Keep this many of the file system\'s inodes free for others: a percentage (5%) or a number'

@@ -57,6 +57,37 @@ void daemon_log_missing(struct daemon *daemon, const struct conf *conf)
 	}
 }
 
+/* That are there, and names that are not yet. */
+static uint64_t count_selected(struct daemon *daemon, const struct conf *conf)
+{
+	const struct interface_words *words = &conf->interfaces;
+	uint64_t selected = words->has_any;
+	size_t count;
+	const struct link *links = links_list(daemon->view.links, &count);
+
+	for (size_t i = 0; i < count && !words->has_any; i++)
+		selected += interfaces_want(words, links[i].name, daemon->view.auto_name);
+	for (unsigned i = 0; i < words->count; i++) {
+		size_t place = 0;
+
+		while (place < count && strcmp(links[place].name, words->list[i].text) != 0)
+			place++;
+		selected += place == count && interfaces_is_name(words, &words->list[i]);
+	}
+	return selected < conf->capture_max_interfaces ? selected : conf->capture_max_interfaces;
+}
+
+void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf)
+{
+	uint64_t interfaces = count_selected(daemon, conf), needed, there;
+	const char *limit = spool_too_small(conf, interfaces, &needed, &there);
+
+	if (limit)
+		log_event(EVENT_LIMITS_TOO_SMALL, log_text("limit", limit),
+			  log_number("interfaces", interfaces), log_number("needed", needed),
+			  log_number("available", there));
+}
+
 void daemon_follow_links(struct daemon *daemon)
 {
 	const struct link *found;

@@ -108,9 +108,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	if (daemon->phase != STATUS_STOPPING)
 		daemon_maintain(daemon);
 	if (daemon->pipelines)
-		pipelines_pause(daemon->pipelines,
-				conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE &&
-					spool_is_full(daemon->spool));
+		pipelines_pause_full(daemon->pipelines);
 	daemon_follow_links(daemon);
 	uploader_tick(daemon->uploader);
 	announce_ready_if_due(daemon);

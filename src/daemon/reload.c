@@ -74,6 +74,7 @@ static int replace_configuration(struct daemon *daemon, struct text *notes, stru
 		if (result < 0)
 			return -1;
 		daemon_log_missing(daemon, conf);
+		daemon_log_small_limits(daemon, conf);
 	} else {
 		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
 			return -1;

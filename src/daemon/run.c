@@ -155,8 +155,10 @@ int daemon_prepare(struct daemon *daemon, bool is_offline, struct error *err)
 	/* A key that only root may read is read here. */
 	if (uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err) < 0)
 		return -1;
-	if (!is_offline)
+	if (!is_offline) {
 		daemon_log_missing(daemon, conf);
+		daemon_log_small_limits(daemon, conf);
+	}
 	return 0;
 }
 

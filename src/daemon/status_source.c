@@ -99,7 +99,7 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 		.started_real_ns = daemon->started_real_ns,
 		.chunks = daemon->pool.count,
 		.chunks_free = chunk_pool_free(&daemon->pool),
-		.is_spool_full = spool_is_full(daemon->spool),
+		.is_spool_full = spool_is_full(daemon->spool, NULL),
 		.log_dropped_lines = log_dropped_lines(),
 		.interfaces = daemon->interfaces,
 		.outage = daemon->outage,

@@ -41,8 +41,8 @@ int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
 /* Take over options that need no new capture, from the next segment on. Refers to conf. */
 int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
-/* Leave packets to the kernel, or read on. */
-void pipelines_pause(struct pipelines *pipelines, bool is_paused);
+/* As spool.when_full says: leave packets to the kernel while there is no room for them, or read on. */
+void pipelines_pause_full(struct pipelines *pipelines);
 void pipelines_end_segments(struct pipelines *pipelines, const char *reason);
 
 /*

@@ -161,11 +161,15 @@ int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, st
 	return 0;
 }
 
-void pipelines_pause(struct pipelines *pipelines, bool is_paused)
+void pipelines_pause_full(struct pipelines *pipelines)
 {
+	bool is_paused = pipelines->conf->spool_when_full == CONF_WHEN_FULL_STOP_CAPTURE;
+
 	for (size_t i = 0; i < pipelines->count; i++)
 		if (pipeline_is_running(pipelines->list[i]->state))
-			capture_pause(pipelines->list[i]->capture, is_paused);
+			capture_pause(pipelines->list[i]->capture,
+				      is_paused && spool_is_full(pipelines->recorder_context.spool,
+								 pipelines->list[i]->name));
 }
 
 void pipelines_end_segments(struct pipelines *pipelines, const char *reason)

@@ -25,23 +25,29 @@ static void append_node(struct text *name, const char *node)
 			    crc32c_update(0, node, length));
 }
 
+void name_format_interface(const char *interface, char out[SEGMENT_INTERFACE_MAX + 1])
+{
+	size_t length = 0;
+
+	for (const char *p = interface; *p && length < SEGMENT_INTERFACE_MAX; p++)
+		out[length++] = isalnum((unsigned char)*p) || strchr("._-", *p) ? *p : '-';
+	out[length] = '\0';
+}
+
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
 		 const char *extension, char out[SEGMENT_NAME_MAX + 1])
 {
 	struct text name = text_over(out, SEGMENT_NAME_MAX + 1);
-	char start[TEXT_TIME_MAX];
+	char start[TEXT_TIME_MAX], allowed[SEGMENT_INTERFACE_MAX + 1];
 
 	text_format_rfc3339(start_ns, start);
+	name_format_interface(interface, allowed);
 	append_node(&name, node);
 	text_append(&name, "_");
 	for (const char *p = start; *p; p++) /* a colon is a separator in some tools */
 		if (*p != '-' && *p != ':')
 			text_append(&name, "%c", *p);
-	text_append(&name, "_");
-	for (const char *p = interface; *p; p++)
-		text_append(&name, "%c",
-			    isalnum((unsigned char)*p) || strchr("._-", *p) ? *p : '-');
-	text_append(&name, "_%08ju%s", (uintmax_t)sequence, extension);
+	text_append(&name, "_%s_%08ju%s", allowed, (uintmax_t)sequence, extension);
 }
 
 static bool has_start_shape(const char *text)

@@ -20,7 +20,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define SEGMENT_NAME_MAX        255  /* as file systems have it */
+#define SEGMENT_NAME_MAX        255 /* as file systems have it */
+#define SEGMENT_INTERFACE_MAX   63
 #define SEGMENT_FILTER_MAX      1024 /* longer filters are cut here, not in the capture */
 #define SEGMENT_ATTACHMENTS_MAX 4096
 /* All of it as text; a GCS object's metadata may hold as much. */
@@ -30,7 +31,7 @@
 
 struct segment {
 	char node[254];
-	char interface[64];
+	char interface[SEGMENT_INTERFACE_MAX + 1];
 	char link_type[32]; /* "EN10MB": the field's name for it */
 	char filter[SEGMENT_FILTER_MAX];
 	/* Why it ended: size, age, clock, signal, reload, stop, interface, disk, budget, recovered. */
@@ -75,10 +76,9 @@ bool segment_attach(struct segment *segment, const char *key, const char *value)
 /* What is attached under this key, or "" if there is nothing or it does not fit. */
 void segment_attachment(const struct segment *segment, const char *key, char *out, size_t capacity);
 
-/*
- * Write the file name into out. Characters of the interface's name that are not allowed become '-'; a long name of a
- * node is cut, and has a checksum.
- */
+/* An interface's name as file names have it: characters that are not allowed become '-'. */
+void name_format_interface(const char *interface, char out[SEGMENT_INTERFACE_MAX + 1]);
+/* Write the file name into out. A long name of a node is cut, and has a checksum. */
 void name_format(const char *node, const char *interface, uint64_t start_ns, uint64_t sequence,
 		 const char *extension, char out[SEGMENT_NAME_MAX + 1]);
 

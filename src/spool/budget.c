@@ -2,6 +2,8 @@
 #include "spool/spool_private.h"
 
 #define SLACK_PART 16
+/* An open segment ends when it takes this part of spool.max_size: the oldest has to be a small part. */
+#define SEGMENT_PART 8
 
 struct budget budget_from_conf(const struct conf *conf)
 {
@@ -49,10 +51,17 @@ uint64_t budget_room_inodes(const struct budget *budget, const struct budget_sta
 	return measure_room(state->inodes_free, &budget->min_free_inodes, state->inodes_total);
 }
 
+uint64_t budget_segment_bytes_max(const struct budget *budget)
+{
+	return budget->max_bytes > 0 && budget->policy == CONF_WHEN_FULL_DROP_OLDEST
+		       ? budget->max_bytes / SEGMENT_PART
+		       : UINT64_MAX;
+}
+
 double budget_use(const struct budget *budget, const struct budget_state *state)
 {
 	double bytes = (double)state->bytes, segments = (double)state->segments,
-	       files = segments * SPOOL_FILES_PER_SEGMENT;
+	       files = (double)state->all_segments * SPOOL_FILES_PER_SEGMENT;
 	const double taken[] = { segments, bytes, bytes, files };
 	const double limits[] = {
 		(double)budget->max_segments,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of segments, a cache of what is in the folders; and what they take. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,75 @@ static size_t find_place(const struct spool *spool, const char *name)
 	return low;
 }
 
+struct spool_interface *spool_interface_find(const struct spool *spool, const char *name)
+{
+	struct spool_interface *interface = spool->interfaces;
+
+	while (interface && strcmp(interface->name, name) != 0)
+		interface = interface->next;
+	return interface;
+}
+
+/* That of a segment's name, which has another entry now. */
+static struct spool_interface *take_interface(struct spool *spool, const char *segment_name)
+{
+	struct spool_interface *interface;
+	char name[SEGMENT_INTERFACE_MAX + 1] = "";
+	struct name_parts parts;
+
+	if (name_parse(segment_name, &parts))
+		(void)snprintf(name, sizeof name, "%.*s", (int)parts.interface_length,
+			       parts.interface);
+	interface = spool_interface_find(spool, name);
+	if (!interface) {
+		interface = mem_calloc(1, sizeof *interface);
+		memcpy(interface->name, name, sizeof name);
+		(void)pthread_mutex_lock(&spool->budget_lock);
+		interface->next = spool->interfaces;
+		spool->interfaces = interface;
+		(void)pthread_mutex_unlock(&spool->budget_lock);
+	}
+	interface->entries++;
+	return interface;
+}
+
+static void return_interface(struct spool *spool, struct spool_interface *interface)
+{
+	struct spool_interface **place = &spool->interfaces;
+
+	if (--interface->entries > 0)
+		return;
+	while (*place != interface)
+		place = &(*place)->next;
+	(void)pthread_mutex_lock(&spool->budget_lock);
+	*place = interface->next;
+	(void)pthread_mutex_unlock(&spool->budget_lock);
+	free(interface);
+}
+
+static void count_in(struct spool *spool, struct spool_entry *entry)
+{
+	spool->counts[entry->folder]++;
+	entry->interface->finished += entry->folder != SPOOL_CAPTURING;
+}
+
+static void count_out(struct spool *spool, struct spool_entry *entry)
+{
+	spool->counts[entry->folder]--;
+	entry->interface->finished -= entry->folder != SPOOL_CAPTURING;
+}
+
+void spool_entries_count(struct spool *spool)
+{
+	struct spool_interface *interface;
+
+	memset(spool->counts, 0, sizeof spool->counts);
+	for (interface = spool->interfaces; interface; interface = interface->next)
+		interface->finished = 0;
+	for (size_t i = 0; i < spool->count; i++)
+		count_in(spool, spool->entries[i]);
+}
+
 struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
 					 enum spool_folder folder)
 {
@@ -43,6 +113,7 @@ struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
 	}
 	entry->name = mem_strdup(name);
 	entry->folder = folder;
+	entry->interface = take_interface(spool, name);
 	spool->entries[spool->count++] = entry;
 	return entry;
 }
@@ -56,16 +127,17 @@ struct spool_entry *spool_entries_insert(struct spool *spool, const char *name,
 	memmove(&spool->entries[place + 1], &spool->entries[place],
 		(spool->count - 1 - place) * sizeof(struct spool_entry *));
 	spool->entries[place] = entry;
-	spool->counts[folder]++;
+	count_in(spool, entry);
 	return entry;
 }
 
 struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder,
-					uint64_t now_ms)
+					const struct spool_interface *interface, uint64_t now_ms)
 {
 	for (size_t i = 0; i < spool->count && spool->counts[folder] > 0; i++)
-		if (spool->entries[i]->folder == folder && !spool->entries[i]->is_claimed &&
-		    spool->entries[i]->not_before_ms <= now_ms)
+		if (spool->entries[i]->folder == folder &&
+		    (!interface || spool->entries[i]->interface == interface) &&
+		    !spool->entries[i]->is_claimed && spool->entries[i]->not_before_ms <= now_ms)
 			return spool->entries[i];
 	return NULL;
 }
@@ -73,9 +145,9 @@ struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder f
 void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
 			    enum spool_folder folder)
 {
-	spool->counts[entry->folder]--;
-	spool->counts[folder]++;
+	count_out(spool, entry);
 	entry->folder = folder;
+	count_in(spool, entry);
 }
 
 struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
@@ -129,8 +201,9 @@ void spool_entry_set_upload_state(struct spool_entry *entry, const char *text)
 	entry->upload_state = text ? mem_strdup(text) : NULL;
 }
 
-void spool_entry_free(struct spool_entry *entry)
+void spool_entry_free(struct spool *spool, struct spool_entry *entry)
 {
+	return_interface(spool, entry->interface);
 	spool_entry_set_upload_state(entry, NULL);
 	free(entry->name);
 	free(entry);
@@ -160,8 +233,8 @@ void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
 
 	spool_sidecars_delete(spool, entry->name);
 	spool->entry_bytes -= entry->bytes + entry->sidecar_bytes;
-	spool->counts[entry->folder]--;
-	spool_entry_free(entry);
+	count_out(spool, entry);
+	spool_entry_free(spool, entry);
 	memmove(&spool->entries[place], &spool->entries[place + 1],
 		(--spool->count - place) * sizeof(struct spool_entry *));
 	spool_measure_folders(spool);
@@ -170,7 +243,7 @@ void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
 void spool_entries_clear(struct spool *spool)
 {
 	while (spool->count > 0)
-		spool_entry_free(spool->entries[--spool->count]);
+		spool_entry_free(spool, spool->entries[--spool->count]);
 	free(take_ptr(spool->entries));
 }
 

@@ -4,6 +4,7 @@
  * exceeds the limit. Deletions come in batches: the lock is held for a few of them at a time.
  */
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -18,9 +19,7 @@
 #define MARGIN_OPEN_BYTES   UINT64_C(16384)
 #define MARGIN_WORKER_BYTES (2 * SPOOL_UPLOAD_STATE_MAX)
 #define BLOCK_BYTES         UINT64_C(4096) /* what is written is rounded up to this, or the file system's */
-/* An open segment ends when it takes this part of spool.max_size: the oldest has to be a small part. */
-#define SEGMENT_PART 8
-#define BATCH        8 /* deletions while the lock is held */
+#define BATCH               8              /* deletions while the lock is held */
 
 void spool_set_budget(struct spool *spool, const struct conf *conf)
 {
@@ -36,18 +35,32 @@ static struct budget get_budget(struct spool *spool)
 	return spool->budget;
 }
 
-/* What is ours, on a disk that is as it says. */
+/* The interface with the most files; NULL: there is none. */
+static struct spool_interface *find_fullest(const struct spool *spool)
+{
+	struct spool_interface *fullest = spool->interfaces, *interface;
+
+	for (interface = fullest; interface; interface = interface->next)
+		if (interface->finished > fullest->finished)
+			fullest = interface;
+	return fullest;
+}
+
+/* What is ours, on a disk that is as it says; of the interface with the most files. */
 static struct budget_state current_state(const struct spool *spool, struct budget_state disk)
 {
-	disk.segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
-			spool->counts[SPOOL_REJECTED];
+	const struct spool_interface *fullest = find_fullest(spool);
+
+	disk.segments = fullest ? fullest->finished : 0;
+	disk.all_segments = spool->counts[SPOOL_READY] + spool->counts[SPOOL_SENDING] +
+			    spool->counts[SPOOL_REJECTED];
 	disk.bytes = spool_bytes_taken(spool);
 	return disk;
 }
 
-/* As it would be with so many bytes and segments more. */
+/* As it would be with so many bytes more. */
 static struct budget_state measure_state(struct spool *spool, const struct budget *budget,
-					 uint64_t more_bytes, uint64_t more_segments)
+					 uint64_t more_bytes)
 {
 	static const struct budget_state unknown;
 	struct budget_state state;
@@ -62,7 +75,6 @@ static struct budget_state measure_state(struct spool *spool, const struct budge
 	} else {
 		state = current_state(spool, unknown);
 	}
-	state.segments += more_segments;
 	state.bytes += budget->workers * MARGIN_WORKER_BYTES;
 	if (more_bytes > 0)
 		state.bytes += more_bytes + MARGIN_BYTES +
@@ -95,54 +107,59 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 }
 
 /* What has to go first: the oldest in rejected/, whoever has asked for it; then, by policy, in ready/. */
-static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when_full policy)
+static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when_full policy,
+				       const struct spool_interface *interface)
 {
+	struct spool_entry *victim = NULL;
+
 	if (spool->counts[SPOOL_REJECTED] > 0)
-		return spool_entries_first(spool, SPOOL_REJECTED, UINT64_MAX);
-	return policy == CONF_WHEN_FULL_DROP_OLDEST
-		       ? spool_entries_first(spool, SPOOL_READY, UINT64_MAX)
-		       : NULL;
+		victim = spool_entries_first(spool, SPOOL_REJECTED, interface, UINT64_MAX);
+	if (!victim && policy == CONF_WHEN_FULL_DROP_OLDEST)
+		victim = spool_entries_first(spool, SPOOL_READY, interface, UINT64_MAX);
+	return victim;
 }
 
-/* Logged when it begins and when it is over, however many segments or packets it costs. */
-static void note_shortage(struct spool *spool, const char *option, bool is_full)
+/* The limit that the state is over, and whose files are to go for it: of one interface, or (NULL) of any. */
+static const char *find_excess(struct spool *spool, const struct budget *budget,
+			       struct budget_state *state, struct spool_interface **interface)
 {
-	if (is_full && !atomic_load(&spool->is_full))
-		log_event(EVENT_SPOOL_FULL, log_text("limit", option),
-			  log_number("bytes", spool_bytes_taken(spool)));
-	else if (!is_full && !spool->is_deleting && spool->deleted_segments > 0)
-		log_event(EVENT_SPOOL_EVICTING, log_text("limit", option),
-			  log_number("bytes", spool_bytes_taken(spool)));
-	spool->is_deleting |= spool->deleted_segments > 0;
-	atomic_store(&spool->is_full, is_full);
+	bool is_over = *interface && (*interface)->finished > budget->max_segments;
+
+	/* What is being sent goes by itself, and takes no more room for being more. */
+	if (is_over && budget->policy == CONF_WHEN_FULL_DROP_OLDEST &&
+	    !find_victim(spool, budget->policy, *interface))
+		is_over = false;
+	if (!is_over)
+		*interface = NULL;
+	state->segments = is_over ? (*interface)->finished : 0;
+	return budget_exceeded(budget, state);
 }
 
-/* There is room to spare: the shortage is over. */
-static void note_slack(struct spool *spool)
-{
-	/* Those of deleted packets are among them. */
-	uint64_t drops = counter_read(&spool->counters->drops[DROP_BUDGET]);
+/* Who asks for room. */
+struct request {
+	const char *interface; /* to begin a segment of it; NULL: it is not about one */
+	bool is_for_all;       /* keep the limits, whoever exceeds them */
+	uint64_t bytes;
+};
 
-	if (atomic_load(&spool->is_full) || spool->is_deleting)
-		log_event(EVENT_SPOOL_HAS_ROOM, log_number("deleted", spool->deleted_segments),
-			  log_number("packets", spool->deleted_packets),
-			  log_number("dropped",
-				     drops - spool->drops_before - spool->deleted_packets));
-	spool->drops_before = drops;
-	spool->deleted_segments = spool->deleted_packets = 0;
-	spool->is_deleting = false;
-	atomic_store(&spool->is_full, false);
-}
-
-/* There is room now, and it took `first` (an option's name) to make it, or nothing. */
+/* There is room now, and it took `first` to make it, or nothing. */
 static int note_room(struct spool *spool, const struct budget *budget,
-		     const struct budget_state *state, const char *first, struct error *err)
+		     const struct budget_state *state, const struct request *request,
+		     const struct spool_shortage *first, struct error *err)
 {
-	if (first)
-		note_shortage(spool, first, false);
-	else if (budget_has_slack(budget, state))
-		note_slack(spool);
-	else if (atomic_load(&spool->is_full) && budget->policy != CONF_WHEN_FULL_DROP_OLDEST)
+	const struct spool_interface *interface =
+		request->interface ? spool_interface_find(spool, request->interface) : NULL;
+	struct budget_state fullest = current_state(spool, *state);
+
+	if (first->option) {
+		spool_note_shortage(spool, first, false);
+		return 1;
+	}
+	fullest.bytes = state->bytes;
+	if (budget_has_slack(budget, &fullest))
+		spool_note_slack(spool);
+	else if (budget->policy != CONF_WHEN_FULL_DROP_OLDEST &&
+		 (atomic_load(&spool->is_full) || (interface && interface->is_full)))
 		return error_set(err, ERROR_TRANSIENT, "the spool is still nearly full");
 	return 1;
 }
@@ -151,54 +168,56 @@ static int note_room(struct spool *spool, const struct budget *budget,
  * Delete until so much more fits: 1; or as many as a batch has: 0. -1 if it does not fit, and nothing may be
  * deleted that helps. What was freed is counted here: some file systems report it later. Locked.
  */
-static int make_some_room(struct spool *spool, uint64_t bytes, uint64_t segments,
-			  const char **first, struct error *err)
+static int make_some_room(struct spool *spool, const struct request *request,
+			  struct spool_shortage *first, struct error *err)
 {
 	const struct budget budget = get_budget(spool);
-	struct budget_state state = measure_state(spool, &budget, bytes, segments);
+	struct budget_state state = measure_state(spool, &budget, request->bytes);
 
+	spool_end_shortages(spool, &budget, state);
 	for (int deleted = 0;; deleted++) {
-		const char *option = budget_exceeded(&budget, &state);
+		struct spool_interface *interface =
+			request->is_for_all  ? find_fullest(spool)
+			: request->interface ? spool_interface_find(spool, request->interface)
+					     : NULL;
+		struct spool_shortage now = { find_excess(spool, &budget, &state, &interface), "" };
 		struct spool_entry *victim;
 		uint64_t freed = spool_bytes_taken(spool);
 
-		if (!option)
-			return note_room(spool, &budget, &state, *first, err);
+		if (!now.option)
+			return note_room(spool, &budget, &state, request, first, err);
 		if (deleted == BATCH)
 			return 0;
-		if (!*first)
-			*first = option;
-		victim = find_victim(spool, budget.policy);
+		if (interface)
+			memcpy(now.interface, interface->name, sizeof now.interface);
+		if (!first->option)
+			*first = now;
+		victim = find_victim(spool, budget.policy, interface);
 		if (!victim || delete_for_room(spool, victim, err) < 0) {
 			if (!victim)
-				error_set(err, ERROR_TRANSIENT, "%s is reached", option);
-			note_shortage(spool, option, true);
+				error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
+			spool_note_shortage(spool, &now, true);
 			return -1;
 		}
 		freed -= spool_bytes_taken(spool) < freed ? spool_bytes_taken(spool) : freed;
-		state.segments--;
 		state.bytes -= freed < state.bytes ? freed : state.bytes;
 		state.disk_free += freed;
 		state.inodes_free += SPOOL_FILES_PER_SEGMENT;
 	}
 }
 
-int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
-		    struct error *err)
+/* With the entry's lock in between, so that others have their turn: in batches. */
+static int make_room(struct spool *spool, const struct request *request, struct spool_entry *entry,
+		     struct error *err)
 {
-	const char *first = NULL;
+	struct spool_shortage first = { .option = NULL };
 	int result;
 
 	do {
-		uint64_t segments = 0;
-
 		(void)pthread_mutex_lock(&spool->lock);
-		/* Where nothing is deleted for it, there has to be a place for the finished segment. */
-		if (!entry && get_budget(spool).policy != CONF_WHEN_FULL_DROP_OLDEST)
-			segments = spool->counts[SPOOL_CAPTURING] + 1;
-		result = make_some_room(spool, bytes, segments, &first, err);
+		result = make_some_room(spool, request, &first, err);
 		if (result > 0 && entry)
-			spool_set_bytes(spool, entry, entry->bytes + bytes);
+			spool_set_bytes(spool, entry, entry->bytes + request->bytes);
 		(void)pthread_mutex_unlock(&spool->lock);
 		if (result == 0)
 			spool_ledger_save(spool);
@@ -206,53 +225,58 @@ int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t byt
 	return result > 0 ? 0 : -1;
 }
 
+int spool_make_room(struct spool *spool, const char *interface, uint64_t bytes, struct error *err)
+{
+	char name[SEGMENT_INTERFACE_MAX + 1];
+	const struct request request = { .interface = name, .bytes = bytes };
+
+	name_format_interface(interface, name);
+	return make_room(spool, &request, NULL, err);
+}
+
+int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+		       struct error *err)
+{
+	const struct request request = { .bytes = bytes };
+
+	return make_room(spool, &request, entry, err);
+}
+
 uint64_t spool_segment_bytes_max(struct spool *spool)
 {
-	struct budget budget = get_budget(spool);
+	const struct budget budget = get_budget(spool);
 
-	return budget.max_bytes > 0 && budget.policy == CONF_WHEN_FULL_DROP_OLDEST
-		       ? budget.max_bytes / SEGMENT_PART
-		       : UINT64_MAX;
+	return budget_segment_bytes_max(&budget);
 }
 
 bool spool_evict_one(struct spool *spool)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	static const struct spool_shortage disk = { "the disk", "" };
 	struct spool_entry *victim;
 	struct error err;
 
-	victim = find_victim(spool, get_budget(spool).policy);
+	victim = find_victim(spool, get_budget(spool).policy, NULL);
 	if (!victim || delete_for_room(spool, victim, &err) < 0)
 		return false;
-	note_shortage(spool, "the disk", false);
+	spool_note_shortage(spool, &disk, false);
 	return true;
 }
 
 void spool_enforce(struct spool *spool)
 {
-	const char *first = NULL;
+	const struct request request = { .is_for_all = true };
 	struct error err;
-	int result;
 
-	do {
-		(void)pthread_mutex_lock(&spool->lock);
-		spool_measure_folders(spool);
-		result = make_some_room(spool, 0, 0, &first, &err);
-		if (result < 0 && err.kind != ERROR_TRANSIENT && !spool->has_failed) {
-			log_error("cannot make room in the spool", log_reason(&err));
-			spool->has_failed = true;
-		} else if (!atomic_load(&spool->is_full)) {
-			spool->has_failed = false;
-		}
-		(void)pthread_mutex_unlock(&spool->lock);
-		if (result == 0)
-			spool_ledger_save(spool);
-	} while (result == 0);
-}
-
-bool spool_is_full(const struct spool *spool)
-{
-	return atomic_load_explicit(&spool->is_full, memory_order_relaxed);
+	(void)pthread_mutex_lock(&spool->lock);
+	spool_measure_folders(spool);
+	(void)pthread_mutex_unlock(&spool->lock);
+	if (make_room(spool, &request, NULL, &err) == 0) {
+		spool->has_failed = false;
+	} else if (err.kind != ERROR_TRANSIENT && !spool->has_failed) {
+		log_error("cannot make room in the spool", log_reason(&err));
+		spool->has_failed = true;
+	}
 }
 
 /* When the oldest begins in these folders, in name order, so by time; 0: there is none. */
@@ -280,6 +304,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 		.ready = spool->counts[SPOOL_READY],
 		.sending = spool->counts[SPOOL_SENDING],
 		.rejected = spool->counts[SPOOL_REJECTED],
+		.fullest = state.segments,
 		.bytes = state.bytes,
 		.room_bytes = budget_room_bytes(&budget, &state),
 		.room_inodes = budget_room_inodes(&budget, &state),

@@ -147,14 +147,12 @@ static void drop_doubles(struct spool *spool)
 
 	qsort(spool->entries, spool->count, sizeof(struct spool_entry *), compare_entries);
 	spool->entry_bytes = 0;
-	memset(spool->counts, 0, sizeof spool->counts);
 	for (size_t i = 0; i < spool->count; i++) {
 		struct spool_entry *entry = spool->entries[i];
 		const struct spool_entry *before = kept > 0 ? spool->entries[kept - 1] : NULL;
 
 		if (!before || strcmp(entry->name, before->name) != 0) {
 			spool->entries[kept++] = entry;
-			spool->counts[entry->folder]++;
 			entry->sidecar_bytes = 0;
 			spool_measure_sidecars(spool, entry);
 			spool->entry_bytes += entry->bytes;
@@ -162,9 +160,10 @@ static void drop_doubles(struct spool *spool)
 		}
 		if (entry->folder == SPOOL_CAPTURING && before->folder != SPOOL_CAPTURING)
 			(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
-		spool_entry_free(entry);
+		spool_entry_free(spool, entry);
 	}
 	spool->count = kept;
+	spool_entries_count(spool);
 }
 
 /*
@@ -191,7 +190,7 @@ static void replace_known(struct spool *spool, size_t known)
 		if (is_gone || old->is_claimed)
 			spool->entries[kept++] = old;
 		else
-			spool_entry_free(old);
+			spool_entry_free(spool, old);
 	}
 	memmove(spool->entries + kept, listed, listed_count * sizeof(struct spool_entry *));
 	spool->count = kept + listed_count;
@@ -214,7 +213,7 @@ int spool_scan(struct spool *spool, struct error *err)
 		spool_destinations_apply(spool);
 	}
 	while (result < 0 && spool->count > known)
-		spool_entry_free(spool->entries[--spool->count]);
+		spool_entry_free(spool, spool->entries[--spool->count]);
 	if (result == 0)
 		result = remove_orphans(spool, SPOOL_METADATA, err);
 	if (result == 0)

@@ -74,6 +74,13 @@ int spool_check(const char *directory, struct error *err) __attribute__((warn_un
  */
 const char *spool_exceeded(const struct conf *conf);
 
+/*
+ * The option whose limit has no room for a file of segment.size of each of so many interfaces; NULL: all have.
+ * With what they need, and what there is: bytes, or files.
+ */
+const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64_t *ret_needed,
+			    uint64_t *ret_there);
+
 /* What the spool may take from now on. */
 void spool_set_budget(struct spool *spool, const struct conf *conf);
 /*
@@ -83,8 +90,8 @@ void spool_set_budget(struct spool *spool, const struct conf *conf);
 void spool_maintain(struct spool *spool);
 /* spool_maintain() found that the folders were deleted, and has logged it: nothing can be written any more. */
 bool spool_is_removed(const struct spool *spool);
-/* True while there is no room and nothing that may be deleted for it. */
-bool spool_is_full(const struct spool *spool);
+/* True while there is no room for segments of this interface, or (NULL) of any, and nothing may be deleted for it. */
+bool spool_is_full(struct spool *spool, const char *interface);
 /*
  * List the folders again: an operator may have moved files, and mended what made others fail. What is
  * claimed stays claimed, what is held back may be claimed at once.
@@ -111,7 +118,8 @@ struct spool_totals {
 	uint64_t disk_free, disk_total; /* of its file system, when last looked at */
 	/* Above spool.min_free and spool.min_free_inodes; UINT64_MAX: no limit, or not looked at yet. */
 	uint64_t room_bytes, room_inodes;
-	double use; /* of the nearest limit, 0 to 1: budget_use() */
+	double use;       /* of the nearest limit, 0 to 1: budget_use() */
+	uint64_t fullest; /* finished segments of the interface that has the most */
 	/* Segments since the start: rejected; gone before they were uploaded, mostly for room. */
 	uint64_t refused, lost;
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */

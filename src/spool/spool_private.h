@@ -34,20 +34,32 @@ enum spool_folder {
 /* What the spool may take, and what it takes. */
 struct budget {
 	enum conf_spool_when_full policy;
-	uint64_t max_segments; /* that are finished and not sent yet */
+	uint64_t max_segments; /* of each interface, that are finished and not sent yet */
 	uint64_t max_bytes;    /* of our files and folders, as du counts them; 0: no limit */
 	struct conf_share min_free, min_free_inodes; /* how much is left to others */
 	unsigned workers; /* that send at a time: room for the upload state of each is kept free */
 };
 
 struct budget_state {
-	uint64_t segments, bytes;
+	uint64_t segments; /* of one interface */
+	uint64_t bytes;
 	uint64_t disk_total, disk_free;     /* bytes; total 0: unknown */
 	uint64_t inodes_total, inodes_free; /* total 0: the file system has no such limit */
+	uint64_t all_segments;              /* of all interfaces */
+};
+
+/* What waits of one interface. Without an entry it is freed. */
+struct spool_interface {
+	struct spool_interface *next;
+	char name[SEGMENT_INTERFACE_MAX + 1]; /* as file names have it */
+	size_t entries;
+	uint64_t finished; /* of them, outside of CAPTURING */
+	bool is_full;      /* nothing may be deleted for another one of them */
 };
 
 struct spool_entry {
 	char *name;
+	struct spool_interface *interface;
 	enum spool_folder folder;
 	uint64_t bytes;         /* allocated, or about to be */
 	uint64_t sidecar_bytes; /* allocated for metadata and upload state */
@@ -91,6 +103,7 @@ struct spool {
 
 	pthread_mutex_t budget_lock;
 	struct budget budget;
+	struct spool_interface *interfaces; /* changed with `lock` held as well */
 
 	pthread_mutex_t ledger_lock; /* may be taken with `lock` held, not the other way round */
 	struct losses pending;       /* that are in no file yet */
@@ -116,7 +129,7 @@ struct spool {
 	uint64_t refused, lost;                     /* as in struct spool_totals */
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
 	uint64_t drops_before;                      /* by budget, when there was enough */
-	bool is_deleting, has_failed;               /* logged already */
+	bool is_deleting, was_full, has_failed;     /* logged already */
 	/* As in struct spool_totals; the state is NULL until it is uploaded, and else to be seen by the list. */
 	struct spool_recent recent[SPOOL_RECENT_MAX];
 };
@@ -129,6 +142,8 @@ struct budget budget_from_conf(const struct conf *conf);
 /* What the file system has above the floor; UINT64_MAX: it has no such limit, or it is unknown. */
 uint64_t budget_room_bytes(const struct budget *budget, const struct budget_state *state);
 uint64_t budget_room_inodes(const struct budget *budget, const struct budget_state *state);
+/* How large a file may become. */
+uint64_t budget_segment_bytes_max(const struct budget *budget);
 /* How much is taken of the limit that is nearest, 0 to 1: at 1, the next segment needs another's room. */
 double budget_use(const struct budget *budget, const struct budget_state *state);
 /* The option whose limit the state is over; NULL: it is within all of them. */
@@ -200,9 +215,16 @@ struct spool_entry *spool_entries_find(struct spool *spool, const char *name);
 /* Behind the others, wherever its place is; not counted. */
 struct spool_entry *spool_entries_append(struct spool *spool, const char *name,
 					 enum spool_folder folder);
-/* The first by name in this folder that nobody has claimed, and that is not held at that time; or NULL. */
+/*
+ * The first by name in this folder, of this interface or (NULL) any, that nobody has claimed, and that is not
+ * held at that time; or NULL.
+ */
 struct spool_entry *spool_entries_first(struct spool *spool, enum spool_folder folder,
-					uint64_t now_ms);
+					const struct spool_interface *interface, uint64_t now_ms);
+/* Count all of them again. */
+void spool_entries_count(struct spool *spool);
+/* What waits of an interface, by its name in file names; NULL: nothing does. */
+struct spool_interface *spool_interface_find(const struct spool *spool, const char *name);
 void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
 			    enum spool_folder folder);
 /*
@@ -215,7 +237,7 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
 /* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
 void spool_entry_set_upload_state(struct spool_entry *entry, const char *text);
-void spool_entry_free(struct spool_entry *entry);
+void spool_entry_free(struct spool *spool, struct spool_entry *entry);
 /* A name for which spool_is_temporary() is true; the caller frees it. */
 char *spool_temporary_name(const char *name);
 /* Is it the name of a file of which the undamaged part has become a segment? */
@@ -306,15 +328,33 @@ int spool_clean_up(struct spool *spool, struct error *err) __attribute__((warn_u
 /* Make the list again. Locked. */
 int spool_scan(struct spool *spool, struct error *err) __attribute__((warn_unused_result));
 
+/* shortage.c: what is full, locked ---------------------------------------------------------------- */
+
+/* The option of a limit that stopped something; and the interface, if it is one for each, or "". */
+struct spool_shortage {
+	const char *option; /* NULL: none did */
+	char interface[SEGMENT_INTERFACE_MAX + 1];
+};
+
+/* Segments were deleted for it, or (is_full) none may be. */
+void spool_note_shortage(struct spool *spool, const struct spool_shortage *shortage, bool is_full);
+/* There is room to spare, for all: the shortage is over. */
+void spool_note_slack(struct spool *spool);
+/* Whatever was full, and has room to spare again, is not; each by itself. */
+void spool_end_shortages(struct spool *spool, const struct budget *budget,
+			 struct budget_state state);
+
 /* room.c ----------------------------------------------------------------------------------------- */
 
 /*
- * Is there room to write so many bytes more to the entry's file, or (NULL) to begin a segment with
- * so many? Deletes what the policy allows (rejected first, then the oldest ready), counted and logged.
- * ERROR_TRANSIENT: there is none; others: the disk.
+ * Is there room to begin a segment of this interface with so many bytes? Deletes what the policy allows (rejected
+ * first, then the oldest ready), counted and logged. ERROR_TRANSIENT: there is none; others: the disk.
  */
-int spool_make_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
-		    struct error *err) __attribute__((warn_unused_result));
+int spool_make_room(struct spool *spool, const char *interface, uint64_t bytes, struct error *err)
+	__attribute__((warn_unused_result));
+/* The same for so many bytes more in the entry's file, which takes them at once. */
+int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+		       struct error *err) __attribute__((warn_unused_result));
 /* Delete what is over the budget. Failures are logged. */
 void spool_enforce(struct spool *spool);
 

@@ -40,7 +40,7 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
 	struct spool_entry *entry;
 	int fd = -1;
 
-	if (spool_make_room(spool, NULL, BEGIN_BYTES, err) < 0 ||
+	if (spool_make_room(spool, begun.interface, BEGIN_BYTES, err) < 0 ||
 	    spool_next_sequence(spool, &begun.sequence, err) < 0)
 		return -1;
 	text_make_uuid(begun.id);
@@ -90,7 +90,7 @@ int spool_append(struct spool_writer *writer, const void *member, size_t length,
 {
 	int result;
 
-	if (spool_make_room(writer->spool, writer->entry, length, err) < 0)
+	if (spool_reserve_room(writer->spool, writer->entry, length, err) < 0)
 		return -1;
 	result = segment_file_append(&writer->file, member, length, err);
 	writer->segment.pcap_bytes += result == 0 ? plain_bytes : 0;
@@ -303,7 +303,7 @@ struct spool_writer *spool_take_unfinished(struct spool *spool)
 		int fd;
 
 		(void)pthread_mutex_lock(&spool->lock);
-		entry = spool_entries_first(spool, SPOOL_CAPTURING, clock_monotonic_ms());
+		entry = spool_entries_first(spool, SPOOL_CAPTURING, NULL, clock_monotonic_ms());
 		if (entry)
 			entry->is_claimed = true;
 		(void)pthread_mutex_unlock(&spool->lock);

@@ -298,7 +298,7 @@ static const struct metric metrics[] = {
 	{ "spool_limit_bytes", METRIC_GAUGE, OPTION(spool_max_size),
 	  "Maximum disk space of the spool (spool.max_size); 0 means no limit." },
 	{ "spool_limit_segments", METRIC_GAUGE, OPTION(spool_max_segments),
-	  "Maximum number of waiting segments (spool.max_segments)." },
+	  "Maximum number of waiting segments of each interface (spool.max_segments)." },
 	{ "spool_filesystem_free_bytes", METRIC_GAUGE, NUMBER(spool.disk_free),
 	  "Free space on the spool's file system." },
 	{ "spool_filesystem_size_bytes", METRIC_GAUGE, NUMBER(spool.disk_total),
@@ -312,7 +312,7 @@ static const struct metric metrics[] = {
 	  "Use of the closest limit: spool.max_size, spool.max_segments, spool.min_free "
 	  "or spool.min_free_inodes; at 1 the oldest segments are deleted." },
 	{ "spool_full", METRIC_GAUGE, COMPUTED(is_spool_full, 0), "",
-	  "1 while the file system has too little space and nothing is left to delete." },
+	  "1 while there is no room for new segments (of an interface, or of all) and nothing may be deleted." },
 	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, COMPUTED(waiting_ms, 3), "",
 	  "Time since the oldest waiting segment began; 0 if none is waiting." },
 

@@ -78,13 +78,17 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 	const struct conf *conf = snapshot->conf;
 	struct forecast forecast = { .seconds = -1 };
 	double bytes = (double)snapshot->spool.room_bytes, seconds,
-	       segments = (double)snapshot->spool.room_inodes / SPOOL_FILES_PER_SEGMENT, left = 0;
-	uint64_t count = snapshot->spool.ready + snapshot->spool.sending + snapshot->spool.rejected;
+	       segments = (double)snapshot->spool.room_inodes / SPOOL_FILES_PER_SEGMENT, left = 0,
+	       fastest = 0;
 	struct series_sample all;
 
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && *snapshot->series->interfaces[i].name;
-	     i++)
-		forecast.segments += segments_per_second(conf, &snapshot->series->interfaces[i]);
+	     i++) {
+		double rate = segments_per_second(conf, &snapshot->series->interfaces[i]);
+
+		forecast.segments += rate;
+		fastest = rate > fastest ? rate : fastest;
+	}
 	if (!series_since(&snapshot->series->all, ALL_WINDOW_MS, &all))
 		return forecast;
 	forecast.ms = all.ms;
@@ -99,9 +103,11 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 		bytes = budget < bytes ? budget : bytes;
 	}
 	seconds = bytes / forecast.packed_bytes;
-	if (conf->spool_max_segments > count)
-		left = (double)(conf->spool_max_segments - count);
-	segments = (left < segments ? left : segments) / forecast.segments;
-	forecast.seconds = segments < seconds ? segments : seconds;
+	segments /= forecast.segments;
+	seconds = segments < seconds ? segments : seconds;
+	/* The limit is each interface's: the one that has the most may be the one that makes the most. */
+	if (conf->spool_max_segments > snapshot->spool.fullest)
+		left = (double)(conf->spool_max_segments - snapshot->spool.fullest) / fastest;
+	forecast.seconds = left < seconds ? left : seconds;
 	return forecast;
 }

@@ -201,7 +201,7 @@ NODE = [
           "By size, age or command.", width=8),
     graph("Files on the node, by state", "none",
           [target("sum by (instance, state) (%s)" % of("spool_segments"), "{{instance}} {{state}}"),
-           target(of("spool_limit_segments"), "{{instance}} limit"),
+           target(of("spool_limit_segments"), "{{instance}} limit of each interface"),
            target(of("spool_filesystem_room_inodes"), "{{instance}} free inodes above spool.min_free_inodes")],
           "capturing: being written · ready: waiting · sending: being uploaded · rejected: refused by the bucket, kept.", stack=False),
     graph("Spool and its budget", "bytes",

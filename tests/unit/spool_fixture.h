@@ -84,19 +84,18 @@ static bool is_there(const struct fixture *fixture, const char *folder, const ch
 	return access(path, F_OK) == 0;
 }
 
-/* Begin capturing/NAME with these bytes. */
-static struct spool_writer *begin(struct fixture *fixture, const char *name, const void *bytes,
-				  size_t length)
+/* Begin capturing/NAME, of this interface, with these bytes. */
+static inline struct spool_writer *begin_of(struct fixture *fixture, const char *name,
+					    const char *interface, const void *bytes, size_t length)
 {
-	struct segment segment = {
-		.node = "n", .interface = "eth0", .filter = "udp", .start_ns = name_start_ns(name)
-	};
+	struct segment segment = { .node = "n", .filter = "udp", .start_ns = name_start_ns(name) };
 	struct spool *spool = fixture->spool;
 	uint64_t sequence = spool->sequence, end = spool->sequence_end;
 	struct spool_writer *writer;
 	struct name_parts parts;
 	struct error err;
 
+	strcpy(segment.interface, interface);
 	assert_true(name_parse(name, &parts));
 	spool->sequence = parts.sequence - 1; /* the name's own, whatever comes next */
 	spool->sequence_end = UINT64_MAX;
@@ -108,6 +107,12 @@ static struct spool_writer *begin(struct fixture *fixture, const char *name, con
 	if (length > 0)
 		assert_int_equal(spool_append(writer, bytes, length, length, &err), 0);
 	return writer;
+}
+
+static struct spool_writer *begin(struct fixture *fixture, const char *name, const void *bytes,
+				  size_t length)
+{
+	return begin_of(fixture, name, "eth0", bytes, length);
 }
 
 /* As if the process ended: the file stays as it is. */

@@ -352,7 +352,7 @@ static void test_budget_use(void **state)
 		  100 },
 		/* 20 files of ours, and 5 may be made. */
 		{ { .max_segments = 100, .min_free_inodes = { 50, false } },
-		  { .segments = 10, .inodes_total = 100, .inodes_free = 55 },
+		  { .segments = 5, .all_segments = 10, .inodes_total = 100, .inodes_free = 55 },
 		  80 },
 		{ { .max_segments = 100, .min_free_inodes = { 50, true } },
 		  { .segments = 10 },

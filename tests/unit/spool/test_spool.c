@@ -371,7 +371,7 @@ static void test_budget_takes_rejected_then_oldest(void **state)
 	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 20); /* one rejected */
 	assert_true(is_there(fixture, "ready", second));
 	assert_false(is_there(fixture, "metadata", first));
-	assert_false(spool_is_full(fixture->spool));
+	assert_false(spool_is_full(fixture->spool, NULL));
 }
 
 static void test_what_is_being_sent_is_never_deleted(void **state)
@@ -451,14 +451,14 @@ static void test_room_is_made_before_it_is_taken(void **state)
 	writer = begin(fixture, third, block, sizeof block);
 	budget.spool_max_size = empty + 3 * UINT64_C(262144);
 	spool_set_budget(fixture->spool, &budget);
-	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
-	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), 0);
+	assert_int_equal(spool_reserve_room(fixture->spool, writer->entry, 262144, &err), 0);
+	assert_int_equal(spool_reserve_room(fixture->spool, writer->entry, 262144, &err), 0);
 	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.ready, 2);
 	/* Only the two finished ones could go, and that is not enough. */
-	assert_int_equal(spool_make_room(fixture->spool, writer->entry, 262144, &err), -1);
+	assert_int_equal(spool_reserve_room(fixture->spool, writer->entry, 262144, &err), -1);
 	assert_int_equal(err.kind, ERROR_TRANSIENT);
-	assert_true(spool_is_full(fixture->spool));
+	assert_true(spool_is_full(fixture->spool, NULL));
 	assert_true(spool_totals(fixture->spool, &totals));
 	assert_int_equal(totals.ready, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 20);
@@ -502,32 +502,112 @@ static void test_notes_of_workers_have_their_room(void **state)
 	}
 }
 
+static void publish_of(struct fixture *fixture, const char *interface, uint64_t sequence)
+{
+	char name[SEGMENT_NAME_MAX + 1];
+	struct spool_writer *writer;
+
+	name_format("n", interface, (1700000000 + sequence) * CLOCK_NS_PER_S, sequence, ".pcap",
+		    name);
+	writer = begin_of(fixture, name, interface, "x", 1);
+	writer->segment.packets = 10;
+	assert_int_equal(spool_finish(writer), 0);
+}
+
+/* What is being written does not wait: it takes no place of those that do. */
 static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **state)
 {
 	struct fixture *fixture = *state;
 	struct conf budget = { .spool_when_full = CONF_WHEN_FULL_DROP_NEWEST,
-			       .spool_max_segments = 3 };
-	struct spool_writer *writer;
+			       .spool_max_segments = 2 };
 	struct spool_claim claimed;
 	struct error err;
 
 	spool_set_budget(fixture->spool, &budget);
-	publish(fixture, first);
-	publish(fixture, second);
-	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
-	writer = begin(fixture, third, "1", 1); /* has its place */
-	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), -1);
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), 0);
+		publish_of(fixture, "eth0", i);
+	}
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), -1);
 	assert_int_equal(err.kind, ERROR_TRANSIENT);
-	assert_true(spool_is_full(fixture->spool));
-	leave(writer);
+	assert_true(spool_is_full(fixture->spool, NULL));
+	assert_true(spool_is_full(fixture->spool, "eth0"));
+	assert_false(spool_is_full(fixture->spool, "eth1"));
 	enforce(fixture, &budget);
-	assert_counts(fixture, 2, 0, 0);
+	assert_counts(fixture, 3, 0, 0);
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err),
+			 -1); /* nothing to spare */
+	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), 0);
+	assert_false(spool_is_full(fixture->spool, NULL));
+	/* What nobody wants goes under any policy. */
+	publish_of(fixture, "eth0", 4);
+	publish_of(fixture, "eth0", 5);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
-	/* What nobody wants goes under any policy. */
-	assert_int_equal(spool_make_room(fixture->spool, NULL, 1, &err), 0);
-	assert_counts(fixture, 1, 0, 0);
-	assert_false(spool_is_full(fixture->spool));
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), 0);
+	assert_counts(fixture, 2, 0, 0);
+	assert_false(spool_is_full(fixture->spool, NULL));
+}
+
+/* The number of files is of each interface: another's are neither counted nor deleted, whatever the policy. */
+static void test_each_interface_has_its_own_number(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conf budget = { .spool_max_segments = 2 };
+	struct error err;
+
+	spool_set_budget(fixture->spool, &budget);
+	publish_of(fixture, "a.1", 1);
+	publish_of(fixture, "a:1", 2); /* another name than it looks like in a file's */
+	publish_of(fixture, "b", 3);
+	publish_of(fixture, "b", 4);
+	assert_int_equal(spool_make_room(fixture->spool, "c", 1, &err), 0);
+	enforce(fixture, &budget);
+	assert_counts(fixture, 4, 0, 0);
+	publish_of(fixture, "b", 5);
+	assert_int_equal(spool_make_room(fixture->spool, "a:1", 1, &err), 0);
+	assert_counts(fixture, 5, 0, 0); /* not its affair */
+	assert_int_equal(spool_make_room(fixture->spool, "b", 1, &err), 0);
+	assert_counts(fixture, 4, 0, 0);
+	assert_false(is_there(fixture, "ready", "n_20231114T221323.000Z_b_00000003.pcap"));
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 10);
+	publish_of(fixture, "b", 6);
+	enforce(fixture, &budget);
+	assert_counts(fixture, 4, 0, 0);
+	budget.spool_when_full = CONF_WHEN_FULL_DROP_NEWEST;
+	publish_of(fixture, "b", 7);
+	enforce(fixture, &budget);
+	assert_true(spool_is_full(fixture->spool, "b"));
+	assert_false(spool_is_full(fixture->spool, "a:1"));
+	assert_int_equal(spool_make_room(fixture->spool, "a:1", 1, &err), 0);
+	assert_int_equal(spool_make_room(fixture->spool, "b", 1, &err), -1);
+	open_again(fixture); /* and by the names of what an earlier run left */
+	enforce(fixture, &budget);
+	assert_true(spool_is_full(fixture->spool, "b"));
+	assert_false(spool_is_full(fixture->spool, "a.1"));
+}
+
+/* What is being sent is about to go: under drop-oldest it keeps nothing from being recorded. */
+static void test_what_is_being_sent_costs_no_packets(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conf budget = { .spool_max_segments = 1 };
+	struct spool_claim claims[2];
+	struct error err;
+
+	spool_set_budget(fixture->spool, &budget);
+	for (uint64_t i = 0; i < 2; i++) {
+		publish_of(fixture, "eth0", i + 1);
+		claims[i] = claim(fixture, SPOOL_OLDEST_FIRST);
+	}
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), 0);
+	assert_false(spool_is_full(fixture->spool, NULL));
+	for (uint64_t i = 0; i < 2; i++)
+		(void)close(claims[i].fd);
 }
 
 static void test_a_second_process_is_refused(void **state)
@@ -734,7 +814,7 @@ static void test_the_main_thread_does_not_wait_for_the_others(void **state)
 	assert_int_equal(totals.ready, 77);
 	spool_set_budget(fixture->spool, &budget);
 	spool_wake(fixture->spool);
-	assert_false(spool_is_full(fixture->spool));
+	assert_false(spool_is_full(fixture->spool, NULL));
 	(void)pthread_mutex_unlock(&fixture->spool->lock);
 }
 
@@ -1121,6 +1201,8 @@ UNIT_TESTS()
 		SPOOL_TEST(test_room_is_made_before_it_is_taken),
 		SPOOL_TEST(test_notes_of_workers_have_their_room),
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
+		SPOOL_TEST(test_each_interface_has_its_own_number),
+		SPOOL_TEST(test_what_is_being_sent_costs_no_packets),
 		SPOOL_TEST(test_a_second_process_is_refused),
 		SPOOL_TEST(test_check_changes_nothing),
 		SPOOL_TEST(test_what_fails_lets_others_go_first),
