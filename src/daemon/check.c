@@ -12,7 +12,8 @@
 /* A start would go on all the same, or another start would not be the one that matters. */
 static void log_doubts(const struct conf *conf)
 {
-	const char *exceeded = spool_exceeded(conf);
+	uint64_t needed, there;
+	const char *exceeded = spool_too_small(conf, 0, &needed, &there);
 	cleanup_free char *account = file_account();
 	struct error err;
 

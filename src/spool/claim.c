@@ -53,11 +53,11 @@ static int fill_claim(struct spool *spool, struct spool_claim *claim, struct err
 	struct segment *segment = &claim->segment;
 	struct stat st;
 
+	spool_metadata_recall(spool, claim->entry, segment);
 	claim->fd = openat(spool->folder_fd[SPOOL_SENDING], claim->name,
 			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (claim->fd < 0)
 		return error_errno(err, "open %s", claim->name);
-	spool_metadata_recall(spool, claim->entry, segment);
 	if (segment->bytes > 0)
 		return 0;
 	log_warning("metadata do not describe the whole segment; reading the file instead",
@@ -92,7 +92,7 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 			spool_entry_failed(entry, now_ms);
 			return -1;
 		}
-		spool_count_lost(spool, entry); /* an operator has taken it away */
+		spool_count_lost(spool, entry, NULL); /* an operator has taken it away */
 	}
 	return 0;
 }
@@ -190,7 +190,7 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 	result = spool_folder_move(spool, SPOOL_SENDING, to, claim->name, err);
 	if (result < 0 && err->errnum == ENOENT &&
 	    !spool_folder_has(spool, SPOOL_SENDING, claim->name)) {
-		spool_count_lost(spool, entry);
+		spool_count_lost(spool, entry, &claim->segment);
 	} else {
 		/* What could not be moved stays in sending/, to be claimed there again. */
 		entry->is_claimed = false;

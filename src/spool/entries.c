@@ -173,6 +173,15 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 	return order == SPOOL_NEWEST_FIRST ? held : NULL;
 }
 
+void spool_entry_learn(struct spool_entry *entry, const struct segment *segment)
+{
+	entry->is_known = true;
+	entry->packets = segment->packets;
+	entry->drops = segment->drops;
+	free(entry->attachments);
+	entry->attachments = segment->attachments[0] ? mem_strdup(segment->attachments) : NULL;
+}
+
 void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms)
 {
 	unsigned exponent = ++entry->failures;
@@ -205,6 +214,7 @@ void spool_entry_free(struct spool *spool, struct spool_entry *entry)
 {
 	return_interface(spool, entry->interface);
 	spool_entry_set_upload_state(entry, NULL);
+	free(entry->attachments);
 	free(entry->name);
 	free(entry);
 }

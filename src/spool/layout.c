@@ -228,7 +228,8 @@ static bool is_gone(int fd, int folder_fd, const char *name)
 	struct stat open, named;
 
 	if (fstat(fd, &open) < 0)
-		return errno == ESTALE; /* deleted on the server of a share */
+		return errno == ESTALE ||
+		       errno == ENOTCONN; /* deleted, or gone, with the server of a share */
 	if (fstatat(folder_fd, name, &named, 0) < 0)
 		return errno == ENOENT || errno == ENOTDIR;
 	return open.st_dev != named.st_dev || open.st_ino != named.st_ino;

@@ -276,12 +276,15 @@ int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 	return 0;
 }
 
-void spool_count_lost(struct spool *spool, struct spool_entry *entry)
+void spool_count_lost(struct spool *spool, struct spool_entry *entry, const struct segment *known)
 {
 	char loss_name[LOSS_NAME_MAX];
 	struct segment segment;
 
-	spool_metadata_recall(spool, entry, &segment);
+	if (known)
+		segment = *known;
+	else
+		spool_metadata_recall(spool, entry, &segment);
 	(void)pthread_mutex_lock(&spool->ledger_lock);
 	note_loss(spool, entry->name, &segment, DROP_DISK, loss_name);
 	(void)pthread_mutex_unlock(&spool->ledger_lock);

@@ -51,49 +51,29 @@ int spool_check(const char *directory, struct error *err)
 	return spool_folder_start_error(err);
 }
 
-/* The disk, with nothing of ours on it; false if it is not known. */
-static bool look_at_disk(const struct conf *conf, struct budget_state *ret_state)
-{
-	cleanup_free char *path = mem_strdup(conf->spool_directory);
-	struct statvfs fs;
-	struct stat st;
-
-	if (find_nearest(path, &st) < 0 || statvfs(path, &fs) < 0)
-		return false;
-	*ret_state = budget_state_of_disk(&fs);
-	return true;
-}
-
 const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64_t *ret_needed,
 			    uint64_t *ret_there)
 {
 	const struct budget budget = budget_from_conf(conf);
 	uint64_t file = budget_segment_bytes_max(&budget);
+	cleanup_free char *path = mem_strdup(conf->spool_directory);
 	struct budget_state state;
+	struct statvfs fs;
+	struct stat st;
 
 	*ret_needed = interfaces * (conf->segment_size < file ? conf->segment_size : file);
 	*ret_there = budget.max_bytes;
 	if (budget.max_bytes > 0 && budget.max_bytes < *ret_needed)
 		return "spool.max_size";
-	if (!look_at_disk(conf, &state))
+	if (find_nearest(path, &st) < 0 || statvfs(path, &fs) < 0)
 		return NULL;
+	state = budget_state_of_disk(&fs);
 	*ret_there = budget_room_bytes(&budget, &state);
-	if (*ret_there < *ret_needed)
+	if (*ret_there == 0 || *ret_there < *ret_needed)
 		return "spool.min_free";
 	*ret_needed = interfaces * SPOOL_FILES_PER_SEGMENT;
 	*ret_there = budget_room_inodes(&budget, &state);
-	return *ret_there < *ret_needed ? "spool.min_free_inodes" : NULL;
-}
-
-const char *spool_exceeded(const struct conf *conf)
-{
-	const struct budget budget = budget_from_conf(conf);
-	struct budget_state state;
-
-	if (!look_at_disk(conf, &state))
-		return NULL;
-	return budget_room_bytes(&budget, &state) == 0 ? "spool.min_free"
-						       : budget_exceeded(&budget, &state);
+	return *ret_there == 0 || *ret_there < *ret_needed ? "spool.min_free_inodes" : NULL;
 }
 
 /* Nobody else's files are in the folder: it may get another owner. */

@@ -130,9 +130,12 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /* What only this run knows of a segment; how it fared where it was is of no use elsewhere. */
-static void inherit(struct spool_entry *entry, const struct spool_entry *old)
+static void inherit(struct spool_entry *entry, struct spool_entry *old)
 {
+	entry->is_known = old->is_known;
 	entry->packets = old->packets;
+	entry->drops = old->drops;
+	entry->attachments = take_ptr(old->attachments);
 	spool_entry_set_upload_state(entry, old->upload_state);
 	if (entry->folder != old->folder)
 		return;
@@ -196,7 +199,7 @@ static void replace_known(struct spool *spool, size_t known)
 	spool->count = kept + listed_count;
 	drop_doubles(spool);
 	for (size_t i = 0; i < gone_count; i++)
-		spool_count_lost(spool, gone[i]);
+		spool_count_lost(spool, gone[i], NULL);
 	free(gone);
 }
 

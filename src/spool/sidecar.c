@@ -16,6 +16,8 @@
 #include "base/text.h"
 #include "spool/spool_private.h"
 
+#define LEARN_BATCH 32 /* files read while the lock is held */
+
 static struct text encode(const struct segment *segment, char bytes[SEGMENT_METADATA_MAX])
 {
 	struct text text = text_over(bytes, SEGMENT_METADATA_MAX);
@@ -116,11 +118,38 @@ void spool_metadata_recall(const struct spool *spool, const struct spool_entry *
 
 	/* The first ones are not synced: a power failure may leave an empty file. */
 	if (spool_metadata_read(spool, SPOOL_METADATA, entry->name, ret_segment, &err) < 0 ||
-	    !ret_segment->node[0])
+	    !ret_segment->node[0]) {
 		guess_from_name(entry->name, ret_segment);
+		ret_segment->drops = entry->drops;
+		if (entry->attachments)
+			memcpy(ret_segment->attachments, entry->attachments,
+			       strlen(entry->attachments) + 1);
+	}
 	/* A full disk may not have taken those of its end. */
 	if (ret_segment->packets < entry->packets)
 		ret_segment->packets = entry->packets;
+}
+
+void spool_metadata_learn(struct spool *spool)
+{
+	size_t place = 0;
+	bool is_done;
+
+	do { /* where the list changes in between, the next call finds what was passed over */
+		cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+
+		for (unsigned read = 0; place < spool->count && read < LEARN_BATCH; place++) {
+			struct spool_entry *entry = spool->entries[place];
+			struct segment segment;
+
+			if (entry->is_known || entry->is_claimed)
+				continue;
+			spool_metadata_recall(spool, entry, &segment);
+			spool_entry_learn(entry, &segment);
+			read++;
+		}
+		is_done = place >= spool->count;
+	} while (!is_done);
 }
 
 /* An empty note takes no room: a full disk may have a place for it. O_TRUNC: whatever was known. */

@@ -108,6 +108,7 @@ void spool_maintain(struct spool *spool)
 {
 	check_folders(spool);
 	spool_finish_removals(spool);
+	spool_metadata_learn(spool);
 	spool_ledger_save(spool);
 	spool_enforce(spool);
 }

@@ -68,15 +68,11 @@ int spool_may_chown(const char *directory, struct error *err) __attribute__((war
  * may pass (no space, an I/O error) is ERROR_FATAL.
  */
 int spool_check(const char *directory, struct error *err) __attribute__((warn_unused_result));
-/*
- * The option by which the file system has no room for even an empty spool; NULL: it has. Looks at the folder,
- * or at the nearest one above it.
- */
-const char *spool_exceeded(const struct conf *conf);
 
 /*
- * The option whose limit has no room for a file of segment.size of each of so many interfaces; NULL: all have.
- * With what they need, and what there is: bytes, or files.
+ * The option whose limit has no room for a file of segment.size of each of so many interfaces, or on the disk for
+ * anything at all (none); NULL: all have. With what they need, and what there is: bytes, or files. Looks at the
+ * folder, or at the nearest one above it.
  */
 const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64_t *ret_needed,
 			    uint64_t *ret_there);

@@ -70,7 +70,11 @@ struct spool_entry {
 	bool is_claimed;
 	bool is_kept;   /* recorded for a destination of another kind: not to be sent */
 	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
-	uint64_t packets; /* that this run wrote, once it has noted or finished them; else 0 */
+	/* What its metadata say, or said: somebody may take them away with the file. */
+	bool is_known;
+	uint64_t packets; /* the most that are known of */
+	struct drops drops;
+	char *attachments; /* with the losses of others that it states; NULL: none */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: until then others come first */
 	char *upload_state; /* what upload-state/NAME should hold, and the disk did not take; a secret */
@@ -233,6 +237,8 @@ void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
  */
 struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
 				       uint64_t *ret_due_ms);
+/* What its metadata say now, or should. */
+void spool_entry_learn(struct spool_entry *entry, const struct segment *segment);
 /* It failed for now. From the third time on it is held, for longer each time. */
 void spool_entry_failed(struct spool_entry *entry, uint64_t now_ms);
 /* What is to be known of an upload while the disk does not take it; NULL: nothing. Wipes what was. */
@@ -279,6 +285,8 @@ int spool_metadata_read(const struct spool *spool, enum spool_folder folder, con
 /* What there is to know: from the metadata, or the name; and the packets that only the list knows. */
 void spool_metadata_recall(const struct spool *spool, const struct spool_entry *entry,
 			   struct segment *ret_segment);
+/* Read those of segments that an earlier run or an operator left, for when they are no longer there. Locks. */
+void spool_metadata_learn(struct spool *spool);
 /* The process ended while it sent this segment: nobody knows how that ended. */
 void spool_upload_state_note_unknown(struct spool *spool, const char *name);
 
@@ -301,8 +309,12 @@ int spool_ledger_state(struct spool *spool, const char *name, struct segment *se
 int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 			const struct segment *segment, enum drop_reason reason, struct error *err)
 	__attribute__((warn_unused_result));
-/* The segment's file is gone, not by us: count its packets as dropped. Locked; the entry goes. */
-void spool_count_lost(struct spool *spool, struct spool_entry *entry);
+/*
+ * The segment's file is gone, not by us: count its packets as dropped. segment: what is known of it, or NULL if that
+ * is no more than the spool knows. Locked; the entry goes.
+ */
+void spool_count_lost(struct spool *spool, struct spool_entry *entry,
+		      const struct segment *segment);
 /*
  * Metadata of a segment that is in no folder: somebody took it away while no program looked. Counted as that, or if it
  * was rejected, and counted then, only stated. Locked.

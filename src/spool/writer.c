@@ -2,7 +2,6 @@
 /* A segment in capturing/, from its first byte until it is finished, or left. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -67,6 +66,7 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
 	spool_account_sidecars(spool, entry);
 	*ret_writer = writer_new(spool, entry, fd);
 	(*ret_writer)->segment = begun;
+	(*ret_writer)->noted_ms = clock_monotonic_ms();
 	return 0;
 }
 
@@ -112,7 +112,7 @@ int spool_note(struct spool_writer *writer, struct error *err)
 	if (spool_metadata_write(writer->spool, SPOOL_METADATA, writer->name, &unfinished, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&writer->spool->lock);
-	writer->entry->packets = writer->segment.packets;
+	spool_entry_learn(writer->entry, &writer->segment);
 	(void)pthread_mutex_unlock(&writer->spool->lock);
 	return 0;
 }
@@ -137,10 +137,10 @@ void spool_note_progress(struct spool_writer *writer)
 	writer->noted_packets = packets;
 }
 
-/* The metadata that are there stay: drops that they do not say are stated by another segment. */
-static void add_unsaid_drops(struct spool_writer *writer)
+/* The metadata that are there stay: drops that they do not say are stated by another segment, and no more by this one. */
+static void move_unsaid_drops(struct spool_writer *writer)
 {
-	const struct segment *segment = &writer->segment;
+	struct segment *segment = &writer->segment;
 	struct segment said = { .packets = 0 };
 	struct drops unsaid = { 0 };
 	struct error err;
@@ -150,6 +150,7 @@ static void add_unsaid_drops(struct spool_writer *writer)
 	for (int i = 0; i < DROP_REASON_COUNT; i++)
 		if (segment->drops.count[i] > said.drops.count[i])
 			unsaid.count[i] = segment->drops.count[i] - said.drops.count[i];
+	segment->drops = said.drops;
 	spool_add_loss(writer->spool, segment->interface, segment->start_ns, segment->end_ns,
 		       &unsaid);
 }
@@ -180,6 +181,7 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 	spool_set_bytes(spool, entry, spool_allocated(spool->folder_fd[folder], entry->name));
 	spool_measure_sidecars(spool, entry);
 	spool_measure_folders(spool);
+	spool_entry_learn(entry, &writer->segment);
 	entry->is_claimed = false;
 	entry->failures = 0;
 	entry->not_before_ms = 0;
@@ -192,14 +194,11 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 static void lose_segment(struct spool_writer *writer)
 {
 	struct spool *spool = writer->spool;
-	struct error err;
 
 	log_event(EVENT_OPEN_SEGMENT_DELETED, log_text("name", writer->name),
 		  log_number("packets", writer->segment.packets));
-	if (spool_note(writer, &err) < 0)
-		add_unsaid_drops(writer);
 	(void)pthread_mutex_lock(&spool->lock);
-	spool_count_lost(spool, writer->entry);
+	spool_count_lost(spool, writer->entry, &writer->segment);
 	(void)pthread_mutex_unlock(&spool->lock);
 	writer_free(writer);
 }
@@ -208,13 +207,12 @@ int spool_finish(struct spool_writer *writer)
 {
 	struct spool *spool = writer->spool;
 	struct error err, noting;
-	bool is_read_late;
+	bool is_read_late, is_unsaid;
 	int result;
 
 	/* Is it to wait while others are uploaded? Then it leaves the page cache by itself: sooner is better. */
 	(void)pthread_mutex_lock(&spool->lock);
 	is_read_late = spool->counts[SPOOL_READY] >= READY_MANY;
-	writer->entry->packets = writer->segment.packets; /* whatever the disk takes */
 	(void)pthread_mutex_unlock(&spool->lock);
 	if (account_file(writer)) {
 		lose_segment(writer);
@@ -222,16 +220,17 @@ int spool_finish(struct spool_writer *writer)
 	}
 	result = segment_file_sync(&writer->file, is_read_late, &err);
 	/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
-	if (result == 0 && spool_ledger_state(spool, writer->name, &writer->segment, &noting) < 0) {
+	is_unsaid = result == 0
+			    ? spool_ledger_state(spool, writer->name, &writer->segment, &noting) < 0
+			    : spool_note(writer, &noting) < 0;
+	if (result == 0 && is_unsaid)
 		log_warning("cannot update segment metadata; publishing with the initial metadata",
 			    log_text("name", writer->name), log_reason(&noting));
-		add_unsaid_drops(writer);
-	} else if (result < 0 && spool_note(writer, &noting) < 0) {
-		add_unsaid_drops(writer);
-	}
 	/* Before an uploader can say that it has sent it, and with the losses that it states. */
 	if (!writer->is_recovered)
 		log_finished(writer);
+	if (is_unsaid)
+		move_unsaid_drops(writer);
 	if (result == 0)
 		result = writer_move(writer, SPOOL_READY, &err);
 	if (result < 0) {
@@ -275,7 +274,7 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 	(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], copy, 0);
 	if (fstatat(spool->folder_fd[SPOOL_CAPTURING], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    errno == ENOENT) {
-		spool_count_lost(spool, entry);
+		spool_count_lost(spool, entry, &writer->segment);
 	} else {
 		if (reason && !writer->is_recovered)
 			log_event(EVENT_PUBLISH_FAILED, log_text("name", entry->name),
@@ -285,6 +284,7 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 				  log_reason(reason));
 		spool_set_bytes(spool, entry,
 				spool_allocated(spool->folder_fd[SPOOL_CAPTURING], entry->name));
+		spool_entry_learn(entry, &writer->segment);
 		entry->is_claimed = false;
 		if (reason)
 			spool_entry_failed(entry, clock_monotonic_ms());

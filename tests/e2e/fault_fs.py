@@ -22,7 +22,7 @@ from tap import Skip
 # By the names that tests use for what fails.
 KINDS = {"write": (WRITE,), "sync": (FSYNC, FSYNCDIR), "create": (CREATE, MKDIR),
          "rename": (RENAME, RENAME2), "remove": (UNLINK, RMDIR), "cut": (SETATTR,),
-         "read": (READ,), "open": (OPEN,)}
+         "read": (READ,), "open": (OPEN,), "stat": (GETATTR,)}
 CHANGES = ("write", "create", "rename", "remove", "cut")
 UNANSWERED = (FORGET, BATCH_FORGET, INTERRUPT)
 MAX_WRITE = 1 << 20
@@ -40,6 +40,7 @@ class FaultFs:
     def __init__(self, source, target):
         self.source, self.target = source, target
         self.errors = {}  # opcode: errno
+        self.before_sync = lambda: None
         self.history = []  # ("rename", new path) and ("sync", folder): what is durable when
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -253,12 +254,13 @@ class FaultFs:
         fd, offset, size = struct.unpack_from("=QQI", body)
         return struct.pack("=II", os.pwrite(fd, body[40:40 + size], offset), 0)
 
-    @staticmethod
-    def fsync(_, body):
+    def fsync(self, _, body):
+        self.before_sync()
         os.fsync(struct.unpack_from("=Q", body)[0])
         return b""
 
     def fsyncdir(self, node, _):
+        self.before_sync()
         self.history.append(("sync", self.nodes[node].path))
         return b""
 

@@ -348,7 +348,7 @@ def faulty_spool(lab):
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_trouble(lab, number, *kinds):
+def check_trouble(lab, number, *kinds, is_said=True):
     """Packets before, while and after these operations fail: all are delivered, or counted."""
     lab.link()
     lab.bucket()
@@ -358,7 +358,8 @@ def check_trouble(lab, number, *kinds):
         deliver = len(lab.gcs.names())
         faults.fail(number, *kinds)
         sent += lab.send_megabytes(2, first=sent)
-        daemon.wait_line(severity="ERROR", reason=".*%s.*" % re.escape(os.strerror(number)))
+        if is_said:
+            daemon.wait_line(severity="ERROR", reason=".*%s.*" % re.escape(os.strerror(number)))
         time.sleep(1.5)  # what was captured meanwhile reaches the failing disk
         check(daemon.is_running(), "the program ended")
         faults.heal()
@@ -552,6 +553,39 @@ def test_spool_folder_removed(lab):
     lab.send(10)
     equal(again.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 10)
+
+
+def test_spool_emptied_while_a_segment_ends(lab):
+    """Whichever sync is the last before somebody takes the files, the packets are counted, once."""
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon(*SMALL).start_ready()
+        lost = 0
+        for place in range(1, 5):
+            syncs = 0
+            lab.send(100, first=lost)
+            daemon.wait_for(lambda: lab.spool_files("capturing"), 10, "an open file")
+
+            def empty():
+                nonlocal syncs
+                syncs += 1
+                if syncs == place:
+                    for folder in "capturing", "metadata", "ready":
+                        for name in os.listdir(os.path.join(faults.source, "spool", folder)):
+                            os.remove(os.path.join(faults.source, "spool", folder, name))
+
+            faults.before_sync = empty
+            daemon.end_segment()
+            lost += 100
+            daemon.wait_line(message="segment vanished from the spool", packets=100, count=place)
+            faults.before_sync = lambda: None
+        equal(finish(lab, daemon, lost, "disk"), lost, "counted")
+
+
+def test_a_stat_that_fails_changes_no_number(lab):
+    """What was written is recorded, and not dropped as well."""
+    check_trouble(lab, errno.EIO, "stat", is_said=False)
 
 
 def test_a_hung_disk_costs_only_what_memory_cannot_hold(lab):

@@ -9,6 +9,8 @@
 /* Declared in spool_fixture.h, whose functions are not for this file. */
 extern const char *unsynced_folder;
 const char *unsynced_folder;
+extern void (*before_sync)(const char *name);
+void (*before_sync)(const char *name);
 
 /* In place of the C library's. */
 int fsync(int fd)
@@ -17,9 +19,11 @@ int fsync(int fd)
 	const char *name;
 
 	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	if (unsynced_folder && readlink(link, path, sizeof path - 1) > 0) {
+	if ((unsynced_folder || before_sync) && readlink(link, path, sizeof path - 1) > 0) {
 		name = strrchr(path, '/');
-		if (name && strcmp(name + 1, unsynced_folder) == 0) {
+		if (name && before_sync)
+			before_sync(name + 1);
+		if (name && unsynced_folder && strcmp(name + 1, unsynced_folder) == 0) {
 			errno = EIO;
 			return -1;
 		}

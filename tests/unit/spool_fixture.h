@@ -24,6 +24,8 @@
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */
 extern const char *unsynced_folder;
+/* Called with the last part of the path of what is about to be synced; NULL: nothing is. */
+extern void (*before_sync)(const char *name);
 
 struct fixture {
 	char directory[64];
@@ -62,6 +64,7 @@ static int tear_down(void **state)
 	cleanup_free char *command = mem_printf("rm -rf '%s'", fixture->directory);
 
 	unsynced_folder = NULL;
+	before_sync = NULL;
 	spool_close(fixture->spool);
 	free(fixture);
 	return system(command);

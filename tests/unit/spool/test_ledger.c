@@ -104,6 +104,56 @@ static void remove_file(const struct fixture *fixture, const char *folder, const
 	assert_int_equal(unlink(path), 0);
 }
 
+static struct fixture *emptied;
+static const char *empty_at;
+
+/* Somebody empties the spool at the worst time: all that was synced is gone, and nothing was moved yet. */
+static void empty_spool(const char *name)
+{
+	cleanup_free char *command = mem_printf("find '%s' -type f -name '*_*' -delete",
+						emptied->directory);
+
+	if (strcmp(name, empty_at) != 0)
+		return;
+	before_sync = NULL;
+	assert_int_equal(system(command), 0);
+}
+
+/* What is lost with a segment is known, whatever happened to its file and its metadata, and when. */
+static void test_a_segment_that_vanishes_counts_whole(void **state)
+{
+	static const char *const places[] = { first, "metadata" };
+	struct fixture *fixture = *state;
+	struct segment segment;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	emptied = fixture;
+	for (uint64_t i = 0; i < ARRAY_LENGTH(places); i++) {
+		struct spool_writer *writer = begin(fixture, first, "x", 1);
+
+		writer->segment.packets = 10;
+		writer->segment.drops.count[DROP_KERNEL] = 3;
+		empty_at = places[i];
+		before_sync = empty_spool;
+		assert_int_equal(spool_finish(writer), -1);
+		assert_null(before_sync);
+		assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 10 * (i + 1));
+	}
+	/* Of an earlier run, with what it stated of others. */
+	publish_with(fixture, second, 10, 4);
+	open_again(fixture);
+	spool_maintain(fixture->spool);
+	empty_at = "";
+	empty_spool("");
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 30);
+	publish(fixture, third);
+	segment = claim_newest(fixture, third);
+	assert_int_equal(count_lost(&segment, DROP_DISK), 30);
+	assert_int_equal(count_lost(&segment, DROP_KERNEL), 10);
+}
+
 /* Drops are a file's own; what others held and lacked stands beside them, with their interface and interval. */
 static void test_drops_of_a_file_are_its_own(void **state)
 {
@@ -516,6 +566,7 @@ UNIT_TESTS()
 #define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		LEDGER_TEST(test_drops_of_a_file_are_its_own),
+		LEDGER_TEST(test_a_segment_that_vanishes_counts_whole),
 		LEDGER_TEST(test_what_was_stated_is_not_lost_with_who_did),
 		LEDGER_TEST(test_a_deletion_that_was_not_done_is_no_loss),
 		LEDGER_TEST(test_a_deletion_that_was_done_is_stated_once),
