@@ -287,10 +287,12 @@ void spool_measure_sidecars(struct spool *spool, struct spool_entry *entry)
 
 void spool_measure_folders(struct spool *spool)
 {
-	static const char *const names[] = {
-		".",     "sequence",           SPOOL_LOCK_FILE,
-		"probe", SPOOL_CONTROL_SOCKET, SPOOL_DESTINATION_FILE
-	};
+	static const char *const names[] = { ".",
+					     SPOOL_SEQUENCE_FILE,
+					     SPOOL_LOCK_FILE,
+					     SPOOL_PROBE_FILE,
+					     SPOOL_CONTROL_SOCKET,
+					     SPOOL_DESTINATION_FILE };
 
 	spool->folder_bytes = 0;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)

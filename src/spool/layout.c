@@ -15,8 +15,6 @@
 #include "spool/spool_private.h"
 
 #define FOLDER_MODE    0750
-#define PROBE_FILE     "probe"
-#define SEQUENCE_FILE  "sequence"
 #define SEQUENCE_BLOCK 1000
 /* Eight digits, and as many for ten million segments more: names of one length sort. */
 #define SEQUENCE_NEW_MAX UINT64_C(90000000)
@@ -55,10 +53,9 @@ bool spool_loss_parse_name(const char *name, uint64_t *ret_number, enum drop_rea
 
 bool spool_is_our_file(const char *name)
 {
-	static const char *const names[] = {
-		"sequence",           SPOOL_LOCK_FILE,        PROBE_FILE,
-		SPOOL_CONTROL_SOCKET, SPOOL_DESTINATION_FILE, OLD_FILE
-	};
+	static const char *const names[] = { SPOOL_SEQUENCE_FILE,    SPOOL_LOCK_FILE,
+					     SPOOL_PROBE_FILE,       SPOOL_CONTROL_SOCKET,
+					     SPOOL_DESTINATION_FILE, OLD_FILE };
 	struct name_parts parts;
 	enum drop_reason reason;
 	uint64_t number;
@@ -124,10 +121,10 @@ static int lock_folder(struct spool *spool, struct error *err)
 /* Can files be made, and will their data reach the disk? */
 static int prove_writable(const struct spool *spool, struct error *err)
 {
-	if (file_replace(spool->root_fd, PROBE_FILE, 0640, "", 0, err) < 0)
+	if (file_replace(spool->root_fd, SPOOL_PROBE_FILE, 0640, "", 0, err) < 0)
 		return -1;
-	if (unlinkat(spool->root_fd, PROBE_FILE, 0) < 0)
-		return error_errno(err, "remove %s", PROBE_FILE);
+	if (unlinkat(spool->root_fd, SPOOL_PROBE_FILE, 0) < 0)
+		return error_errno(err, "remove %s", SPOOL_PROBE_FILE);
 	return 0;
 }
 
@@ -277,18 +274,23 @@ bool spool_folder_has(const struct spool *spool, enum spool_folder folder, const
 	return faccessat(spool->folder_fd[folder], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int spool_rename(int from_fd, const char *from, int to_fd, const char *to)
+{
+	if (renameat(from_fd, from, to_fd, to) == 0)
+		return 0;
+	if (errno == ENOENT && faccessat(from_fd, from, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    faccessat(to_fd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return -1;
+}
+
 int spool_folder_move(const struct spool *spool, enum spool_folder from, enum spool_folder to,
 		      const char *name, struct error *err)
 {
-	if (renameat(spool->folder_fd[from], name, spool->folder_fd[to], name) == 0)
+	if (spool_rename(spool->folder_fd[from], name, spool->folder_fd[to], name) == 0)
 		return 0;
-	error_errno(err, "move %s from %s to %s", name, spool_folder_names[from],
-		    spool_folder_names[to]);
-	/* NFS: the answer got lost, and to the second request there is nothing left to move. */
-	return err->errnum == ENOENT && !spool_folder_has(spool, from, name) &&
-			       spool_folder_has(spool, to, name)
-		       ? 0
-		       : -1;
+	return error_errno(err, "move %s from %s to %s", name, spool_folder_names[from],
+			   spool_folder_names[to]);
 }
 
 void spool_folder_sync(const struct spool *spool, enum spool_folder folder)
@@ -309,7 +311,7 @@ static int store_sequence(const struct spool *spool, uint64_t end, struct error 
 	char text[32];
 
 	(void)snprintf(text, sizeof text, "%ju\n", (uintmax_t)end);
-	return file_replace(spool->root_fd, SEQUENCE_FILE, 0640, text, strlen(text), err);
+	return file_replace(spool->root_fd, SPOOL_SEQUENCE_FILE, 0640, text, strlen(text), err);
 }
 
 int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
@@ -370,7 +372,8 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 	size_t length;
 
 	spool->is_sequence_guessed = true;
-	if (file_read_text(spool->root_fd, SEQUENCE_FILE, 32, &text, &length, &reading) == 0) {
+	if (file_read_text(spool->root_fd, SPOOL_SEQUENCE_FILE, 32, &text, &length, &reading) ==
+	    0) {
 		text[strcspn(text, "\n")] = '\0';
 		spool->is_sequence_guessed = text_parse_number(text, &stored) < 0;
 		if (spool->is_sequence_guessed)
@@ -383,8 +386,17 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 	}
 	spool->sequence = spool->is_sequence_guessed ? 0 : stored;
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
-		if (raise_to_names(spool, folder, err) < 0)
-			return -1;
+		if (raise_to_names(spool, folder, &reading) < 0) {
+			/* Beside a segment there are no numbers but its own. */
+			if (spool->is_sequence_guessed ||
+			    (folder != SPOOL_METADATA && folder != SPOOL_UPLOAD_STATE)) {
+				*err = reading;
+				return -1;
+			}
+			log_warning("cannot list a folder of the spool",
+				    log_text("folder", spool_folder_names[folder]),
+				    log_reason(&reading));
+		}
 	if (spool->is_sequence_guessed && spool->sequence == 0)
 		spool->sequence = choose_sequence();
 	spool->sequence_end = spool->sequence;

@@ -27,10 +27,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "spool/spool_private.h"
 
 #define LOSS_FILES_MAX 64 /* more are added up */
@@ -95,36 +93,67 @@ struct collection {
 	uint64_t last;
 };
 
-/* All that is to be stated now; false if there is nothing, or it cannot be read. */
+/*
+ * One that cannot be read now gets a new number, so that it is not taken for stated with those that can. False if
+ * that fails, too.
+ */
+static bool put_off(struct spool *spool, const struct loss_file *file, const struct error *reason)
+{
+	char name[LOSS_NAME_MAX];
+	struct error err;
+
+	if (!spool->has_unreadable_loss)
+		log_warning("cannot read a record of losses; stating the others",
+			    log_text("name", file->name), log_reason(reason));
+	spool->has_unreadable_loss = true;
+	return name_loss(spool, file->reason, name, &err) == 0 &&
+	       spool_rename(spool->folder_fd[SPOOL_LOST], file->name, spool->folder_fd[SPOOL_LOST],
+			    name) == 0;
+}
+
+/* All that is to be stated now; false if there is nothing, or nobody knows. */
 static bool collect_losses(struct spool *spool, const struct losses *already,
 			   struct collection *ret_collection)
 {
 	struct collection collection = { .losses = *already, .last = spool->losses_stated };
-	bool has_any = spool->pending.count > 0;
+	bool has_any = spool->pending.count > 0, is_put_off = false;
+	uint64_t end; /* those with larger numbers were put off just now */
 	cleanup_closedir DIR *dir = NULL;
 	struct loss_file file;
 	struct segment segment;
 	struct error err;
 	int result = 0;
 
+	(void)pthread_mutex_lock(&spool->sequence_lock);
+	end = spool->sequence;
+	(void)pthread_mutex_unlock(&spool->sequence_lock);
 	if (spool->loss_files > 0)
 		dir = spool_list_folder(spool->folder_fd[SPOOL_LOST], &err);
 	while (spool->loss_files > 0 && (result = next_loss(dir, &file, &err)) > 0) {
-		if (file.number <= spool->losses_stated)
+		if (file.number <= spool->losses_stated || file.number > end)
 			continue;
-		has_any = true;
-		if (spool_metadata_read(spool, SPOOL_LOST, file.name, &segment, &err) == 0)
+		if (spool_metadata_read(spool, SPOOL_LOST, file.name, &segment, &err) == 0) {
 			losses_add_segment(&collection.losses, &segment, file.reason);
-		else if (err.errnum != 0)
-			return false; /* it may be readable later */
-		else
+		} else if (err.errnum != 0) { /* it may be readable later */
+			if (!put_off(spool, &file, &err))
+				return false;
+			is_put_off = true;
+			continue;
+		} else {
 			log_warning("a record of losses is damaged; its counts are lost",
 				    log_text("name", file.name), log_reason(&err));
+		}
+		has_any = true;
 		if (file.number > collection.last)
 			collection.last = file.number;
 	}
+	if (spool->has_unlisted_losses != (result < 0) && result < 0)
+		log_warning("cannot list the records of losses; they are stated later",
+			    log_reason(&err));
+	spool->has_unlisted_losses = result < 0;
 	if (result < 0)
 		return false;
+	spool->has_unreadable_loss = is_put_off;
 	losses_add_all(&collection.losses, &spool->pending);
 	*ret_collection = collection;
 	return has_any;
@@ -182,7 +211,11 @@ static int add_up_losses(struct spool *spool, struct error *err)
 	char name[LOSS_NAME_MAX];
 	struct collection collection;
 
-	if (!collect_losses(spool, &none, &collection) || collection.losses.count == 0)
+	if (!collect_losses(spool, &none, &collection)) {
+		/* Those in files stay there. */
+		collection = (struct collection){ spool->pending, spool->losses_stated };
+	}
+	if (collection.losses.count == 0)
 		return 0;
 	(void)losses_state(&collection.losses, &sum); /* nothing else is attached */
 	sum.losses_stated = collection.last;
@@ -238,8 +271,8 @@ static void note_loss(struct spool *spool, const char *name, const struct segmen
 	if (losses.count == 0)
 		return;
 	if (is_written(spool, name, segment) && name_loss(spool, reason, ret_name, &err) == 0 &&
-	    renameat(spool->folder_fd[SPOOL_METADATA], name, spool->folder_fd[SPOOL_LOST],
-		     ret_name) == 0) {
+	    spool_rename(spool->folder_fd[SPOOL_METADATA], name, spool->folder_fd[SPOOL_LOST],
+			 ret_name) == 0) {
 		account_loss(spool, ret_name);
 		return;
 	}
@@ -250,8 +283,8 @@ static void note_loss(struct spool *spool, const char *name, const struct segmen
 /* It is not lost after all. */
 static void undo_loss(struct spool *spool, const char *name, const char *loss_name)
 {
-	if (renameat(spool->folder_fd[SPOOL_LOST], loss_name, spool->folder_fd[SPOOL_METADATA],
-		     name) < 0)
+	if (spool_rename(spool->folder_fd[SPOOL_LOST], loss_name, spool->folder_fd[SPOOL_METADATA],
+			 name) < 0)
 		log_warning("cannot take back that a segment is lost", log_text("name", name),
 			    log_text("reason", strerror(errno)));
 	delete_stated(spool);

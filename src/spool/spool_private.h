@@ -113,6 +113,7 @@ struct spool {
 	struct losses pending;       /* that are in no file yet */
 	uint64_t losses_stated; /* the number of the last file in lost/ that a segment has stated */
 	size_t loss_files;      /* in lost/ and not stated */
+	bool has_unreadable_loss, has_unlisted_losses; /* logged already */
 	atomic_uint_fast64_t loss_bytes;
 
 	/* An event count for those who wait for a segment: its lock is never held for longer than this. */
@@ -161,6 +162,8 @@ bool budget_has_slack(const struct budget *budget, const struct budget_state *st
 /* layout.c: folders and files -------------------------------------------------------------------- */
 
 #define SPOOL_LOCK_FILE        "lock"
+#define SPOOL_PROBE_FILE       "probe"
+#define SPOOL_SEQUENCE_FILE    "sequence"
 #define SPOOL_DESTINATION_FILE "destination"
 /* Behind the name of a segment: the file that a disk has damaged, of which the segment has what can be read. */
 #define SPOOL_DAMAGED ".damaged"
@@ -193,6 +196,12 @@ DIR *spool_list_folder(int folder_fd, struct error *err) __attribute__((warn_unu
 int spool_next_name(DIR *dir, const char **ret_name, struct error *err)
 	__attribute__((warn_unused_result));
 bool spool_folder_has(const struct spool *spool, enum spool_folder folder, const char *name);
+/*
+ * renameat() that also succeeds if it was done already: on NFS the answer may get lost, and to the second request
+ * there is nothing left to move.
+ */
+int spool_rename(int from_fd, const char *from, int to_fd, const char *to)
+	__attribute__((warn_unused_result));
 /* Rename between folders; not synced. err->errnum is ENOENT if the file is in neither of them. */
 int spool_folder_move(const struct spool *spool, enum spool_folder from, enum spool_folder to,
 		      const char *name, struct error *err) __attribute__((warn_unused_result));

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The part of the spool's fixture that a program can have only once. */
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,7 +15,36 @@ const char *unsynced_folder;
 extern void (*before_sync)(const char *name);
 void (*before_sync)(const char *name);
 
-/* In place of the C library's. */
+extern const char *unlisted_folder;
+const char *unlisted_folder;
+extern bool are_renames_repeated;
+bool are_renames_repeated;
+
+/* In place of the C library's, as is all that follows. NFS sends a request again if the answer got lost. */
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	int result = (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+
+	return are_renames_repeated ? (int)syscall(SYS_renameat, from_fd, from, to_fd, to) : result;
+}
+
+DIR *fdopendir(int fd)
+{
+	DIR *(*original)(int) = (DIR * (*)(int)) dlsym(RTLD_NEXT, "fdopendir");
+	char link[64], path[256] = "";
+	const char *name;
+
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (unlisted_folder && readlink(link, path, sizeof path - 1) > 0) {
+		name = strrchr(path, '/');
+		if (name && strcmp(name + 1, unlisted_folder) == 0) {
+			errno = EIO;
+			return NULL;
+		}
+	}
+	return original(fd);
+}
+
 int fsync(int fd)
 {
 	char link[64], path[256] = "";

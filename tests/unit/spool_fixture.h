@@ -24,6 +24,10 @@
 
 /* The folder of the spool whose names cannot be made durable now; NULL: none. */
 extern const char *unsynced_folder;
+/* The one that cannot be listed now; NULL: none. */
+extern const char *unlisted_folder;
+/* Each rename is done, and then tried again. */
+extern bool are_renames_repeated;
 /* Called with the last part of the path of what is about to be synced; NULL: nothing is. */
 extern void (*before_sync)(const char *name);
 
@@ -65,6 +69,8 @@ static int tear_down(void **state)
 
 	unsynced_folder = NULL;
 	before_sync = NULL;
+	unlisted_folder = NULL;
+	are_renames_repeated = false;
 	spool_close(fixture->spool);
 	free(fixture);
 	return system(command);

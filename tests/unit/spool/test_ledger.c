@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Losses: each is stated once, by one segment, wherever a kill comes in between. */
 #include <fcntl.h>
+#include <glob.h>
 
 #include "spool_fixture.h"
 
@@ -561,11 +562,111 @@ static void test_a_spool_that_is_removed(void **state)
 	assert_int_equal(access(fixture->directory, F_OK), -1);
 }
 
+/* NFS: a rename that was done, and whose answer got lost, is a loss once. */
+static void test_a_repeated_rename_is_one_loss(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment segment;
+
+	publish(fixture, first);
+	are_renames_repeated = true;
+	enforce(fixture, 0);
+	are_renames_repeated = false;
+	open_again(fixture);
+	publish(fixture, second);
+	segment = claim_newest(fixture, second);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 10);
+}
+
+/* One record that cannot be read now keeps nothing else from being stated, and is stated when it can. */
+static void test_an_unreadable_record_is_put_off(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *good = mem_printf("%s/good", fixture->directory);
+	cleanup_free char *pattern = mem_printf("%s/lost/*.budget", fixture->directory);
+	cleanup_free char *looping = NULL;
+	struct segment segment;
+	glob_t found;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	enforce(fixture, 0);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(rename(found.gl_pathv[0], good), 0);
+	assert_int_equal(symlink("loop", found.gl_pathv[0]), 0);
+	looping = mem_printf("%s/lost/loop", fixture->directory);
+	assert_int_equal(symlink("loop", looping), 0); /* opening it is an error */
+	globfree(&found);
+	publish(fixture, second);
+	enforce(fixture, 0);
+	publish(fixture, third);
+	segment = claim_newest(fixture, third);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 10);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	assert_int_equal(rename(good, found.gl_pathv[0]), 0);
+	globfree(&found);
+	publish(fixture, fourth);
+	segment = claim_newest(fixture, fourth);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 10);
+}
+
+/* What is in no file is written down also while the others cannot be listed. */
+static void test_losses_are_written_down_beside_those_that_cannot_be_listed(void **state)
+{
+	const struct drops drops = { .count = { [DROP_DISK] = 7 } };
+	struct fixture *fixture = *state;
+	struct segment segment;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	enforce(fixture, 0);
+	unlisted_folder = "lost";
+	spool_add_loss(fixture->spool, "eth0", 1, 2, &drops);
+	spool_maintain(fixture->spool);
+	assert_int_equal(fixture->spool->pending.count, 0);
+	unlisted_folder = NULL;
+	open_again(fixture);
+	publish(fixture, second);
+	segment = claim_newest(fixture, second);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 10);
+	assert_int_equal(count_lost(&segment, DROP_DISK), 7);
+}
+
+/* Nobody's leftovers, nor a folder beside the segments', keep the program from starting. */
+static void test_folders_that_a_start_can_do_without(void **state)
+{
+	static const char *const folders[] = { "metadata", "upload-state" };
+	struct fixture *fixture = *state;
+	struct spool *spool;
+	uint64_t number;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	/* Where there is no file of it, the folders have to say which numbers are in use. */
+	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
+		unlisted_folder = folders[i];
+		open_again(fixture);
+		assert_int_equal(fixture->spool->counts[SPOOL_READY], 1);
+	}
+	unlisted_folder = "ready";
+	fixture->spool = spool_close(fixture->spool);
+	assert_int_equal(spool_open(fixture->directory, &fixture->counters, &spool, &err), -1);
+	unlisted_folder = NULL;
+	open_again(fixture);
+}
+
 UNIT_TESTS()
 {
 #define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		LEDGER_TEST(test_drops_of_a_file_are_its_own),
+		LEDGER_TEST(test_a_repeated_rename_is_one_loss),
+		LEDGER_TEST(test_an_unreadable_record_is_put_off),
+		LEDGER_TEST(test_losses_are_written_down_beside_those_that_cannot_be_listed),
+		LEDGER_TEST(test_folders_that_a_start_can_do_without),
 		LEDGER_TEST(test_a_segment_that_vanishes_counts_whole),
 		LEDGER_TEST(test_what_was_stated_is_not_lost_with_who_did),
 		LEDGER_TEST(test_a_deletion_that_was_not_done_is_no_loss),
