@@ -13,44 +13,31 @@
 #include "base/mem.h"
 #include "spool/spool_private.h"
 
-<<<<<<< HEAD
 /* Delete the files that only a crash leaves: made in file_replace() and the like. */
-static int remove_temporary(int folder_fd, struct error *err)
-{
-	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
-	const char *name;
-	int result;
-
-	while ((result = spool_next_name(dir, &name, err)) > 0)
-		if (spool_is_temporary(name))
-=======
-/* Delete the files that only a crash leaves: made in file_replace(); or with what is known of segments that are gone. */
-static void remove_files(struct spool *spool, int folder_fd, bool are_orphans)
+static void remove_temporary(int folder_fd)
 {
 	struct error err;
 	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, &err);
-	struct name_parts parts;
 	const char *name;
 	int result;
 
 	while ((result = spool_next_name(dir, &name, &err)) > 0)
-		if (are_orphans ? name_parse(name, &parts) && !spool_entries_find(spool, name)
-				: spool_is_temporary(name))
->>>>>>> 7094af0 (spool: one folder or record that cannot be read costs no others)
+		if (spool_is_temporary(name))
 			(void)unlinkat(folder_fd, name, 0);
 	if (result < 0)
 		log_warning("cannot look for leftovers in a folder of the spool", log_reason(&err));
 }
 
 /* What is known of segments that are gone. */
-static int remove_orphans(struct spool *spool, enum spool_folder folder, struct error *err)
+static void remove_orphans(struct spool *spool, enum spool_folder folder)
 {
-	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
+	struct error err;
+	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], &err);
 	struct name_parts parts;
 	const char *name;
 	int result;
 
-	while ((result = spool_next_name(dir, &name, err)) > 0) {
+	while ((result = spool_next_name(dir, &name, &err)) > 0) {
 		if (!name_parse(name, &parts) || spool_entries_find(spool, name))
 			continue;
 		if (folder == SPOOL_METADATA)
@@ -58,7 +45,8 @@ static int remove_orphans(struct spool *spool, enum spool_folder folder, struct 
 		else
 			(void)unlinkat(spool->folder_fd[folder], name, 0);
 	}
-	return result;
+	if (result < 0)
+		log_warning("cannot look for leftovers in a folder of the spool", log_reason(&err));
 }
 
 /* What an earlier run was sending is to be sent, and may have been. */
@@ -85,19 +73,10 @@ int spool_clean_up(struct spool *spool, struct error *err)
 		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, name, err) < 0)
 			return -1;
 	}
-<<<<<<< HEAD
-	if (result < 0 || remove_temporary(spool->root_fd, err) < 0)
-		return -1;
+	remove_temporary(spool->root_fd);
 	for (int folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
-		if (remove_temporary(spool->folder_fd[folder], err) < 0)
-			return -1;
-	return 0;
-=======
-	remove_files(spool, spool->root_fd, false);
-	for (int folder = SPOOL_METADATA; folder < SPOOL_FOLDERS; folder++)
-		remove_files(spool, spool->folder_fd[folder], false);
+		remove_temporary(spool->folder_fd[folder]);
 	return result;
->>>>>>> 7094af0 (spool: one folder or record that cannot be read costs no others)
 }
 
 /*
@@ -241,17 +220,10 @@ int spool_scan(struct spool *spool, struct error *err)
 	}
 	while (result < 0 && spool->count > known)
 		spool_entry_free(spool, spool->entries[--spool->count]);
-<<<<<<< HEAD
-	if (result == 0)
-		result = remove_orphans(spool, SPOOL_METADATA, err);
-	if (result == 0)
-		result = remove_orphans(spool, SPOOL_UPLOAD_STATE, err);
-=======
 	if (result == 0) {
-		remove_files(spool, spool->folder_fd[SPOOL_METADATA], true);
-		remove_files(spool, spool->folder_fd[SPOOL_UPLOAD_STATE], true);
+		remove_orphans(spool, SPOOL_METADATA);
+		remove_orphans(spool, SPOOL_UPLOAD_STATE);
 	}
->>>>>>> 7094af0 (spool: one folder or record that cannot be read costs no others)
 	spool_measure_folders(spool);
 	return result;
 }

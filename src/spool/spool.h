@@ -23,13 +23,8 @@
  *     sending/, when claimed                    whether any of it was sent is known
  *     upload-state/NAME                         an upload that was begun is gone on with, not repeated
  *     sequence, once in 1,000 numbers           no name is used twice
-<<<<<<< HEAD
- *     all folders, when losses are stated       they are stated once
- * The first metadata of a segment, the packets that they say while it grows, and each deletion, need none.
-=======
  *     lost/, then all that segments were deleted from, when losses are stated   they are stated once
- * The first metadata of a segment, and each deletion, need none.
->>>>>>> 7094af0 (spool: one folder or record that cannot be read costs no others)
+ * The first metadata of a segment, the packets that they say while it grows, and each deletion, need none.
  */
 
 #include <stdbool.h>
