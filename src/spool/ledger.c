@@ -32,7 +32,6 @@
 #include "spool/spool_private.h"
 
 #define LOSS_FILES_MAX 64 /* more are added up */
-
 #define LOSS_NAME_MAX  48
 
 /* Name the next file in lost/. */
@@ -93,10 +92,7 @@ struct collection {
 	uint64_t last;
 };
 
-/*
- * One that cannot be read now gets a new number, so that it is not taken for stated with those that can. False if
- * that fails, too.
- */
+/* One that cannot be read now gets a new number, not to be taken for stated with the others. */
 static bool put_off(struct spool *spool, const struct loss_file *file, const struct error *reason)
 {
 	char name[LOSS_NAME_MAX];
@@ -116,7 +112,7 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 			   struct collection *ret_collection)
 {
 	struct collection collection = { .losses = *already, .last = spool->losses_stated };
-	bool has_any = spool->pending.count > 0, is_put_off = false;
+	bool has_any = spool->pending.count > 0;
 	uint64_t end; /* those with larger numbers were put off just now */
 	cleanup_closedir DIR *dir = NULL;
 	struct loss_file file;
@@ -137,7 +133,6 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 		} else if (err.errnum != 0) { /* it may be readable later */
 			if (!put_off(spool, &file, &err))
 				return false;
-			is_put_off = true;
 			continue;
 		} else {
 			log_warning("a record of losses is damaged; its counts are lost",
@@ -153,7 +148,6 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 	spool->has_unlisted_losses = result < 0;
 	if (result < 0)
 		return false;
-	spool->has_unreadable_loss = is_put_off;
 	losses_add_all(&collection.losses, &spool->pending);
 	*ret_collection = collection;
 	return has_any;
@@ -211,10 +205,8 @@ static int add_up_losses(struct spool *spool, struct error *err)
 	char name[LOSS_NAME_MAX];
 	struct collection collection;
 
-	if (!collect_losses(spool, &none, &collection)) {
-		/* Those in files stay there. */
+	if (!collect_losses(spool, &none, &collection)) /* those in files stay there */
 		collection = (struct collection){ spool->pending, spool->losses_stated };
-	}
 	if (collection.losses.count == 0)
 		return 0;
 	(void)losses_state(&collection.losses, &sum); /* nothing else is attached */
@@ -246,20 +238,22 @@ void spool_add_loss(struct spool *spool, const char *interface, uint64_t from_ns
 	losses_add_drops(&spool->pending, interface, from_ns, to_ns, drops);
 }
 
-/* Is what is lost with a segment what its metadata on the disk say? If not, they may be made to. */
+/* Is what is lost with a segment what its metadata on the disk say? */
 static bool is_written(struct spool *spool, const char *name, const struct segment *segment)
 {
 	struct segment written;
 	struct error err;
 
-	if (spool_metadata_read(spool, SPOOL_METADATA, name, &written, &err) == 0 &&
-	    written.packets == segment->packets &&
-	    memcmp(&written.drops, &segment->drops, sizeof written.drops) == 0)
-		return true;
-	return spool_metadata_write(spool, SPOOL_METADATA, name, segment, &err) == 0;
+	return spool_metadata_read(spool, SPOOL_METADATA, name, &written, &err) == 0 &&
+	       written.packets == segment->packets &&
+	       memcmp(&written.drops, &segment->drops, sizeof written.drops) == 0 &&
+	       strcmp(written.attachments, segment->attachments) == 0;
 }
 
-/* A segment is lost: by its metadata, which move to lost/ under ret_name, or in memory ("" then). */
+/*
+ * A segment is lost: by its metadata, which move to lost/ under ret_name; or, where they are not there or say
+ * something else, in memory ("" then), which is written down within a second. So nothing is synced here.
+ */
 static void note_loss(struct spool *spool, const char *name, const struct segment *segment,
 		      enum drop_reason reason, char ret_name[LOSS_NAME_MAX])
 {
@@ -297,6 +291,10 @@ int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 	char loss_name[LOSS_NAME_MAX];
 	struct losses before;
 
+	/* A full disk did not take what its end had to say: now it may, so that no kill forgets it. */
+	if (!is_written(spool, entry->name, segment) &&
+	    spool_metadata_write(spool, SPOOL_METADATA, entry->name, segment, err) < 0)
+		log_debug("cannot note what a segment held that is deleted", log_reason(err));
 	before = spool->pending;
 	note_loss(spool, entry->name, segment, reason, loss_name);
 	if (unlinkat(spool->folder_fd[entry->folder], entry->name, 0) < 0 && errno != ENOENT) {

@@ -16,15 +16,7 @@
  * spool_set_budget(), spool_wake(), spool_is_full(), spool_is_removed() and spool_totals(), which the main
  * thread may call.
  *
- * A kill loses nothing that was written. For a power failure these syncs carry these promises:
- *     the file, when it is finished             what is published is whole
- *     its metadata, when noted and when finished   its losses are stated
- *     ready/, then capturing/, when published   it is in one of them at least
- *     sending/, when claimed                    whether any of it was sent is known
- *     upload-state/NAME                         an upload that was begun is gone on with, not repeated
- *     sequence, once in 1,000 numbers           no name is used twice
- *     lost/, then all that segments were deleted from, when losses are stated   they are stated once
- * The first metadata of a segment, the packets that they say while it grows, and each deletion, need none.
+ * A kill loses nothing that was written. Which sync is for which promise in a power failure: docs/packet-loss.md.
  */
 
 #include <stdbool.h>

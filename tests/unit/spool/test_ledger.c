@@ -658,11 +658,59 @@ static void test_folders_that_a_start_can_do_without(void **state)
 	open_again(fixture);
 }
 
+static unsigned syncs;
+
+static void count_sync(const char *name)
+{
+	syncs += name[0] != '\0';
+}
+
+/* The lock is held while they are deleted, or found to be gone: no disk is waited for meanwhile. */
+static void test_many_segments_go_with_few_syncs(void **state)
+{
+	enum {
+		MANY = 200
+	};
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	struct segment segment;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	emptied = fixture;
+	for (int turn = 0; turn < 2; turn++) {
+		enforce(fixture, UINT64_MAX);
+		for (uint64_t i = 0; i < MANY; i++) {
+			name_format("n", "eth0", (1700000000 + i) * CLOCK_NS_PER_S,
+				    (uint64_t)turn * 1000 * MANY + i + 1, ".pcap", name);
+			publish(fixture, name);
+		}
+		if (turn == 1) {
+			empty_at = "";
+			empty_spool("");
+		}
+		syncs = 0;
+		before_sync = count_sync;
+		if (turn == 0)
+			enforce(fixture, 0);
+		else
+			assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+		before_sync = NULL;
+		assert_in_range(syncs, 0, MANY / 2);
+	}
+	enforce(fixture, UINT64_MAX);
+	publish(fixture, first);
+	segment = claim_newest(fixture, first);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 10 * MANY);
+	assert_int_equal(count_lost(&segment, DROP_DISK), 10 * MANY);
+}
+
 UNIT_TESTS()
 {
 #define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		LEDGER_TEST(test_drops_of_a_file_are_its_own),
+		LEDGER_TEST(test_many_segments_go_with_few_syncs),
 		LEDGER_TEST(test_a_repeated_rename_is_one_loss),
 		LEDGER_TEST(test_an_unreadable_record_is_put_off),
 		LEDGER_TEST(test_losses_are_written_down_beside_those_that_cannot_be_listed),
