@@ -208,6 +208,8 @@ int spool_folder_move(const struct spool *spool, enum spool_folder from, enum sp
 /* Make a folder's names durable; a failure is only logged. */
 void spool_folder_sync(const struct spool *spool, enum spool_folder folder);
 
+/* sequence.c ------------------------------------------------------------------------------------- */
+
 /* A number that no other segment and no file in lost/ has or had, also in other runs. */
 int spool_next_sequence(struct spool *spool, uint64_t *ret_sequence, struct error *err)
 	__attribute__((warn_unused_result));

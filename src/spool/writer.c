@@ -284,7 +284,9 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 				  log_reason(reason));
 		spool_set_bytes(spool, entry,
 				spool_allocated(spool->folder_fd[SPOOL_CAPTURING], entry->name));
-		spool_entry_learn(entry, &writer->segment);
+		/* Less was found in the file, and could not be noted: that is still to be counted. */
+		if (writer->segment.packets >= entry->packets)
+			spool_entry_learn(entry, &writer->segment);
 		entry->is_claimed = false;
 		if (reason)
 			spool_entry_failed(entry, clock_monotonic_ms());
