@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * Over 400 lines because what is lost, where that is written and who states it is one protocol.
+ *
  * Losses that no segment has stated yet. Whoever finishes the next segment states them in its metadata, once.
  *
  * A file lost/NUMBER.REASON is the metadata of a segment that is gone: its packets are lost for that reason,
@@ -340,7 +342,7 @@ void spool_count_orphan(struct spool *spool, const char *name)
 	}
 	losses_add_segment(&losses, &segment, DROP_DISK);
 	if (losses.count > 0 && segment.is_rejected == 0) {
-		spool_count_lost(spool, spool_entries_insert(spool, name, SPOOL_CAPTURING));
+		spool_count_lost(spool, spool_entries_insert(spool, name, SPOOL_CAPTURING), NULL);
 		return;
 	}
 	(void)pthread_mutex_lock(&spool->ledger_lock);
