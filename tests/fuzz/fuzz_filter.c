@@ -18,7 +18,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct conf_cli cli = { .file = "/dev/null" };
+	struct conf_cli cli = { .file = NULL };
 	cleanup_conf struct conf *conf = NULL;
 	struct error err = { 0 };
 
