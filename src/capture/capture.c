@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -8,15 +10,18 @@
 
 #define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */
 #define NS_PER_US 1000
+/* Between looks at whether a capture is to stop while its filter is being compiled. */
+#define FILTER_WAIT_MS UINT64_C(50)
 
 int capture_new(const struct capture_context *context, const struct conf *conf,
-		const char *interface, unsigned index, struct capture **ret_capture,
-		struct error *err)
+		struct filter *filter, const char *interface, unsigned index,
+		struct capture **ret_capture, struct error *err)
 {
 	struct capture *capture = mem_calloc(1, sizeof *capture);
 
 	capture->context = *context;
 	capture->conf = conf_ref(conf);
+	capture->filter = filter_ref(filter);
 	capture->index = index;
 	capture->device.fd = -1;
 	(void)snprintf(capture->interface, sizeof capture->interface, "%s", interface);
@@ -40,9 +45,39 @@ struct capture *capture_free(struct capture *capture)
 	counters_return(capture->counts);
 	device_close(&capture->device);
 	close_fd(&capture->wake_fd);
+	(void)filter_free(capture->filter);
 	conf_free(capture->conf);
 	free(capture);
 	return NULL;
+}
+
+/*
+ * Waits for the filter to be compiled, as long as nobody has asked to stop. What comes meanwhile must neither fill
+ * the ring nor count as dropped.
+ */
+static int set_filter(struct device *device, struct filter *filter, const char *interface,
+		      const capture_reason *stop_reason, struct error *err)
+{
+	struct bpf_insn nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct bpf_program none = { .bf_len = 1, .bf_insns = &nothing }, *program = &none;
+	int dlt = pcap_datalink(device->pcap), result;
+
+	result = filter_get(filter, interface, dlt, 0, &program, err);
+	if (result <= 0)
+		return result < 0 ? -1 : device_set_filter(device, program, err);
+	if (device_set_filter(device, &none, err) < 0)
+		return -1;
+	while (result > 0) {
+		thread_beat();
+		if (stop_reason && atomic_load(stop_reason))
+			return error_set(err, ERROR_TRANSIENT,
+					 "stopped before the filter was compiled");
+		result = filter_get(filter, interface, dlt, FILTER_WAIT_MS, &program, err);
+	}
+	if (result < 0 || device_set_filter(device, program, err) < 0)
+		return -1;
+	(void)device_new_drops(device);
+	return 0;
 }
 
 int capture_open(struct capture *capture, struct error *err)
@@ -50,13 +85,18 @@ int capture_open(struct capture *capture, struct error *err)
 	if (device_open(capture->conf, capture->interface, capture->index, &capture->device,
 			&capture->source, err) < 0)
 		return -1;
+	if (set_filter(&capture->device, capture->filter, capture->interface, &capture->stop_reason,
+		       err) < 0) {
+		device_close(&capture->device);
+		return -1;
+	}
 	own_traffic_init(&capture->own,
 			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
 			 pcap_datalink(capture->device.pcap));
+	if (atomic_load(&capture->from_ns) > 0)
+		device_force_kernel_timestamps(&capture->device, true);
 	atomic_store(&capture->opened_ms, clock_monotonic_ms());
 	atomic_store(&capture->state, CAPTURE_OPEN);
-	atomic_store(&capture->counts->is_live, true);
-	atomic_store(&capture->counts->has_been_live, true);
 	return 0;
 }
 
@@ -116,4 +156,32 @@ void capture_note_link(struct capture *capture, bool is_up)
 	atomic_store(&capture->counts->is_live, is_up);
 	if (!is_up)
 		capture_end_segment(capture, "interface");
+}
+
+int capture_check_filter(struct filter *filter, uint64_t wait_ms, struct error *err)
+{
+	const struct bpf_program *program;
+
+	return filter_get(filter, "", FILTER_TEXT_ONLY, wait_ms, &program, err);
+}
+
+int capture_check_right(struct error *err)
+{
+	cleanup_close int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		return 0;
+	return errno == EPERM || errno == EACCES ? device_refuse_permission("any interface", err)
+						 : error_errno(err, "open a packet socket");
+}
+
+int capture_check(const struct conf *conf, struct filter *filter, const char *interface,
+		  unsigned index, struct error *err)
+{
+	cleanup(device_close) struct device device = { .fd = -1 };
+	struct chunk_source source;
+
+	if (device_open(conf, interface, index, &device, &source, err) < 0)
+		return -1;
+	return set_filter(&device, filter, interface, NULL, err);
 }

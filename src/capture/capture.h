@@ -15,6 +15,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/queue.h"
+#include "capture/filter.h"
 #include "conf/conf.h"
 #include "packet/packet.h"
 
@@ -28,15 +29,16 @@ struct capture_context {
 	int wake_fd; /* an eventfd, written when a capture's state changes; -1: none */
 };
 
-/* A capture of the interface with this name and index (0: any index). Keeps a reference to conf. */
+/* A capture of the interface with this name and index (0: any index). Keeps references to conf and filter. */
 int capture_new(const struct capture_context *context, const struct conf *conf,
-		const char *interface, unsigned index, struct capture **ret_capture,
-		struct error *err) __attribute__((warn_unused_result));
+		struct filter *filter, const char *interface, unsigned index,
+		struct capture **ret_capture, struct error *err)
+	__attribute__((warn_unused_result));
 /* Waits for the thread, which was told to stop or has ended. */
 struct capture *capture_free(struct capture *capture);
 /*
- * Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms.
- * Fails with ERROR_CONFIG or ERROR_USAGE for bad options, ERROR_FATAL if the interface is down or gone.
+ * Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms, and waits for
+ * the filter to be compiled, or capture_stop(). Fails with ERROR_CONFIG or ERROR_USAGE for bad options, ERROR_FATAL if the interface is down or gone.
  */
 int capture_open(struct capture *capture, struct error *err) __attribute__((warn_unused_result));
 
@@ -102,15 +104,15 @@ void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns
  */
 void capture_note_link(struct capture *capture, bool is_up);
 
-/*
- * Check that the interface can be captured with these options, by opening and closing it. Without an interface
- * (NULL): the permission, and that the filter fits some type of link.
- */
-int capture_check(const struct conf *conf, const char *interface, struct error *err)
-	__attribute__((warn_unused_result));
+/* Check that the interface can be captured with these options, by opening and closing it. */
+int capture_check(const struct conf *conf, struct filter *filter, const char *interface,
+		  unsigned index, struct error *err) __attribute__((warn_unused_result));
+/* May this process capture at all? ERROR_CONFIG: it may not. */
+int capture_check_right(struct error *err) __attribute__((warn_unused_result));
 /*
  * Check without an interface that the filter compiles for some link type: ERROR_CONFIG or ERROR_USAGE names
- * capture.filter. Whether it fits a particular one (wlan, ifname) is known only once the interface exists.
+ * capture.filter; ERROR_TRANSIENT: a name in it is unknown now. Whether it fits a particular one (wlan, ifname) is
+ * known only once the interface exists. 1: it is not known within wait_ms.
  */
-int capture_check_filter(const struct conf *conf, struct error *err)
+int capture_check_filter(struct filter *filter, uint64_t wait_ms, struct error *err)
 	__attribute__((warn_unused_result));

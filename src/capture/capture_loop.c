@@ -378,13 +378,17 @@ static void finish_capture(struct capture *capture)
 static void run_capture(void *context)
 {
 	struct capture *capture = context;
-	bool is_again = !capture->device.pcap && atomic_load(&capture->counts->has_been_live);
+	/* Not beside another capture of the interface, to which this one succeeds. */
+	bool is_again = !capture->device.pcap && atomic_load(&capture->counts->has_been_live) &&
+			!atomic_load(&capture->counts->is_live);
 	enum capture_state end = CAPTURE_ENDED;
 
 	if (!capture->device.pcap && capture_open(capture, &capture->failure) < 0) {
 		end = CAPTURE_REFUSED;
 	} else {
 		interface_add(capture->counts, restarts, is_again);
+		atomic_store(&capture->counts->is_live, true);
+		atomic_store(&capture->counts->has_been_live, true);
 		set_state(capture, CAPTURE_OPEN);
 		read_limits(capture);
 		plan_segment(capture, clock_real_ns());
@@ -404,7 +408,7 @@ int capture_start(struct capture *capture, struct queue *queue, enum capture_fro
 	capture->is_counting = from == CAPTURE_FROM_START;
 	if (from == CAPTURE_FROM_LATER) {
 		atomic_store(&capture->from_ns, UINT64_MAX);
-		device_force_kernel_timestamps(&capture->device, true);
+		device_force_kernel_timestamps(&capture->device, true); /* if it is open */
 	}
 	return thread_start(&capture->thread, name, run_capture, capture, err);
 }

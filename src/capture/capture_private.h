@@ -10,9 +10,12 @@
 #include "capture/own_traffic.h"
 #include "capture/rotate.h"
 
+typedef _Atomic(const char *) capture_reason;
+
 struct capture {
 	struct capture_context context;
 	const struct conf *conf;
+	struct filter *filter;
 	unsigned index; /* required index of the interface; 0: any */
 	char interface[64];
 	struct interface_counters *counts;
@@ -21,8 +24,8 @@ struct capture {
 	int wake_fd;
 
 	/* Written by the main thread, read by the capture thread. */
-	_Atomic(const char *) end_reason; /* end the segment; NULL: no request */
-	_Atomic(const char *) stop_reason;
+	capture_reason end_reason; /* end the segment; NULL: no request */
+	capture_reason stop_reason;
 	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
 	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;

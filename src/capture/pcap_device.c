@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/pcap_device.h"
 
-#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +8,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "capture/capture.h"
 #include "packet/packet.h"
 
 #define SNAPLEN_MAX  262144 /* the meaning of 0, as in tcpdump */
 #define SNAPLEN_SEEN 96     /* enough to recognize own traffic: VLAN tags, IPv6, ports */
+#define BRIEF_BYTES  65536
 
 _Static_assert((int)CONF_DIRECTION_IN == (int)PCAP_D_IN, "directions are libpcap's");
 _Static_assert((int)CONF_DIRECTION_OUT == (int)PCAP_D_OUT, "directions are libpcap's");
@@ -35,13 +34,18 @@ static uint32_t link_type_of(int dlt)
 	return (uint32_t)dlt;
 }
 
+uint32_t device_snaplen(const struct conf *conf)
+{
+	uint32_t snaplen = conf->capture_snaplen ? (uint32_t)conf->capture_snaplen : SNAPLEN_MAX;
+
+	return snaplen > SNAPLEN_SEEN ? snaplen : SNAPLEN_SEEN;
+}
+
 static int set_options(pcap_t *pcap, const struct conf *conf, const struct chunk_source *source,
 		       struct error *err)
 {
-	uint32_t snaplen = source->snaplen > SNAPLEN_SEEN ? source->snaplen : SNAPLEN_SEEN;
-
 	/* On a handle that is not activated yet, only the precision can fail. */
-	(void)pcap_set_snaplen(pcap, (int)snaplen);
+	(void)pcap_set_snaplen(pcap, (int)device_snaplen(conf));
 	(void)pcap_set_buffer_size(pcap, (int)conf->capture_buffer);
 	(void)pcap_set_timeout(pcap, DEVICE_TIMEOUT_MS);
 	(void)pcap_set_promisc(pcap, conf->capture_promiscuous);
@@ -52,7 +56,7 @@ static int set_options(pcap_t *pcap, const struct conf *conf, const struct chunk
 	return 0;
 }
 
-static int refuse_permission(const char *interface, struct error *err)
+int device_refuse_permission(const char *interface, struct error *err)
 {
 	return error_set(err, ERROR_CONFIG,
 			 "capture on %s: permission denied; CAP_NET_RAW (or root) is required",
@@ -66,35 +70,43 @@ static int activate_device(pcap_t *pcap, const char *interface, struct error *er
 	if (status >= 0) /* warnings (such as no promiscuous mode) leave a working capture */
 		return 0;
 	if (status == PCAP_ERROR_PERM_DENIED)
-		return refuse_permission(interface, err);
+		return device_refuse_permission(interface, err);
 	return error_set(err, ERROR_FATAL, "capture on %s: %s%s%s", interface,
 			 pcap_statustostr(status), *pcap_geterr(pcap) ? ": " : "",
 			 pcap_geterr(pcap));
 }
 
-static int compile_filter(pcap_t *pcap, const struct conf *conf, struct bpf_program *ret_program,
-			  struct error *err)
+static int create_handle(const char *interface, pcap_t **ret_pcap, struct error *err)
 {
-	if (pcap_compile(pcap, ret_program, conf->capture_filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
-		return conf_error(conf, CONF_capture_filter, err,
-				  "'%s' is not a filter: %s; see pcap-filter(7)",
-				  conf->capture_filter, pcap_geterr(pcap));
+	char message[PCAP_ERRBUF_SIZE] = "";
+
+	*ret_pcap = pcap_create(interface, message);
+	return *ret_pcap ? 0 : error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
+}
+
+int device_open_briefly(const struct conf *conf, const char *interface, pcap_t **ret_pcap,
+			struct error *err)
+{
+	pcap_t *pcap;
+
+	if (create_handle(interface, &pcap, err) < 0)
+		return -1;
+	(void)pcap_set_snaplen(pcap, (int)device_snaplen(conf));
+	(void)pcap_set_buffer_size(pcap, BRIEF_BYTES);
+	if (activate_device(pcap, interface, err) < 0) {
+		pcap_close(pcap);
+		return -1;
+	}
+	*ret_pcap = pcap;
 	return 0;
 }
 
-/* Even an empty one: the kernel truncates packets to the snaplen only through the filter's return value. */
-static int install_filter(pcap_t *pcap, const struct conf *conf, struct error *err)
+int device_set_filter(struct device *device, const struct bpf_program *program, struct error *err)
 {
-	struct bpf_program program;
-	int result;
-
-	if (compile_filter(pcap, conf, &program, err) < 0)
-		return -1;
-	result = pcap_setfilter(pcap, &program);
-	pcap_freecode(&program);
-	if (result < 0)
+	/* libpcap copies it. */
+	if (pcap_setfilter(device->pcap, (struct bpf_program *)(uintptr_t)program) < 0)
 		return error_set(err, ERROR_FATAL, "cannot install the capture filter: %s",
-				 pcap_geterr(pcap));
+				 pcap_geterr(device->pcap));
 	return 0;
 }
 
@@ -102,16 +114,17 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 {
 	char message[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *pcap = pcap_create(interface, message);
-	cleanup(device_close) struct device device = { .pcap = pcap, .fd = -1 };
+	cleanup(device_close) struct device device = { .fd = -1 };
 	struct chunk_source source = {
 		.snaplen = conf->capture_snaplen ? (uint32_t)conf->capture_snaplen : SNAPLEN_MAX,
 		.format = format_choose(conf),
 	};
 	const char *link_type_name;
+	pcap_t *pcap;
 
-	if (!pcap)
-		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
+	if (create_handle(interface, &device.pcap, err) < 0)
+		return -1;
+	pcap = device.pcap;
 	source.is_nano = conf->capture_precision == CONF_PRECISION_NANO ||
 			 source.format->is_nano_only;
 	if (set_options(pcap, conf, &source, err) < 0 || activate_device(pcap, interface, err) < 0)
@@ -123,8 +136,6 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 	    pcap_setdirection(pcap, (pcap_direction_t)conf->capture_direction) < 0)
 		return conf_error(conf, CONF_capture_direction, err,
 				  "not supported by this interface: %s", pcap_geterr(pcap));
-	if (install_filter(pcap, conf, err) < 0)
-		return -1;
 	if (pcap_setnonblock(pcap, 1, message) < 0)
 		return error_set(err, ERROR_FATAL, "capture on %s: %s", interface, message);
 	device.fd = pcap_get_selectable_fd(pcap);
@@ -144,43 +155,6 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 	*ret_device = device;
 	device.pcap = NULL;
 	return 0;
-}
-
-int capture_check_filter(const struct conf *conf, struct error *err)
-{
-	/* The error is that of the last. */
-	static const int link_types[] = { DLT_RAW, DLT_IEEE802_11_RADIO, DLT_LINUX_SLL2,
-					  DLT_EN10MB };
-	int result = -1;
-
-	for (size_t i = 0; i < sizeof link_types / sizeof *link_types && result < 0; i++) {
-		pcap_t *pcap = pcap_open_dead(link_types[i], SNAPLEN_MAX);
-		struct bpf_program program;
-
-		if (!pcap)
-			return error_set(err, ERROR_FATAL,
-					 "cannot compile the filter: out of memory");
-		result = compile_filter(pcap, conf, &program, err);
-		if (result == 0)
-			pcap_freecode(&program);
-		pcap_close(pcap);
-	}
-	return result;
-}
-
-int capture_check(const struct conf *conf, const char *interface, struct error *err)
-{
-	cleanup(device_close) struct device device = { .fd = -1 };
-	cleanup_close int fd = -1;
-	struct chunk_source source;
-
-	if (interface)
-		return device_open(conf, interface, 0, &device, &source, err);
-	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		return capture_check_filter(conf, err);
-	return errno == EPERM || errno == EACCES ? refuse_permission("any interface", err)
-						 : error_errno(err, "open a packet socket");
 }
 
 void device_close(struct device *device)

@@ -21,18 +21,32 @@
 
 struct device {
 	pcap_t *pcap;
-	int fd;                                 /* readable when a block of the ring is ready */
+	int fd;                /* readable when a block of the ring is ready */
+	bool is_closed_to_all; /* the filter took its time, and nothing passed until then */
 	unsigned drops_kernel, drops_interface; /* at the last device_new_drops() */
 };
 
+/* Bytes of a packet that the kernel has to show us. */
+uint32_t device_snaplen(const struct conf *conf);
+
 /*
- * Open and activate the device, install the filter and describe the source. Fails if the interface with this
- * name does not have this index any more; index 0: any.
+ * Open and activate the device and describe the source; device_set_filter() comes next. Fails if the interface with
+ * this name does not have this index any more; index 0: any, and "any" is all of them.
  */
 int device_open(const struct conf *conf, const char *interface, unsigned index,
 		struct device *ret_device, struct chunk_source *ret_source, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Install a program; the filter that is empty is one, too: the kernel truncates packets to the snaplen only through its
+ * return value.
+ */
+int device_set_filter(struct device *device, const struct bpf_program *program, struct error *err)
+	__attribute__((warn_unused_result));
 void device_close(struct device *device);
+int device_refuse_permission(const char *interface, struct error *err);
+/* A handle that only tells what the interface is; the caller closes it. */
+int device_open_briefly(const struct conf *conf, const char *interface, pcap_t **ret_pcap,
+			struct error *err) __attribute__((warn_unused_result));
 
 /*
  * While any socket of the machine requests it, the kernel timestamps each packet once, and all captures see

@@ -298,6 +298,7 @@ static void print_progress(struct peer *peer)
 static int ask_until_done(struct peer *peer, const char *method, const char *page,
 			  unsigned patience_ms, unsigned busy_ms)
 {
+	bool is_reload = strcmp(page, "/reload") == 0;
 	uint64_t deadline_ms = clock_monotonic_ms() + busy_ms;
 
 	for (;;) {
@@ -306,8 +307,11 @@ static int ask_until_done(struct peer *peer, const char *method, const char *pag
 
 		if (status != 0 || (peer->status != HTTP_ACCEPTED && !is_busy))
 			return status;
-		if (!is_busy)
+		if (!is_busy) {
 			print_progress(peer);
+			if (is_reload) /* it has begun: ask how it ended */
+				method = "GET";
+		}
 		(void)poll(NULL, 0, POLL_MS);
 	}
 }

@@ -5,6 +5,18 @@
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 
+/* A word that is looked up for longer may be a host. */
+#define LOOK_UP_MS UINT64_C(2000)
+
+static int check_word(const struct conf *conf, struct error *err)
+{
+	struct filter *filter = filter_new(conf);
+	int result = capture_check_filter(filter, LOOK_UP_MS, err);
+
+	(void)filter_free(filter);
+	return result;
+}
+
 static int load_conf(const struct command_line *line, struct conf **ret_conf, struct error *err)
 {
 	char bytes[256];
@@ -16,10 +28,11 @@ static int load_conf(const struct command_line *line, struct conf **ret_conf, st
 	/* A single bare word that is no filter is most likely a command, mistyped or not in front. */
 	if (line->word_count == 1 &&
 	    !line->words[0][strspn(line->words[0], "abcdefghijklmnopqrstuvwxyz-")] &&
-	    capture_check_filter(*ret_conf, &reason) < 0) {
+	    check_word(*ret_conf, &reason) < 0) {
 		command_line_append_words(line->commands, &words);
-		return error_set(err, reason.kind, "%s; commands are %s, as the first word",
-				 reason.message, bytes);
+		return error_set(err, ERROR_USAGE,
+				 "'%s' is not a filter: %s; commands are %s, as the first word",
+				 line->words[0], reason.message, bytes);
 	}
 	conf_setup_log(*ret_conf);
 	return 0;

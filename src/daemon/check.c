@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon_state.h"
+#include "pipeline/pipelines_check.h"
 
 /* A start would go on all the same, or another start would not be the one that matters. */
 static void log_doubts(const struct conf *conf)
@@ -41,8 +42,12 @@ static int check_online(struct daemon *daemon, struct error *err)
 	const struct conf *conf = daemon->conf;
 	int result = -1;
 
-	if (daemon_prepare(daemon, false, err) == 0 && privileges_drop(conf, true, err) == 0)
+	if (daemon_prepare(daemon, false, err) == 0 && privileges_drop(conf, true, err) == 0 &&
+	    pipelines_check(conf, &daemon->view, err) == 0) {
+		daemon_log_missing(daemon, conf);
+		daemon_log_small_limits(daemon, conf);
 		result = uploader_check(daemon->uploader, err);
+	}
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
 		(void)error_wrap(err, "no answer (a start would record anyway)");
 	if (result < 0 || sandbox_check(conf, err) < 0)

@@ -27,6 +27,16 @@ enum stop_step {
 	STOP_ENDING, /* the uploader's threads */
 };
 
+/* A configuration whose interfaces are being opened, beside those that it will take the place of. */
+struct next {
+	const struct conf *conf; /* NULL: there is none */
+	struct destination *destination;
+	struct pipelines *pipelines;
+	struct interfaces_view view;
+	uint64_t since_ms;
+	bool is_kept[CONF_OPTION_COUNT]; /* of the old one, until a restart */
+};
+
 struct daemon {
 	const struct conf_cli *cli;
 	const struct conf *conf;
@@ -49,7 +59,12 @@ struct daemon {
 	atomic_bool is_stopping; /* the jobs look at it */
 	enum stop_step step;
 	uint64_t break_off_at_ms, leave_at_ms; /* of a stop: the uploads; all the rest */
-	bool is_reloading, is_reload_asked;    /* the old stages are ending; once more, then */
+	bool is_reloading, is_reload_asked;    /* not over yet; once more, then */
+	struct next next;                      /* of a reload */
+	struct error reload_failure;           /* of the last one; ERROR_NONE: it went well */
+	char notes[DAEMON_STATUS_MAX];         /* likewise, what was not taken over */
+	struct text reload_notes;              /* in them */
+	bool is_recording_told;
 	uint64_t watchdog_us;   /* in which the service manager wants a sign of life; 0: none */
 	bool is_stuck;          /* a stage makes no progress; said once */
 	bool is_upload_hanging; /* likewise, of the uploads */
@@ -100,13 +115,17 @@ int privileges_prepare(const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
 
 /*
- * reload.c: SIGHUP and the command. Returns when the new stages run. ERROR_TRANSIENT while another reload is going on. Logged here. Notes
- * gets a line for each option that was not taken over.
+ * reload.c: SIGHUP and the command. Begins a reload, which may be over then, too; the log has its end. -1
+ * (ERROR_TRANSIENT): another one is going on.
  */
-int daemon_reload(void *daemon, struct text *notes, struct error *err)
+int daemon_reload(void *daemon, struct error *err) __attribute__((warn_unused_result));
+/* Of the last one. 1: it is not over; -1: it was refused. A line for each option that was not taken over. */
+int daemon_reload_result(void *daemon, const char **ret_notes, struct error *err)
 	__attribute__((warn_unused_result));
+/* At a stop: not any more. */
+void daemon_drop_reload(struct daemon *daemon);
 int daemon_on_reload(sd_event_source *source, const struct signalfd_siginfo *signal, void *context);
-/* The last stages that a reload replaced may have ended. */
+/* The new interfaces may be open, the last stages that a reload replaced may have ended. */
 void daemon_continue_reload(struct daemon *daemon);
 
 /* monitor.c: READY and STATUS each second; the watchdog; the wake-ups of other threads. */

@@ -109,6 +109,8 @@ void daemon_follow_links(struct daemon *daemon)
 		find_auto(daemon, &daemon->conf->interfaces);
 
 	pipelines_follow(daemon->pipelines, &daemon->view);
+	if (daemon->next.pipelines)
+		pipelines_follow(daemon->next.pipelines, &daemon->next.view);
 }
 
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context)

@@ -60,6 +60,35 @@ static void report_status(struct daemon *daemon)
 	memcpy(daemon->status, bytes, sizeof bytes);
 }
 
+static void log_recording(const struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+	char bytes[256];
+	struct text interfaces = text_over(bytes, sizeof bytes);
+
+	pipelines_describe(daemon->pipelines, &interfaces);
+	log_event(EVENT_RECORDING, log_text("version", PACKAGE_VERSION),
+		  log_text("interface", interfaces.bytes), log_text("filter", conf->capture_filter),
+		  log_text("node", conf->node_name),
+		  log_text("destination", conf->upload_destination),
+		  log_text("spool", conf->spool_directory));
+}
+
+/* The first interfaces are open, or will not be by themselves; -1: the start is over. */
+static int settle_start(struct daemon *daemon, bool is_long)
+{
+	struct error err;
+	int settled = pipelines_settle(daemon->pipelines, &err);
+
+	if (settled < 0)
+		daemon_fail(daemon, &err);
+	else if ((settled > 0 || is_long) && !daemon->is_recording_told) {
+		daemon->is_recording_told = true;
+		log_recording(daemon);
+	}
+	return settled;
+}
+
 /*
  * READY means: packets are being captured. Whatever the destination says is in the status line, and ends nothing.
  * An interface may be long in coming,
@@ -71,7 +100,10 @@ static void announce_ready_if_due(struct daemon *daemon)
 	uint64_t age_ms = clock_monotonic_ms() - daemon->started_ms;
 	bool is_live;
 
-	if (daemon->phase != STATUS_STARTING)
+	/* Also later: a filter may take its time. */
+	if (daemon->phase == STATUS_STOPPING ||
+	    settle_start(daemon, age_ms >= INTERFACE_PATIENCE_MS) < 0 ||
+	    daemon->phase != STATUS_STARTING)
 		return;
 	is_live = pipelines_are_live(daemon->pipelines);
 	if ((!is_live && age_ms < INTERFACE_PATIENCE_MS) ||
@@ -112,6 +144,7 @@ int daemon_on_tick(sd_event_source *source, uint64_t now_us, void *context)
 	daemon_follow_links(daemon);
 	uploader_tick(daemon->uploader);
 	announce_ready_if_due(daemon);
+	daemon_continue_reload(daemon);
 	report_status(daemon);
 	daemon_tick_status(daemon);
 	daemon_tick_server(daemon);

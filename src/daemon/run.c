@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "daemon/daemon_state.h"
+#include "pipeline/pipelines_check.h"
 #include "http/http.h"
 
 /*
@@ -121,17 +122,19 @@ static int check_capture_offline(const struct conf *conf, struct error *err)
 
 	if (codec_choose(conf, &codec, &level, err) < 0)
 		return -1;
-	return capture_check_filter(conf, err) == 0 || err->kind == ERROR_TRANSIENT ? 0 : -1;
+	return pipelines_check_text(conf, err);
 }
 
 /* With the rights and interfaces of the machine that records. */
 static int check_capture(struct daemon *daemon, struct error *err)
 {
 	const struct conf *conf = daemon->conf;
+	const struct codec *codec;
 	struct error reason;
+	int level;
 
 	if (daemon_refresh_links(daemon, conf, err) < 0 ||
-	    pipelines_check(conf, &daemon->view, err) < 0)
+	    codec_choose(conf, &codec, &level, err) < 0 || capture_check_right(err) < 0)
 		return -1;
 	if (spool_check(conf->spool_directory, &reason) == 0)
 		return 0;
@@ -155,10 +158,6 @@ int daemon_prepare(struct daemon *daemon, bool is_offline, struct error *err)
 	/* A key that only root may read is read here. */
 	if (uploader_new(conf, daemon->connections, &daemon->counters, &daemon->uploader, err) < 0)
 		return -1;
-	if (!is_offline) {
-		daemon_log_missing(daemon, conf);
-		daemon_log_small_limits(daemon, conf);
-	}
 	return 0;
 }
 
@@ -179,6 +178,8 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	};
 
 	log_start_writing();
+	daemon_log_missing(daemon, conf);
+	daemon_log_small_limits(daemon, conf);
 	if (jobs_start("jobs", daemon->wake_fd, &daemon->jobs, err) < 0 ||
 	    jobs_start("upkeep", daemon->wake_fd, &daemon->upkeep, err) < 0 ||
 	    jobs_start("recovery", daemon->wake_fd, &daemon->recovery, err) < 0)
@@ -190,6 +191,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.context = daemon,
 		.gather = daemon_gather,
 		.reload = daemon_reload,
+		.reload_result = daemon_reload_result,
 		.end_segments = end_segments_by_command,
 		.flush = flush_by_command,
 	};
@@ -257,21 +259,12 @@ int daemon_run(const struct conf *conf, const struct conf_cli *cli, bool *ret_is
 	       struct error *err)
 {
 	struct daemon *daemon = daemon_new(conf, cli);
-	char bytes[256];
-	struct text interfaces = text_over(bytes, sizeof bytes);
 	int result = -1;
 
 	*ret_is_hung = false;
 	if (set_signals(err) == 0 && daemon_prepare(daemon, false, err) == 0 &&
-	    privileges_drop(conf, false, err) == 0 && build_loop(daemon, err) == 0 &&
-	    start_stages(daemon, err) == 0) {
-		pipelines_describe(daemon->pipelines, &interfaces);
-		log_event(EVENT_RECORDING, log_text("version", PACKAGE_VERSION),
-			  log_text("interface", interfaces.bytes),
-			  log_text("filter", conf->capture_filter),
-			  log_text("node", conf->node_name),
-			  log_text("destination", conf->upload_destination),
-			  log_text("spool", conf->spool_directory));
+	    privileges_drop(conf, false, err) == 0 && pipelines_check_text(conf, err) == 0 &&
+	    build_loop(daemon, err) == 0 && start_stages(daemon, err) == 0) {
 		memory_log(daemon, false);
 		/* Until a stop has gone through or its deadline has come. */
 		result = sd_event_loop(daemon->loop);

@@ -53,6 +53,7 @@ static void begin_stop(struct daemon *daemon)
 			 (length_ms + 10 * CLOCK_MS_PER_S) * 1000);
 	pipelines_end(daemon->pipelines, "stop", clock_real_ns());
 	jobs_add(daemon->jobs, pipelines_join, take_ptr(daemon->pipelines));
+	daemon_drop_reload(daemon);
 }
 
 void daemon_fail(struct daemon *daemon, const struct error *err)

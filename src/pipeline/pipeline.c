@@ -47,8 +47,8 @@ static int make_stages(struct pipelines *pipelines, struct pipeline *pipeline, s
 {
 	pipeline->recorder = recorder_new(&pipelines->recorder_context, pipeline->name);
 	recorder_set_codec(pipeline->recorder, pipelines->codec, pipelines->level);
-	return capture_new(&pipelines->capture_context, pipelines->conf, pipeline->name,
-			   pipeline->index, &pipeline->capture, err);
+	return capture_new(&pipelines->capture_context, pipelines->conf, pipelines->filter,
+			   pipeline->name, pipeline->index, &pipeline->capture, err);
 }
 
 int pipeline_open(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
@@ -71,12 +71,19 @@ void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline)
 	struct error err;
 
 	if (make_stages(pipelines, pipeline, &err) < 0 ||
-	    pipeline_start(pipeline, CAPTURE_FROM_START, &err) < 0)
+	    pipeline_start(pipeline, pipelines->from, &err) < 0)
 		pipeline_handle(pipelines, pipeline, pipeline_failure(&err), &err);
 }
 
-static void log_what_happened(const struct pipelines *pipelines, const struct pipeline *pipeline,
-			      enum pipeline_event event, const struct error *err)
+/* The first ones are told of together, by pipelines_settle(). */
+static bool is_told_later(const struct pipelines *pipelines, enum pipeline_event event)
+{
+	return !pipelines->is_settled &&
+	       (event == PIPELINE_OPENED || event == PIPELINE_OPEN_REFUSED);
+}
+
+void pipeline_log(const struct pipelines *pipelines, const struct pipeline *pipeline,
+		  enum pipeline_event event, const struct error *err)
 {
 	const struct interface_words *words = &pipelines->conf->interfaces;
 	const char *name = pipeline->name, *gone = NULL;
@@ -141,8 +148,12 @@ void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		pipeline->retry_ms = now_ms + RETRY_SOON_MS;
 	if (step.actions & PIPELINE_RETRY_LATER)
 		pipeline->retry_ms = now_ms + RETRY_LATER_MS;
-	if (step.actions & PIPELINE_LOG)
-		log_what_happened(pipelines, pipeline, event, err);
+	if (event == PIPELINE_OPENED)
+		pipeline->failure.kind = ERROR_NONE;
+	if (event == PIPELINE_OPEN_FAILED || event == PIPELINE_OPEN_REFUSED)
+		pipeline->failure = *err;
+	if (step.actions & PIPELINE_LOG && !is_told_later(pipelines, event))
+		pipeline_log(pipelines, pipeline, event, err);
 	if (step.actions & PIPELINE_NOTE_LINK)
 		capture_note_link(pipeline->capture, pipeline->is_up);
 	if (step.actions & PIPELINE_STOP_NOW)

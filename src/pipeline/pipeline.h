@@ -21,23 +21,29 @@
 struct pipelines;
 
 /*
- * Open the interfaces of a configuration that are there, and start their threads. What is wrong with the
- * configuration is an error; an interface that cannot be opened otherwise is tried again, but with
- * CAPTURE_FROM_LATER, which pipelines_replace() uses, it is an error, too. After an error, what was begun is put
- * into ret_pipelines, told to end, for pipelines_join(). Refers to conf.
+ * Start a thread for each interface of a configuration that is there, which opens it, and with CAPTURE_FROM_START
+ * records at once. Does not wait for them: pipelines_settle(). Refers to conf.
  */
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   const struct capture_context *capture, const struct recorder_context *record,
 		   enum capture_from from, struct pipelines **ret_pipelines, struct error *err)
 	__attribute__((warn_unused_result));
+/* Likewise, to take the place of old. */
+int pipelines_open_beside(const struct pipelines *old, const struct conf *conf,
+			  const struct interfaces_view *view, struct pipelines **ret_pipelines,
+			  struct error *err) __attribute__((warn_unused_result));
 /*
- * Open a new set, and put it in the place of *pipelines at one instant: each packet goes to one of them, by its
- * time. Fails when any interface cannot be opened; then the old set goes on. The set that is not used any more is put
- * into ret_old, told to end; pipelines_join() waits for it. Refers to conf.
+ * Are they open? 0: not yet, see pipelines_follow(). 1: as far as they can be; those that the configuration does not
+ * fit are left out, in the log. -1: it fits none of them, or not one that it names; and beside others, one that is
+ * there cannot be opened.
  */
-int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
-		      const struct interfaces_view *view, struct pipelines **ret_old,
-		      struct error *err) __attribute__((warn_unused_result));
+int pipelines_settle(struct pipelines *pipelines, struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Put a settled set that was opened beside another in its place at one instant: each packet goes to one of them, by its
+ * time. The old one is told to end; pipelines_join() waits for it.
+ */
+void pipelines_take_over(struct pipelines *pipelines, struct pipelines *old);
 /* Take over options that need no new capture, from the next segment on. Refers to conf. */
 int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, struct error *err)
 	__attribute__((warn_unused_result));
@@ -78,7 +84,3 @@ struct pipelines_progress {
 	uint64_t capture_beat_ms, recorder_beat_ms; /* monotonic */
 };
 void pipelines_progress(const struct pipelines *pipelines, struct pipelines_progress *ret_progress);
-
-/* --check-config: could they be opened? */
-int pipelines_check(const struct conf *conf, const struct interfaces_view *view, struct error *err)
-	__attribute__((warn_unused_result));

@@ -65,6 +65,7 @@ struct pipeline {
 	uint64_t noticed_ms, retry_ms;
 	struct capture *capture; /* NULL while it waits, as the recorder */
 	struct recorder *recorder;
+	struct error failure; /* why it could not be opened last; ERROR_NONE: it could */
 };
 
 /* Places for each interface that may be recorded: those that end, and those that wait, take one, too. */
@@ -74,6 +75,9 @@ struct pipelines {
 	struct capture_context capture_context;
 	struct recorder_context recorder_context;
 	const struct conf *conf;
+	struct filter *filter;
+	enum capture_from from; /* CAPTURE_FROM_LATER: until it takes over */
+	bool is_settled;        /* all of the first ones were opened, or not */
 	const struct codec *codec;
 	int level;
 	struct pipeline **list; /* PIPELINES_FACTOR places for each of capture.max_interfaces */
@@ -117,6 +121,8 @@ int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct err
 	__attribute__((warn_unused_result));
 /* Make its stages and start their threads, one of which opens the interface. A failure is an event of it. */
 void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline);
+void pipeline_log(const struct pipelines *pipelines, const struct pipeline *pipeline,
+		  enum pipeline_event event, const struct error *err);
 /* Something happened to it: do what pipeline_next() says. It may be gone afterwards. err: why it failed, or NULL. */
 void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		     enum pipeline_event event, const struct error *err);

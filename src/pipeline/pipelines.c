@@ -7,9 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_private.h"
-
-/* So many names are in a status line. */
-#define NAMES_MAX 8
+#include "pipeline/pipelines_check.h"
 
 static const struct link any_link = { .name = "any", .is_up = true };
 
@@ -82,7 +80,8 @@ static void note_over_limit(struct pipelines *pipelines, size_t over_limit)
 		log_event(EVENT_INTERFACE_LIMIT_CLEARED,
 			  log_number("recorded", count_running(pipelines)));
 	pipelines->over_limit = over_limit;
-	atomic_store(&pipelines->capture_context.counters->interfaces_left_out, over_limit);
+	if (pipelines->from == CAPTURE_FROM_START)
+		atomic_store(&pipelines->capture_context.counters->interfaces_left_out, over_limit);
 }
 
 int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
@@ -90,57 +89,89 @@ int pipelines_open(const struct conf *conf, const struct interfaces_view *view,
 		   enum capture_from from, struct pipelines **ret_pipelines, struct error *err)
 {
 	struct pipelines *pipelines = mem_calloc(1, sizeof *pipelines);
-	size_t place = 0, over_limit = 0;
-	struct pipeline *added;
 
 	pipelines->capture_context = *capture;
 	pipelines->recorder_context = *record;
+	pipelines->from = from;
+	pipelines->filter = filter_new(conf);
 	pipelines->list = mem_calloc(PIPELINES_FACTOR * conf->capture_max_interfaces,
 				     sizeof *pipelines->list);
-	if (pipelines_configure(pipelines, conf, err) < 0)
-		goto failed;
-	while ((added = add_next(pipelines, view, &place, &over_limit)) != NULL) {
-		if (pipeline_open(pipelines, added, err) == 0)
-			continue;
-		/* An interface that has gone in the meantime is no reason to refuse a reload. */
-		if (pipeline_failure(err) == PIPELINE_OPEN_REFUSED ||
-		    (from == CAPTURE_FROM_LATER && if_nametoindex(added->name) == added->index))
-			goto failed;
-		pipeline_handle(pipelines, added, PIPELINE_OPEN_FAILED, err);
-	}
-	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipeline_is_running(pipelines->list[i]->state) &&
-		    pipeline_start(pipelines->list[i], from, err) < 0)
-			goto failed;
-	note_over_limit(pipelines, over_limit);
-	*ret_pipelines = pipelines;
-	return 0;
-failed:
-	pipelines_end(pipelines, "stop", 0);
-	*ret_pipelines = pipelines;
-	return -1;
-}
-
-int pipelines_replace(struct pipelines **pipelines, const struct conf *conf,
-		      const struct interfaces_view *view, struct pipelines **ret_old,
-		      struct error *err)
-{
-	struct pipelines *old = *pipelines, *new;
-	uint64_t instant_ns;
-
-	if (pipelines_open(conf, view, &old->capture_context, &old->recorder_context,
-			   CAPTURE_FROM_LATER, &new, err) < 0) {
-		*ret_old = new;
+	if (pipelines_configure(pipelines, conf, err) < 0) {
+		pipelines_join(pipelines);
 		return -1;
 	}
-	instant_ns = capture_next_instant(clock_real_ns());
+	pipelines_follow(pipelines, view);
+	*ret_pipelines = pipelines;
+	return 0;
+}
+
+int pipelines_open_beside(const struct pipelines *old, const struct conf *conf,
+			  const struct interfaces_view *view, struct pipelines **ret_pipelines,
+			  struct error *err)
+{
+	return pipelines_open(conf, view, &old->capture_context, &old->recorder_context,
+			      CAPTURE_FROM_LATER, ret_pipelines, err);
+}
+
+/* The failure of an opening that concerns all of them; NULL: there is none. */
+static const struct error *find_refusal(const struct pipelines *pipelines)
+{
+	const struct error *refusal = NULL;
+	bool is_any_running = false;
+
+	for (size_t i = 0; i < pipelines->count; i++) {
+		const struct pipeline *pipeline = pipelines->list[i];
+		const struct error *failure = &pipeline->failure;
+		bool is_refused = pipeline_failure(failure) == PIPELINE_OPEN_REFUSED;
+
+		is_any_running |= pipeline_is_running(pipeline->state);
+		if (pipeline->state != PIPELINE_BACKOFF)
+			continue;
+		/* What is recorded now must not end for a failure; an interface that has gone is none. */
+		if ((is_refused && interfaces_have(&pipelines->conf->interfaces, pipeline->name)) ||
+		    (!is_refused && pipelines->from == CAPTURE_FROM_LATER &&
+		     (pipeline->index == 0 || if_nametoindex(pipeline->name) == pipeline->index)))
+			return failure;
+		if (is_refused)
+			refusal = failure;
+	}
+	return is_any_running ? NULL : refusal;
+}
+
+int pipelines_settle(struct pipelines *pipelines, struct error *err)
+{
+	const struct error *refusal;
+
+	if (pipelines->is_settled)
+		return 1;
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->state == PIPELINE_OPENING)
+			return 0;
+	refusal = find_refusal(pipelines);
+	if (refusal) {
+		*err = *refusal;
+		return -1;
+	}
+	/* Without an interface, the text at least. */
+	if (pipelines->count == 0 && pipelines_check_text(pipelines->conf, err) < 0)
+		return -1;
+	pipelines->is_settled = true;
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipeline_failure(&pipelines->list[i]->failure) == PIPELINE_OPEN_REFUSED)
+			pipeline_log(pipelines, pipelines->list[i], PIPELINE_OPEN_REFUSED,
+				     &pipelines->list[i]->failure);
+	return 1;
+}
+
+void pipelines_take_over(struct pipelines *new, struct pipelines *old)
+{
+	uint64_t instant_ns = capture_next_instant(clock_real_ns());
+
 	pipelines_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)
 		if (pipeline_is_running(new->list[i]->state))
 			capture_begin(new->list[i]->capture, instant_ns);
-	*ret_old = old;
-	*pipelines = new;
-	return 0;
+	new->from = CAPTURE_FROM_START;
 }
 
 int pipelines_configure(struct pipelines *pipelines, const struct conf *conf, struct error *err)
@@ -211,8 +242,9 @@ static void follow_link(struct pipelines *pipelines, struct pipeline *pipeline,
 	bool is_link_wanted = link && is_wanted(pipelines->conf, view, link);
 	enum pipeline_event event = pipeline_link_event(pipeline, link, is_link_wanted);
 
-	if (event == PIPELINE_LINK_RENAMED && pipeline_is_running(pipeline->state) && link->is_up &&
-	    is_link_wanted && take_over_renamed(pipelines, pipeline, link))
+	if (event == PIPELINE_LINK_RENAMED && pipeline->state == PIPELINE_RECORDING &&
+	    link->is_up && is_link_wanted && pipelines->from == CAPTURE_FROM_START &&
+	    take_over_renamed(pipelines, pipeline, link))
 		event = PIPELINE_REPLACED;
 	pipeline_handle(pipelines, pipeline, event, NULL);
 }
@@ -267,133 +299,7 @@ void pipelines_join(void *context)
 	while (pipelines->count > 0)
 		pipeline_remove(pipelines, pipelines->list[pipelines->count - 1]);
 	conf_free(pipelines->conf);
+	(void)filter_free(pipelines->filter);
 	free(pipelines->list);
 	free(pipelines);
-}
-
-void pipelines_describe(const struct pipelines *pipelines, struct text *out)
-{
-	size_t named = 0;
-
-	for (size_t i = 0; i < pipelines->count; i++) {
-		const struct pipeline *pipeline = pipelines->list[i];
-
-		if (!pipeline_is_running(pipeline->state) || ++named > NAMES_MAX)
-			continue;
-		text_append(out, "%s%s%s", named > 1 ? "," : "", pipeline->name,
-			    pipeline->is_up ? "" : " (down)");
-	}
-	if (named > NAMES_MAX)
-		text_append(out, " and %zu more", named - NAMES_MAX);
-	else if (named == 0)
-		text_append(out, "nothing yet");
-}
-
-static bool is_captured(const struct pipelines *pipelines, const char *name)
-{
-	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipeline_is_running(pipelines->list[i]->state) && pipelines->list[i]->is_up &&
-		    strcmp(pipelines->list[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
-void pipelines_each_missing(const struct pipelines *pipelines,
-			    void (*visit)(void *context, const char *name), void *context)
-{
-	const struct interface_words *words = &pipelines->conf->interfaces;
-
-	for (unsigned i = 0; i < words->count; i++)
-		if (interfaces_is_name(words, &words->list[i]) &&
-		    !is_captured(pipelines, words->list[i].text))
-			visit(context, words->list[i].text);
-	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipeline_is_waiting(pipelines->list[i]->state) &&
-		    !interfaces_have(words, pipelines->list[i]->name))
-			visit(context, pipelines->list[i]->name);
-}
-
-struct naming {
-	struct text *out;
-	size_t named;
-};
-
-static void append_name(void *context, const char *name)
-{
-	struct naming *naming = context;
-
-	if (++naming->named <= NAMES_MAX)
-		text_append(naming->out, "%s%s", naming->named > 1 ? "," : "", name);
-}
-
-void pipelines_describe_missing(const struct pipelines *pipelines, struct text *out)
-{
-	struct naming naming = { .out = out };
-
-	pipelines_each_missing(pipelines, append_name, &naming);
-	if (naming.named > NAMES_MAX)
-		text_append(out, " and %zu more", naming.named - NAMES_MAX);
-}
-
-bool pipelines_are_live(const struct pipelines *pipelines)
-{
-	bool is_any_open = false;
-
-	for (size_t i = 0; i < pipelines->count; i++) {
-		if (!pipeline_is_running(pipelines->list[i]->state))
-			continue;
-		if (capture_status(pipelines->list[i]->capture).state != CAPTURE_OPEN)
-			return false;
-		is_any_open |= pipelines->list[i]->is_up;
-	}
-	return is_any_open;
-}
-
-void pipelines_progress(const struct pipelines *pipelines, struct pipelines_progress *ret_progress)
-{
-	struct pipelines_progress progress = {
-		.capture_beat_ms = UINT64_MAX,
-		.recorder_beat_ms = UINT64_MAX,
-	};
-
-	for (size_t i = 0; i < pipelines->count; i++) {
-		const struct pipeline *pipeline = pipelines->list[i];
-		uint64_t capture_ms, recorder_ms;
-
-		if (!pipeline_is_running(pipeline->state))
-			continue;
-		capture_ms = capture_status(pipeline->capture).beat_ms;
-		recorder_ms = recorder_last_beat_ms(pipeline->recorder);
-		if (capture_ms < progress.capture_beat_ms) {
-			progress.capture_beat_ms = capture_ms;
-			progress.capture = pipeline->name;
-		}
-		if (recorder_ms < progress.recorder_beat_ms) {
-			progress.recorder_beat_ms = recorder_ms;
-			progress.recorder = pipeline->name;
-		}
-	}
-	*ret_progress = progress;
-}
-
-int pipelines_check(const struct conf *conf, const struct interfaces_view *view, struct error *err)
-{
-	const struct codec *codec;
-	size_t count, checked = 0;
-	const struct link *links = links_list(view->links, &count);
-	int level;
-
-	if (codec_choose(conf, &codec, &level, err) < 0)
-		return -1;
-	if (conf->interfaces.has_any)
-		return capture_check(conf, "any", err);
-	for (size_t i = 0; i < count && checked < conf->capture_max_interfaces; i++) {
-		if (!links[i].is_up || !is_wanted(conf, view, &links[i]))
-			continue;
-		if (capture_check(conf, links[i].name, err) < 0 &&
-		    pipeline_failure(err) == PIPELINE_OPEN_REFUSED)
-			return -1;
-		checked++;
-	}
-	return checked > 0 ? 0 : capture_check(conf, NULL, err);
 }

@@ -13,7 +13,6 @@
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_JSON "application/json"
 #define NONCE     "@NONCE@" /* in page.html */
-#define NOTES_MAX 2048      /* bytes of a reload's notes */
 #define FLUSH_MAX 64        /* of a flush as text: three numbers */
 /* libmicrohttpd changed its name for it. */
 #define HTTP_UNPROCESSABLE 422
@@ -83,22 +82,31 @@ static void answer_rotate(struct exchange *exchange)
 	(void)fprintf(exchange->out, "segments end now: %s\n", exchange->snapshot.interfaces);
 }
 
-static void answer_reload(struct exchange *exchange)
+static void answer_reload_result(struct exchange *exchange)
 {
 	const struct route_actions *actions = exchange->actions;
-	char bytes[NOTES_MAX];
-	struct text notes = text_over(bytes, sizeof bytes);
+	const char *notes = "";
 	struct error err;
+	int result = actions->reload_result(actions->context, &notes, &err);
 
-	if (actions->reload(actions->context, &notes, &err) == 0) {
-		(void)fprintf(exchange->out, "configuration reloaded\n%s", bytes);
-		return;
-	}
-	if (err.kind == ERROR_TRANSIENT)
-		answer_with(exchange, MHD_HTTP_CONFLICT, "%s\n", err.message);
+	if (result > 0)
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "opening the interfaces\n");
+	else if (result == 0)
+		(void)fprintf(exchange->out, "configuration reloaded\n%s", notes);
 	else
 		answer_with(exchange, HTTP_UNPROCESSABLE,
 			    "reload refused, the old configuration stays: %s\n", err.message);
+}
+
+static void answer_reload(struct exchange *exchange)
+{
+	const struct route_actions *actions = exchange->actions;
+	struct error err;
+
+	if (actions->reload(actions->context, &err) < 0)
+		answer_with(exchange, MHD_HTTP_CONFLICT, "%s\n", err.message);
+	else
+		answer_reload_result(exchange);
 }
 
 /* A flush, as the answer to POST has it and each question for its progress brings it back. */
@@ -210,6 +218,7 @@ static const struct route {
 	{ "/status.json", "GET", true, TYPE_JSON, answer_document },
 	{ "/rotate", "POST", true, TYPE_TEXT, answer_rotate },
 	{ "/reload", "POST", true, TYPE_TEXT, answer_reload },
+	{ "/reload", "GET", true, TYPE_TEXT, answer_reload_result },
 	{ "/flush", "POST", true, TYPE_TEXT, answer_flush },
 	{ "/flush", "GET", true, TYPE_TEXT, answer_flush_progress },
 };

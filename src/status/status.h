@@ -168,8 +168,10 @@ extern const unsigned char page_html[];
 struct route_actions {
 	void *context;
 	void (*gather)(void *context, struct status_snapshot *ret_snapshot);
-	/* Returns when the new stages run. Notes gets a line for each option that was not taken over. */
-	int (*reload)(void *context, struct text *notes, struct error *err);
+	/* Begin a reload; -1: another one is going on. */
+	int (*reload)(void *context, struct error *err);
+	/* Of the last one. 1: it is not over; -1: it was refused. Notes: a line for each option not taken over. */
+	int (*reload_result)(void *context, const char **ret_notes, struct error *err);
 	void (*end_segments)(void *context);
 	/* End the segments, and let no uploader wait. */
 	void (*flush)(void *context);

@@ -80,6 +80,23 @@ def check_tcpdump(path, count):
     equal(int(seen), count, "tcpdump's packets")
 
 
+@contextlib.contextmanager
+def silent_name_server(lab, options="options timeout:30 attempts:5\n"):
+    """It takes questions and answers none; whoever asks is to wait for minutes."""
+    conf = lab.configure("nameserver 127.0.0.1\n" + options, "resolv.conf")
+    nss = lab.configure("hosts: files dns\n", "nsswitch.conf")
+    mounted = [(conf, "/etc/resolv.conf"), (nss, "/etc/nsswitch.conf")]
+    for each in mounted:
+        command("mount", "--bind", *each)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 53))
+            yield server
+    finally:
+        for _, where in mounted:
+            command("umount", where)
+
+
 class Object:
     """One delivered object: its name, metadata and the file that holds it."""
 

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trouble with the bucket: nothing is lost, nothing is sent twice, and it heals by itself."""
 
-import contextlib
 import signal
-import socket
 import time
 
-from harness import SMALL, command, main
+from harness import SMALL, main, silent_name_server
 from tap import check, equal, wait_until, within
 
 MISMATCH = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "4waSgw==".'
@@ -110,23 +108,6 @@ def test_nobody_answers_at_start(lab):
     daemon.wait_for(lambda: len(lab.spool_files("ready", "sending")) >= 5, 10, "segments that wait")
     lab.gcs.start()
     finish(lab, daemon, sent, 80)
-
-
-@contextlib.contextmanager
-def silent_name_server(lab):
-    """It takes questions and answers none; whoever asks is to wait for minutes."""
-    conf = lab.configure("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n", "resolv.conf")
-    nss = lab.configure("hosts: files dns\n", "nsswitch.conf")
-    mounted = [(conf, "/etc/resolv.conf"), (nss, "/etc/nsswitch.conf")]
-    for each in mounted:
-        command("mount", "--bind", *each)
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-            server.bind(("127.0.0.1", 53))
-            yield server
-    finally:
-        for _, where in mounted:
-            command("umount", where)
 
 
 def test_refusal_that_comes_late(lab):

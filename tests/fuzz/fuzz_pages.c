@@ -31,16 +31,23 @@ static void gather(void *context, struct status_snapshot *ret_snapshot)
 	};
 }
 
-static int reload(void *context, struct text *notes, struct error *err)
-{
-	text_append(notes, "a note\n");
-	((struct world *)context)->acted++;
-	return error_set(err, ERROR_CONFIG, "no");
-}
-
 static void act(void *context)
 {
 	((struct world *)context)->acted++;
+}
+
+static int reload(void *context, struct error *err)
+{
+	(void)err;
+	act(context);
+	return 0;
+}
+
+static int reload_result(void *context, const char **ret_notes, struct error *err)
+{
+	(void)context;
+	*ret_notes = "";
+	return error_set(err, ERROR_CONFIG, "no");
 }
 
 static struct world *make_world(void)
@@ -81,9 +88,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		.is_control = size > 0 && (bytes[0] & 1),
 		.is_loopback = size > 0 && (bytes[0] & 2),
 	};
-	struct route_actions actions = {
-		.gather = gather, .reload = reload, .end_segments = act, .flush = act
-	};
+	struct route_actions actions = { .gather = gather,
+					 .reload = reload,
+					 .reload_result = reload_result,
+					 .end_segments = act,
+					 .flush = act };
 	struct route_reply reply;
 	uint64_t in, out;
 	unsigned acted;

@@ -45,13 +45,16 @@ static int check_filter(const char *expression, struct error *err)
 {
 	struct conf_cli cli = { .file = NULL };
 	cleanup_conf struct conf *conf = NULL;
+	struct filter *filter;
 	int result;
 
 	cli.value[CONF_capture_filter] = mem_strdup(expression);
 	cli.typed[CONF_capture_filter] = mem_strdup("-f");
 	if (conf_load(&cli, &conf, err) < 0)
 		fail_msg("%s", err->message);
-	result = capture_check_filter(conf, err);
+	filter = filter_new(conf);
+	result = capture_check_filter(filter, 5000, err);
+	(void)filter_free(filter);
 	conf_cli_done(&cli);
 	return result;
 }
