@@ -58,6 +58,7 @@ void counters_init(struct counters *counters)
 {
 	*counters = (struct counters){ 0 };
 	(void)pthread_mutex_init(&counters->lock, NULL);
+	(void)pthread_mutex_init(&counters->level_lock, NULL);
 	counters->other_interfaces.all = counters;
 	(void)snprintf(counters->other_interfaces.name, sizeof counters->other_interfaces.name,
 		       "other");
@@ -66,6 +67,7 @@ void counters_init(struct counters *counters)
 void counters_done(struct counters *counters)
 {
 	(void)pthread_mutex_destroy(&counters->lock);
+	(void)pthread_mutex_destroy(&counters->level_lock);
 }
 
 /*
@@ -147,7 +149,7 @@ void counters_each_interface(struct counters *counters,
 struct level_counters *counters_level(struct counters *counters, const char *codec,
 				      const char *level)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->level_lock);
 	struct level_counters *place = counters->levels;
 
 	while (place->codec && place < &counters->levels[COUNTERS_LEVELS_MAX - 1] &&
@@ -162,7 +164,7 @@ struct level_counters *counters_level(struct counters *counters, const char *cod
 
 size_t counters_levels(struct counters *counters)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->lock);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&counters->level_lock);
 	size_t count = 0;
 
 	while (count < COUNTERS_LEVELS_MAX && counters->levels[count].codec)

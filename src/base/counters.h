@@ -53,7 +53,8 @@ struct interface_counters {
 	/* Start of the segment that capture has begun (real time in ns); 0: none. */
 	atomic_uint_fast64_t open_since_ns;
 	counter segments_ended, segments_closed; /* ended by capture; then closed by the recorder */
-	atomic_uint_fast64_t in_ring;            /* packets waiting in the kernel's ring */
+	atomic_uint_fast64_t
+		in_ring; /* packets waiting in the kernel's ring; UINT64_MAX: not known */
 	/* Protected by the lock of struct counters. */
 	char name[64];
 	unsigned users;
@@ -96,7 +97,9 @@ struct counters {
 	/* Not a counter: selected interfaces beyond capture.max_interfaces. */
 	atomic_uint_fast64_t interfaces_left_out;
 
-	pthread_mutex_t lock; /* for membership of the tables; never held while packets wait */
+	pthread_mutex_t lock; /* for membership of the interfaces; never held while packets wait */
+	pthread_mutex_t
+		level_lock; /* for that of the levels: a recorder that falls behind takes it, only briefly held */
 	struct level_counters levels[COUNTERS_LEVELS_MAX];
 	struct interface_counters interfaces[COUNTERS_INTERFACES_MAX], other_interfaces;
 	bool has_other_interfaces;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -140,6 +141,26 @@ static void levels_are_found_again(void **state)
 	}
 }
 
+static void look_for_level(void *context, const struct interface_counters *interface)
+{
+	struct counters *counters = context;
+
+	(void)interface;
+	(void)counters_level(counters, "gzip", "stored");
+}
+
+/* A recorder that falls behind does not wait for somebody who reads. */
+static void a_level_is_found_during_a_scrape(void **state)
+{
+	cleanup_free struct counters *counters = new_counters();
+
+	(void)state;
+	counters_return(counters_take(counters, "eth0"));
+	(void)alarm(10);
+	counters_each_interface(counters, look_for_level, counters);
+	(void)alarm(0);
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +169,7 @@ UNIT_TESTS()
 		cmocka_unit_test(more_at_once_than_places),
 		cmocka_unit_test(histogram_bounds_are_inclusive),
 		cmocka_unit_test(levels_are_found_again),
+		cmocka_unit_test(a_level_is_found_during_a_scrape),
 	};
 
 	unit_add(tests, NULL, NULL);
