@@ -30,7 +30,7 @@ static int add_word(struct interface_words *words, const char *text, size_t leng
 		    struct error *err)
 {
 	struct interface_word word = { .is_excluded = *text == '!' };
-	size_t own_length = length - word.is_excluded;
+	size_t own_length = length - word.is_excluded, colon;
 
 	if (words->count == INTERFACE_WORDS_MAX)
 		return error_set(err, ERROR_CONFIG, "more than %d interfaces", INTERFACE_WORDS_MAX);
@@ -42,6 +42,13 @@ static int add_word(struct interface_words *words, const char *text, size_t leng
 		word.kind = INTERFACE_WORD_AUTO;
 	else if (strpbrk(word.text, "*?[\\"))
 		word.kind = INTERFACE_WORD_PATTERN;
+	colon = strcspn(word.text, ":");
+	if (colon > 0 && word.text[colon])
+		return error_set(
+			err, ERROR_CONFIG,
+			"'%s' is an alias of %.*s and no interface; use %.*s, and a filter "
+			"if only its address is wanted",
+			word.text, (int)colon, word.text, (int)colon, word.text);
 	if (own_length > INTERFACE_WORD_MAX || !is_valid(&word))
 		return error_set(
 			err, ERROR_CONFIG,

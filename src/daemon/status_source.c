@@ -31,7 +31,7 @@ static void add_missing(void *context, const char *name)
 	struct status_snapshot *snapshot = context;
 
 	if (snapshot->missing_count == STATUS_MISSING_MAX)
-		snapshot->left_out++;
+		snapshot->missing_more++;
 	else
 		(void)snprintf(snapshot->missing[snapshot->missing_count++],
 			       sizeof *snapshot->missing, "%s", name);

@@ -69,7 +69,8 @@ static void judge_interfaces(const struct status_snapshot *snapshot, struct heal
 	for (size_t i = 0; i < snapshot->missing_count && i < NAMES_MAX; i++)
 		text_append(&why, "%s%s", i ? "," : "; waiting for ", snapshot->missing[i]);
 	if (snapshot->missing_count > NAMES_MAX)
-		text_append(&why, " and %zu more", snapshot->missing_count - NAMES_MAX);
+		text_append(&why, " and %zu more",
+			    snapshot->missing_count + snapshot->missing_more - NAMES_MAX);
 	if (snapshot->left_out > 0)
 		text_append(&why,
 			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64

@@ -281,7 +281,10 @@ static void test_bad_flag_values(void **state)
 		{ "-i 1234567890123456", "-i: '1234567890123456'" INTERFACE_REFUSED },
 		{ "-i a/b", "-i: 'a/b'" INTERFACE_REFUSED },
 		{ "-i a -i b,a", "-i: 'a' appears twice" },
-		{ "-i a:b", "-i: 'a:b'" INTERFACE_REFUSED },
+		{ "-i :b", "-i: ':b'" INTERFACE_REFUSED },
+		{ "-i eth0:1",
+		  "-i: 'eth0:1' is an alias of eth0 and no interface; use eth0, and a filter if "
+		  "only its address is wanted" },
 		{ "-i a,!", "-i: '!'" INTERFACE_REFUSED },
 		{ "-i a,!!b", "-i: '!!b'" INTERFACE_REFUSED },
 		{ "-i *,!auto", "-i: '!auto'" INTERFACE_REFUSED },
