@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "capture/capture_check.h"
 #include "capture/capture_private.h"
 
 #define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */
@@ -93,8 +94,12 @@ int capture_open(struct capture *capture, struct error *err)
 	own_traffic_init(&capture->own,
 			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
 			 pcap_datalink(capture->device.pcap));
+	capture->is_seen_known = device_shows_all(&capture->device, capture->conf,
+						  capture->interface);
+	atomic_store(&capture->counts->in_ring, capture->is_seen_known ? 0 : UINT64_MAX);
 	if (atomic_load(&capture->from_ns) > 0)
 		device_force_kernel_timestamps(&capture->device, true);
+	atomic_store(&capture->emptied_ns, clock_real_ns());
 	atomic_store(&capture->opened_ms, clock_monotonic_ms());
 	atomic_store(&capture->state, CAPTURE_OPEN);
 	return 0;
@@ -105,6 +110,16 @@ uint64_t capture_next_instant(uint64_t now_ns)
 	uint64_t instant_ns = now_ns + AGREE_MS * CLOCK_NS_PER_MS;
 
 	return instant_ns + NS_PER_US - instant_ns % NS_PER_US;
+}
+
+uint64_t capture_emptied_ns(const struct capture *capture)
+{
+	return atomic_load(&capture->emptied_ns);
+}
+
+void capture_agree(struct capture *capture, uint64_t emptied_ns)
+{
+	atomic_store(&capture->agreed_ns, emptied_ns);
 }
 
 void capture_begin(struct capture *capture, uint64_t from_ns)

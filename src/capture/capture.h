@@ -75,6 +75,12 @@ struct capture_status capture_status(const struct capture *capture);
  */
 void capture_begin(struct capture *capture, uint64_t from_ns);
 /*
+ * Before that, both sides have to agree on when they had read all that there was (real time), so that they take the
+ * same packets for ones that come after the clock was set back: the earliest of their own.
+ */
+uint64_t capture_emptied_ns(const struct capture *capture);
+void capture_agree(struct capture *capture, uint64_t emptied_ns);
+/*
  * The instant of a hand-over decided now: late enough that by then the kernel gives both captures the same
  * timestamps, and a whole microsecond, so that timestamps truncated to microseconds compare with it as the
  * full ones do. Pure.
@@ -93,8 +99,7 @@ void capture_end_segment(struct capture *capture, const char *reason);
 
 /*
  * Record what was received before until_ns (real time), end the segment for this reason, and end the
- * thread. Asynchronous; capture_free() waits for it: about 0.4 s beyond until_ns, longer if the ring is full,
- * at most 10 s. Packets still in the ring then are counted as dropped.
+ * thread. Asynchronous; capture_free() waits for it: about 0.4 s beyond until_ns, longer if the ring is full.
  */
 void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns);
 
@@ -103,16 +108,3 @@ void capture_stop(struct capture *capture, const char *reason, uint64_t until_ns
  * interface goes down.
  */
 void capture_note_link(struct capture *capture, bool is_up);
-
-/* Check that the interface can be captured with these options, by opening and closing it. */
-int capture_check(const struct conf *conf, struct filter *filter, const char *interface,
-		  unsigned index, struct error *err) __attribute__((warn_unused_result));
-/* May this process capture at all? ERROR_CONFIG: it may not. */
-int capture_check_right(struct error *err) __attribute__((warn_unused_result));
-/*
- * Check without an interface that the filter compiles for some link type: ERROR_CONFIG or ERROR_USAGE names
- * capture.filter; ERROR_TRANSIENT: a name in it is unknown now. Whether it fits a particular one (wlan, ifname) is
- * known only once the interface exists. 1: it is not known within wait_ms.
- */
-int capture_check_filter(struct filter *filter, uint64_t wait_ms, struct error *err)
-	__attribute__((warn_unused_result));

@@ -14,7 +14,6 @@
 /* A packet is read from the ring at most this long after it was received. */
 #define LATENCY_NS    ((DEVICE_TIMEOUT_MS + 100) * CLOCK_NS_PER_MS)
 #define DRAIN_POLL_MS 20
-#define DRAIN_NS_MAX  (UINT64_C(10) * CLOCK_NS_PER_S) /* a ring of 2 GiB takes less */
 /* A hand-over is over after this time (its instant plus the latency), whatever the clock says. */
 #define AGREE_MS_MAX UINT64_C(1000)
 #define POLL_MS      1000 /* upper limit, so that the watchdog sees progress */
@@ -70,7 +69,7 @@ static void send_chunk(struct capture *capture)
 	if (chunk->end_reason || now_ms - capture->statistics_ms >= STATISTICS_MS) {
 		capture->statistics_ms = now_ms;
 		count_drops(capture);
-		if (capture->device.pcap)
+		if (capture->device.pcap && capture->is_seen_known)
 			atomic_store(&capture->counts->in_ring,
 				     device_unseen(&capture->device, capture->seen));
 	}
@@ -142,6 +141,33 @@ static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 		plan_segment(capture, now_ns);
 }
 
+/* Nothing that comes can be older, unless the clock was set back. */
+static uint64_t reference_of(const struct capture *capture)
+{
+	uint64_t agreed_ns = atomic_load_explicit(&capture->agreed_ns, memory_order_relaxed);
+	uint64_t emptied_ns = agreed_ns ? agreed_ns : atomic_load(&capture->emptied_ns);
+
+	return emptied_ns > LATENCY_NS ? emptied_ns - LATENCY_NS : 0;
+}
+
+/* While two captures of an interface overlap (reload), each packet belongs to exactly one. */
+static bool is_mine(struct capture *capture, uint64_t packet_ns)
+{
+	uint64_t from_ns = atomic_load_explicit(&capture->from_ns, memory_order_relaxed);
+	uint64_t until_ns = atomic_load_explicit(&capture->until_ns, memory_order_relaxed);
+
+	capture->seen++;
+	if (from_ns > 0 &&
+	    (from_ns == UINT64_MAX ||
+	     !handover_has_begun(&capture->handover, reference_of(capture), from_ns, packet_ns)))
+		return false;
+	if (until_ns == UINT64_MAX ||
+	    !handover_is_over(&capture->handover, reference_of(capture), until_ns, packet_ns))
+		return true;
+	capture->is_past_until = true;
+	return false;
+}
+
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
 {
 	struct capture *capture = (struct capture *)(void *)user;
@@ -153,14 +179,8 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	size_t bytes = format_record_bytes(format, captured);
 	struct chunk *chunk;
 
-	capture->seen++;
-	/* While two captures of an interface overlap (reload), each packet belongs to exactly one. */
-	if (packet_ns < atomic_load_explicit(&capture->from_ns, memory_order_relaxed))
+	if (!is_mine(capture, packet_ns))
 		return;
-	if (packet_ns >= atomic_load_explicit(&capture->until_ns, memory_order_relaxed)) {
-		capture->is_past_until = true;
-		return;
-	}
 	if (own_traffic_matches(&capture->own, packet, header->caplen, packet_ns)) {
 		capture->packets_own++;
 		return;
@@ -220,8 +240,8 @@ static int wait_ms(const struct capture *capture)
 }
 
 /*
- * Before the instant of a hand-over, drops belong to the other capture. Once it has passed (or the clock was
- * set back, so that it is far ahead), packet times need not be compared any more.
+ * Before the instant of a hand-over, drops belong to the other capture. Some time after it, or when the clock was set
+ * back so that it is far ahead, packet times need not be compared any more.
  */
 static void take_over(struct capture *capture, uint64_t real_ns)
 {
@@ -239,8 +259,8 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 		if (!capture->is_begun)
 			plan_segment(capture, is_set_back ? real_ns : from_ns);
 	}
-	if (is_set_back ||
-	    clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
+	/* What is read by then was received before the clock was set back, and is not ours. */
+	if (clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
 		atomic_store(&capture->from_ns, 0);
 		device_force_kernel_timestamps(&capture->device, false);
 	}
@@ -291,6 +311,16 @@ static void set_state(struct capture *capture, enum capture_state state)
 	wakeup_send(capture->context.wake_fd);
 }
 
+/* After a read that began at this real time. */
+static void note_emptied(struct capture *capture, int dispatched, uint64_t looked_ns)
+{
+	if (dispatched == DISPATCH_PACKETS)
+		return;
+	if (dispatched == 0 && capture->is_seen_known)
+		atomic_store_explicit(&capture->counts->in_ring, 0, memory_order_relaxed);
+	atomic_store_explicit(&capture->emptied_ns, looked_ns, memory_order_relaxed);
+}
+
 /* Read packets until the capture is stopped or the interface is gone. */
 static void read_packets(struct capture *capture)
 {
@@ -320,19 +350,10 @@ static void read_packets(struct capture *capture)
 						   on_packet, (u_char *)capture);
 		if (dispatched < 0)
 			return;
+		if (!is_paused)
+			note_emptied(capture, dispatched, looked_ns);
 		do_what_is_due(capture, dispatched < DISPATCH_PACKETS ? looked_ns : 0);
 	}
-}
-
-/* The ring did not run empty in time: count what is left in it as dropped. */
-static void drop_ring(struct capture *capture)
-{
-	uint64_t left = device_unseen(&capture->device, capture->seen);
-
-	count_drops(capture);
-	capture->drops.count[DROP_KERNEL] += left;
-	log_warning("ring could not be emptied in time; dropping packets left in it",
-		    log_text("interface", capture->interface), log_number("packets", left));
 }
 
 /*
@@ -360,10 +381,6 @@ static void finish_capture(struct capture *capture)
 		(void)poll(&ring, 1, DRAIN_POLL_MS);
 		dispatched = pcap_dispatch(capture->device.pcap, DISPATCH_PACKETS, on_packet,
 					   (u_char *)capture);
-		if (clock_monotonic_ns() >= end_ns + DRAIN_NS_MAX) {
-			drop_ring(capture);
-			break;
-		}
 		/* The time before the read counts, because this thread may have been stalled since. */
 	} while (looked_ns < end_ns || (dispatched > 0 && !capture->is_past_until));
 	reason = atomic_load(&capture->stop_reason);

@@ -6,6 +6,7 @@
 
 #include "base/thread.h"
 #include "capture/capture.h"
+#include "capture/handover.h"
 #include "capture/pcap_device.h"
 #include "capture/own_traffic.h"
 #include "capture/rotate.h"
@@ -28,6 +29,7 @@ struct capture {
 	capture_reason stop_reason;
 	atomic_uint_fast64_t from_ns, until_ns; /* of the packets to record; real time */
 	atomic_uint_fast64_t from_set_ms;       /* monotonic: when from_ns was set */
+	atomic_uint_fast64_t agreed_ns; /* in place of emptied_ns, for both sides; 0: none */
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
 	atomic_bool is_paused;       /* the spool is full: leave packets to the kernel */
 	atomic_bool is_empty_wanted; /* create a file for an interval without packets, too */
@@ -36,6 +38,7 @@ struct capture {
 	atomic_int state;     /* enum capture_state */
 	struct error failure; /* set before the state */
 	atomic_uint_fast64_t opened_ms;
+	atomic_uint_fast64_t emptied_ns; /* real time before the ring was last read to its end */
 
 	/* Used by the capture thread only. */
 	struct device device;
@@ -45,8 +48,10 @@ struct capture {
 	bool is_pausing;
 	struct chunk *chunk; /* being filled, or NULL */
 	uint64_t seen;       /* packets read from the ring of this device */
-	bool is_past_until;  /* a packet from after until_ns was seen */
-	bool is_counting;    /* count drops: false while another capture records the same packets */
+	struct handover handover;
+	bool is_past_until; /* a packet from after until_ns was seen */
+	bool is_seen_known; /* every packet in the ring is seen: device_unseen() is true */
+	bool is_counting;   /* count drops: false while another capture records the same packets */
 	uint32_t packets_own; /* since the last chunk, like the drops */
 	struct drops drops;
 	uint64_t statistics_ms; /* monotonic: last query of the drops */

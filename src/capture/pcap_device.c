@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -122,6 +123,11 @@ int device_open(const struct conf *conf, const char *interface, unsigned index,
 	const char *link_type_name;
 	pcap_t *pcap;
 
+	if (index > 0 && strcmp(interface, "any") == 0)
+		return error_set(
+			err, ERROR_CONFIG,
+			"capture on any: libpcap takes this name for all interfaces; rename "
+			"the interface, or exclude it");
 	if (create_handle(interface, &device.pcap, err) < 0)
 		return -1;
 	pcap = device.pcap;
@@ -173,6 +179,17 @@ void device_force_kernel_timestamps(const struct device *device, bool is_forced)
 	    setsockopt(device->fd, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value) < 0)
 		log_debug("cannot force kernel timestamps",
 			  log_text("reason", strerrorname_np(errno)));
+}
+
+bool device_shows_all(const struct device *device, const struct conf *conf, const char *interface)
+{
+	struct ifreq request = { .ifr_flags = 0 };
+
+	(void)snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	/* "any", which includes the loopback interface, has no flags. */
+	return ioctl(device->fd, SIOCGIFFLAGS, &request) == 0 &&
+	       !(request.ifr_flags & IFF_LOOPBACK) && !*conf->capture_filter &&
+	       conf->capture_direction == CONF_DIRECTION_BOTH;
 }
 
 uint64_t device_unseen(const struct device *device, uint64_t seen)

@@ -55,7 +55,13 @@ int device_open_briefly(const struct conf *conf, const char *interface, pcap_t *
  */
 void device_force_kernel_timestamps(const struct device *device, bool is_forced);
 
-/* Number of packets still in the ring, given the number read from it. */
+/*
+ * Does libpcap show us every packet that it counts? Not with a direction or a filter, which it applies to what was in
+ * the ring before it was installed, or which is too long for the kernel; nor from the loopback interface, where it skips
+ * the copies that were sent.
+ */
+bool device_shows_all(const struct device *device, const struct conf *conf, const char *interface);
+/* Number of packets still in the ring, given the number read from it. For one that shows all. */
 uint64_t device_unseen(const struct device *device, uint64_t seen);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "capture/capture.h"
+#include "capture/capture_check.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "capture/capture_check.h"
 #include "daemon/daemon_state.h"
 #include "pipeline/pipelines_check.h"
 #include "http/http.h"

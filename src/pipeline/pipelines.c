@@ -57,16 +57,19 @@ static struct pipeline *add_next(struct pipelines *pipelines, const struct inter
 	}
 	while (*place < count) {
 		const struct link *link = &links[(*place)++];
-		struct pipeline *pipeline = NULL;
+		struct pipeline *pipeline;
 
 		if (!link->is_up || !is_wanted(pipelines->conf, view, link) ||
 		    has_pipeline(pipelines, link->index))
 			continue;
-		if (has_room(pipelines))
-			pipeline = pipeline_add(pipelines, link);
+		if (!has_room(pipelines)) {
+			++*over_limit;
+			continue;
+		}
+		/* If all places are taken, by those that end, it has its turn when they have ended. */
+		pipeline = pipeline_add(pipelines, link);
 		if (pipeline)
 			return pipeline;
-		++*over_limit;
 	}
 	return NULL;
 }
@@ -163,10 +166,30 @@ int pipelines_settle(struct pipelines *pipelines, struct error *err)
 	return 1;
 }
 
+/* When all of them had read their rings to the end, at least. */
+static uint64_t emptied_ns(const struct pipelines *pipelines, uint64_t least_ns)
+{
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipeline_is_running(pipelines->list[i]->state) &&
+		    capture_emptied_ns(pipelines->list[i]->capture) < least_ns)
+			least_ns = capture_emptied_ns(pipelines->list[i]->capture);
+	return least_ns;
+}
+
+static void agree(const struct pipelines *pipelines, uint64_t least_ns)
+{
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipeline_is_running(pipelines->list[i]->state))
+			capture_agree(pipelines->list[i]->capture, least_ns);
+}
+
 void pipelines_take_over(struct pipelines *new, struct pipelines *old)
 {
-	uint64_t instant_ns = capture_next_instant(clock_real_ns());
+	uint64_t now_ns = clock_real_ns(), instant_ns = capture_next_instant(now_ns);
+	uint64_t least_ns = emptied_ns(new, emptied_ns(old, now_ns));
 
+	agree(old, least_ns);
+	agree(new, least_ns);
 	pipelines_end(old, "reload", instant_ns);
 	for (size_t i = 0; i < new->count; i++)
 		if (pipeline_is_running(new->list[i]->state))
@@ -228,6 +251,8 @@ static bool take_over_renamed(struct pipelines *pipelines, struct pipeline *old,
 		return false;
 	}
 	instant_ns = capture_next_instant(clock_real_ns());
+	capture_agree(old->capture, capture_emptied_ns(old->capture));
+	capture_agree(pipeline->capture, capture_emptied_ns(old->capture));
 	capture_stop(old->capture, "interface", instant_ns);
 	capture_begin(pipeline->capture, instant_ns);
 	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),

@@ -2,6 +2,7 @@
 #include "pipeline/pipelines_check.h"
 
 #include "base/log.h"
+#include "capture/capture_check.h"
 #include "pipeline/pipeline_private.h"
 
 /* Main waits so long for what is wrong with a filter's text; only names, or hundreds of hosts, take longer. */

@@ -113,6 +113,13 @@ static void sample_counter(const struct scrape *scrape, const void *field)
 	write_sample(scrape, "", counter_read(field));
 }
 
+/* UINT64_MAX: not known. */
+static void sample_known(const struct scrape *scrape, const void *field)
+{
+	if (counter_read(field) != UINT64_MAX)
+		sample_counter(scrape, field);
+}
+
 /* UINT64_MAX: not known, or there is no such limit. */
 static void sample_number(const struct scrape *scrape, const void *field)
 {
@@ -269,8 +276,9 @@ static const struct metric metrics[] = {
 	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),
 	  "Times the capture was restarted because the interface had gone away." },
 	{ "ring_packets", METRIC_GAUGE,
-	  OF_INTERFACE(sample_counter, FROM_RECORDED, in_ring, "interface"),
-	  "Packets waiting in the kernel's ring when the last chunk was taken." },
+	  OF_INTERFACE(sample_known, FROM_RECORDED, in_ring, "interface"),
+	  "Packets waiting in the kernel's ring when the last chunk was taken. Known only without a filter "
+	  "and a direction, and not of any or the loopback interface." },
 	{ "ring_size_bytes", METRIC_GAUGE, OPTION(capture_buffer),
 	  "Size of the kernel's ring of each interface." },
 	{ "queue_chunks", METRIC_GAUGE, COMPUTED(queue_chunks, 0), "",

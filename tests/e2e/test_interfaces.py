@@ -3,8 +3,11 @@
 go in the test of leaks (500 takes some minutes)."""
 
 import os
+import signal
+import socket
 import subprocess
 import time
+import urllib.request
 
 from daemon import is_sanitized
 from harness import command, is_capturing, main, wait_capturing
@@ -25,6 +28,11 @@ def check_attach_times(daemon, count):
     equal(len(times), count, "interfaces attached: %r" % times)
     diagnose("attached after (ms): %s" % " ".join("%s=%d" % each for each in times.items()))
     check(max(times.values()) < ATTACH_MS_MAX, "attached after %r ms" % times)
+
+
+def text_of(path):
+    with urllib.request.urlopen("http://127.0.0.1:9469" + path, timeout=10) as answer:
+        return answer.read().decode()
 
 
 def interfaces_of(objects):
@@ -274,6 +282,21 @@ def test_more_than_may_be_recorded(lab):
     lab.check_numbers(lab.objects(), 100, stream=3)
 
 
+def test_an_interface_named_any(lab):
+    """libpcap would open all of them; so it is left out, and the others are recorded."""
+    lab.link()
+    lab.bucket()
+    command("ip", "link", "add", "any", "type", "veth", "peer", "name", "other0")
+    command("ip", "link", "set", "any", "up")
+    lab.links.append("any")
+    daemon = lab.daemon("-G", "0", "-i", "veth*,an*").start_ready()
+    daemon.wait_event("interface-refused", interface="any", reason=".*rename.*")
+    lab.send(100)
+    equal(daemon.stop(), 0, "exit status")
+    equal(interfaces_of(lab.objects()), {"veth0"}, "interfaces")
+    lab.check_numbers(lab.objects(), 100)
+
+
 def test_filter_that_one_link_does_not_have(lab):
     """It comes while the program runs: said once, and the others go on."""
     lab.link(0)
@@ -288,6 +311,44 @@ def test_filter_that_one_link_does_not_have(lab):
     equal(daemon.stop(), 0, "exit status")
     lab.check_numbers(lab.objects(), 100)
     equal(len(daemon.events("interface-refused")), 1, "how often it is said")
+
+
+def test_ring_packets_only_where_known(lab):
+    """libpcap shows half of the packets of lo, and counts all."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-i", "lo,veth0").start_ready()
+    lab.send(100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(1000):
+            sender.sendto(b"x", ("127.0.0.1", 9))
+
+    def metrics():
+        return text_of("/metrics")
+
+    daemon.wait_for(lambda: 'interface_packets_total{interface="lo"} 0\n' not in metrics(), 10, "packets of lo")
+    contains(metrics(), 'ring_packets{interface="veth0"} 0\n', "metrics")
+    check('ring_packets{interface="lo"}' not in metrics(), "a number of lo")
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_stand_still_at_a_stop(lab):
+    """It is no reason to count what is in the ring as dropped."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-i", "veth0,lo", "-B", "8192", "--daemon-shutdown-deadline", "60").start_ready()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(1000):
+            sender.sendto(b"x", ("127.0.0.1", 9))
+    lab.send(3000)
+    daemon.send_signal(signal.SIGTERM)
+    daemon.wait_event("stopping")
+    daemon.send_signal(signal.SIGSTOP)
+    time.sleep(11)
+    daemon.send_signal(signal.SIGCONT)
+    equal(daemon.wait(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 3000)
+    equal(daemon.events("stopped")[0]["dropped"], 0, "dropped")
 
 
 def churn(count):

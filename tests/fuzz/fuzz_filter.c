@@ -2,7 +2,7 @@
 /* A filter's text, as the configuration has it. Nothing is asked of a name service. */
 #include <netdb.h>
 
-#include "capture/capture.h"
+#include "capture/capture_check.h"
 #include "fuzz.h"
 
 /* In place of the C library's: "host example.com" must not leave the process. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "capture/capture.h"
+#include "capture/capture_check.h"
 
 /* One capture reads whole time stamps, the other one microseconds: a packet belongs to exactly one of them. */
 static void test_both_precisions_agree_on_the_instant(void **state)
