@@ -12,7 +12,7 @@ permissions: what the account may do on the bucket (everything); see the service
 roles/storage.objectCreator, which is CREATE_ONLY.
 
 Faults of its own (kinds: multipart, start, chunk, status, cancel, metadata, media, delete,
-permissions):
+permissions; dead: any request to a session in `dead`):
     accept_bytes  keep no more than this of the chunk, and answer 308
     corrupt       answer with a resource whose crc32c is not that of the object"""
 
@@ -69,6 +69,8 @@ class FakeGcs(FakeServer):
         super().__init__(**where)
         self.permissions = permissions
         self.foreign = None  # what somebody else stores under the name of the next object
+        self.dead = set()    # ids of sessions
+        self.locations = []  # of the next sessions: hosts that may not be ours
         self.directory = directory
         self.tokens, self.buckets = tokens, buckets
         self.objects = {}   # (bucket, name) -> resource
@@ -94,6 +96,8 @@ class FakeGcs(FakeServer):
         path, method = request.raw_path, request.method
         if re.fullmatch(r"/upload/storage/v1/b/[^/]+/o", path):
             if "upload_id" in request.query:
+                if request.parameter("upload_id") in self.dead:
+                    return "dead"
                 if method == "DELETE":
                     return "cancel"
                 asks = request.headers.get("Content-Range", "").startswith("bytes */")
@@ -293,6 +297,9 @@ class FakeGcs(FakeServer):
                                 "X-Goog-Upload-Chunk-Granularity": GRANULARITY})
 
     def location_base(self, request):
+        with self.lock:
+            if self.locations:
+                return self.locations.pop(0)
         return "%s://%s" % ("https" if self.certificate else "http", request.headers["Host"])
 
     # -- resumable sessions ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 is that is there is settled, with no more than the permission to create."""
 
 import os
+import time
 
 from harness import main
 from fake_gcs import CREATE_ONLY  # beside the folder that harness is in
@@ -80,6 +81,94 @@ def test_the_next_run_finds_the_session_gone(lab):
     daemon = lab.daemon(*CHUNKS).start_ready()
     finish(lab, daemon, PACKETS)
     equal(len(sessions(lab)), 2, "sessions")
+
+
+def die_in_session(lab, daemon, **fault):
+    """The session of a new segment gets no further than two chunks, and is dead from then on."""
+    lab.gcs.fault("chunk", after=2, status=503)
+    lab.gcs.fault("status", status=503)
+    record(lab, daemon)
+    wait_until(lambda: lab.gcs.count("status", 503), 20, "two chunks")
+    lab.gcs.dead |= set(lab.gcs.sessions)
+    lab.gcs.fault("dead", times=0, **fault)
+
+
+def check_dead_session(lab, **fault):
+    """It is asked a few times, and then there is a new one."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    die_in_session(lab, daemon, **fault)
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 2, "sessions")
+    check(lab.gcs.count("dead") <= 6, "%d questions to a dead session" % lab.gcs.count("dead"))
+    check_no_session_is_told(lab)
+
+
+def test_a_session_that_answers_500(lab):
+    check_dead_session(lab, status=500)
+
+
+def test_a_session_that_hangs_up(lab):
+    check_dead_session(lab, close="before")
+
+
+def test_a_session_that_answers_200_without_proof(lab):
+    check_dead_session(lab, status=200, html=2000)
+
+
+def test_a_session_where_nobody_listens(lab):
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    daemon.wait_for(lambda: lab.gcs.count("cancel"), 20, "the end of the probe")
+    lab.gcs.locations.append("http://127.0.0.1:9")
+    record(lab, daemon)
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 2, "sessions")
+
+
+def test_a_dead_session_is_not_new_after_a_restart(lab):
+    """What it was asked in vain by earlier runs counts, also where kill -9 ended them."""
+    lab.link()
+    lab.bucket()
+    impatient = [*CHUNKS, "--upload-stall-timeout", "5"]
+    daemon = lab.daemon(*impatient).start_ready()
+    lab.gcs.fault("dead", times=100, delay=3600)
+    fault = lab.gcs.faults[-1]
+    lab.gcs.fault("chunk", after=2, delay=3600)
+    record(lab, daemon)
+    wait_until(lambda: lab.gcs.count("chunk", 308) == 2, 20, "two chunks")
+    for left in (100, 99):
+        daemon.wait_for(lambda left=left: fault["times"] == left and lab.spool_files("sending"), 20, "an attempt")
+        daemon.kill()
+        lab.gcs.dead |= set(lab.gcs.sessions)
+        daemon = lab.daemon(*impatient).start_ready()
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 2, "sessions")
+    check(fault["times"] >= 96, "questions to a dead session: %d" % (100 - fault["times"]))
+    lab.gcs.clear_faults()
+
+
+def test_a_session_outlives_an_outage(lab):
+    """That nobody answers anywhere says nothing about the session: what it has is not sent again."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon(*CHUNKS).start_ready()
+    lab.gcs.fault("chunk", after=3, status=503)
+    lab.gcs.fault("status", status=503)
+    record(lab, daemon)
+    wait_until(lambda: lab.gcs.count("status", 503), 20, "three chunks")
+    lab.gcs.stop()
+    daemon.wait_for(lambda: len(daemon.lines(message=".*failed.*")) >= 1, 20, "a failure")
+    time.sleep(10)
+    begun = len(lab.gcs.requests)
+    lab.gcs.start()
+    finish(lab, daemon, PACKETS)
+    equal(len(sessions(lab)), 1, "sessions")
+    sent = sum(each["bytes"] for each in lab.gcs.requests[begun:] if each["kind"] == "chunk")
+    size = int(lab.objects()[0].resource["size"])
+    check(sent <= size - 3 * CHUNK, "%d of %d bytes were sent again" % (sent, size))
 
 
 def test_another_destination_gets_a_session_of_its_own(lab):

@@ -43,6 +43,7 @@ struct gcs_session {
 	uint64_t started_s;    /* real time */
 	uint64_t acknowledged; /* bytes that the server said it has: only grows */
 	uint64_t sent;         /* it cannot have more than this */
+	uint64_t failures;     /* attempts in a row that got nothing further */
 };
 
 /* One attempt to send one object. */
@@ -55,6 +56,7 @@ struct gcs_upload {
 	bool is_done;   /* it is proved that the bucket has our bytes … */
 	bool was_there; /* … and had them before this attempt */
 	/* Of a resumable upload. */
+	bool has_advanced;
 	bool must_ask;       /* how far the session is, before more is sent */
 	unsigned restarts;   /* sessions that were gone */
 	struct error outage; /* since the last progress; ERROR_NONE: none */

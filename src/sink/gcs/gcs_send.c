@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define BOUNDARY     "kube-node-tracer-"
 #define RESTARTS_MAX 1
+#define FAILURES_MAX 3 /* attempts that get a session nowhere, before another one is tried */
 
 /*
  * If this process ends now, the next one finds this: the worst that may have happened by the next call, or by the
@@ -25,6 +27,7 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 {
 	struct gcs_session worst = upload->session;
 
+	worst.failures++;
 	if (is_last) {
 		worst.may_be_there = true;
 		worst.sent = upload->object->bytes;
@@ -168,6 +171,8 @@ static int note_progress(struct gcs_upload *upload, const struct http_reply *rep
 		return start_over(upload, err);
 	if (persisted > session->acknowledged) {
 		upload->outage.kind = ERROR_NONE;
+		upload->has_advanced = true;
+		session->failures = 0;
 	} else if (upload->outage.kind != ERROR_NONE) {
 		*err = upload->outage;
 		return -1;
@@ -293,13 +298,42 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 	}
 }
 
+/*
+ * A step failed for now. If the session has got nowhere in several attempts, it may be dead while the service is
+ * not: then there can be another one, and as both only create, what becomes of the first does no harm. If there
+ * cannot, the outage is everybody's, and the session is kept.
+ */
+static int replace_session(struct gcs_upload *upload, const struct error *err)
+{
+	struct gcs_session old = upload->session;
+	struct error ignored;
+
+	if (!old.url || err->kind == ERROR_REJECTED ||
+	    atomic_load(upload->worker->sink->base.context.cancel))
+		return -1;
+	old.failures++;
+	upload->session = (struct gcs_session){ .may_be_there = old.may_be_there,
+						.mismatches = old.mismatches };
+	if (old.failures < FAILURES_MAX || gcs_start_session(upload, &ignored) != GCS_DONE) {
+		upload->session = old;
+		return -1;
+	}
+	log_notice("upload session gets nowhere; starting another one",
+		   log_text("object", upload->name), log_reason(err));
+	mem_free_secret(old.url);
+	upload->must_ask = false;
+	upload->outage.kind = ERROR_NONE;
+	save_worst_case(upload, false);
+	return 0;
+}
+
 int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
 {
 	upload->must_ask = upload->session.url;
 	if (upload->session.url)
 		save_worst_case(upload, false);
 	while (!upload->is_done)
-		if (take_step(upload, err) < 0)
+		if (take_step(upload, err) < 0 && replace_session(upload, err) < 0)
 			return -1;
 	return 0;
 }

@@ -9,12 +9,6 @@
 #include "http/url.h"
 
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
-/* What is written behind the first line that is not the owner's, and read from there. */
-#define STATE_FIELDS 6
-#define STATE(number, url)                                                                       \
-	"\nmismatches=%" number "\nstarted=%" number "\nacknowledged=%" number "\nsent=%" number \
-	"\nsession=" url "\n"
-
 void gcs_session_forget(struct gcs_session *session)
 {
 	mem_free_secret(session->url);
@@ -40,9 +34,12 @@ char *gcs_session_format(const struct gcs_upload *upload, const struct gcs_sessi
 	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
 	owner = format_owner(upload);
-	return mem_printf("%smay-be-there=%d" STATE(PRIu64, "%s"), owner, session->may_be_there,
-			  session->mismatches, session->started_s, session->acknowledged,
-			  session->sent, session->url ? session->url : "");
+	return mem_printf("%smay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
+			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nfailures=%" PRIu64
+			  "\nsession=%s\n",
+			  owner, session->may_be_there, session->mismatches, session->started_s,
+			  session->acknowledged, session->sent, session->failures,
+			  session->url ? session->url : "");
 }
 
 bool gcs_session_is_safe(const struct sink *sink, const char *url)
@@ -56,13 +53,32 @@ bool gcs_session_is_safe(const struct sink *sink, const char *url)
 	return where.is_https || strncmp(sink->base_url, "https://", 8) != 0;
 }
 
+/* Take "KEY=VALUE" and the end of its line. The caller frees; NULL: something else is there. */
+static char *take_value(const char **text, const char *key)
+{
+	size_t key_length = strlen(key), length = strcspn(*text, "\n");
+	const char *value = *text + key_length;
+
+	if (length <= key_length || !(*text)[length] || strncmp(*text, key, key_length) != 0)
+		return NULL;
+	*text += length + 1;
+	return mem_strndup(value, length - key_length);
+}
+
+static bool take_number(const char **text, const char *key, uint64_t *ret_number)
+{
+	cleanup_free char *value = take_value(text, key);
+
+	return value && text_parse_number(value, ret_number) == 0;
+}
+
 void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now_s)
 {
 	struct gcs_session *session = &upload->session;
 	cleanup_free char *owner = format_owner(upload);
 	cleanup_secret char *url = NULL;
-	char first_line[32] = "";
-	int fields;
+	uint64_t may_be_there = 1;
+	bool is_whole;
 
 	*session = (struct gcs_session){ 0 };
 	if (!text)
@@ -74,11 +90,16 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 	}
 	if (strncmp(text, owner, strlen(owner)) != 0)
 		return;
-	fields = sscanf(text + strlen(owner), "%31[^\n]" STATE(SCNu64, "%m[^\n]"), first_line,
-			&session->mismatches, &session->started_s, &session->acknowledged,
-			&session->sent, &url);
-	session->may_be_there = strcmp(first_line, "may-be-there=0") != 0;
-	if (fields == STATE_FIELDS && gcs_session_is_safe(upload->worker->sink, url) &&
+	text += strlen(owner);
+	is_whole = take_number(&text, "may-be-there=", &may_be_there) &&
+		   take_number(&text, "mismatches=", &session->mismatches) &&
+		   take_number(&text, "started=", &session->started_s) &&
+		   take_number(&text, "acknowledged=", &session->acknowledged) &&
+		   take_number(&text, "sent=", &session->sent) &&
+		   take_number(&text, "failures=", &session->failures) &&
+		   (url = take_value(&text, "session="));
+	session->may_be_there = may_be_there != 0;
+	if (is_whole && gcs_session_is_safe(upload->worker->sink, url) &&
 	    session->acknowledged <= session->sent && session->sent <= upload->object->bytes &&
 	    now_s >= session->started_s && now_s - session->started_s <= SESSION_MAX_S)
 		session->url = take_ptr(url);

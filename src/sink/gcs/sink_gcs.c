@@ -170,7 +170,6 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 		.is_saved = object->upload_state,
 	};
 	const char *id = object->segment->id;
-	uint64_t before;
 	int result;
 
 	if (strlen(name) > GCS_NAME_MAX)
@@ -183,11 +182,10 @@ static int gcs_send(struct sink_worker *worker, const struct sink_object *object
 	else
 		text_make_uuid(worker->operation);
 	gcs_session_parse(&upload, object->upload_state, clock_real_ns() / CLOCK_NS_PER_S);
-	before = upload.session.acknowledged;
 	result = object->bytes <= sink->chunk_bytes ? gcs_send_multipart(&upload, err)
 						    : gcs_send_resumable(&upload, err);
 	ret_receipt->was_there = upload.was_there;
-	ret_receipt->has_advanced = upload.session.acknowledged > before;
+	ret_receipt->has_advanced = upload.has_advanced;
 	ret_receipt->requests = worker->requests;
 	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",
 		       sink->bucket, name);

@@ -986,7 +986,7 @@ static void test_another_process_goes_on(void **state)
 	{
 		char *at = strstr(fixture->kept, "acknowledged=");
 		cleanup_free char *killed = mem_printf(
-			"%.*sacknowledged=0\nsent=%ju\n%s", (int)(at - fixture->kept),
+			"%.*sacknowledged=0\nsent=%ju\nfailures=0\n%s", (int)(at - fixture->kept),
 			fixture->kept, (uintmax_t)LARGE, strstr(fixture->kept, "session="));
 
 		save_upload_state(fixture, killed);
@@ -1115,12 +1115,19 @@ static void test_what_is_kept_of_a_session(void **state)
 		{ "acknowledged=300", "acknowledged=401", false },
 		{ "sent=400", "sent=5001", false },
 		{ "sent=400", "sent=", false },
+		{ "sent=400", "sent=+400", false },
+		{ "sent=400", "sent=-400", false },
+		{ "failures=2", "failures=-2", false },
 		{ "started=1000", "started=x", false },
 		{ "may-be-there=0", "may-be-there=1", true },
 		{ "may-be-there=0", "something=else", true },
 		{ "server=", "somebody=", true },
 	};
-	struct gcs_session session = { .acknowledged = 300, .sent = 400, .started_s = 1000 }, read;
+	struct gcs_session session = { .acknowledged = 300,
+				       .sent = 400,
+				       .started_s = 1000,
+				       .failures = 2 },
+			   read;
 	const uint64_t six_days_s = 6 * 24 * 3600;
 	char *text;
 
@@ -1133,6 +1140,7 @@ static void test_what_is_kept_of_a_session(void **state)
 	assert_int_equal(read.acknowledged, 300);
 	assert_int_equal(read.sent, 400);
 	assert_int_equal(read.started_s, 1000);
+	assert_int_equal(read.failures, 2);
 	assert_false(read.may_be_there);
 	gcs_session_forget(&read);
 	assert_null(read.url);
@@ -1153,7 +1161,7 @@ static void test_what_is_kept_of_a_session(void **state)
 
 		parse_session(damaged, &target, 2000, &read);
 		assert_int_equal(read.may_be_there, damage[i].may_be_there);
-		assert_int_equal(read.url != NULL, strstr(damage[i].from, "may-be") != NULL);
+		assert_int_equal(read.url != NULL, strstr(damage[i].to, "may-be") != NULL);
 		gcs_session_forget(&read);
 	}
 	parse_session(NULL, &target, 2000, &read);
@@ -1186,10 +1194,40 @@ static void test_without_progress_an_attempt_ends(void **state)
 	expect_failed(fixture, ERROR_TRANSIENT, "308");
 	SCRIPT(fixture, NOWHERE, EMPTY_REPLY("500 Oh"), EMPTY_REPLY("500 Oh"));
 	expect_failed(fixture, ERROR_TRANSIENT, "500");
-	/* A pause that the server asks for is made outside. */
-	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""));
+	/* A pause that the server asks for is made outside. No other session is to be had, so this one is kept. */
+	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""),
+	       EMPTY_REPLY("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	assert_int_equal(fixture->err.retry_after_ms, 3000);
+}
+
+/* Three attempts with a session that gets nowhere: the third begins another one, whatever was the matter. */
+static void test_a_dead_session_is_given_up(void **state)
+{
+	static const char *const dead[] = {
+		EMPTY_REPLY("500 Oh"),
+		REPLY("200 OK", "", "<html>Log in</html>"),
+		CLOSE_CONNECTION,
+	};
+	struct fixture *fixture = *state;
+
+	set_object(fixture, LARGE);
+	for (size_t i = 0; i < COUNT_OF(dead); i++) {
+		forget_script(fixture);
+		SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("429 Slow"));
+		expect_failed(fixture, ERROR_TRANSIENT, "429");
+		assert_true(fixture->receipt.has_advanced);
+		SCRIPT(fixture, dead[i]);
+		assert_int_equal(send_object(fixture), -1);
+		assert_non_null(strstr(fixture->kept, "failures=2\n"));
+		SCRIPT(fixture, dead[i], fixture->location, AT("262143"), EMPTY_REPLY("429 Slow"));
+		expect_failed(fixture, ERROR_TRANSIENT, "429");
+		/* Less than the old one had, and progress all the same. */
+		assert_true(fixture->receipt.has_advanced);
+		assert_non_null(strstr(fixture->kept, "failures=1\n"));
+		SCRIPT(fixture, AT("8388607"), fixture->good);
+		expect_sent(fixture, false);
+	}
 }
 
 /* A page of a portal in place of the reply to the last chunk: what is there is not sent again. */
@@ -1452,6 +1490,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_where_a_session_may_be),
 		cmocka_unit_test(test_what_is_kept_of_a_session),
 		TEST(test_without_progress_an_attempt_ends),
+		TEST(test_a_dead_session_is_given_up),
 		TEST(test_a_success_without_proof),
 		TEST(test_all_there_but_never_finished),
 		TEST(test_lost_sessions_are_begun_anew_once),
