@@ -9,6 +9,7 @@ A fault is a dict; the first whose `kind` fits a request (a kind of the server, 
     retry_after  Retry-After header of that answer
     reason, message, text   its body: as JSON in Google's shape, or plain `text`
     html         its body: a page that is so many bytes long
+    echo         its body: what was sent, login and the last fields first, as "oauth" (RFC 6749), "google" or "page"
     location     its Location header
     headers      more of its headers
     close        "before": hang up without doing it; "middle": after half of the body;
@@ -21,8 +22,11 @@ A fault is a dict; the first whose `kind` fits a request (a kind of the server, 
     delay        seconds to wait before anything else; ends early when the server stops
 Others are for the server at hand (see fake_gcs.py)."""
 
+import base64
+import html
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -174,6 +178,7 @@ class FakeServer:
         self.port = port
         self.clock_offset = 0  # by how many seconds our clock is ahead of the client's
         self.listener = self.thread = None
+        self.echoed = []
         self.timeline = None  # a list: (time, bytes) of what comes, piece by piece
         self.open = self.open_most = 0  # connections
         self.other_certificates = []  # of the next connections
@@ -346,7 +351,7 @@ class FakeServer:
             reply = error_reply(411, "required", "You must provide the Content-Length HTTP header.")
             handler.close_connection = True
         elif fault.get("status"):
-            reply = self.fault_reply(fault)
+            reply = self.echo_reply(fault, request) if "echo" in fault else self.fault_reply(fault)
         else:
             reply = self.answer(request)
         with self.lock:
@@ -364,6 +369,24 @@ class FakeServer:
             handler.send_badly(reply, fault["reply"])
         else:
             handler.send_reply(reply)
+
+    def echo_reply(self, fault, request):
+        """Repeat what only the service should know; `echoed` keeps it."""
+        login = request.headers.get("Authorization", "")
+        escaped = re.findall(r"(?:token|secret|assertion)=([^&]+)", request.body.decode("latin-1"))
+        values = [login, *map(urllib.parse.unquote_plus, escaped), *escaped, request.parameter("upload_id", "")]
+        if login.startswith("Basic "):
+            values.append(base64.b64decode(login[6:]).decode().partition(":")[2])
+        with self.lock:
+            self.echoed += [each.rpartition(" ")[2] if each is login else each for each in values]
+        text = "cannot use " + ", ".join(each for each in values if each)
+        if fault["echo"] == "google":
+            return error_reply(fault["status"], max(values), text)
+        if fault["echo"] == "page":
+            return Reply(fault["status"], "<html><body><p>%s</p>" % html.escape(text), {}, "text/html")
+        # As PHP writes it.
+        text = json.dumps({"error": max(values), "error_description": text}).replace("/", "\\/")
+        return Reply(fault["status"], text)
 
     @staticmethod
     def fault_reply(fault):

@@ -65,7 +65,7 @@ static const char *const names[] = {
 };
 
 /* {"error":"…","error_description":"…"} of RFC 6749, or {"error":{"status":"…","message":"…"}} of an API. */
-static const char *describe_error(const json_t *reply, struct text *out)
+static const char *describe_error(const json_t *reply, const char *secrets, struct text *out)
 {
 	const json_t *error = json_object_get(reply, "error");
 	const char *word = json_string_value(error);
@@ -75,10 +75,10 @@ static const char *describe_error(const json_t *reply, struct text *out)
 	word = word ? word : "no reason given";
 	description = description ? description
 				  : json_string_value(json_object_get(error, "message"));
-	redact_append(out, word);
+	redact_append(out, word, secrets);
 	if (description && description[0]) {
 		text_append(out, ": ");
-		redact_append(out, description);
+		redact_append(out, description, secrets);
 	}
 	return word;
 }
@@ -95,10 +95,10 @@ int oauth_refusal(enum oauth_service service, const struct http_reply *reply, co
 
 	/* The metadata server is asked without a secret, and answers in plain text. */
 	if (service == OAUTH_METADATA && !json)
-		redact_append(&said, reply->body);
+		redact_append(&said, reply->body, reply->secrets);
 	/* Another issuer's reply may be anything, even the token. */
 	else if (service != OAUTH_SUBJECT)
-		evidence.texts[0] = describe_error(json, &said);
+		evidence.texts[0] = describe_error(json, reply->secrets, &said);
 	rule = reply_match(rules, sizeof rules / sizeof rules[0], &evidence);
 	key_file_free(json);
 

@@ -43,6 +43,7 @@ struct http {
 	bool is_sent_again;                 /* all of the body, over another connection */
 	bool is_unreadable;                 /* the file of the body */
 	struct error problem;               /* found by a callback; ERROR_NONE: nothing */
+	char *secrets;                      /* in it; redact_collect() */
 	char reason[CURL_ERROR_SIZE];
 };
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/handle.h"
+#include "http/redact.h"
 #include "http/url.h"
 
 #define CONNECTIONS_KEPT     4L      /* storage, token endpoint, and one successor of each */
@@ -75,6 +76,7 @@ struct http *http_close(struct http *http)
 	curl_easy_cleanup(http->easy);
 	/* The last reply may have been a token. */
 	explicit_bzero(http->body, sizeof http->body);
+	mem_free_secret(http->secrets);
 	free(http);
 	return NULL;
 }
@@ -321,6 +323,7 @@ static void fill_reply(struct http *http, struct http_reply *ret_reply)
 		.body = http->body,
 		.body_bytes = http->body_bytes,
 		.headers = &http->headers,
+		.secrets = http->secrets,
 	};
 	(void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &ret_reply->status);
 	ret_reply->date_s = http_parse_date(http_reply_header(ret_reply, "Date"));
@@ -348,6 +351,8 @@ int http_send(struct http *http, const struct http_request *request, struct http
 	for (const char *const *header = request->headers; header && *header; header++)
 		headers = append_header(headers, *header);
 	http->request = request;
+	mem_free_secret(http->secrets);
+	http->secrets = redact_collect(request->headers, request->url, request->head);
 	http->position = 0;
 	http->body_bytes = 0;
 	http->reason[0] = '\0';

@@ -10,11 +10,18 @@
 #include "base/text.h"
 
 /*
- * Append plain text or an HTML page as one line, without tags and unprintable characters, and with runs
- * of blanks as one. A word as long as a token is replaced by its length, and the URL of an upload session
- * loses its id.
+ * The secrets in a request, one a line: the value of its Authorization header, and of the fields with known names in
+ * its URL and its body, a form; both as they are sent and decoded. headers and body may be NULL. The caller frees
+ * with mem_free_secret().
  */
-void redact_append(struct text *out, const char *said);
+char *redact_collect(const char *const *headers, const char *url, const char *body);
+
+/*
+ * Append plain text or an HTML page as one line, without tags and unprintable characters, and with runs of blanks as
+ * one. Pieces of the secrets (as above; NULL: none), the values of fields with known names, and words as long as a
+ * token are replaced.
+ */
+void redact_append(struct text *out, const char *said, const char *secrets);
 
 /*
  * May libcurl's message (in a buffer of this capacity) be logged? It may repeat the URL of a proxy with its

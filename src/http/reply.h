@@ -39,6 +39,7 @@ struct http_reply {
 	const char *body; /* NUL-terminated; empty if on_body() received it */
 	size_t body_bytes;
 	const struct http_headers *headers; /* NULL: none */
+	const char *secrets;                /* of the request, for redact_append(); NULL: none */
 	uint64_t retry_after_ms;            /* Retry-After; 0 when absent */
 	uint64_t date_s; /* Date: the server's clock, UTC since 1970; 0 when absent */
 };

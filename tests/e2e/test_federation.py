@@ -4,7 +4,9 @@ tokens that are signed here, other universes; and what is done when a token serv
 
 import json
 import os
+import subprocess
 
+from daemon import program
 from harness import command, main
 from google_lab import (METADATA, UNIVERSE, check_delivers, check_refused, check_waits_as_told,
                         google_daemon, impersonation, key_file, laboratory, metadata_server, proxy,
@@ -17,6 +19,7 @@ from tap import check, contains, equal
 OVERLAY = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "../../examples/kubernetes/overlays/generic/credentials.json")
 YEAR = 365 * 86400
+SHORT_LOGIN = {**fake_google.AUTHORIZED_USER, "client_secret": "GOCSPX-x1", "refresh_token": "1//0g/x/y/z/"}
 # Each answer of a service that no client can have asked for.
 FAULTS = [{"status": 500}, {"status": 503, "retry_after": 1}, {"status": 429}, {"status": 408},
           {"status": 302, "text": ""}, {"status": 200, "text": "<html>Log in</html>"},
@@ -179,6 +182,58 @@ def test_token_of_another_cluster(lab):
     check_refused(lab, federated_daemon(lab, key_file(lab, external_account(path))),
                   "invalid_grant", "The subject token is not valid: (", "issuer, audience")
     check(service.count("sts", 400) >= 1, "no token requests")
+
+
+def check_echo(lab, path, server, kind, **fault):
+    """The service repeats what it was sent: neither log nor status has a piece of it."""
+    lab.gcs.permissions = frozenset()  # so that nothing works, and the reason is always said
+    daemon = federated_daemon(lab, path, "--upload-workers", "1")
+    for how in ("oauth", "google", "page"):
+        server.fault(kind, echo=how, times=how != "page", **fault)
+    begun = server.count(kind)
+    daemon.start_ready()
+    for count in (1, 2, 3):
+        server.wait_for(lambda count=count: server.count(kind) >= begun + count, 30, "an echo")
+        daemon.wait_for(lambda: daemon.events("destination-(refused|unreachable)"), 20, "its words")
+        subprocess.run([program(), "flush", "-o", lab.spool], capture_output=True, check=False)
+        texts = [daemon.log(), *daemon.notify.values("STATUS")]
+        for words in (["status"], ["status", "--json"], ["readyz"]):
+            texts.append(subprocess.run([program(), *words, "-o", lab.spool], capture_output=True, text=True,
+                                        check=False).stdout)
+        with server.lock:
+            secrets = [each for each in server.echoed if len(each) >= 4]
+        check(secrets, "nothing was echoed")
+        for secret in secrets:
+            pieces = {secret[at:at + 12] for at in range(max(1, len(secret) - 11))}
+            found = [piece for piece in pieces for text in texts if piece in text]
+            equal(found, [], "pieces of a secret that came back")
+    contains(daemon.log(), "(redacted)", "log")
+    daemon.kill()
+    server.clear_faults()
+
+
+def test_a_token_endpoint_that_echoes(lab):
+    """A key's assertion; a person's login."""
+    for content in (None, fake_google.AUTHORIZED_USER, SHORT_LOGIN):
+        lab.oauth.echoed.clear()
+        check_echo(lab, key_file(lab, content), lab.oauth, "token", status=400)
+
+
+def test_a_federation_that_echoes(lab):
+    lab.secrets += ["a client's secret"]
+    service = sts(lab, login="Basic Y2xpZW50OmEgY2xpZW50J3Mgc2VjcmV0")
+    _, path = projected(lab, client_id="client", client_secret="a client's secret")
+    check_echo(lab, path, service, "sts", status=403)
+
+
+def test_an_impersonation_that_echoes(lab):
+    sts(lab)
+    _, path = projected(lab, service_account_impersonation_url=IMPERSONATION_URL)
+    check_echo(lab, path, impersonation(lab), "impersonation", status=403)
+
+
+def test_a_storage_that_echoes(lab):
+    check_echo(lab, key_file(lab), lab.gcs, "start", status=403)
 
 
 def test_files_that_are_refused(lab):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a storage server answers: resources, ranges, and errors that end in a log line. */
 #include "fuzz.h"
+#include "http/redact.h"
 #include "sink/gcs/gcs.h"
 
 /* A message may be logged: no session's id, with which its object can be written, and nothing like a token. */
@@ -11,7 +12,7 @@ static void require_no_secret(const char *message)
 	static const char key[] = "upload_id=";
 
 	for (const char *p = message; (p = strstr(p, key)); p += strlen(key))
-		fuzz_require(!p[strlen(key)] || strchr(" &\"'", p[strlen(key)]));
+		fuzz_require(!p[strlen(key)] || strchr(" &\"'<>,;)}(", p[strlen(key)]));
 	for (const char *p = message; *p; p += strcspn(p, of_tokens)) {
 		size_t length = strspn(p, of_tokens);
 
@@ -23,6 +24,7 @@ static void require_no_secret(const char *message)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	cleanup_free char *body = fuzz_text(bytes, size);
+	cleanup_secret char *secrets = NULL;
 	char encoded[GCS_CRC32C_LENGTH + 1];
 	struct gcs_resource resource = { 0 };
 	struct gcs_problem problem = { 0 };
@@ -36,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		gcs_format_crc32c(crc32c, encoded);
 		fuzz_require(strcmp(encoded, body) == 0);
 	}
-	gcs_parse_problem(body, body, &problem);
+	secrets = redact_collect(NULL, "", body);
+	gcs_parse_problem(&(struct http_reply){ .body = body, .secrets = secrets }, &problem);
 	fuzz_require(memchr(problem.reason, '\0', sizeof problem.reason));
 	fuzz_require(memchr(problem.message, '\0', sizeof problem.message));
 	require_no_secret(problem.message);

@@ -97,9 +97,8 @@ struct gcs_problem {
 	bool is_scope;     /* the token's scopes are too narrow, in any of its four shapes */
 	bool is_explained; /* by a JSON error as GCS sends it, not by a proxy's page */
 };
-/* From a JSON error, else the start of whatever text or HTML it is; possible secrets are removed. */
-void gcs_parse_problem(const char *body, const char *www_authenticate,
-		       struct gcs_problem *ret_problem);
+/* From a JSON error, else the start of whatever text or HTML it is; secrets are removed. */
+void gcs_parse_problem(const struct http_reply *reply, struct gcs_problem *ret_problem);
 /* The rule with the outcome and the remedy; never NULL. status: of HTTP, or an enum http_failure. Pure. */
 const struct reply_rule *gcs_decide(enum gcs_phase phase, long status, bool has_range,
 				    const struct gcs_problem *problem);

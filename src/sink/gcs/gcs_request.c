@@ -133,10 +133,9 @@ static const char *first_reason(const json_t *error, const char *list)
 		json_object_get(json_array_get(json_object_get(error, list), 0), "reason"));
 }
 
-void gcs_parse_problem(const char *body, const char *www_authenticate,
-		       struct gcs_problem *ret_problem)
+void gcs_parse_problem(const struct http_reply *reply, struct gcs_problem *ret_problem)
 {
-	json_t *root = json_loads(body, 0, NULL);
+	json_t *root = json_loads(reply->body, 0, NULL);
 	const json_t *error = json_object_get(root, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const char *reason = first_reason(error, "errors");
@@ -146,14 +145,15 @@ void gcs_parse_problem(const char *body, const char *www_authenticate,
 		reason = first_reason(error, "details");
 	*ret_problem = (struct gcs_problem){ 0 };
 	text = text_over(ret_problem->message, sizeof ret_problem->message);
-	redact_append(&text, message ? message : body);
+	redact_append(&text, message ? message : reply->body, reply->secrets);
 	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
-	redact_append(&text, reason ? reason : "");
+	redact_append(&text, reason ? reason : "", reply->secrets);
 	ret_problem->is_explained = message || reason;
 	ret_problem->is_scope =
-		strstr(www_authenticate, "insufficient_scope") ||
-		reply_says(body, "ACCESS_TOKEN_SCOPE_INSUFFICIENT|insufficientPermissions|"
-				 "insufficient authentication scopes|scope(s) are not authorized");
+		strstr(http_reply_header(reply, "WWW-Authenticate"), "insufficient_scope") ||
+		reply_says(reply->body,
+			   "ACCESS_TOKEN_SCOPE_INSUFFICIENT|insufficientPermissions|"
+			   "insufficient authentication scopes|scope(s) are not authorized");
 	json_decref(root);
 }
 
@@ -223,8 +223,7 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 	is_answered = http_send(worker->http, &complete, ret_reply, err) == 0;
 	count_reply(worker, ret_reply->status);
 	if (is_answered)
-		gcs_parse_problem(ret_reply->body, http_reply_header(ret_reply, "WWW-Authenticate"),
-				  &problem);
+		gcs_parse_problem(ret_reply, &problem);
 	rule = gcs_decide(phase, ret_reply->status,
 			  is_answered && http_reply_header(ret_reply, "Range")[0], &problem);
 	if (is_answered && rule->outcome != GCS_DONE && rule->outcome != GCS_CONTINUE)

@@ -202,11 +202,11 @@ static void test_problems(void **state)
 		  "", "", "x", true },
 		{ "x", "Bearer realm=\"y\", error=\"insufficient_scope\"", "", "x", true },
 		{ "<html><title>Error 404</title>\n\n<p>The URL <code>/o?upload_id=SECRET&amp;x</code> is gone",
-		  "", "", "Error 404 The URL /o?upload_id=&amp;x is gone", false },
+		  "", "", "Error 404 The URL /o?upload_id=(redacted)&amp;x is gone", false },
 		{ "upload_id=", "", "", "upload_id=", false },
 		/* A proxy that repeats the request, with its token. */
 		{ "<pre>Authorization: Bearer ya29." LONG_WORD "</pre>", "", "",
-		  "Authorization: Bearer (75 characters)", false },
+		  "Authorization: Bearer (redacted)", false },
 		{ "{\"error\":{\"message\":\"at https://h/" LONG_WORD
 		  "?x\",\"errors\":[{\"reason\":\"" LONG_WORD "\"}]}}",
 		  "", "(70 characters)", "at https://h/(70 characters)?x", false },
@@ -228,19 +228,26 @@ static void test_problems(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		gcs_parse_problem(cases[i].body, cases[i].header, &problem);
+		static struct http_headers headers;
+		cleanup_free char *line = mem_printf("WWW-Authenticate: %s", cases[i].header);
+
+		headers.length = 0;
+		http_headers_add(&headers, line, strlen(line));
+		gcs_parse_problem(
+			&(struct http_reply){ .body = cases[i].body, .headers = &headers },
+			&problem);
 		assert_string_equal(problem.reason, cases[i].reason);
 		assert_string_equal(problem.message, cases[i].message);
 		assert_int_equal(problem.is_scope, cases[i].is_scope);
 	}
 	for (size_t i = 0; i < COUNT_OF(explained); i++) {
-		gcs_parse_problem(explained[i].body, "", &problem);
+		gcs_parse_problem(&(struct http_reply){ .body = explained[i].body }, &problem);
 		assert_int_equal(problem.is_explained, explained[i].is_explained);
 	}
 	for (size_t i = 0; i < sizeof huge - 1; i++)
 		huge[i] = i % 10 ? 'x' : ' ';
 	huge[sizeof huge - 1] = '\0';
-	gcs_parse_problem(huge, "", &problem);
+	gcs_parse_problem(&(struct http_reply){ .body = huge }, &problem);
 	assert_int_equal(strlen(problem.message), sizeof problem.message - 1);
 }
 
