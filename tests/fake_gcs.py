@@ -14,6 +14,7 @@ roles/storage.objectCreator, which is CREATE_ONLY.
 Faults of its own (kinds: multipart, start, chunk, status, cancel, metadata, media, delete,
 permissions; dead: any request to a session in `dead`):
     accept_bytes  keep no more than this of the chunk, and answer 308
+    claim         answer a question to a session as if it had made the object
     corrupt       answer with a resource whose crc32c is not that of the object"""
 
 import argparse
@@ -70,6 +71,7 @@ class FakeGcs(FakeServer):
         self.permissions = permissions
         self.foreign = None  # what somebody else stores under the name of the next object
         self.dead = set()    # ids of sessions
+        self.is_mortal = False  # does the next session die of its first chunk?
         self.locations = []  # of the next sessions: hosts that may not be ours
         self.directory = directory
         self.tokens, self.buckets = tokens, buckets
@@ -317,8 +319,10 @@ class FakeGcs(FakeServer):
             return None, self.resource_reply(request, session.finished)
         return session, None
 
-    @staticmethod
-    def progress(request, session):
+    def progress(self, request, session):
+        if self.is_mortal:
+            self.is_mortal = False
+            self.dead.add(request.parameter("upload_id"))
         kept = len(session.content)
         if request.is_whole and not {"close", "reset", "reply"} & set(request.fault):
             session.told, session.told_at = kept, time.monotonic()
@@ -328,6 +332,9 @@ class FakeGcs(FakeServer):
         session.finished, reply = self.store(request, session.bucket, session.resource,
                                              bytes(session.content), session.generation_match)
         return reply
+
+    def answer_dead(self, request, bucket):
+        return Reply(500)
 
     def answer_cancel(self, request, bucket):
         session, reply = self.session(request)
@@ -339,6 +346,8 @@ class FakeGcs(FakeServer):
         session, reply = self.session(request)
         if not session:
             return reply
+        if request.fault.get("claim"):
+            return Reply(200, {"generation": "1", "size": str(session.total), **session.resource})
         asked = request.headers.get("Content-Range")
         if request.body or not re.fullmatch(r"bytes \*/(\*|\d+)", asked):
             return self.refuse("malformed status query: " + asked)

@@ -58,6 +58,14 @@ FAULTS.update({
     "page of a portal": {"status": 200, "html": 2000},
     "page with 503": {"status": 503, "html": 2000},
     "page with 403": {"status": 403, "html": 2000},
+    "page with 404": {"status": 404, "html": 2000},
+    "page with 407": {"status": 407, "html": 2000},
+    "page with 412": {"status": 412, "html": 2000},
+    "412 about a checksum": {"status": 412, "text": json.dumps({
+        "code": 412, "message": "crc32c validation failed. Expected = 1 vs Actual = 2."})},
+    "late no": {"delay": 12, "status": 403, "reason": "forbidden", "message": "a test wanted it"},
+    "echo": {"status": 403, "echo": "oauth"},
+    "page with an echo": {"status": 400, "echo": "page"},
     "empty 200": {"status": 200, "text": ""},
     "503 with 10 MB": {"status": 503, "html": HUGE},
     "200 with 10 MB": {"status": 200, "html": HUGE},
@@ -68,18 +76,27 @@ FAULTS.update({
 
 # Where in the conversation, and how large a segment has to be to get there.
 PHASES = {"probe": SMALL, "small object": SMALL, "start": LARGE, "chunk": LARGE,
-          "status query": LARGE, "final chunk": LARGE, "object metadata": SMALL, "token": SMALL,
+          "status query": LARGE, "final chunk": LARGE, "dead session": LARGE, "object metadata": SMALL, "token": SMALL,
           "metadata server": SMALL}
 # With these words GCS itself says no to the object, or at the start to everything.
 REFUSALS = {"400", "405", "411", "413"}
-DEFINITE = REFUSALS | {"401", "403", "404", "page with 403", "TLS name", "TLS authority"}
+DEFINITE = REFUSALS | {"401", "403", "404", "late no", "TLS name", "TLS authority"}
+# What a session answers from some time on, whatever it is asked.
+DEAD = {"403", "429", "500", "503", "503 with 10 MB", "reset before the body", "stall", "not HTTP", "page of a portal",
+        "page with 403", "page with 503", "empty 200", "200 with 10 MB"}
+# A proxy's word, from which nothing follows about the bucket.
+FOREIGN = {fault for fault in FAULTS if fault.startswith("page with")}
 
 
 def applies(phase, fault):
     if fault == "wrong checksum":
         return phase in ("small object", "final chunk", "status query", "object metadata")
     if fault.startswith("TLS"):
-        return phase != "metadata server"
+        return phase not in ("metadata server", "dead session")
+    if fault == "late no":
+        return phase == "probe"
+    if phase == "dead session":
+        return fault in DEAD
     # To finish an object takes the last byte; before, there is no reply with a body to be cut.
     return True
 
@@ -93,6 +110,8 @@ def expected(phase, fault, may_create_only):
     # An object is said to be there that was never sent, and nobody may look: it is kept.
     if fault == "412" and may_create_only and phase not in ("object metadata", "token",
                                                             "metadata server"):
+        return "rejected"
+    if fault == "412 about a checksum" and may_create_only and phase == "start":
         return "rejected"
     # Somebody else's, as it seems, or it would have to be deleted.
     if fault == "wrong checksum" and may_create_only == (phase != "object metadata"):
@@ -151,11 +170,11 @@ class Lane:
                            "-days", "-1", "-out", path + ".pem")
         return path + ".pem", good + ".key"
 
-    def start(self, has_key=True):
+    def start(self, *arguments, has_key=True):
         environment = {"GOOGLE_APPLICATION_CREDENTIALS": self.key} if has_key else {}
         self.daemon = google_lab.google_daemon(
             self.lab, "--gcs-chunk-size", "256KiB", "--upload-workers", "1",
-            "--upload-connect-timeout", "2", "--upload-stall-timeout", "5",
+            "--upload-connect-timeout", "2", "--upload-stall-timeout", "5", *arguments,
             environment=environment)
         return self.daemon.start()
 
@@ -200,6 +219,8 @@ class Lane:
             for bucket, name in list(lab.gcs.objects):
                 os.unlink(lab.gcs.path(bucket, name))
             lab.gcs.objects.clear()
+            lab.gcs.requests.clear()
+            lab.gcs.is_mortal = False
         for path in lab.spool_files("ready", "sending", "rejected", "metadata", "upload-state"):
             os.unlink(os.path.join(lab.spool, path))
 
@@ -212,8 +233,13 @@ class Lane:
     def arm(self, phase, fault):
         """Set the fault, and what leads the conversation to its phase. Returns whose it is."""
         gcs = self.lab.gcs
+        # Where we may not look at objects, also a small one goes by a session, which can be asked.
+        whole = "chunk" if self.may_create_only else "multipart"
         if phase == "small object":
-            self.fault(gcs, "multipart", fault)
+            self.fault(gcs, whole, fault)
+        elif phase == "dead session":
+            gcs.is_mortal = True
+            self.fault(gcs, "dead", fault, times=0)
         elif phase == "start":
             self.fault(gcs, "start", fault)
         elif phase == "chunk":
@@ -227,7 +253,9 @@ class Lane:
                 gcs.fault("chunk", after=1, status=503)
             self.fault(gcs, "status", fault)
         elif phase == "object metadata":
-            gcs.fault("multipart", close="after", times=2)
+            gcs.fault(whole, close="after", times=2)
+            if self.may_create_only:
+                gcs.fault("status", status=404, reason="notFound")  # or the session says whose it is
             self.fault(gcs, "metadata", fault)
         else:
             self.lab.tokens.revoke_all()
@@ -248,7 +276,9 @@ class Lane:
         name, content = self.segment(PHASES[phase])
         self.daemon.reload()
         self.check_end(name, content, expected(phase, fault, self.may_create_only))
-        equal([each["kind"] for each in server.faults], [], "faults that were not met")
+        if phase == "dead session":
+            check(self.lab.gcs.count("dead") <= 6, "questions to a dead session: %d" % self.lab.gcs.count("dead"))
+        equal([each["kind"] for each in server.faults if each["times"]], [], "faults that were not met")
 
     def run_probe(self, fault):
         """At the start: whatever the destination says is said, and ends nothing; then all is well again."""
@@ -260,9 +290,12 @@ class Lane:
             gcs.other_certificates += [self.certificates[FAULTS[fault]["certificate"]]] * 100
         else:
             self.fault(gcs, "start", fault, times=0)
-        self.start().wait_ready(timeout=30)
+        self.start(*(["--upload-stall-timeout", "30"] if fault == "late no" else [])).wait_ready(timeout=30)
         if fault in DEFINITE:
             self.daemon.wait_event("destination-refused")
+        if fault in FOREIGN:
+            self.daemon.wait_event("destination-unreachable", reason=".*no answer of Cloud Storage.*|.*proxy.*|.*503.*")
+            equal(self.daemon.events("destination-refused"), [], "refusals")
         if fault == "refused":
             gcs.start()
         with gcs.lock:

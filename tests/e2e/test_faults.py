@@ -44,16 +44,16 @@ def test_503_without_json(lab):
 
 
 def test_connection_lost_before(lab):
-    check_fault(lab, "multipart", ".*", close="before", times=2)
+    check_fault(lab, "multipart", ".*", close="before", times=3)  # libcurl repeats one of each worker
 
 
 def test_connection_lost_in_the_middle(lab):
-    check_fault(lab, "multipart", ".*", close="middle", times=2)
+    check_fault(lab, "multipart", ".*", close="middle", times=3)  # libcurl repeats one of each worker
 
 
 def test_reply_lost(lab):
     """The object is there, but nobody told us: it counts as delivered, and is not sent again."""
-    check_fault(lab, "multipart", ".*", close="after", times=2)
+    check_fault(lab, "multipart", ".*", close="after", times=3)  # libcurl repeats one of each worker
     stored = [each["name"] for each in lab.gcs.requests
               if each["kind"] == "multipart" and (each["status"] == 200)]
     equal(len(stored), len(set(stored)), "objects stored once")

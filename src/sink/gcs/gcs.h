@@ -19,9 +19,16 @@ struct sink {
 	char *base_url;
 	const char *universe; /* the domain that its hosts are in; NULL: an emulator */
 	struct google_credentials *credentials;
-	const char *storage_class;     /* NULL: the bucket's */
-	uint64_t chunk_bytes;          /* GCS's chunk: larger objects go in pieces of this size */
-	atomic_bool has_warned_of_get; /* once is enough */
+	const char *storage_class; /* NULL: the bucket's */
+	uint64_t chunk_bytes;      /* GCS's chunk: larger objects go in pieces of this size */
+	atomic_int reading;        /* enum gcs_reading */
+};
+
+/* May the account look at objects? Without, only a session can prove whose an object is. */
+enum gcs_reading {
+	GCS_READING_UNKNOWN,
+	GCS_READING_ALLOWED,
+	GCS_READING_REFUSED,
 };
 
 struct sink_worker {
@@ -37,7 +44,8 @@ struct sink_worker {
  * as a text, which is a secret: whoever has the session's URL can write the object.
  */
 struct gcs_session {
-	bool may_be_there; /* an attempt that got as far as the last byte may have made the object */
+	bool may_be_there;     /* an attempt before this session may have made the object */
+	bool may_have_made;    /* so may this session, unless it denies it */
 	uint64_t mismatches;   /* how often the server got other bytes than it was promised */
 	char *url;             /* NULL: no session */
 	uint64_t started_s;    /* real time */
@@ -95,8 +103,10 @@ struct gcs_problem {
 	char reason[64];   /* "forbidden"; "" where there is none */
 	char message[256]; /* one line for people */
 	bool is_scope;     /* the token's scopes are too narrow, in any of its four shapes */
-	bool is_explained; /* by a JSON error as GCS sends it, not by a proxy's page */
+	bool is_explained; /* by GCS itself, not by a proxy on the way */
 };
+/* Is a reply GCS's own: a JSON error as it sends them, or with the header that its front end adds? */
+bool gcs_is_own_word(const struct http_reply *reply);
 /* From a JSON error, else the start of whatever text or HTML it is; secrets are removed. */
 void gcs_parse_problem(const struct http_reply *reply, struct gcs_problem *ret_problem);
 /* The rule with the outcome and the remedy; never NULL. status: of HTTP, or an enum http_failure. Pure. */
@@ -117,16 +127,16 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase pha
 /* -- gcs_verify.c -- */
 
 /*
- * Done, if the resource in a finished upload's reply proves that the bucket holds our bytes. If it proves the
- * opposite, the object is deleted, and the session forgotten. ERROR_TRANSIENT: try again; ERROR_REJECTED: the
- * bucket keeps other bytes.
+ * Done, if the resource in a finished upload's reply proves that the bucket holds our bytes under our id; without the
+ * id, we look. If it proves the opposite, the object is deleted, and the session forgotten. ERROR_TRANSIENT: try
+ * again; ERROR_REJECTED: the bucket keeps other bytes.
  */
 int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct error *err)
 	__attribute__((warn_unused_result));
 /*
- * An object of that name exists, and not by this session, which is forgotten. Done, if it is ours, by size, CRC32C
- * and the segment's id; ERROR_REJECTED if it is another one. Where we lack the permission to look
- * (storage.objects.get), it is ours if an attempt of ours may have created it.
+ * An object of that name exists. The session is forgotten. Done, if it is ours, by size, CRC32C and the segment's id;
+ * ERROR_REJECTED if it is another one. Where we lack the permission to look (storage.objects.get), it is ours if the
+ * session has proved that (the upload is done already), or (with a warning) if an attempt of ours may have created it.
  */
 int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 	__attribute__((warn_unused_result));

@@ -12,8 +12,7 @@
 #include "base/text.h"
 #include "http/url.h"
 
-#define FIELDS            "fields=generation,size,crc32c"
-#define FIELDS_AND_ID     FIELDS ",metadata"
+#define FIELDS            "fields=generation,size,crc32c,metadata"
 
 #define BUCKET_MIN        3
 #define BUCKET_MAX        63 /* also of each part between dots */
@@ -73,7 +72,13 @@ char *gcs_object_url(const char *base_url, const char *bucket, const char *name,
 	cleanup_free char *escaped = http_escape(name);
 
 	return mem_printf("%s/storage/v1/b/%s/o/%s?%s", base_url, bucket, escaped,
-			  query ? query : FIELDS_AND_ID);
+			  query ? query : FIELDS);
+}
+
+char *gcs_permissions_url(const char *base_url, const char *bucket)
+{
+	return mem_printf("%s/storage/v1/b/%s/iam/testPermissions?permissions=" GCS_READ, base_url,
+			  bucket);
 }
 
 static void set_string(void *object, const char *key, const char *value)

@@ -5,6 +5,7 @@
 #include "sink/sink.h"
 
 #define GCS_NAME_MAX 1024 /* bytes of an object name */
+#define GCS_READ     "storage.objects.get"
 
 /* NULL if it is the name of a bucket, otherwise what is wrong with it. */
 const char *gcs_bucket_problem(const char *bucket);
@@ -18,6 +19,7 @@ char *gcs_base_url(const char *universe, const char *emulator_host);
 char *gcs_upload_url(const char *base_url, const char *bucket, const char *upload_type);
 /* query without its '?', or NULL. */
 char *gcs_object_url(const char *base_url, const char *bucket, const char *name, const char *query);
+char *gcs_permissions_url(const char *base_url, const char *bucket);
 
 /* The object resource to send; storage_class NULL: the bucket's. The caller frees. */
 char *gcs_format_resource(const struct sink_object *object, const char *name,

@@ -18,6 +18,8 @@
 #define CHECK_BILLING                                                                  \
 	"check the billing of the bucket's project; for a requester-pays bucket, set " \
 	"GOOGLE_CLOUD_QUOTA_PROJECT"
+#define NOT_GOOGLE \
+	"this is no answer of Cloud Storage: check the proxy, firewall or login page on the way"
 enum {
 	MULTIPART = BIT(GCS_MULTIPART),
 	START = BIT(GCS_START),
@@ -33,8 +35,9 @@ enum {
 /* What else a rule may ask for. */
 enum {
 	WITH_RANGE = 1, /* a Range header */
-	EXPLAINED = 2,  /* a JSON error: GCS's own word, not a proxy's on the way */
-	SCOPE = 4,      /* it is about the token's scopes */
+	EXPLAINED = 2,  /* GCS's own word */
+	FOREIGN = 4,    /* a proxy's on the way: nothing about bucket, account or object */
+	SCOPE = 8,      /* it is about the token's scopes */
 };
 
 static const struct reply_rule rules[] = {
@@ -52,16 +55,18 @@ static const struct reply_rule rules[] = {
 	/* A redirect is a captive portal's or a proxy's. */
 	{ 100, 399, ANY, NULL, GCS_RETRY },
 
-	{ 400, 400, ANY, ABOUT_MONEY, GCS_SETUP, .remedy = CHECK_BILLING },
-	{ 400, 400, ANY, "cloudKms", GCS_SETUP },
+	{ 400, 400, ANY, ABOUT_MONEY, GCS_SETUP, EXPLAINED, CHECK_BILLING },
+	{ 400, 400, ANY, "cloudKms", GCS_SETUP, .traits = EXPLAINED },
 	{ 400, 400, MULTIPART | SESSION, "doesn't match calculated", GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
 	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
-	{ 400, 400, ANY, NULL, GCS_RETRY },
+	{ 400, 400, ANY, NULL, GCS_RETRY, .remedy = NOT_GOOGLE },
 
+	{ 401, 401, ANY, NULL, GCS_LOGIN, FOREIGN, NOT_GOOGLE },
 	{ 401, 401, ANY, NULL, GCS_LOGIN, .remedy = "the server does not accept the credentials" },
 
+	{ 403, 403, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
 	{ 403, 403, ANY, "rateLimitExceeded|quotaExceeded", GCS_RETRY }, /* also userRateLimit… */
 	/* Deleting is asked for only where there is something to replace. */
 	{ 403, 403, MULTIPART | SESSION, "storage.objects.delete", GCS_EXISTS },
@@ -79,16 +84,21 @@ static const struct reply_rule rules[] = {
 	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION },
 	{ 404, 404, METADATA, NULL, GCS_RETRY }, /* deleted in between */
 	{ 404, 404, DELETE, NULL, GCS_DONE },
+	{ 404, 404, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
 	{ 404, 404, ANY, NULL, GCS_SETUP,
 	  .remedy = "create the bucket, or correct upload.destination" },
 
 	{ 405, 405, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
-	{ 405, 405, ANY, NULL, GCS_RETRY },
+	{ 405, 405, ANY, NULL, GCS_RETRY, .remedy = NOT_GOOGLE },
+	{ 407, 407, ANY, NULL, GCS_RETRY, .remedy = "the proxy wants a login: upload.proxy" },
 
 	{ 408, 408, DATA, NULL, GCS_QUERY },
 	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION },
 	{ 410, 410, DELETE, NULL, GCS_DONE },
 	{ 411, 411, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 412, 412, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
+	/* Google's own test server has no 400 for that. */
+	{ 412, 412, MULTIPART | SESSION, "crc32c|md5|checksum", GCS_MISMATCH },
 	{ 412, 412, ANY, "orgPolicyConstraintFailed", GCS_SETUP },
 	{ 412, 412, CREATE, NULL, GCS_EXISTS },
 	{ 413, 413, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
@@ -104,6 +114,7 @@ static const struct reply_rule rules[] = {
 	{ 499, 499, ANY, NULL, GCS_RETRY },
 
 	/* What is left of 4xx is about us. */
+	{ 400, 499, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
 	{ 400, 499, ANY, NULL, GCS_SETUP },
 
 	/* Also 503 "upload offset … exceeds already uploaded size": to be asked, not to be repeated. */
@@ -118,7 +129,8 @@ const struct reply_rule *gcs_decide(enum gcs_phase phase, long status, bool has_
 	const struct reply_evidence evidence = {
 		.status = status,
 		.request = BIT(phase),
-		.traits = (has_range ? WITH_RANGE : 0) | (problem->is_explained ? EXPLAINED : 0) |
+		.traits = (has_range ? WITH_RANGE : 0) |
+			  (problem->is_explained ? EXPLAINED : FOREIGN) |
 			  (problem->is_scope ? SCOPE : 0),
 		.texts = { problem->reason, problem->message },
 	};
@@ -133,10 +145,35 @@ static const char *first_reason(const json_t *error, const char *list)
 		json_object_get(json_array_get(json_object_get(error, list), 0), "reason"));
 }
 
+/* {"error":{"message":…}}, or (the test server) {"code":412,"message":…}; NULL: neither. Borrowed. */
+static const json_t *find_error(const json_t *root, long status)
+{
+	const json_t *error = json_object_get(root, "error");
+
+	if (!error && json_integer_value(json_object_get(root, "code")) == status)
+		error = root;
+	return json_string_value(json_object_get(error, "message")) ||
+			       first_reason(error, "errors") || first_reason(error, "details")
+		       ? error
+		       : NULL;
+}
+
+bool gcs_is_own_word(const struct http_reply *reply)
+{
+	json_t *root = json_loads(reply->body ? reply->body : "", 0, NULL);
+	struct gcs_resource resource;
+	bool is_own = http_reply_header(reply, "X-GUploader-UploadID")[0] ||
+		      find_error(root, reply->status) ||
+		      gcs_parse_resource(reply->body ? reply->body : "", &resource);
+
+	json_decref(root);
+	return is_own;
+}
+
 void gcs_parse_problem(const struct http_reply *reply, struct gcs_problem *ret_problem)
 {
 	json_t *root = json_loads(reply->body, 0, NULL);
-	const json_t *error = json_object_get(root, "error");
+	const json_t *error = find_error(root, reply->status);
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const char *reason = first_reason(error, "errors");
 	struct text text;
@@ -148,7 +185,7 @@ void gcs_parse_problem(const struct http_reply *reply, struct gcs_problem *ret_p
 	redact_append(&text, message ? message : reply->body, reply->secrets);
 	text = text_over(ret_problem->reason, sizeof ret_problem->reason);
 	redact_append(&text, reason ? reason : "", reply->secrets);
-	ret_problem->is_explained = message || reason;
+	ret_problem->is_explained = gcs_is_own_word(reply);
 	ret_problem->is_scope =
 		strstr(http_reply_header(reply, "WWW-Authenticate"), "insufficient_scope") ||
 		reply_says(reply->body,
@@ -161,10 +198,13 @@ static void describe_failure(const struct sink_worker *worker, const struct http
 			     const struct gcs_problem *problem, const struct reply_rule *rule,
 			     struct error *err)
 {
-	bool is_about_account = reply->status == 401 || reply->status == 403;
+	bool is_about_account = (reply->status == 401 || reply->status == 403) &&
+				problem->is_explained;
 	enum error_kind kind = rule->outcome == GCS_REFUSED ? ERROR_REJECTED
-			       : rule->outcome == GCS_SETUP ? ERROR_CONFIG
-							    : ERROR_TRANSIENT;
+			       : rule->outcome == GCS_SETUP ||
+					       (rule->outcome == GCS_LOGIN && is_about_account)
+				       ? ERROR_CONFIG
+				       : ERROR_TRANSIENT;
 
 	error_set(err, kind, "bucket %s: the server said %ld%s%s%s%s%s%s%s%s", worker->sink->bucket,
 		  reply->status, problem->reason[0] ? " " : "", problem->reason,
@@ -202,6 +242,7 @@ static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase pha
 	size_t n = 0;
 	bool is_answered;
 
+	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
 	mem_free_secret(take_ptr(*login));
 	if (token_cache_header(worker->sink->credentials->tokens, worker->http, login, err) < 0)
 		return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
@@ -238,7 +279,6 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase pha
 	cleanup_secret char *login = NULL;
 	enum gcs_outcome outcome;
 
-	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
 	outcome = send_once(worker, phase, request, &login, ret_reply, err);
 	if (outcome == GCS_LOGIN) {
 		/* The token may have been revoked, or its account changed: once more with a new one. */
@@ -251,8 +291,7 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase pha
 		err->kind = ERROR_TRANSIENT;
 		(void)error_wrap(err, "this node's clock is not the server's");
 	} else if (outcome == GCS_LOGIN) {
-		outcome = GCS_SETUP;
-		err->kind = ERROR_CONFIG;
+		outcome = err->kind == ERROR_CONFIG ? GCS_SETUP : GCS_RETRY;
 	}
 	return outcome;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One attempt to send an object: a small one and its metadata in one request (multipart, RFC 2387), a large one
- * through a resumable session, in what GCS calls chunks. A session may be interrupted any number of times, as long
+ * through a resumable session, in what GCS calls chunks; so does a small one where we may not look at objects,
+ * because a session can be asked whether it made the object. A session may be interrupted any number of times, as long
  * as the server acknowledges more bytes each time; an interruption without progress ends the attempt. The session
  * is saved with the segment, so that the next attempt resumes it, in whichever worker and run.
  */
@@ -29,7 +30,7 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 
 	worst.failures++;
 	if (is_last) {
-		worst.may_be_there = true;
+		*(worst.url ? &worst.may_have_made : &worst.may_be_there) = true;
 		worst.sent = upload->object->bytes;
 	} else if (worst.sent < upload->object->bytes) {
 		worst.sent = upload->object->bytes - 1;
@@ -42,20 +43,23 @@ static enum gcs_outcome send_last(struct gcs_upload *upload, enum gcs_phase phas
 				  const struct http_request *request, struct http_reply *ret_reply,
 				  struct error *err)
 {
+	struct gcs_session *session = &upload->session;
 	bool is_session = phase != GCS_MULTIPART;
 	enum gcs_outcome outcome;
 	long status;
-	bool may_be_done; /* what the service refuses as the client's mistake was not done */
+	/* What the service refuses as the client's mistake was not done, and what only a proxy has seen, neither. */
+	bool may_be_done;
 
 	/* Without a saved state, the next run assumes the worst of a small object, too. */
 	if (is_session || upload->is_saved)
 		save_worst_case(upload, true);
 	outcome = gcs_send_request(upload->worker, phase, request, ret_reply, err);
 	status = ret_reply->status;
-	may_be_done = status == HTTP_BROKEN_OFF || status == HTTP_STOPPED || status == 408 ||
-		      status >= 500 || (status >= 200 && status < 300);
+	may_be_done = status == HTTP_BROKEN_OFF || status == HTTP_STOPPED ||
+		      ((status == 408 || status >= 500 || (status >= 200 && status < 300)) &&
+		       gcs_is_own_word(ret_reply));
 	if (ret_reply->is_sent_again || (ret_reply->is_sent && may_be_done))
-		upload->session.may_be_there = true;
+		*(is_session ? &session->may_have_made : &session->may_be_there) = true;
 	else if (is_session)
 		save_worst_case(upload, false);
 	return outcome;
@@ -248,11 +252,15 @@ static int ask_owner(struct gcs_upload *upload, struct error *err)
 
 	switch (put_chunk(upload, 0, false, &reply, err)) {
 	case GCS_DONE:
+		/* A server's 412 for something else, and its 200 after that: look, where we may. */
 		upload->was_there = true;
-		return gcs_verify(upload, &reply, err);
+		return gcs_verify(upload, &reply, err) < 0 ? -1 : gcs_verify_existing(upload, err);
 	case GCS_RETRY:
 	case GCS_SETUP:
 		return -1;
+	case GCS_EXISTS:
+		upload->session.may_have_made = false;
+		return gcs_verify_existing(upload, err);
 	default:
 		return gcs_verify_existing(upload, err);
 	}
@@ -277,7 +285,8 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 		/* A success without proof may not be the service's: keep the session, and ask it later. */
 		if (has_session)
 			return gcs_verify(upload, &reply, err);
-		save_worst_case(upload, false);
+		if (upload->object->bytes > upload->worker->sink->chunk_bytes)
+			save_worst_case(upload, false); /* else the next step does it */
 		return 0;
 	case GCS_CONTINUE:
 		return note_progress(upload, &reply, err);
@@ -286,8 +295,11 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 	case GCS_NEW_SESSION:
 		return start_over(upload, err);
 	case GCS_EXISTS:
-		return has_session && !has_asked ? ask_owner(upload, err)
-						 : gcs_verify_existing(upload, err);
+		if (has_session && !has_asked)
+			return ask_owner(upload, err);
+		/* A session that had made it would say 200. */
+		upload->session.may_have_made = false;
+		return gcs_verify_existing(upload, err);
 	case GCS_MISMATCH:
 		return gcs_explain_mismatch(upload, err);
 	case GCS_REFUSED:
@@ -312,8 +324,10 @@ static int replace_session(struct gcs_upload *upload, const struct error *err)
 	    atomic_load(upload->worker->sink->base.context.cancel))
 		return -1;
 	old.failures++;
-	upload->session = (struct gcs_session){ .may_be_there = old.may_be_there,
-						.mismatches = old.mismatches };
+	upload->session = (struct gcs_session){
+		.may_be_there = old.may_be_there || old.may_have_made,
+		.mismatches = old.mismatches,
+	};
 	if (old.failures < FAILURES_MAX || gcs_start_session(upload, &ignored) != GCS_DONE) {
 		upload->session = old;
 		return -1;

@@ -12,8 +12,10 @@
 void gcs_session_forget(struct gcs_session *session)
 {
 	mem_free_secret(session->url);
-	*session = (struct gcs_session){ .may_be_there = session->may_be_there,
-					 .mismatches = session->mismatches };
+	*session = (struct gcs_session){
+		.may_be_there = session->may_be_there || session->may_have_made,
+		.mismatches = session->mismatches,
+	};
 }
 
 /* What it belongs to: for any other object, or the same one elsewhere, it is useless. The caller frees. */
@@ -34,12 +36,12 @@ char *gcs_session_format(const struct gcs_upload *upload, const struct gcs_sessi
 	if (!session->url && !session->may_be_there && session->mismatches == 0)
 		return NULL;
 	owner = format_owner(upload);
-	return mem_printf("%smay-be-there=%d\nmismatches=%" PRIu64 "\nstarted=%" PRIu64
-			  "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64 "\nfailures=%" PRIu64
-			  "\nsession=%s\n",
-			  owner, session->may_be_there, session->mismatches, session->started_s,
-			  session->acknowledged, session->sent, session->failures,
-			  session->url ? session->url : "");
+	return mem_printf("%smay-be-there=%d\nmay-have-made=%d\nmismatches=%" PRIu64
+			  "\nstarted=%" PRIu64 "\nacknowledged=%" PRIu64 "\nsent=%" PRIu64
+			  "\nfailures=%" PRIu64 "\nsession=%s\n",
+			  owner, session->may_be_there, session->may_have_made, session->mismatches,
+			  session->started_s, session->acknowledged, session->sent,
+			  session->failures, session->url ? session->url : "");
 }
 
 bool gcs_session_is_safe(const struct sink *sink, const char *url)
@@ -77,7 +79,7 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 	struct gcs_session *session = &upload->session;
 	cleanup_free char *owner = format_owner(upload);
 	cleanup_secret char *url = NULL;
-	uint64_t may_be_there = 1;
+	uint64_t may_be_there = 1, may_have_made = 0;
 	bool is_whole;
 
 	*session = (struct gcs_session){ 0 };
@@ -92,6 +94,7 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 		return;
 	text += strlen(owner);
 	is_whole = take_number(&text, "may-be-there=", &may_be_there) &&
+		   take_number(&text, "may-have-made=", &may_have_made) &&
 		   take_number(&text, "mismatches=", &session->mismatches) &&
 		   take_number(&text, "started=", &session->started_s) &&
 		   take_number(&text, "acknowledged=", &session->acknowledged) &&
@@ -99,6 +102,7 @@ void gcs_session_parse(struct gcs_upload *upload, const char *text, uint64_t now
 		   take_number(&text, "failures=", &session->failures) &&
 		   (url = take_value(&text, "session="));
 	session->may_be_there = may_be_there != 0;
+	session->may_have_made = may_have_made != 0;
 	if (is_whole && gcs_session_is_safe(upload->worker->sink, url) &&
 	    session->acknowledged <= session->sent && session->sent <= upload->object->bytes &&
 	    now_s >= session->started_s && now_s - session->started_s <= SESSION_MAX_S)

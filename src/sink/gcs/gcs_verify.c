@@ -15,6 +15,14 @@ static bool has_our_bytes(const struct gcs_resource *resource, const struct sink
 	return resource->bytes == object->bytes && resource->crc32c == object->crc32c;
 }
 
+/* Another node of our name may have recorded the same bytes: an empty segment of the same time. */
+static bool has_our_id(const struct gcs_resource *resource, const struct sink_object *object)
+{
+	const char *our_id = object->segment->id;
+
+	return !our_id[0] || strcmp(resource->id, our_id) == 0;
+}
+
 /* Delete an object, but only the generation that we made. */
 static bool delete_object(const struct gcs_upload *upload, uint64_t generation)
 {
@@ -41,9 +49,9 @@ int gcs_verify(struct gcs_upload *upload, const struct http_reply *reply, struct
 				 bucket, reply->status);
 	upload->is_done = has_our_bytes(&resource, object);
 	if (upload->is_done)
-		return 0;
+		return has_our_id(&resource, object) ? 0 : gcs_verify_existing(upload, err);
 	/* The object that we created is known and is damaged: any other of this name is not ours. */
-	upload->session.may_be_there = false;
+	upload->session.may_be_there = upload->session.may_have_made = false;
 	gcs_session_forget(&upload->session);
 	if (delete_object(upload, resource.generation))
 		return error_set(err, ERROR_TRANSIENT,
@@ -86,19 +94,18 @@ static int guess_owner(struct gcs_upload *upload, struct error *err)
 				 "bucket %s: %s exists, though we never sent it; nothing is "
 				 "overwritten",
 				 sink->bucket, upload->name);
-	if (!atomic_exchange(&sink->has_warned_of_get, true))
-		log_warning("object already exists and cannot be read; assuming it is ours "
-			    "because an earlier upload got no response",
-			    log_text("bucket", sink->bucket), log_text("object", upload->name),
-			    log_text("remedy", "grant storage.objects.get"));
+	log_warning("object already exists and cannot be read; assuming it is ours because an "
+		    "earlier upload got no response",
+		    log_text("bucket", sink->bucket), log_text("object", upload->name),
+		    log_text("remedy", "grant " GCS_READ));
 	upload->is_done = upload->was_there = true;
 	return 0;
 }
 
 int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 {
-	const struct sink *sink = upload->worker->sink;
-	const char *our_id = upload->object->segment->id;
+	struct sink *sink = upload->worker->sink;
+	bool is_proved = upload->is_done;
 	cleanup_free char *url = gcs_object_url(sink->base_url, sink->bucket, upload->name, NULL);
 	const struct http_request request = { .method = "GET", .url = url, .fd = -1 };
 	struct http_reply reply;
@@ -107,20 +114,23 @@ int gcs_verify_existing(struct gcs_upload *upload, struct error *err)
 						    err);
 
 	gcs_session_forget(&upload->session);
-	if (outcome == GCS_HIDDEN)
-		return guess_owner(upload, err);
+	upload->is_done = false;
+	if (outcome == GCS_HIDDEN) {
+		atomic_store(&sink->reading, GCS_READING_REFUSED);
+		upload->is_done = is_proved;
+		return is_proved ? 0 : guess_owner(upload, err);
+	}
 	if (outcome != GCS_DONE)
 		return -1;
 	if (!gcs_parse_resource(reply.body, &resource))
 		return error_set(err, ERROR_TRANSIENT,
 				 "bucket %s: the server describes %s without size and CRC32C",
 				 sink->bucket, upload->name);
-	/* Another node of our name may have recorded the same bytes: an empty segment of the same time. */
-	if (!has_our_bytes(&resource, upload->object) ||
-	    (our_id[0] && strcmp(resource.id, our_id) != 0))
+	if (!has_our_bytes(&resource, upload->object) || !has_our_id(&resource, upload->object))
 		return error_set(err, ERROR_REJECTED,
 				 "bucket %s: %s exists with other content; nothing is overwritten",
 				 sink->bucket, upload->name);
-	upload->is_done = upload->was_there = true;
+	upload->is_done = true;
+	upload->was_there |= !is_proved;
 	return 0;
 }

@@ -346,13 +346,16 @@ static void test_progress_starts_the_back_off_anew(void **state)
 	free(location);
 }
 
-#define REFUSED REPLY("400 Bad", "", "{\"error\":{\"message\":\"never\"}}")
+/* Asked before the first small object. */
+#define MAY_READ  REPLY("200 OK", "", "{\"permissions\":[\"storage.objects.get\"]}")
+#define NO_BUCKET REPLY("404 Not Found", "", "{\"error\":{\"message\":\"no\"}}")
+#define REFUSED   REPLY("400 Bad", "", "{\"error\":{\"message\":\"never\"}}")
 
 /* What refuses one may refuse all: the spool is not run through at full speed. */
 static void test_a_rejection_is_followed_by_a_pause(void **state)
 {
-	static const char *const replies[] = { REPLY("503 Busy", "", ""), REFUSED, REFUSED,
-					       REFUSED };
+	static const char *const replies[] = { REPLY("503 Busy", "", ""), MAY_READ, REFUSED,
+					       REFUSED, REFUSED };
 	struct fixture *fixture = *state;
 	char name[SEGMENT_NAME_MAX + 1], line[200];
 	uint64_t begin_ms = clock_monotonic_ms();
@@ -398,7 +401,7 @@ static void test_damaged_segment_is_rejected_unsent(void **state)
 
 static void test_refused_probe_is_told(void **state)
 {
-	static const char *const replies[] = { REPLY("404 Not Found", "", "") };
+	static const char *const replies[] = { NO_BUCKET };
 	struct fixture *fixture = *state;
 	struct server server;
 	char line[512];
@@ -466,8 +469,11 @@ static void test_stop_ends_a_pause(void **state)
 static void test_draining_is_newest_first(void **state)
 {
 	static const char *const replies[] = { REPLY("503 Busy", "", ""),
+					       MAY_READ,
 					       REPLY("429 Slow", "Retry-After: 300\r\n", ""),
-					       REFUSED, REFUSED, REFUSED };
+					       REFUSED,
+					       REFUSED,
+					       REFUSED };
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
 	struct server server;
@@ -483,10 +489,10 @@ static void test_draining_is_newest_first(void **state)
 	uploader_drain(fixture->uploader);
 	/* Do not sit through the pauses after rejections. */
 	WAIT_FOR((uploader_retry_now(fixture->uploader), uploader_is_drained(fixture->uploader)));
-	assert_told(&server, 1, names[0]);
-	assert_told(&server, 2, names[2]);
-	assert_told(&server, 3, names[1]);
-	assert_told(&server, 4, names[0]);
+	assert_told(&server, 2, names[0]);
+	assert_told(&server, 3, names[2]);
+	assert_told(&server, 4, names[1]);
+	assert_told(&server, 5, names[0]);
 	server_stop(&server);
 }
 
@@ -734,7 +740,7 @@ static void test_refused_swap_changes_nothing(void **state)
 static void test_swap_while_sending(void **state)
 {
 	static const char *const replies[] = { REPLY("503 Busy", "", ""), HANG };
-	static const char *const no[] = { REPLY("404 Not Found", "", "") };
+	static const char *const no[] = { NO_BUCKET };
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
 	char line[512];

@@ -14,6 +14,7 @@
 #define NAME                "node-1/a_1.pcap.gz"
 #define SCRIPT_MAX          24
 #define MESSAGE(m)          "{\"error\":{\"code\":0,\"message\":\"" m "\"}}"
+#define SAYS(status)        REPLY(status, "", MESSAGE("no"))
 #define EMPTY_REPLY(status) REPLY(status, "Content-Length: 0\r\n", "")
 
 /* -- pure parts ------------------------------------------------------------------------------- */
@@ -95,7 +96,7 @@ static void test_urls(void **state)
 			assert_null(url);
 	}
 	assert_string_equal(upload, "http://h/upload/storage/v1/b/bucket/o?uploadType=multipart"
-				    "&ifGenerationMatch=0&fields=generation,size,crc32c");
+				    "&ifGenerationMatch=0&fields=generation,size,crc32c,metadata");
 	assert_string_equal(object, "http://h/storage/v1/b/bucket/o/p%20q%2Fn%2B1"
 				    "?fields=generation,size,crc32c,metadata");
 	assert_string_equal(generation, "http://h/storage/v1/b/b/o/n?ifGenerationMatch=7");
@@ -220,6 +221,8 @@ static void test_problems(void **state)
 		{ "{\"error\":{\"errors\":[{\"reason\":\"invalid\"}]}}", true },
 		{ "{\"error\":{\"code\":400}}", false },
 		{ "{\"error\":\"text\"}", false },
+		{ "{\"code\":412,\"message\":\"ifGenerationMatch validation failed\"}", true },
+		{ "{\"code\":7,\"message\":\"RBAC: access denied\"}", false },
 		{ "<html>400 Bad Request</html>", false },
 		{ "", false },
 	};
@@ -241,7 +244,8 @@ static void test_problems(void **state)
 		assert_int_equal(problem.is_scope, cases[i].is_scope);
 	}
 	for (size_t i = 0; i < COUNT_OF(explained); i++) {
-		gcs_parse_problem(&(struct http_reply){ .body = explained[i].body }, &problem);
+		gcs_parse_problem(&(struct http_reply){ .status = 412, .body = explained[i].body },
+				  &problem);
 		assert_int_equal(problem.is_explained, explained[i].is_explained);
 	}
 	for (size_t i = 0; i < sizeof huge - 1; i++)
@@ -296,11 +300,26 @@ static void test_decisions(void **state)
 		{ GCS_DATA, 404, "", "", GCS_NEW_SESSION },
 		{ GCS_STATUS, 404, "", "", GCS_NEW_SESSION },
 		{ GCS_METADATA, 404, "", "", GCS_RETRY },
+		/* A proxy's pages, which have no words that we know. */
+		{ GCS_START, 401, "", "", GCS_LOGIN },
+		{ GCS_START, 403, "", "", GCS_RETRY },
+		{ GCS_START, 404, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 404, "", "", GCS_RETRY },
+		{ GCS_START, 407, "", "", GCS_RETRY },
+		{ GCS_START, 407, "forbidden", "", GCS_RETRY },
+		{ GCS_START, 451, "", "", GCS_RETRY },
+		{ GCS_DATA, 412, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 412, "", "", GCS_RETRY },
+		/* Google's test server, about the bytes and about the name. */
+		{ GCS_DATA, 412, "", "crc32c validation failed. Expected = x vs Actual = y.",
+		  GCS_MISMATCH },
+		{ GCS_DATA, 412, "", "ifGenerationMatch validation failed. Expected = 0",
+		  GCS_EXISTS },
 		{ GCS_MULTIPART, 400, "", "", GCS_RETRY },
 		{ GCS_DATA, 400, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 405, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 405, "methodNotAllowed", "", GCS_REFUSED },
-		{ GCS_MULTIPART, 407, "", "", GCS_SETUP },
+
 		{ GCS_MULTIPART, 408, "", "", GCS_RETRY },
 		{ GCS_DATA, 408, "", "", GCS_QUERY },
 		{ GCS_STATUS, 408, "", "", GCS_RETRY },
@@ -341,8 +360,9 @@ static void test_decisions(void **state)
 		{ GCS_MULTIPART, 410, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 416, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 499, "", "", GCS_RETRY },
-		{ GCS_MULTIPART, 403, "", "", GCS_SETUP },
-		{ GCS_MULTIPART, 451, "", "", GCS_SETUP },
+		{ GCS_MULTIPART, 403, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 451, "", "", GCS_RETRY },
+		{ GCS_MULTIPART, 451, "legal", "", GCS_SETUP },
 		{ GCS_DELETE, 404, "", "", GCS_DONE },
 		{ GCS_DELETE, 410, "", "", GCS_DONE },
 		{ GCS_DELETE, 499, "", "", GCS_DONE },
@@ -421,13 +441,14 @@ static void save_upload_state(void *context, const char *text)
 {
 	struct fixture *fixture = context;
 
-	const char *flag = text ? strstr(text, "may-be-there=") : NULL;
 	size_t length = strlen(fixture->kept_all);
+	bool may_be_there = text &&
+			    (strstr(text, "may-be-there=1") || strstr(text, "may-have-made=1"));
 
 	free(fixture->kept);
 	fixture->kept = text ? mem_strdup(text) : NULL;
 	if (length + 1 < sizeof fixture->kept_all)
-		fixture->kept_all[length] = flag ? flag[strlen("may-be-there=")] : '-';
+		fixture->kept_all[length] = !text ? '-' : may_be_there ? '1' : '0';
 }
 
 static void set_object(struct fixture *fixture, uint64_t bytes)
@@ -488,6 +509,7 @@ static int setup(void **state)
 	*state = fixture;
 	if (!fixture->file || open_sink(fixture, destination) < 0)
 		return -1;
+	atomic_store(&fixture->sink->reading, GCS_READING_ALLOWED);
 	return sink_ops(fixture->sink)->worker_open(fixture->sink, &fixture->worker, &fixture->err);
 }
 
@@ -599,7 +621,7 @@ static void test_small_objects_take_one_request(void **state)
 #define FIRST   "Content-Range: bytes 0-8388607/8488608\r\n"
 #define LAST    "Content-Range: bytes 8388608-8488607/8488608\r\n"
 
-#define TAKEN   EMPTY_REPLY("412 Precondition Failed")
+#define TAKEN   SAYS("412 Precondition Failed")
 #define BLIND   REPLY("403 Forbidden", "", MESSAGE("x does not have storage.objects.get access"))
 
 static void test_the_proof_is_demanded(void **state)
@@ -613,7 +635,7 @@ static void test_the_proof_is_demanded(void **state)
 	assert_told(&fixture->server, 2,
 		    "DELETE /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz"
 		    "?ifGenerationMatch=77 HTTP/1.1\r\n");
-	SCRIPT(fixture, fixture->damaged, EMPTY_REPLY("403 Forbidden"));
+	SCRIPT(fixture, fixture->damaged, SAYS("403 Forbidden"));
 	expect_failed(fixture, ERROR_REJECTED, "could not be deleted");
 }
 
@@ -629,7 +651,7 @@ static void test_what_is_disproved_is_not_ours(void **state)
 	/* The same, where a session says that it is what took the name. */
 	set_object(fixture, LARGE);
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->damaged,
-	       EMPTY_REPLY("403 Forbidden"));
+	       SAYS("403 Forbidden"));
 	expect_failed(fixture, ERROR_REJECTED, "could not be deleted");
 	forget_script(fixture);
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->damaged,
@@ -649,7 +671,7 @@ static void test_bytes_that_are_changed_on_the_way(void **state)
 
 	SCRIPT(fixture, MISMATCH);
 	expect_failed(fixture, ERROR_TRANSIENT, "changed on the way (1 of 3 times)");
-	SCRIPT(fixture, EMPTY_REPLY("503 Busy"));
+	SCRIPT(fixture, SAYS("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	SCRIPT(fixture, MISMATCH);
 	expect_failed(fixture, ERROR_TRANSIENT, "changed on the way (2 of 3 times)");
@@ -682,20 +704,20 @@ static void test_an_object_that_is_there(void **state)
 {
 	struct fixture *fixture = *state;
 
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->good);
+	SCRIPT(fixture, SAYS("412 Precondition Failed"), fixture->good);
 	expect_sent(fixture, true);
 	assert_told(&fixture->server, 1, "GET /storage/v1/b/bucket/o/top%2Fnode-1%2Fa_1.pcap.gz?");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), fixture->damaged);
+	SCRIPT(fixture, SAYS("412 Precondition Failed"), fixture->damaged);
 	expect_failed(fixture, ERROR_REJECTED, "other content; nothing is overwritten");
 	/* Any other reason says nothing of whose object it is. */
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("403 Forbidden"));
+	SCRIPT(fixture, SAYS("412 Precondition Failed"), SAYS("403 Forbidden"));
 	expect_failed(fixture, ERROR_TRANSIENT, "403");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"),
+	SCRIPT(fixture, SAYS("412 Precondition Failed"),
 	       REPLY("403 Forbidden", "", MESSAGE("The billing account is disabled")));
 	expect_failed(fixture, ERROR_TRANSIENT, "billing");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("404 Not Found"));
+	SCRIPT(fixture, SAYS("412 Precondition Failed"), SAYS("404 Not Found"));
 	expect_failed(fixture, ERROR_TRANSIENT, "404");
-	SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), EMPTY_REPLY("503 Busy"));
+	SCRIPT(fixture, SAYS("412 Precondition Failed"), SAYS("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 }
 
@@ -723,7 +745,7 @@ static void test_an_object_of_another_segment(void **state)
 					 "{\"size\":\"1000\",\"crc32c\":\"%s\",\"metadata\":%s}"),
 				   crc32c, cases[i].metadata);
 		(void)snprintf(fixture->segment.id, sizeof fixture->segment.id, "%s", cases[i].id);
-		SCRIPT(fixture, EMPTY_REPLY("412 Precondition Failed"), reply);
+		SCRIPT(fixture, SAYS("412 Precondition Failed"), reply);
 		if (cases[i].is_ours)
 			expect_sent(fixture, true);
 		else
@@ -733,7 +755,7 @@ static void test_an_object_of_another_segment(void **state)
 	assert_told(&fixture->server, 0, "x-goog-gcs-idempotency-token: " ID("2") "\r\n");
 	assert_told(&fixture->server, 0, "\"id\":\"" ID("2") "\"");
 	/* Facts that were damaged do not become headers. */
-	SCRIPT(fixture, fixture->good);
+	SCRIPT(fixture, fixture->good, BLIND); /* the reply is without an id, and we may not look */
 	(void)snprintf(fixture->segment.id, sizeof fixture->segment.id, "x\ry: z");
 	expect_sent(fixture, false);
 	assert_false(server_was_told(&fixture->server, 2 * COUNT_OF(cases), "\ry: z"));
@@ -747,13 +769,16 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 		bool may_be_there;
 	} cases[] = {
 		{ CLOSE_CONNECTION, true },
-		{ EMPTY_REPLY("500 Oh"), true },
-		{ EMPTY_REPLY("408 Timeout"), true },
-		{ REPLY("200 OK", "", "{}"), true },
+		{ SAYS("500 Oh"), true },
+		{ SAYS("408 Timeout"), true },
+		{ REPLY("503 Busy", "X-GUploader-UploadID: A\r\n", "Service Unavailable"), true },
 		{ NULL, true },
+		/* Of a proxy that has not passed it on. */
+		{ REPLY("200 OK", "", "{}"), false },
+		{ REPLY("503 Busy", "", "no healthy upstream"), false },
 		{ EMPTY_REPLY("429 Slow"), false },
-		{ EMPTY_REPLY("403 Forbidden"), false },
-		{ EMPTY_REPLY("404 Not Found"), false },
+		{ SAYS("403 Forbidden"), false },
+		{ SAYS("404 Not Found"), false },
 	};
 	struct fixture *fixture = *state;
 
@@ -762,6 +787,7 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		save_upload_state(fixture, NULL);
 		forget_script(fixture);
+		atomic_store(&fixture->sink->reading, GCS_READING_ALLOWED);
 		if (cases[i].first) {
 			SCRIPT(fixture, cases[i].first);
 			assert_int_equal(send_object(fixture), -1);
@@ -778,6 +804,7 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 	/* Sent again by libcurl itself, when a kept connection turned out dead: the first may have arrived. */
 	forget_script(fixture);
 	save_upload_state(fixture, NULL);
+	atomic_store(&fixture->sink->reading, GCS_READING_ALLOWED);
 	{
 		char crc32c[GCS_CRC32C_LENGTH + 1];
 		char *kept_alive;
@@ -795,11 +822,59 @@ static void test_an_object_that_may_not_be_looked_at(void **state)
 	}
 	/* Nobody was there to be asked: nothing can have arrived. */
 	save_upload_state(fixture, NULL);
+	atomic_store(&fixture->sink->reading, GCS_READING_ALLOWED);
 	forget_script(fixture);
 	server_stop(&fixture->server);
 	assert_int_equal(send_object(fixture), -1);
 	assert_null(fixture->kept);
 	server_start(&fixture->server, fixture->replies, 0);
+}
+
+#define MAY(what) REPLY("200 OK", "", "{\"permissions\":[" what "]}")
+#define ALL_1000  "Content-Range: bytes 0-999/1000\r\n"
+
+/* Where we may not look, a small object goes by a session, too: that can be asked whether it made the object. */
+static void test_small_objects_where_we_may_not_look(void **state)
+{
+	static const char *const no[] = {
+		MAY(""),
+		SAYS("403 Forbidden"),
+		REPLY("501 What", "X-GUploader-UploadID: A\r\n", ""),
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT_OF(no); i++) {
+		forget_script(fixture);
+		atomic_store(&fixture->sink->reading, GCS_READING_UNKNOWN);
+		SCRIPT(fixture, no[i], fixture->location, fixture->good);
+		expect_sent(fixture, false);
+		assert_told(&fixture->server, 0,
+			    "GET /storage/v1/b/bucket/iam/testPermissions?permissions="
+			    "storage.objects.get HTTP/1.1\r\n");
+		assert_told(&fixture->server, 2, ALL_1000);
+		/* Asked until it is said. One write to the disk: before the byte that makes the object. */
+		if (i > 0)
+			SCRIPT(fixture, no[i]);
+		SCRIPT(fixture, fixture->location, fixture->good);
+		memset(fixture->kept_all, 0, sizeof fixture->kept_all);
+		expect_sent(fixture, false);
+		assert_string_equal(fixture->kept_all, "1-");
+	}
+	forget_script(fixture);
+	atomic_store(&fixture->sink->reading, GCS_READING_UNKNOWN);
+	SCRIPT(fixture, CLOSE_CONNECTION);
+	expect_failed(fixture, ERROR_TRANSIENT, "127.0.0.1");
+	SCRIPT(fixture, REPLY("403 Forbidden", "", "<html>Proxy</html>"),
+	       REPLY("403 Forbidden", "", "<html>Proxy</html>"));
+	expect_failed(fixture, ERROR_TRANSIENT, "403: Proxy; this is no answer of Cloud Storage");
+	SCRIPT(fixture, MAY("\"storage.objects.get\""), fixture->good);
+	expect_sent(fixture, false);
+	assert_told(&fixture->server, 4, "uploadType=multipart");
+	/* A condition of the permission that only the object meets. */
+	SCRIPT(fixture, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	SCRIPT(fixture, fixture->location, CLOSE_CONNECTION, fixture->good);
+	expect_sent(fixture, false);
 }
 
 static void test_failures_and_their_kinds(void **state)
@@ -809,18 +884,20 @@ static void test_failures_and_their_kinds(void **state)
 		enum error_kind kind;
 		const char *part;
 	} cases[] = {
-		{ EMPTY_REPLY("503 Busy"), ERROR_TRANSIENT, "bucket bucket: the server said 503" },
-		{ EMPTY_REPLY("403 Forbidden"), ERROR_TRANSIENT,
+		{ SAYS("503 Busy"), ERROR_TRANSIENT, "bucket bucket: the server said 503" },
+		{ SAYS("403 Forbidden"), ERROR_TRANSIENT,
 		  "credentials: none (emulator); grant roles/storage.objectCreator" },
 		{ REPLY("403 Forbidden", "", MESSAGE("Provided scope(s) are not authorized")),
 		  ERROR_TRANSIENT, "access scopes" },
-		{ EMPTY_REPLY("404 Not Found"), ERROR_TRANSIENT, "create the bucket" },
+		{ SAYS("404 Not Found"), ERROR_TRANSIENT, "create the bucket" },
 		{ REPLY("400 Bad Request", "", MESSAGE("Invalid name")), ERROR_REJECTED,
 		  "400: Invalid name" },
 		/* Of a proxy, not of the bucket: nothing about this object. */
 		{ REPLY("400 Bad Request", "", "<html><h1>400 Bad Request</h1></html>"),
 		  ERROR_TRANSIENT, "400: 400 Bad Request" },
 		{ REPLY("413 Too Large", "", "<html>nginx</html>"), ERROR_TRANSIENT, "413: nginx" },
+		{ REPLY("404 Not Found", "", "<html>nginx</html>"), ERROR_TRANSIENT,
+		  "404: nginx; this is no answer of Cloud Storage" },
 		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "127.0.0.1: " },
 	};
 	struct fixture *fixture = *state;
@@ -838,10 +915,10 @@ static void test_refused_token_is_renewed_once(void **state)
 {
 	struct fixture *fixture = *state;
 
-	SCRIPT(fixture, EMPTY_REPLY("401 Unauthorized"), fixture->good);
+	SCRIPT(fixture, SAYS("401 Unauthorized"), fixture->good);
 	expect_sent(fixture, false);
 	assert_int_equal(fixture->receipt.requests, 2);
-	SCRIPT(fixture, EMPTY_REPLY("401 Unauthorized"), EMPTY_REPLY("401 Unauthorized"));
+	SCRIPT(fixture, SAYS("401 Unauthorized"), SAYS("401 Unauthorized"));
 	expect_failed(fixture, ERROR_TRANSIENT, "does not accept the credentials");
 }
 
@@ -869,7 +946,7 @@ static void test_interruptions_with_progress_are_survived(void **state)
 
 	set_object(fixture, LARGE);
 	SCRIPT(fixture, fixture->location, AT("262143"), /* kept less than was sent */
-	       EMPTY_REPLY("503 Busy"),                  /* asked how far it is */
+	       SAYS("503 Busy"),                         /* asked how far it is */
 	       AT("524287"),                             /* further than before */
 	       CLOSE_CONNECTION,                         /* asked again */
 	       AT("8388607"),                            /* further again */
@@ -891,7 +968,7 @@ static void test_progress_forgives_what_was_before(void **state)
 	struct fixture *fixture = *state;
 
 	set_object(fixture, LARGE);
-	SCRIPT(fixture, fixture->location, EMPTY_REPLY("503 Busy"), AT("262143"), AT("262143"),
+	SCRIPT(fixture, fixture->location, SAYS("503 Busy"), AT("262143"), AT("262143"),
 	       AT("8388607"), fixture->good);
 	expect_sent(fixture, false);
 }
@@ -901,7 +978,7 @@ static void test_the_next_attempt_goes_on(void **state)
 	struct fixture *fixture = *state;
 
 	set_object(fixture, LARGE);
-	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	SCRIPT(fixture, fixture->location, AT("8388607"), SAYS("503 Busy"), AT("8388607"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	SCRIPT(fixture, AT("8388607"), fixture->good);
 	expect_sent(fixture, false);
@@ -926,14 +1003,14 @@ static void test_another_worker_goes_on(void **state)
 	const struct sink_ops *ops = sink_ops(fixture->sink);
 
 	set_object(fixture, LARGE);
-	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	SCRIPT(fixture, fixture->location, AT("8388607"), SAYS("503 Busy"), AT("8388607"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	assert_true(fixture->receipt.has_advanced);
 	assert_non_null(strstr(fixture->kept, "/session?upload_id=hush\n"));
 	assert_non_null(strstr(fixture->kept, "acknowledged=8388608\n"));
 	ops->worker_close(fixture->worker);
 	assert_int_equal(ops->worker_open(fixture->sink, &fixture->worker, &fixture->err), 0);
-	SCRIPT(fixture, AT("8388607"), EMPTY_REPLY("500 Oh"), AT("8388607"));
+	SCRIPT(fixture, AT("8388607"), SAYS("500 Oh"), AT("8388607"));
 	expect_failed(fixture, ERROR_TRANSIENT, "500");
 	assert_false(fixture->receipt.has_advanced);
 	SCRIPT(fixture, AT("8388607"), fixture->good);
@@ -948,7 +1025,7 @@ static void test_what_a_crash_leaves(void **state)
 	struct fixture *fixture = *state;
 
 	set_object(fixture, LARGE);
-	SCRIPT(fixture, fixture->location, AT("8388607"), EMPTY_REPLY("503 Busy"), AT("8388607"));
+	SCRIPT(fixture, fixture->location, AT("8388607"), SAYS("503 Busy"), AT("8388607"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	/* At the begin; before the last chunk; before the question; answered; for the next attempt. */
 	assert_string_equal(fixture->kept_all, "01111");
@@ -1199,11 +1276,10 @@ static void test_without_progress_an_attempt_ends(void **state)
 	set_object(fixture, LARGE);
 	SCRIPT(fixture, fixture->location, NOWHERE, NOWHERE);
 	expect_failed(fixture, ERROR_TRANSIENT, "308");
-	SCRIPT(fixture, NOWHERE, EMPTY_REPLY("500 Oh"), EMPTY_REPLY("500 Oh"));
+	SCRIPT(fixture, NOWHERE, SAYS("500 Oh"), SAYS("500 Oh"));
 	expect_failed(fixture, ERROR_TRANSIENT, "500");
 	/* A pause that the server asks for is made outside. No other session is to be had, so this one is kept. */
-	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""),
-	       EMPTY_REPLY("503 Busy"));
+	SCRIPT(fixture, NOWHERE, REPLY("503 Busy", "Retry-After: 3\r\n", ""), SAYS("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	assert_int_equal(fixture->err.retry_after_ms, 3000);
 }
@@ -1212,7 +1288,7 @@ static void test_without_progress_an_attempt_ends(void **state)
 static void test_a_dead_session_is_given_up(void **state)
 {
 	static const char *const dead[] = {
-		EMPTY_REPLY("500 Oh"),
+		SAYS("500 Oh"),
 		REPLY("200 OK", "", "<html>Log in</html>"),
 		CLOSE_CONNECTION,
 	};
@@ -1267,7 +1343,7 @@ static void test_all_there_but_never_finished(void **state)
 static void test_lost_sessions_are_begun_anew_once(void **state)
 {
 	static const char *const gone[] = {
-		EMPTY_REPLY("404 Not Found"),
+		SAYS("404 Not Found"),
 		EMPTY_REPLY("410 Gone"),
 		EMPTY_REPLY("499 Cancelled"),
 	};
@@ -1301,27 +1377,40 @@ static void test_a_session_that_ends_in_412(void **state)
 	struct fixture *fixture = *state;
 
 	set_object(fixture, LARGE);
-	/* The session itself says that it was the one: no look at the object. */
-	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->good);
+	/* The session itself says that it was the one: that is proof where we may not look. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->good, BLIND);
 	expect_sent(fixture, true);
 	assert_told(&fixture->server, 3, ASKS);
+	assert_told(&fixture->server, 4, "GET /storage/");
+	forget_script(fixture);
+	/* Where we may, the object has to be there. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, fixture->good,
+	       SAYS("404 Not Found"));
+	expect_failed(fixture, ERROR_TRANSIENT, "404");
+	assert_null(strstr(fixture->kept ? fixture->kept : "", "/session"));
+	save_upload_state(fixture, NULL);
+	forget_script(fixture);
 	/* It was not, but another one of ours. */
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, TAKEN, fixture->good);
 	expect_sent(fixture, true);
-	assert_told(&fixture->server, 8, "GET /storage/");
-	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("404 Not Found"),
+	assert_told(&fixture->server, 4, "GET /storage/");
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, SAYS("404 Not Found"),
 	       fixture->damaged);
 	expect_failed(fixture, ERROR_REJECTED, "other content");
 	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
 	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
 	forget_script(fixture);
+	/* The reply to the last chunk was lost, and the session, asked, denies it. */
+	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION, TAKEN, BLIND);
+	expect_failed(fixture, ERROR_REJECTED, "we never sent it");
+	forget_script(fixture);
 	/* The reply to the last chunk was lost, and then the session: it may have been ours. */
-	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION,
-	       EMPTY_REPLY("404 Not Found"), fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
+	SCRIPT(fixture, fixture->location, AT("8388607"), CLOSE_CONNECTION, SAYS("404 Not Found"),
+	       fixture->location, AT("8388607"), TAKEN, TAKEN, BLIND);
 	expect_sent(fixture, true);
 	forget_script(fixture);
 	/* No answer is no word about whose it is. */
-	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, EMPTY_REPLY("503 Busy"));
+	SCRIPT(fixture, fixture->location, AT("8388607"), TAKEN, SAYS("503 Busy"));
 	expect_failed(fixture, ERROR_TRANSIENT, "503");
 	save_upload_state(fixture, NULL);
 	SCRIPT(fixture, fixture->location, AT("8388607"), REPLY("400 Bad", "", MESSAGE("No")));
@@ -1383,13 +1472,17 @@ static void test_probe_tells_no_from_no_answer(void **state)
 		const char *reply;
 		enum error_kind kind;
 	} cases[] = {
-		{ EMPTY_REPLY("404 Not Found"), ERROR_CONFIG },
-		{ EMPTY_REPLY("403 Forbidden"), ERROR_CONFIG },
+		{ SAYS("404 Not Found"), ERROR_CONFIG },
+		{ REPLY("404 Not Found", "", "<html>Proxy</html>"), ERROR_TRANSIENT },
+		{ REPLY("403 Forbidden", "", "<html>Proxy</html>"), ERROR_TRANSIENT },
+		{ REPLY("407 Log In", "", "<html>Proxy</html>"), ERROR_TRANSIENT },
+		{ REPLY("451 Illegal", "", "<html>Proxy</html>"), ERROR_TRANSIENT },
+		{ SAYS("403 Forbidden"), ERROR_CONFIG },
 		{ EMPTY_REPLY("400 Bad Request"), ERROR_TRANSIENT },
 		{ REPLY("400 Bad Request", "", MESSAGE("Invalid argument")), ERROR_CONFIG },
-		{ EMPTY_REPLY("408 Timeout"), ERROR_TRANSIENT },
+		{ SAYS("408 Timeout"), ERROR_TRANSIENT },
 		{ EMPTY_REPLY("429 Slow"), ERROR_TRANSIENT },
-		{ EMPTY_REPLY("503 Busy"), ERROR_TRANSIENT },
+		{ SAYS("503 Busy"), ERROR_TRANSIENT },
 		{ CLOSE_CONNECTION, ERROR_TRANSIENT },
 	};
 	struct fixture *fixture = *state;
@@ -1399,12 +1492,16 @@ static void test_probe_tells_no_from_no_answer(void **state)
 		assert_int_equal(probe(fixture), -1);
 		assert_int_equal(fixture->err.kind, cases[i].kind);
 	}
-	SCRIPT(fixture, EMPTY_REPLY("401 No"), EMPTY_REPLY("401 No"));
+	SCRIPT(fixture, REPLY("401 No", "", "<html>Proxy</html>"),
+	       REPLY("401 No", "", "<html>Proxy</html>"));
+	assert_int_equal(probe(fixture), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+	SCRIPT(fixture, SAYS("401 No"), SAYS("401 No"));
 	assert_int_equal(probe(fixture), -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
 	/* A token that is signed here may only be early or late. */
-	SCRIPT(fixture, EMPTY_REPLY("401 No"),
-	       REPLY("401 No", "Date: Mon, 23 Nov 1998 08:30:00 GMT\r\n", ""));
+	SCRIPT(fixture, SAYS("401 No"),
+	       REPLY("401 No", "Date: Mon, 23 Nov 1998 08:30:00 GMT\r\n", MESSAGE("no")));
 	assert_int_equal(probe(fixture), -1);
 	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
 	assert_non_null(strstr(fixture->err.message, "this node's clock is not the server's: "));
@@ -1481,6 +1578,7 @@ UNIT_TESTS()
 		TEST(test_an_object_that_is_there),
 		TEST(test_an_object_of_another_segment),
 		TEST(test_an_object_that_may_not_be_looked_at),
+		TEST(test_small_objects_where_we_may_not_look),
 		TEST(test_failures_and_their_kinds),
 		TEST(test_refused_token_is_renewed_once),
 		TEST(test_large_objects_go_in_chunks),
