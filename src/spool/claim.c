@@ -60,8 +60,9 @@ static int fill_claim(struct spool *spool, struct spool_claim *claim, struct err
 		return error_errno(err, "open %s", claim->name);
 	if (segment->bytes > 0)
 		return 0;
-	log_warning("metadata do not describe the whole segment; reading the file instead",
-		    log_text("name", claim->name));
+	if (claim->entry->failures == 0) /* not at each retry */
+		log_warning("metadata do not describe the whole segment; reading the file instead",
+			    log_text("name", claim->name));
 	if (!segment->reason[0])
 		(void)snprintf(segment->reason, sizeof segment->reason, "unknown");
 	if (fstat(claim->fd, &st) < 0)

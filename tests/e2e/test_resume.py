@@ -270,6 +270,23 @@ def test_a_412_and_no_object(lab):
     equal(len(sessions(lab)), 2, "sessions")
 
 
+def test_missing_metadata_is_said_once(lab):
+    """Not at each attempt to send it."""
+    lab.link()
+    lab.bucket()
+    os.makedirs(os.path.join(lab.spool, "ready"))
+    name = "node1_20251123T083000.000Z_eth0_00000001.pcap"
+    with open(os.path.join(lab.spool, "ready", name), "wb") as file:
+        file.write(b"somebody put it there")
+    daemon = lab.daemon(*CHUNKS)
+    lab.gcs.fault("multipart", status=503, times=3)
+    daemon.start_ready()
+    daemon.wait_event("segment-uploaded", name=name)
+    equal(lab.gcs.count("multipart", 503), 3, "attempts that failed")
+    equal(len(daemon.lines(message="metadata do not describe.*")), 1, "warnings")
+    equal(daemon.stop(), 0, "exit status")
+
+
 def check_conflict(lab, permissions, text, extra=()):
     """Somebody else's object has our name: it stays, the segment is kept, and nothing is repeated."""
     lab.link()
