@@ -16,8 +16,7 @@ static void keep_what_needs_a_restart(const struct conf *old, struct conf *conf,
 				      bool kept[CONF_OPTION_COUNT])
 {
 	for (unsigned i = 0; i < CONF_OPTION_COUNT; i++) {
-		kept[i] = conf_rows[i].reload == CONF_RELOAD_RESTART &&
-				   conf_differs(old, conf, i);
+		kept[i] = conf_rows[i].reload == CONF_RELOAD_RESTART && conf_differs(old, conf, i);
 		if (kept[i])
 			conf_keep(conf, old, i);
 	}
