@@ -99,6 +99,8 @@ int capture_open(struct capture *capture, struct error *err)
 	atomic_store(&capture->counts->in_ring, capture->is_seen_known ? 0 : UINT64_MAX);
 	if (atomic_load(&capture->from_ns) > 0)
 		device_force_kernel_timestamps(&capture->device, true);
+	else /* the ring has packets of before the filter, and behind them lacks those of a moment */
+		capture_begin(capture, clock_real_ns());
 	atomic_store(&capture->emptied_ns, clock_real_ns());
 	atomic_store(&capture->opened_ms, clock_monotonic_ms());
 	atomic_store(&capture->state, CAPTURE_OPEN);

@@ -7,7 +7,7 @@ import signal
 import urllib.request
 
 from harness import command, is_capturing, main, silent_name_server, wait_capturing
-from tap import check, contains, diagnose, equal, within
+from tap import check, contains, diagnose, equal, wait_until, within
 
 HEALTH = "http://127.0.0.1:9469/healthz"
 NO_TUN = "ip or vlan"  # which a link without an Ethernet header cannot take
@@ -146,6 +146,22 @@ def test_hundreds_of_hosts(lab):
     lab.send(100, index=15)
     count_recorded(lab, daemon, 100)
     check(used < 8, "%.1f s of CPU" % used)
+
+
+def test_no_hole_before_the_filter(lab):
+    """What a ring took before its filter was there is not in the file, which would have a hole behind it."""
+    lab.link()
+    lab.bucket()
+    with lab.traffic(rate=20000) as traffic:
+        for number in range(3):
+            daemon = lab.daemon("-G", "0", "-f", "udp or " + hosts(100)).start_ready()
+            wait_until(lambda daemon=daemon: daemon.events("recording"), 10, "the start")
+            equal(daemon.stop(), 0, "exit status")
+    for each in lab.objects():
+        numbers = each.capture.numbers(1)
+        check(numbers, "nothing was recorded")
+        equal(numbers[-1] - numbers[0] + 1 - len(numbers), each.number("drops-kernel"), "numbers that are missing in the file")
+    check(traffic["sent"] > 0, "nothing was sent")
 
 
 def test_too_many_hosts(lab):
