@@ -1070,7 +1070,7 @@ def test_json_log_of_a_whole_run(lab):
     made = lab.daemon("-N", "node1", "-b", "bucket", "-i", "veth0", "--daemon-user", "root", "-G", "0",
                       plain=True, config=config, log_format=None).start_ready()
     lab.send(100)
-    lab.gcs.fault("*", status=503, times=1)
+    lab.gcs.fault("multipart", status=503, times=1)
     equal(run_command(lab, "flush", timeout=60)[0], 0, "flush")
     check(any(json.loads(line)["severity"] == "INFO" for line in made.log().splitlines()), "no INFO")
     lab.configure('log: { format = "json"; level = "error"; };\n', "json.conf")
