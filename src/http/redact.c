@@ -72,7 +72,7 @@ static void add_fields(char **secrets, const char *text)
 		p += name_length + 1;
 		length = strcspn(p, "& \r\n");
 		add_secret(secrets, p, length);
-		p += length > 0 ? length - 1 : 0;
+		p = p + length - 1; /* an empty one may be at the end of the text */
 	}
 }
 

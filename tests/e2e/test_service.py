@@ -19,7 +19,7 @@ WORDS = """\
 notice: recording version=* interface=veth0 filter="" node=node1 destination=bucket spool=*
 notice: stopping; a second signal skips the uploads signal=TERM deadline_s=20
 info: segment finished name=* end=stop packets=100 bytes=* drops=0 lost_before=0
-info: segment uploaded name=* bytes=* ms=* requests=1 location=*
+info: segment uploaded name=* bytes=* ms=* requests=2 location=*
 notice: stopped packets=100 dropped=0 uploaded=1 waiting=0 rejected=0
 """
 CONFIG = """
