@@ -86,7 +86,7 @@ def test_destination_from_metadata(folder):
 
 
 def test_file_from_metadata(folder):
-    whole = 'upload: { destination = "b"; };\nsegment: { age = 60; };\n'
+    whole = 'upload: { destination = "captures"; };\nsegment: { age = 60; };\n'
     equal(configure(folder, {("project", "kube-node-tracer-conf"): whole,
                              ("instance", "kube-node-tracer-destination"): "other"})[0], whole, "file")
 
@@ -97,11 +97,11 @@ def test_metadata_that_is_no_use(folder):
     destination = ("instance", "kube-node-tracer-destination")
     for attributes, said in (({}, "no attribute"), (None, "no response"),
                              # Not the project's: the instance may have one.
-                             ({name: 403, ("project", name[1]): 'upload: { destination = "b"; };\n'}, "status 403"),
+                             ({name: 403, ("project", name[1]): 'upload: { destination = "captures"; };\n'}, "status 403"),
                              ({name: "upload: { nonsense = 1; };\n"}, "is invalid"),
                              # What a start of the whole fleet would end at.
                              ({destination: "My_Bucket"}, "is invalid"),
-                             ({name: 'upload: { destination = "b"; };\ncapture: { filter = "tcp prot 1"; };\n'},
+                             ({name: 'upload: { destination = "captures"; };\ncapture: { filter = "tcp prot 1"; };\n'},
                               "capture.filter"),
                              ({destination: '"; }; x'}, "not a bucket")):
         text, output = configure(folder, attributes)
@@ -167,9 +167,9 @@ def is_wanted(root, unit, by):
 
 def test_install_with_a_destination(folder):
     with node(folder) as root:
-        must_run_in(root, "/node-image/install.sh", "kube-node-tracer.deb", "--destination", "gs://b/nodes")
+        must_run_in(root, "/node-image/install.sh", "kube-node-tracer.deb", "--destination", "gs://captures/nodes")
         contains(must_run_in(root, "kube-node-tracer", "--print-config"),
-                 'destination = "gs://b/nodes";  # /etc/kube-node-tracer.conf', "configuration")
+                 'destination = "gs://captures/nodes";  # /etc/kube-node-tracer.conf', "configuration")
         check(is_wanted(root, "kube-node-tracer.service", "multi-user.target"), "the unit is not enabled")
         must_run_in(root, "getent", "passwd", "kube-node-tracer")
         spool = os.path.join(root, "var/lib/kube-node-tracer")
