@@ -24,6 +24,7 @@ static void report_status(struct daemon *daemon)
 		 discarded = counter_read(&daemon->counters.packets_discarded),
 		 left_out = counter_read(&daemon->counters.interfaces_left_out);
 	struct drops drops = counters_drops(daemon->counters.drops);
+	struct pipelines_progress progress;
 	struct spool_totals totals;
 
 	if (!spool_totals(daemon->spool, &totals))
@@ -40,9 +41,10 @@ static void report_status(struct daemon *daemon)
 			text_append(&names, "%s", daemon->conf->capture_interface);
 		if (*awaited)
 			text_append(&line, ", waiting for %s", awaited);
+		pipelines_progress(daemon->pipelines, &progress);
 		if (left_out > 0)
-			text_append(&line, ", %ju more not recorded (capture.max_interfaces)",
-				    (uintmax_t)left_out);
+			text_append(&line, ", %ju more not recorded (limit: %s)",
+				    (uintmax_t)left_out, progress.limit);
 	} else {
 		text_append(&line, "stopping, uploading what waits");
 	}

@@ -78,11 +78,25 @@ static int close_memory(const struct conf *conf, struct error *err)
 	return 0;
 }
 
+/* As many open files as the process may have: an interface takes some. */
+static void raise_open_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_debug("cannot raise the limit of open files",
+			  log_text("reason", strerror(errno)));
+}
+
 int privileges_drop(const struct conf *conf, bool is_check, struct error *err)
 {
 	uid_t uid;
 	gid_t gid;
 
+	raise_open_files();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, "no new privileges");
 	if (geteuid() != 0)

@@ -65,6 +65,7 @@ static void gather_stages(const struct daemon *daemon, struct status_snapshot *s
 	if (!daemon->pipelines) /* stopping */
 		return;
 	pipelines_progress(daemon->pipelines, &progress);
+	snapshot->left_out_limit = progress.limit;
 	snapshot->left_out = counter_read(&daemon->counters.interfaces_left_out);
 	pipelines_each_missing(daemon->pipelines, add_missing, snapshot);
 	snapshot_each_interface(snapshot, count_interface, snapshot);

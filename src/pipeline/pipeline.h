@@ -82,5 +82,6 @@ bool pipelines_are_live(const struct pipelines *pipelines);
 struct pipelines_progress {
 	const char *capture, *recorder;
 	uint64_t capture_beat_ms, recorder_beat_ms; /* monotonic */
+	const char *limit; /* what allows no more interfaces, if any is left out */
 };
 void pipelines_progress(const struct pipelines *pipelines, struct pipelines_progress *ret_progress);

@@ -82,8 +82,14 @@ struct pipelines {
 	int level;
 	struct pipeline **list; /* PIPELINES_FACTOR places for each of capture.max_interfaces */
 	size_t count;
-	size_t over_limit; /* interfaces that are wanted beyond capture.max_interfaces */
+	size_t over_limit; /* interfaces that are wanted beyond pipelines_limit() */
 };
+
+/*
+ * How many may be recorded, and what allows no more: what is recorded has to be written and uploaded, too, which takes
+ * descriptors.
+ */
+size_t pipelines_limit(const struct conf *conf, const char **ret_limit);
 
 /* pipeline_state.c. Pure. */
 

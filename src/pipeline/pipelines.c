@@ -2,12 +2,17 @@
 #include "pipeline/pipeline.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_private.h"
 #include "pipeline/pipelines_check.h"
+
+/* Descriptors that one interface takes, also while a reload has it twice; and those for all else. */
+#define FILES_EACH 6
+#define FILES_ELSE 96
 
 static const struct link any_link = { .name = "any", .is_up = true };
 
@@ -27,9 +32,26 @@ static size_t count_running(const struct pipelines *pipelines)
 	return count;
 }
 
+size_t pipelines_limit(const struct conf *conf, const char **ret_limit)
+{
+	struct rlimit files;
+	size_t most = conf->capture_max_interfaces, room = 1;
+
+	*ret_limit = "capture.max_interfaces";
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    files.rlim_cur >= FILES_ELSE + most * FILES_EACH)
+		return most;
+	*ret_limit = "open files";
+	if (files.rlim_cur > FILES_ELSE + FILES_EACH)
+		room = (files.rlim_cur - FILES_ELSE) / FILES_EACH;
+	return room;
+}
+
 static bool has_room(const struct pipelines *pipelines)
 {
-	return count_running(pipelines) < pipelines->conf->capture_max_interfaces;
+	const char *limit;
+
+	return count_running(pipelines) < pipelines_limit(pipelines->conf, &limit);
 }
 
 static bool has_pipeline(const struct pipelines *pipelines, unsigned index)
@@ -76,8 +98,12 @@ static struct pipeline *add_next(struct pipelines *pipelines, const struct inter
 
 static void note_over_limit(struct pipelines *pipelines, size_t over_limit)
 {
+	const char *limit;
+
+	(void)pipelines_limit(pipelines->conf, &limit);
 	if (over_limit > 0 && pipelines->over_limit == 0)
-		log_event(EVENT_INTERFACE_LIMIT, log_number("recorded", count_running(pipelines)),
+		log_event(EVENT_INTERFACE_LIMIT, log_text("limit", limit),
+			  log_number("recorded", count_running(pipelines)),
 			  log_number("left_out", over_limit));
 	else if (over_limit == 0 && pipelines->over_limit > 0)
 		log_event(EVENT_INTERFACE_LIMIT_CLEARED,

@@ -92,6 +92,7 @@ void pipelines_progress(const struct pipelines *pipelines, struct pipelines_prog
 		.recorder_beat_ms = UINT64_MAX,
 	};
 
+	(void)pipelines_limit(pipelines->conf, &progress.limit);
 	for (size_t i = 0; i < pipelines->count; i++) {
 		const struct pipeline *pipeline = pipelines->list[i];
 		uint64_t capture_ms, recorder_ms;

@@ -72,10 +72,8 @@ static void judge_interfaces(const struct status_snapshot *snapshot, struct heal
 		text_append(&why, " and %zu more",
 			    snapshot->missing_count + snapshot->missing_more - NAMES_MAX);
 	if (snapshot->left_out > 0)
-		text_append(&why,
-			    "; %" PRIu64 " more not recorded (capture.max_interfaces is %" PRIu64
-			    ")",
-			    snapshot->left_out, snapshot->conf->capture_max_interfaces);
+		text_append(&why, "; %" PRIu64 " more not recorded (limit: %s)", snapshot->left_out,
+			    snapshot->left_out_limit);
 }
 
 /*

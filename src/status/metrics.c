@@ -270,7 +270,8 @@ static const struct metric metrics[] = {
 	  OF_INTERFACE(sample_system, FROM_RECORDED, name, "interface"),
 	  "Packets counted by the operating system on a recorded interface, before any filter." },
 	{ "interfaces_left_out", METRIC_GAUGE, NUMBER(left_out),
-	  "Selected interfaces that are not recorded because of capture.max_interfaces." },
+	  "Selected interfaces that are not recorded because of capture.max_interfaces or the limit of "
+	  "open files." },
 	{ "chunk_waits", METRIC_COUNTER, TOTAL(chunk_waits),
 	  "Times a capture found no free chunk and left packets in the kernel's ring meanwhile." },
 	{ "interface_reopened", METRIC_COUNTER, INTERFACE(restarts),

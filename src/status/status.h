@@ -64,7 +64,8 @@ struct status_snapshot {
 	/* Not recorded: asked for by name and not there or down, or asked for and not to be opened. */
 	char missing[STATUS_MISSING_MAX][INTERFACE_WORD_MAX + 1];
 	size_t missing_count, missing_more; /* in missing[], and beyond it */
-	uint64_t left_out;                  /* more that are asked for than may be recorded */
+	uint64_t left_out;                  /* more that are asked for than may be recorded … */
+	const char *left_out_limit;         /* … because of this */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
 	const char *interfaces;    /* "eth0,eth1 (down)" */

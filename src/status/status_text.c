@@ -86,10 +86,8 @@ static void write_capture(FILE *out, const struct status_snapshot *snapshot)
 		      "PACKETS", "DROPPED");
 	snapshot_each_interface(snapshot, write_row, &listing);
 	if (snapshot->left_out > 0)
-		(void)fprintf(out,
-			      "  and %" PRIu64
-			      " more are NOT recorded: capture.max_interfaces is %" PRIu64 "\n",
-			      snapshot->left_out, conf->capture_max_interfaces);
+		(void)fprintf(out, "  and %" PRIu64 " more are NOT recorded (limit: %s)\n",
+			      snapshot->left_out, snapshot->left_out_limit);
 	(void)fputc('\n', out);
 }
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 
-from daemon import is_sanitized
+from daemon import is_sanitized, program
 from harness import command, is_capturing, main, wait_capturing
 from tap import check, contains, diagnose, equal, wait_until
 
@@ -262,6 +262,41 @@ def test_refused_reload_changes_no_interface(lab):
     lab.check_numbers(objects, 400, stream=1)
     lab.check_numbers(objects, 100, stream=2)
     equal(interfaces_of(objects), {"veth0", "veth1"}, "interfaces")
+
+
+def test_few_files_may_be_open(lab):
+    """The captures do not take all descriptors: what is recorded is written and uploaded, and a reload finds some."""
+    for index in range(20):
+        lab.link(index)
+    lab.bucket()
+    config = lab.configure("capture: { snaplen = 96; };\n", "files.conf")
+    daemon = lab.daemon("-G", "0", "-i", "veth*", "--capture-max-interfaces", "60", config=config,
+                        wrapper=("prlimit", "--nofile=128:128")).start_ready()
+    daemon.wait_event("interface-limit", limit="open files", left_out=15)
+    contains(command(program(), "status", "-o", lab.spool), "15 more are NOT recorded (limit: open files)", "status")
+    for index in range(5):
+        wait_capturing("veth%d" % index)
+        lab.send(100, stream=index, index=index)
+    lab.configure("capture: { snaplen = 128; };\n", "files.conf")
+    daemon.reload()
+    daemon.wait_event("reloaded")
+    for index in range(5):
+        lab.send(100, stream=index, index=index, first=100)
+    equal(daemon.stop(), 0, "exit status")
+    for index in range(5):
+        lab.check_numbers(lab.objects(), 200, stream=index)
+
+
+def test_as_many_files_as_the_hard_limit(lab):
+    for index in range(20):
+        lab.link(index)
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-i", "veth*", "--capture-max-interfaces", "60",
+                        wrapper=("prlimit", "--nofile=64:4096")).start_ready()
+    for index in range(20):
+        wait_capturing("veth%d" % index)
+    equal(daemon.events("interface-limit"), [], "limits")
+    equal(daemon.stop(), 0, "exit status")
 
 
 def test_more_than_may_be_recorded(lab):
