@@ -35,8 +35,14 @@ struct error {
  */
 int error_fill(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-#define error_set(err, kind, ...)      error_fill(err, kind, 0, __VA_ARGS__)
-#define error_errno_as(err, kind, ...) error_fill(err, kind, errno, __VA_ARGS__)
+/* A literal, so that also a compiler that sees the whole program at once knows that nothing else is returned. */
+#define error_fail(...)                        \
+	__extension__({                        \
+		(void)error_fill(__VA_ARGS__); \
+		-1;                            \
+	})
+#define error_set(err, kind, ...)      error_fail(err, kind, 0, __VA_ARGS__)
+#define error_errno_as(err, kind, ...) error_fail(err, kind, errno, __VA_ARGS__)
 #define error_errno(err, ...)          error_errno_as(err, ERROR_FATAL, __VA_ARGS__)
 
 /* Prepend "context: " to the message; everything else stays. */
