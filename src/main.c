@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 
 /* One that is closed would become a file of ours, and a line of the log its contents. */
@@ -20,24 +20,13 @@ static int open_standard_descriptors(struct error *err)
 	return 0;
 }
 
-/*
- * What is large goes back to the system when it is freed. Left to itself, glibc raises its threshold to the largest
- * block ever freed, and the buffers of the start stay resident for as long as the program runs.
- */
-static void give_memory_back(void)
-{
-#ifdef M_MMAP_THRESHOLD
-	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-#endif
-}
-
 int main(int argc, char **argv)
 {
 	struct command_line line = { 0 };
 	struct error err;
 	int status = open_standard_descriptors(&err);
 
-	give_memory_back();
+	mem_setup();
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO); /* until the configuration says otherwise */
 	if (status == 0)
 		status = command_line_parse(&line, commands, argc, argv, &err);

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
+
+#define LARGE_BYTES (128 * 1024) /* as at the start, where glibc adjusts it */
+
+void mem_setup(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
+}
 
 /* The result of an allocation; aborts if it is NULL. */
 static void *checked(void *ptr)

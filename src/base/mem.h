@@ -12,6 +12,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/*
+ * Once, before the first thread. What is large then goes back to the system when it is freed: left to itself, glibc
+ * raises its threshold to the largest block ever freed, and the buffers of the start stay resident for good.
+ */
+void mem_setup(void);
+
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 /* Zeroed; aborts on overflow of count * size. */
 void *mem_calloc(size_t count, size_t size)

@@ -30,6 +30,7 @@ LIBRARIES = [
     (r"jansson\.h", r"google/|sink/|status/"),
     (r"openssl/.*", r"google/|sink/"),
     (r"microhttpd\.h", r"status/"),
+    (r"malloc\.h", r"base/"), # glibc's settings
 ]
 
 # The C library and the kernel's interface: for everybody.

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_send.c (small objects in one request,
- * large ones by a session), gcs_session.c (the state that the next attempt needs), gcs_verify.c (whose object is
+ * large ones by a session), gcs_session.c (sessions: their start, and the state that the next attempt needs), gcs_verify.c (whose object is
  * it, and has it our bytes?), gcs_request.c (one request with credentials, and what follows from the reply) and
  * gcs_api.c (names and formats of the service). Used by the upload threads.
  */
@@ -149,17 +149,16 @@ int gcs_explain_mismatch(struct gcs_upload *upload, struct error *err);
 
 /* -- gcs_send.c -- */
 
-/* Start a session for the object; 0 bytes: their number is not known yet. GCS_DONE: upload->session has its URL. */
-enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
-	__attribute__((warn_unused_result));
-
-/* Send an object, in one request or by a session; the session is left as the next attempt needs it. */
-int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
-	__attribute__((warn_unused_result));
-int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
+/* As sink_ops.send. */
+int gcs_send(struct sink_worker *worker, const struct sink_object *object,
+	     struct sink_receipt *ret_receipt, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* -- gcs_session.c -- */
+
+/* Start a session for the object; 0 bytes: their number is not known yet. GCS_DONE: upload->session has its URL. */
+enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
+	__attribute__((warn_unused_result));
 
 /*
  * May requests for a session go to this URL? Our access token goes there as well, so it must be https:// and in

@@ -228,47 +228,48 @@ static void count_reply(const struct sink_worker *worker, long status)
 		     token_cache_expires_ns(worker->sink->credentials->tokens));
 }
 
-/* May return GCS_LOGIN. *login is the header that was sent; the caller frees it. */
-static enum gcs_outcome send_once(struct sink_worker *worker, enum gcs_phase phase,
-				  const struct http_request *request, char **login,
-				  struct http_reply *ret_reply, struct error *err)
+/* What all requests have, before their own headers. */
+struct request_headers {
+	const char *list[GCS_REQUEST_HEADERS + 4];
+	char operation[96], payer[128];
+};
+
+static void fill_headers(const struct sink_worker *worker, const struct http_request *request,
+			 const char *login, struct request_headers *ret_headers)
 {
 	const char *project = worker->sink->credentials->quota_project;
-	const char *headers[GCS_REQUEST_HEADERS + 4];
-	struct http_request complete = *request;
+	size_t n = 0;
+
+	if (login[0])
+		ret_headers->list[n++] = login;
+	if (project[0]) {
+		(void)snprintf(ret_headers->payer, sizeof ret_headers->payer,
+			       "x-goog-user-project: %s", project);
+		ret_headers->list[n++] = ret_headers->payer;
+	}
+	(void)snprintf(ret_headers->operation, sizeof ret_headers->operation,
+		       "x-goog-gcs-idempotency-token: %s", worker->operation);
+	ret_headers->list[n++] = ret_headers->operation;
+	for (size_t i = 0; request->headers && request->headers[i]; i++)
+		ret_headers->list[n++] = request->headers[i];
+	ret_headers->list[n] = NULL;
+}
+
+/* May return GCS_LOGIN. */
+static enum gcs_outcome judge_reply(struct sink_worker *worker, enum gcs_phase phase,
+				    const struct http_reply *reply, bool is_answered,
+				    struct error *err)
+{
 	struct gcs_problem problem = { .is_explained = false };
 	const struct reply_rule *rule;
-	char operation[96], payer[128];
-	size_t n = 0;
-	bool is_answered;
 
-	*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
-	mem_free_secret(take_ptr(*login));
-	if (token_cache_header(worker->sink->credentials->tokens, worker->http, login, err) < 0)
-		return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
-	if ((*login)[0])
-		headers[n++] = *login;
-	if (project[0]) {
-		(void)snprintf(payer, sizeof payer, "x-goog-user-project: %s", project);
-		headers[n++] = payer;
-	}
-	(void)snprintf(operation, sizeof operation, "x-goog-gcs-idempotency-token: %s",
-		       worker->operation);
-	headers[n++] = operation;
-	for (size_t i = 0; request->headers && request->headers[i]; i++)
-		headers[n++] = request->headers[i];
-	headers[n] = NULL;
-	complete.headers = headers;
-
-	worker->requests++;
-	is_answered = http_send(worker->http, &complete, ret_reply, err) == 0;
-	count_reply(worker, ret_reply->status);
+	count_reply(worker, reply->status);
 	if (is_answered)
-		gcs_parse_problem(ret_reply, &problem);
-	rule = gcs_decide(phase, ret_reply->status,
-			  is_answered && http_reply_header(ret_reply, "Range")[0], &problem);
+		gcs_parse_problem(reply, &problem);
+	rule = gcs_decide(phase, reply->status, is_answered && http_reply_header(reply, "Range")[0],
+			  &problem);
 	if (is_answered && rule->outcome != GCS_DONE && rule->outcome != GCS_CONTINUE)
-		describe_failure(worker, ret_reply, &problem, rule, err);
+		describe_failure(worker, reply, &problem, rule, err);
 	return (enum gcs_outcome)rule->outcome;
 }
 
@@ -276,22 +277,35 @@ enum gcs_outcome gcs_send_request(struct sink_worker *worker, enum gcs_phase pha
 				  const struct http_request *request, struct http_reply *ret_reply,
 				  struct error *err)
 {
+	struct token_cache *tokens = worker->sink->credentials->tokens;
+	struct http_request complete = *request;
+	struct request_headers headers;
 	cleanup_secret char *login = NULL;
 	enum gcs_outcome outcome;
+	bool has_tried = false, is_answered;
 
-	outcome = send_once(worker, phase, request, &login, ret_reply, err);
-	if (outcome == GCS_LOGIN) {
+	complete.headers = headers.list;
+	for (;;) {
+		*ret_reply = (struct http_reply){ .status = HTTP_NOT_CONNECTED };
+		mem_free_secret(take_ptr(login));
+		if (token_cache_header(tokens, worker->http, &login, err) < 0)
+			return err->kind == ERROR_TRANSIENT ? GCS_RETRY : GCS_SETUP;
+		fill_headers(worker, request, login, &headers);
+		worker->requests++;
+		is_answered = http_send(worker->http, &complete, ret_reply, err) == 0;
+		outcome = judge_reply(worker, phase, ret_reply, is_answered, err);
+		if (outcome != GCS_LOGIN || has_tried)
+			break;
 		/* The token may have been revoked, or its account changed: once more with a new one. */
-		token_cache_refuse(worker->sink->credentials->tokens, login);
-		outcome = send_once(worker, phase, request, &login, ret_reply, err);
+		token_cache_refuse(tokens, login);
+		has_tried = true;
 	}
+	if (outcome != GCS_LOGIN)
+		return outcome;
 	/* Signatures made here are only as good as this node's clock, which somebody will set. */
-	if (outcome == GCS_LOGIN && http_clock_offset_s(ret_reply) != 0) {
-		outcome = GCS_RETRY;
+	if (http_clock_offset_s(ret_reply) != 0) {
 		err->kind = ERROR_TRANSIENT;
 		(void)error_wrap(err, "this node's clock is not the server's");
-	} else if (outcome == GCS_LOGIN) {
-		outcome = err->kind == ERROR_CONFIG ? GCS_SETUP : GCS_RETRY;
 	}
-	return outcome;
+	return err->kind == ERROR_CONFIG ? GCS_SETUP : GCS_RETRY;
 }

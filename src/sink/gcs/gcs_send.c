@@ -65,7 +65,7 @@ static enum gcs_outcome send_last(struct gcs_upload *upload, enum gcs_phase phas
 	return outcome;
 }
 
-int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
+static int send_multipart(struct gcs_upload *upload, struct error *err)
 {
 	const struct sink *sink = upload->worker->sink;
 	const struct sink_object *object = upload->object;
@@ -106,48 +106,6 @@ int gcs_send_multipart(struct gcs_upload *upload, struct error *err)
 	default:
 		return -1;
 	}
-}
-
-enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
-{
-	const struct sink *sink = upload->worker->sink;
-	const struct sink_object *object = upload->object;
-	cleanup_free char *resource = gcs_format_resource(object, upload->name,
-							  sink->storage_class);
-	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "resumable");
-	char type[128], length[64];
-	/* A total of 0 could be taken for an empty object that is finished. */
-	const char *headers[] = { "Content-Type: application/json; charset=UTF-8", type,
-				  object->bytes > 0 ? length : NULL, NULL };
-	const struct http_request request = {
-		.method = "POST",
-		.url = url,
-		.headers = headers,
-		.head = resource,
-		.head_bytes = strlen(resource),
-		.fd = -1,
-	};
-	struct http_reply reply;
-	enum gcs_outcome outcome;
-	const char *location;
-
-	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s",
-		       sink_content_type(object->name));
-	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, object->bytes);
-	outcome = gcs_send_request(upload->worker, GCS_START, &request, &reply, err);
-	if (outcome != GCS_DONE)
-		return outcome;
-	location = http_reply_header(&reply, "Location");
-	if (!gcs_session_is_safe(sink, location)) {
-		error_set(err, ERROR_TRANSIENT, "bucket %s: the server began a session %s",
-			  sink->bucket,
-			  location[0] ? "at a place that no token is sent to"
-				      : "without saying where");
-		return GCS_RETRY;
-	}
-	upload->session.url = mem_strdup(location);
-	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
-	return GCS_DONE;
 }
 
 /* The session is useless: start from byte 0, but only once; then leave it to the next attempt. */
@@ -203,8 +161,8 @@ static int note_interruption(struct gcs_upload *upload, const struct error *err)
 }
 
 /* Send the next chunk, or (length 0) ask how far the session is. */
-static enum gcs_outcome put_chunk(struct gcs_upload *upload, uint64_t length, bool is_last,
-				  struct http_reply *ret_reply, struct error *err)
+static enum gcs_outcome put_to_session(struct gcs_upload *upload, uint64_t length, bool is_last,
+				       struct http_reply *ret_reply, struct error *err)
 {
 	const uint64_t begin = upload->session.acknowledged;
 	enum gcs_phase phase = length > 0 ? GCS_DATA : GCS_STATUS;
@@ -241,8 +199,8 @@ static enum gcs_outcome send_piece(struct gcs_upload *upload, struct http_reply 
 		end = session->acknowledged + chunk_bytes;
 	if (session->sent < end)
 		session->sent = end;
-	return put_chunk(upload, end - session->acknowledged, end == upload->object->bytes,
-			 ret_reply, err);
+	return put_to_session(upload, end - session->acknowledged, end == upload->object->bytes,
+			      ret_reply, err);
 }
 
 /* The name is taken: if by this session, the session says so, and no permission is needed. */
@@ -250,7 +208,7 @@ static int ask_owner(struct gcs_upload *upload, struct error *err)
 {
 	struct http_reply reply;
 
-	switch (put_chunk(upload, 0, false, &reply, err)) {
+	switch (put_to_session(upload, 0, false, &reply, err)) {
 	case GCS_DONE:
 		/* A server's 412 for something else, and its 200 after that: look, where we may. */
 		upload->was_there = true;
@@ -276,8 +234,8 @@ static int take_step(struct gcs_upload *upload, struct error *err)
 		outcome = gcs_start_session(upload, err);
 	else if (
 		has_asked) /* as it names the total, this creates the object once all bytes are there */
-		outcome = put_chunk(upload, 0, upload->session.sent == upload->object->bytes,
-				    &reply, err);
+		outcome = put_to_session(upload, 0, upload->session.sent == upload->object->bytes,
+					 &reply, err);
 	else
 		outcome = send_piece(upload, &reply, err);
 	switch (outcome) {
@@ -341,7 +299,7 @@ static int replace_session(struct gcs_upload *upload, const struct error *err)
 	return 0;
 }
 
-int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
+static int send_resumable(struct gcs_upload *upload, struct error *err)
 {
 	upload->must_ask = upload->session.url;
 	if (upload->session.url)
@@ -350,4 +308,68 @@ int gcs_send_resumable(struct gcs_upload *upload, struct error *err)
 		if (take_step(upload, err) < 0 && replace_session(upload, err) < 0)
 			return -1;
 	return 0;
+}
+
+/*
+ * 1 or 0; asked until it is said, which takes no permission. Servers that are not Google's may not know the question.
+ * -1: nobody answers, or not now.
+ */
+static int may_read_objects(struct sink_worker *worker, struct error *err)
+{
+	struct sink *sink = worker->sink;
+	cleanup_free char *url = gcs_permissions_url(sink->base_url, sink->bucket);
+	const struct http_request request = { .method = "GET", .url = url, .fd = -1 };
+	struct http_reply reply;
+
+	if (atomic_load(&sink->reading) != GCS_READING_UNKNOWN)
+		return atomic_load(&sink->reading) == GCS_READING_ALLOWED;
+	if (gcs_send_request(worker, GCS_METADATA, &request, &reply, err) != GCS_DONE)
+		return reply.status < 100 || err->retry_after_ms > 0 ? -1 : 0;
+	atomic_store(&sink->reading,
+		     strstr(reply.body, GCS_READ) ? GCS_READING_ALLOWED : GCS_READING_REFUSED);
+	return atomic_load(&sink->reading) == GCS_READING_ALLOWED;
+}
+
+int gcs_send(struct sink_worker *worker, const struct sink_object *object,
+	     struct sink_receipt *ret_receipt, struct error *err)
+{
+	struct sink *sink = worker->sink;
+	cleanup_free char *name = mem_printf("%s%s", sink->prefix, object->name);
+	struct gcs_upload upload = {
+		.worker = worker,
+		.object = object,
+		.name = name,
+		.is_saved = object->upload_state,
+	};
+	const char *id = object->segment->id;
+	bool is_small;
+	int may_read, result;
+
+	if (strlen(name) > GCS_NAME_MAX)
+		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
+				 GCS_NAME_MAX);
+	worker->requests = 0;
+	/* A header; the segment's id makes it the same operation in all attempts. */
+	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
+		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
+	else
+		text_make_uuid(worker->operation);
+	gcs_session_parse(&upload, object->upload_state, clock_real_ns() / CLOCK_NS_PER_S);
+	is_small = object->bytes <= sink->chunk_bytes && !upload.session.url;
+	may_read = is_small ? may_read_objects(worker, err) : 0;
+	result = may_read < 0 ? -1
+		 : may_read   ? send_multipart(&upload, err)
+			      : send_resumable(&upload, err);
+	ret_receipt->was_there = upload.was_there;
+	ret_receipt->has_advanced = upload.has_advanced;
+	ret_receipt->requests = worker->requests;
+	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",
+		       sink->bucket, name);
+	if (result < 0 && err->kind != ERROR_REJECTED) {
+		/* A wrong setup may be corrected while we run: the segment waits. */
+		err->kind = ERROR_TRANSIENT;
+		gcs_session_save(&upload, &upload.session);
+	}
+	gcs_session_forget(&upload.session);
+	return result;
 }

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/url.h"
 
 #define SESSION_MAX_S (UINT64_C(6) * 24 * 3600) /* it would end after a week */
+
 void gcs_session_forget(struct gcs_session *session)
 {
 	mem_free_secret(session->url);
@@ -119,4 +121,46 @@ void gcs_session_save(struct gcs_upload *upload, const struct gcs_session *sessi
 		upload->object->save_upload_state(upload->object->save_context, text);
 	upload->is_saved = text;
 	mem_free_secret(text);
+}
+
+enum gcs_outcome gcs_start_session(struct gcs_upload *upload, struct error *err)
+{
+	const struct sink *sink = upload->worker->sink;
+	const struct sink_object *object = upload->object;
+	cleanup_free char *resource = gcs_format_resource(object, upload->name,
+							  sink->storage_class);
+	cleanup_free char *url = gcs_upload_url(sink->base_url, sink->bucket, "resumable");
+	char type[128], length[64];
+	/* A total of 0 could be taken for an empty object that is finished. */
+	const char *headers[] = { "Content-Type: application/json; charset=UTF-8", type,
+				  object->bytes > 0 ? length : NULL, NULL };
+	const struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.headers = headers,
+		.head = resource,
+		.head_bytes = strlen(resource),
+		.fd = -1,
+	};
+	struct http_reply reply;
+	enum gcs_outcome outcome;
+	const char *location;
+
+	(void)snprintf(type, sizeof type, "X-Upload-Content-Type: %s",
+		       sink_content_type(object->name));
+	(void)snprintf(length, sizeof length, "X-Upload-Content-Length: %" PRIu64, object->bytes);
+	outcome = gcs_send_request(upload->worker, GCS_START, &request, &reply, err);
+	if (outcome != GCS_DONE)
+		return outcome;
+	location = http_reply_header(&reply, "Location");
+	if (!gcs_session_is_safe(sink, location)) {
+		error_set(err, ERROR_TRANSIENT, "bucket %s: the server began a session %s",
+			  sink->bucket,
+			  location[0] ? "at a place that no token is sent to"
+				      : "without saying where");
+		return GCS_RETRY;
+	}
+	upload->session.url = mem_strdup(location);
+	upload->session.started_s = clock_real_ns() / CLOCK_NS_PER_S;
+	return GCS_DONE;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/environment.h"
@@ -156,70 +155,6 @@ static int gcs_probe(struct sink_worker *worker, const char *identity, struct er
 		log_debug("cannot cancel the session of the probe", log_reason(&ignored));
 	gcs_session_forget(&upload.session);
 	return 0;
-}
-
-/*
- * 1 or 0; asked until it is said, which takes no permission. Servers that are not Google's may not know the question.
- * -1: nobody answers, or not now.
- */
-static int may_read_objects(struct sink_worker *worker, struct error *err)
-{
-	struct sink *sink = worker->sink;
-	cleanup_free char *url = gcs_permissions_url(sink->base_url, sink->bucket);
-	const struct http_request request = { .method = "GET", .url = url, .fd = -1 };
-	struct http_reply reply;
-
-	if (atomic_load(&sink->reading) != GCS_READING_UNKNOWN)
-		return atomic_load(&sink->reading) == GCS_READING_ALLOWED;
-	if (gcs_send_request(worker, GCS_METADATA, &request, &reply, err) != GCS_DONE)
-		return reply.status < 100 || err->retry_after_ms > 0 ? -1 : 0;
-	atomic_store(&sink->reading,
-		     strstr(reply.body, GCS_READ) ? GCS_READING_ALLOWED : GCS_READING_REFUSED);
-	return atomic_load(&sink->reading) == GCS_READING_ALLOWED;
-}
-
-static int gcs_send(struct sink_worker *worker, const struct sink_object *object,
-		    struct sink_receipt *ret_receipt, struct error *err)
-{
-	struct sink *sink = worker->sink;
-	cleanup_free char *name = mem_printf("%s%s", sink->prefix, object->name);
-	struct gcs_upload upload = {
-		.worker = worker,
-		.object = object,
-		.name = name,
-		.is_saved = object->upload_state,
-	};
-	const char *id = object->segment->id;
-	bool is_small;
-	int may_read, result;
-
-	if (strlen(name) > GCS_NAME_MAX)
-		return error_set(err, ERROR_REJECTED, "%s: longer than %d bytes", name,
-				 GCS_NAME_MAX);
-	worker->requests = 0;
-	/* A header; the segment's id makes it the same operation in all attempts. */
-	if (strspn(id, "0123456789abcdef-") == TEXT_UUID_LENGTH)
-		(void)snprintf(worker->operation, sizeof worker->operation, "%s", id);
-	else
-		text_make_uuid(worker->operation);
-	gcs_session_parse(&upload, object->upload_state, clock_real_ns() / CLOCK_NS_PER_S);
-	is_small = object->bytes <= sink->chunk_bytes && !upload.session.url;
-	may_read = is_small ? may_read_objects(worker, err) : 0;
-	result = may_read < 0 ? -1
-		 : may_read   ? gcs_send_multipart(&upload, err)
-			      : gcs_send_resumable(&upload, err);
-	ret_receipt->was_there = upload.was_there;
-	ret_receipt->has_advanced = upload.has_advanced;
-	ret_receipt->requests = worker->requests;
-	(void)snprintf(ret_receipt->location, sizeof ret_receipt->location, "gs://%s/%s",
-		       sink->bucket, name);
-	if (result < 0 && err->kind != ERROR_REJECTED) {
-		/* A wrong setup may be corrected while we run: the segment waits. */
-		err->kind = ERROR_TRANSIENT;
-		gcs_session_save(&upload, &upload.session);
-	}
-	gcs_session_forget(&upload.session);
-	return result;
 }
 
 const struct sink_ops sink_gcs = {
