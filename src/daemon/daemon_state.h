@@ -158,8 +158,10 @@ int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct 
 	__attribute__((warn_unused_result));
 /* Warn of interfaces that are asked for and not there. */
 void daemon_log_missing(struct daemon *daemon, const struct conf *conf);
-/* Warn of limits of the spool that have no room for what the interfaces that there are make. */
+/* Warn of limits of the spool that have no room for what the interfaces that there are make; waits for the disk. */
 void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf);
+/* The same as a job: while running, main does not wait. */
+void daemon_check_limits(struct daemon *daemon, const struct conf *conf);
 /* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */
 void daemon_follow_links(struct daemon *daemon);
 int daemon_on_links(sd_event_source *source, int fd, uint32_t events, void *context);

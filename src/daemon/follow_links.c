@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
 
@@ -77,15 +78,44 @@ static uint64_t count_selected(struct daemon *daemon, const struct conf *conf)
 	return selected < conf->capture_max_interfaces ? selected : conf->capture_max_interfaces;
 }
 
-void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf)
+struct limits_check {
+	const struct conf *conf;
+	uint64_t interfaces;
+};
+
+static void log_small_limits(const struct limits_check *check)
 {
-	uint64_t interfaces = count_selected(daemon, conf), needed, there;
-	const char *limit = spool_too_small(conf, interfaces, &needed, &there);
+	uint64_t needed, there;
+	const char *limit = spool_too_small(check->conf, check->interfaces, &needed, &there);
 
 	if (limit)
 		log_event(EVENT_LIMITS_TOO_SMALL, log_text("limit", limit),
-			  log_number("interfaces", interfaces), log_number("needed", needed),
+			  log_number("interfaces", check->interfaces), log_number("needed", needed),
 			  log_number("available", there));
+}
+
+void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf)
+{
+	const struct limits_check check = { conf, count_selected(daemon, conf) };
+
+	log_small_limits(&check);
+}
+
+static void check_limits(void *context)
+{
+	struct limits_check *check = context;
+
+	log_small_limits(check);
+	conf_free(check->conf);
+	free(check);
+}
+
+void daemon_check_limits(struct daemon *daemon, const struct conf *conf)
+{
+	struct limits_check *check = mem_alloc(sizeof *check);
+
+	*check = (struct limits_check){ conf_ref(conf), count_selected(daemon, conf) };
+	jobs_add(daemon->upkeep, check_limits, check);
 }
 
 void daemon_follow_links(struct daemon *daemon)

@@ -100,7 +100,7 @@ static int take_next(struct daemon *daemon, struct text *notes, struct error *er
 		jobs_add(daemon->jobs, pipelines_join, daemon->pipelines);
 		daemon->pipelines = pipelines;
 		daemon_log_missing(daemon, conf);
-		daemon_log_small_limits(daemon, conf);
+		daemon_check_limits(daemon, conf);
 	} else {
 		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
 			return -1;
@@ -217,6 +217,9 @@ void daemon_continue_reload(struct daemon *daemon)
 	if (daemon->is_reloading)
 		(void)sd_notify(0, "READY=1");
 	daemon->is_reloading = false;
-	if (daemon->is_reload_asked)
+	/* Once for all that asked meanwhile: a reload that is over at once comes here again. */
+	if (daemon->is_reload_asked) {
+		daemon->is_reload_asked = false;
 		(void)daemon_on_reload(NULL, NULL, daemon);
+	}
 }

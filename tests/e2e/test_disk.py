@@ -605,12 +605,17 @@ def test_a_hung_disk_costs_only_what_memory_cannot_hold(lab):
 
 def test_a_reload_is_over_on_a_hung_disk(lab):
     """What it has the spool do is done when the disk answers again; neither it nor main waits for that."""
+    path = lab.configure("capture: { snaplen = 100; };\n", "service.conf")
     with faulty_spool(lab) as faults:
-        daemon = lab.daemon().start_ready()
+        daemon = lab.daemon(config=path).start_ready()
         faults.hang()
         time.sleep(1.5)  # the upkeep of each second meets it
-        with within(5, "the reload"):
+        with within(5, "a reload that changes nothing"):
             daemon.reload()
+        lab.configure("capture: { snaplen = 200; };\n", "service.conf")
+        with within(5, "a reload that captures anew"):
+            daemon.send_signal(signal.SIGHUP)
+            daemon.wait_event("reloaded", count=2)
         faults.heal()
         equal(daemon.stop(), 0, "exit status")
 

@@ -214,6 +214,24 @@ def test_reload_takes_another_age_and_bucket(lab):
     lab.check_numbers(lab.objects(), 200)
 
 
+def test_reload_asked_for_during_a_reload(lab):
+    """It is done once the first one is over, and once, however often it was asked for."""
+    lab.link()
+    lab.bucket()
+    path = lab.configure("capture: { snaplen = 100; };\n", "service.conf")
+    daemon = lab.daemon("-G", "0", config=path).start_ready()
+    lab.configure("capture: { snaplen = 200; };\n", "service.conf")
+    for _ in range(20):  # the first takes longer
+        daemon.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    daemon.wait_event("reloaded", count=2)
+    lab.send(100)
+    time.sleep(1)
+    check(len(daemon.events("reloaded")) < 25, "it reloads again and again")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 100)
+
+
 def test_reload_keeps_the_node_name(lab):
     lab.link()
     lab.bucket()
