@@ -60,6 +60,7 @@ FAULTS.update({
     "page with 403": {"status": 403, "html": 2000},
     "page with 404": {"status": 404, "html": 2000},
     "page with 407": {"status": 407, "html": 2000},
+    "page with 410": {"status": 410, "html": 2000},
     "page with 412": {"status": 412, "html": 2000},
     "412 about a checksum": {"status": 412, "text": json.dumps({
         "code": 412, "message": "crc32c validation failed. Expected = 1 vs Actual = 2."})},
@@ -280,6 +281,9 @@ class Lane:
         self.check_end(name, content, expected(phase, fault, self.may_create_only))
         if phase == "dead session":
             check(self.lab.gcs.count("dead") <= 6, "questions to a dead session: %d" % self.lab.gcs.count("dead"))
+        if phase in ("chunk", "final chunk", "status query") and fault in FOREIGN:
+            sessions = self.lab.gcs.count("start") - self.lab.gcs.count("cancel")  # of probes
+            equal(sessions, 1, "sessions: a proxy's word ends none")
         equal([each["kind"] for each in server.faults if each["times"]], [], "faults that were not met")
 
     def run_probe(self, fault):

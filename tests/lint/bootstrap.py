@@ -17,13 +17,14 @@ CONFIGURE = r"""#!/bin/sh
 echo configured >>"$(dirname "$0")/times"
 cat >Makefile <<'END'
 ISAL_LIBS = ISAL
+CMOCKA_LIBS = CMOCKA
 TESTS = tests/e2e/test_a.py tests/e2e/test_b.py
 check_PROGRAMS =
 all:
 check:
 	test -z "$(TESTS)" || cp -r RESULTS/. .
 END
-sed -i "s/ISAL$/$(cat "$(dirname "$0")/isal")/;s,RESULTS,$(dirname "$0")/results," Makefile
+sed -i "s/ISAL$/$(cat "$(dirname "$0")/isal")/;s/CMOCKA$/$(cat "$(dirname "$0")/cmocka")/;s,RESULTS,$(dirname "$0")/results," Makefile
 """
 
 
@@ -39,6 +40,7 @@ class Sources:
         (folder / "configure").write_text(CONFIGURE)
         (folder / "configure").chmod(0o755)
         (folder / "isal").write_text("-lisal")
+        (folder / "cmocka").write_text("-lcmocka")
 
     def result(self, name, log, results):
         path = self.folder / "results/tests/e2e" / name
@@ -91,6 +93,18 @@ def check_isal(folder):
         yield "it configures again though zlib was asked for"
 
 
+def check_cmocka(folder):
+    """A build needs no cmocka; the tests do."""
+    sources = Sources(folder / "cmocka")
+    (sources.folder / "cmocka").write_text("")
+    sources.run("build")
+    (sources.folder / "cmocka").write_text("-lcmocka")
+    for command in "quick", "check":
+        sources.run(command)
+        if sources.times_configured() != 2:
+            yield f"{command} after a build without cmocka: configured {sources.times_configured()} times, not 2"
+
+
 def check_blanks(folder):
     done = Sources(folder / "with blanks").run("build")
     if done.returncode != 1 or "must not have blanks" not in done.stderr:
@@ -106,6 +120,10 @@ def main():
             tap.skip("ISA-L that is installed later is used", "no ISA-L")
         else:
             tap.point(list(check_isal(folder)), "ISA-L that is installed later is used")
+        if subprocess.run(["pkg-config", "--exists", "cmocka"], check=False).returncode:
+            tap.skip("unit tests are not left out for a build before", "no cmocka")
+        else:
+            tap.point(list(check_cmocka(folder)), "unit tests are not left out for a build before")
         tap.point(list(check_blanks(folder)), "a path with blanks is refused in one line")
     tap.done()
 

@@ -59,7 +59,7 @@ static const struct reply_rule rules[] = {
 	{ 400, 400, ANY, "cloudKms", GCS_SETUP, .traits = EXPLAINED },
 	{ 400, 400, MULTIPART | SESSION, "doesn't match calculated", GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
-	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION },
+	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
 	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 400, 400, ANY, NULL, GCS_RETRY, .remedy = NOT_GOOGLE },
 
@@ -81,7 +81,8 @@ static const struct reply_rule rules[] = {
 	{ 403, 403, ANY, NULL, GCS_SETUP,
 	  .remedy = "grant roles/storage.objectCreator on the bucket to this account" },
 
-	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION },
+	/* A proxy's page ends no session: it holds bytes, and the proof of whose an object is. */
+	{ 404, 404, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
 	{ 404, 404, METADATA, NULL, GCS_RETRY }, /* deleted in between */
 	{ 404, 404, DELETE, NULL, GCS_DONE },
 	{ 404, 404, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
@@ -93,7 +94,7 @@ static const struct reply_rule rules[] = {
 	{ 407, 407, ANY, NULL, GCS_RETRY, .remedy = "the proxy wants a login: upload.proxy" },
 
 	{ 408, 408, DATA, NULL, GCS_QUERY },
-	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION },
+	{ 410, 410, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
 	{ 410, 410, DELETE, NULL, GCS_DONE },
 	{ 411, 411, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	{ 412, 412, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
@@ -103,13 +104,14 @@ static const struct reply_rule rules[] = {
 	{ 412, 412, CREATE, NULL, GCS_EXISTS },
 	{ 413, 413, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
 	/* 409: somebody is at the same object or bucket. */
+	{ 408, 413, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
 	{ 408, 413, ANY, NULL, GCS_RETRY },
 
 	/* 499 is cancelled: the session, or by us. */
-	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION },
+	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
 	{ 416, 416, ANY, NULL, GCS_RETRY },
 	{ 429, 429, ANY, NULL, GCS_RETRY },
-	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION },
+	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
 	{ 499, 499, DELETE, NULL, GCS_DONE },
 	{ 499, 499, ANY, NULL, GCS_RETRY },
 

@@ -16,6 +16,7 @@
 #define MESSAGE(m)          "{\"error\":{\"code\":0,\"message\":\"" m "\"}}"
 #define SAYS(status)        REPLY(status, "", MESSAGE("no"))
 #define EMPTY_REPLY(status) REPLY(status, "Content-Length: 0\r\n", "")
+#define OWN_REPLY(status)   REPLY(status, "X-GUploader-UploadID: 1\r\nContent-Length: 0\r\n", "")
 
 /* -- pure parts ------------------------------------------------------------------------------- */
 
@@ -277,7 +278,6 @@ static void test_decisions(void **state)
 		  GCS_MISMATCH },
 		{ GCS_DATA, 400, "invalid", "Invalid argument", GCS_REFUSED },
 		{ GCS_MULTIPART, 400, "parseError", "", GCS_REFUSED },
-		{ GCS_STATUS, 400, "", "", GCS_NEW_SESSION },
 		{ GCS_MULTIPART, 400, "userProjectMissing", "", GCS_SETUP },
 		{ GCS_START, 400, "",
 		  "Bucket is requester pays bucket but no user project provided", GCS_SETUP },
@@ -297,8 +297,10 @@ static void test_decisions(void **state)
 		{ GCS_DATA, 403, "objectUnderActiveHold", "", GCS_REFUSED },
 		{ GCS_START, 404, "notFound", "", GCS_SETUP },
 		{ GCS_MULTIPART, 404, "notFound", "", GCS_SETUP },
-		{ GCS_DATA, 404, "", "", GCS_NEW_SESSION },
-		{ GCS_STATUS, 404, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 404, "gone", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 404, "", "", GCS_RETRY },
+		{ GCS_STATUS, 404, "gone", "", GCS_NEW_SESSION },
+		{ GCS_STATUS, 404, "", "", GCS_RETRY },
 		{ GCS_METADATA, 404, "", "", GCS_RETRY },
 		/* A proxy's pages, which have no words that we know. */
 		{ GCS_START, 401, "", "", GCS_LOGIN },
@@ -317,6 +319,8 @@ static void test_decisions(void **state)
 		  GCS_EXISTS },
 		{ GCS_MULTIPART, 400, "", "", GCS_RETRY },
 		{ GCS_DATA, 400, "", "", GCS_RETRY },
+		{ GCS_STATUS, 400, "", "", GCS_RETRY },
+		{ GCS_STATUS, 400, "invalid", "", GCS_NEW_SESSION },
 		{ GCS_MULTIPART, 405, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 405, "methodNotAllowed", "", GCS_REFUSED },
 
@@ -324,8 +328,10 @@ static void test_decisions(void **state)
 		{ GCS_DATA, 408, "", "", GCS_QUERY },
 		{ GCS_STATUS, 408, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 409, "", "", GCS_RETRY },
-		{ GCS_DATA, 410, "", "", GCS_NEW_SESSION },
-		{ GCS_STATUS, 410, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 410, "gone", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 410, "", "", GCS_RETRY },
+		{ GCS_STATUS, 410, "gone", "", GCS_NEW_SESSION },
+		{ GCS_STATUS, 410, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 411, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 411, "", "Length required", GCS_REFUSED },
 		{ GCS_MULTIPART, 412, "conditionNotMet", "", GCS_EXISTS },
@@ -334,9 +340,11 @@ static void test_decisions(void **state)
 		{ GCS_DELETE, 412, "conditionNotMet", "", GCS_RETRY },
 		{ GCS_MULTIPART, 413, "", "", GCS_RETRY },
 		{ GCS_MULTIPART, 413, "uploadTooLarge", "", GCS_REFUSED },
-		{ GCS_DATA, 416, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 416, "gone", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 416, "", "", GCS_RETRY },
 		{ GCS_DATA, 429, "rateLimitExceeded", "", GCS_RETRY },
-		{ GCS_DATA, 499, "", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 499, "gone", "", GCS_NEW_SESSION },
+		{ GCS_DATA, 499, "", "", GCS_RETRY },
 		{ GCS_DATA, 500, "", "", GCS_QUERY },
 		{ GCS_DATA, 503, "", "", GCS_QUERY },
 		{ GCS_STATUS, 503, "", "", GCS_RETRY },
@@ -1344,8 +1352,8 @@ static void test_lost_sessions_are_begun_anew_once(void **state)
 {
 	static const char *const gone[] = {
 		SAYS("404 Not Found"),
-		EMPTY_REPLY("410 Gone"),
-		EMPTY_REPLY("499 Cancelled"),
+		OWN_REPLY("410 Gone"),
+		OWN_REPLY("499 Cancelled"),
 	};
 	struct fixture *fixture = *state;
 
