@@ -400,6 +400,13 @@ static void test_decisions(void **state)
 	}
 	assert_int_equal(gcs_decide(GCS_DATA, 308, true, &(struct gcs_problem){ 0 })->outcome,
 			 GCS_CONTINUE);
+	/* There is a rule for whatever comes. */
+	for (int phase = GCS_MULTIPART; phase < GCS_PHASE_COUNT; phase++)
+		for (long status = 0; status < 1000; status++)
+			assert_in_range(gcs_decide((enum gcs_phase)phase, status, false,
+						   &(struct gcs_problem){ 0 })
+						->outcome,
+					0, GCS_REFUSED);
 }
 
 static void test_content_types(void **state)
