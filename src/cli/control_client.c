@@ -6,7 +6,6 @@
  * refusal; EX_UNAVAILABLE, EX_NOPERM or EX_CONFIG where nobody answers.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,9 +16,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/cli.h"
+#include "cli/find_daemon.h"
 #include "spool/spool.h"
 #include "status/server.h"
 
@@ -31,11 +31,7 @@
 #define WATCH_MS           2000
 #define COMPLAINT_MAX      1024
 
-/* Where the packaged unit has its RuntimeDirectory=. */
-#define PACKAGED_SOCKET   "/run/kube-node-tracer/" SPOOL_CONTROL_SOCKET
-#define SOCKETS_TABLE     "/proc/net/unix"
-#define SOCKETS_TABLE_MAX ((size_t)1 << 20)
-#define SYSTEMD_FOLDER    "/run/systemd/system" /* sd_booted(3) */
+#define SYSTEMD_FOLDER     "/run/systemd/system" /* sd_booted(3) */
 
 enum {
 	HTTP_OK = 200,
@@ -52,7 +48,7 @@ struct peer {
 	char complaint[COMPLAINT_MAX]; /* the last one, not to be repeated; "" after a reply */
 	char *progress;                /* the lines about it that are printed */
 	char *reply;                   /* head and body */
-	const char *body;
+	char *body;                    /* of the reply */
 	unsigned status;
 };
 
@@ -95,7 +91,7 @@ __attribute__((format(printf, 3, 4))) static int complain(struct peer *peer, int
 static bool is_service(const struct peer *peer)
 {
 	return access(SYSTEMD_FOLDER, F_OK) == 0 &&
-	       (strcmp(peer->path, PACKAGED_SOCKET) == 0 ||
+	       (strcmp(peer->path, FIND_DAEMON_PACKAGED) == 0 ||
 		strcmp(peer->spool, DEFAULT_SPOOL_DIRECTORY) == 0);
 }
 
@@ -184,6 +180,8 @@ static bool read_reply(int fd, struct peer *peer)
 	if (!peer->body)
 		return false;
 	peer->body += 4;
+	/* Whoever it is, it is only text. */
+	text_blank_controls(peer->body, "\n");
 	return sscanf(peer->reply, "HTTP/1.%*c %3u ", &peer->status) == 1;
 }
 
@@ -217,59 +215,9 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
 	return 0;
 }
 
-/* The spool of the only daemon that listens in one, as ./bootstrap run has it; NULL: there is none, or several. */
-static char *find_other_spool(void)
-{
-	cleanup_free char *table = NULL;
-	char *found = NULL, *rest, *line;
-	size_t length;
-	struct error err;
-
-	if (file_read_text(AT_FDCWD, SOCKETS_TABLE, SOCKETS_TABLE_MAX, &table, &length, &err) < 0)
-		return NULL;
-	for (rest = table; (line = strsep(&rest, "\n"));) {
-		char *path = strchr(line, '/'), *end = path ? strrchr(path, '/') : NULL;
-
-		if (!end || strcmp(end + 1, SPOOL_CONTROL_SOCKET) != 0)
-			continue;
-		*end = '\0';
-		if (!spool_is_in_use(path) || (found && strcmp(found, path) == 0))
-			continue;
-		if (found) {
-			free(found);
-			return NULL;
-		}
-		found = mem_strdup(path);
-	}
-	return found;
-}
-
-/*
- * The socket in the spool is that of this very configuration; unless the command line names a spool, other places to
- * look are that of the packaged unit, and wherever a single daemon listens. A configuration that was broken since the daemon's start does not keep
- * anybody from asking it.
- */
 static int find_peer(const struct command_line *line, struct peer *peer, struct error *err)
 {
-	const char *typed = line->conf.value[CONF_spool_directory];
-	const char *spool = typed ? typed : DEFAULT_SPOOL_DIRECTORY;
-	char *other;
-	cleanup_conf struct conf *conf = NULL;
-
-	if (conf_load(&line->conf, &conf, err) < 0)
-		log_warning("cannot use the configuration, looking for the daemon without it",
-			    log_reason(err));
-	peer->spool = mem_strdup(conf ? conf->spool_directory : spool);
-	peer->path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, peer->spool);
-	if (!typed && access(peer->path, F_OK) < 0 && access(PACKAGED_SOCKET, F_OK) == 0) {
-		free(peer->path);
-		peer->path = mem_strdup(PACKAGED_SOCKET);
-	} else if (!typed && access(peer->path, F_OK) < 0 && (other = find_other_spool())) {
-		free(peer->path);
-		free(peer->spool);
-		peer->path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, other);
-		peer->spool = other;
-	}
+	find_daemon(line, &peer->path, &peer->spool);
 	peer->progress = mem_strdup("");
 	peer->reply = mem_alloc(REPLY_MAX);
 	return server_parse_address(peer->path, &peer->address, err);

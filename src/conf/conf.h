@@ -150,6 +150,9 @@ int conf_file_read(struct conf *conf, const char *path, bool must_exist, struct 
  * Stages share a configuration, some of them beyond a reload: each takes a reference and frees it,
  * the last one frees the memory. Any thread.
  */
+/* What daemon.user = auto stands for, where there is such an account. */
+#define CONF_PACKAGED_ACCOUNT "kube-node-tracer"
+
 const struct conf *conf_ref(const struct conf *conf) __attribute__((warn_unused_result));
 struct conf *conf_free(const struct conf *conf);
 

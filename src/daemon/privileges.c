@@ -16,12 +16,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define PACKAGED_ACCOUNT "kube-node-tracer"
-#define NGROUPS_KEPT     256 /* of root's own */
+#define NGROUPS_KEPT 256 /* of root's own */
 
 static const char *account_name(const struct conf *conf)
 {
-	return strcmp(conf->daemon_user, "auto") == 0 ? PACKAGED_ACCOUNT : conf->daemon_user;
+	return strcmp(conf->daemon_user, "auto") == 0 ? CONF_PACKAGED_ACCOUNT : conf->daemon_user;
 }
 
 /* The account to become; uid 0 to stay root. */

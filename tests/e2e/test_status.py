@@ -17,6 +17,7 @@ import socket
 import stat
 import struct
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
@@ -869,6 +870,59 @@ def test_commands_find_the_only_daemon(lab):
     contains(said, "-o DIR", "what to do")
     equal(second.stop(), 0, "exit status")
     equal(daemon.stop(), 0, "exit status")
+
+
+def impostor(folder, ready):
+    """Another account's "daemon": a locked spool, and a socket that says that all is well, and more."""
+    os.setgid(65534)
+    os.setuid(65534)
+    with open(folder + "/lock", "wb") as lock, socket.socket(socket.AF_UNIX) as listener:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        listener.bind(folder + "/control")
+        listener.listen()
+        os.chmod(folder + "/control", 0o777)
+        os.write(ready, b"x")
+        while True:
+            with listener.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nall is well \x1b]0;pwned\a\x1b[2J\n")
+
+
+def test_commands_trust_no_other_account(lab):
+    """Where a socket has to be looked for, that of a stranger is none, and hides none."""
+    if not is_real_root():
+        raise Skip("no other accounts here")
+    config = lab.configure("# nothing\n", "empty.conf")
+    lab.link()
+    lab.bucket()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        reader, ready = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                impostor(folder, ready)
+            finally:
+                os._exit(1)
+        try:
+            equal(os.read(reader, 1), b"x", "the impostor listens")
+
+            def ask_status(*flags):
+                done = subprocess.run([program(), "status", "--config", config, *flags], capture_output=True,
+                                      text=True, check=False, timeout=20)
+                return done.returncode, done.stdout
+
+            equal(ask_status(), (69, ""), "status without a daemon")
+            status, out = ask_status("-o", folder)
+            equal((status, out), (0, "all is well  ]0;pwned  [2J\n"), "status of a named one")
+            daemon = lab.daemon("-G", "0").start_ready()
+            status, out = ask_status()
+            equal(status, 0, "status")
+            contains(out, "in %s\n" % lab.spool, "the spool")
+            equal(daemon.stop(), 0, "exit status")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def test_strangers_learn_counters_only(lab):
