@@ -43,7 +43,7 @@ static int add_word(struct interface_words *words, const char *text, size_t leng
 	else if (strpbrk(word.text, "*?[\\"))
 		word.kind = INTERFACE_WORD_PATTERN;
 	colon = strcspn(word.text, ":");
-	if (colon > 0 && word.text[colon])
+	if (word.kind == INTERFACE_WORD_NAME && colon > 0 && word.text[colon])
 		return error_set(
 			err, ERROR_CONFIG,
 			"'%s' is an alias of %.*s and no interface; use %.*s, and a filter "

@@ -13,10 +13,9 @@
 #define CGROUP_OF_SELF "/proc/self/cgroup" /* "0::/PATH" */
 #define CGROUP_MAX     4096
 
-/* What there is, in bytes: the machine's, or that of the control group: of a container, or a service. */
-static uint64_t memory_limit(void)
+/* The limit of the control group, of a container or a service, in bytes; UINT64_MAX: it has none. */
+static uint64_t group_limit(void)
 {
-	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	cleanup_free char *groups = NULL, *path = NULL, *text = NULL;
 	const char *own;
 	struct error err;
@@ -25,13 +24,13 @@ static uint64_t memory_limit(void)
 
 	if (file_read_text(AT_FDCWD, CGROUP_OF_SELF, CGROUP_MAX, &groups, &length, &err) < 0 ||
 	    !(own = strstr(groups, "0::")))
-		return machine;
+		return UINT64_MAX;
 	own += strlen("0::");
 	path = mem_printf("/sys/fs/cgroup%.*s/memory.max", (int)strcspn(own, "\n"), own);
 	if (file_read_text(AT_FDCWD, path, CGROUP_MAX, &text, &length, &err) < 0)
-		return machine;
+		return UINT64_MAX;
 	text[strcspn(text, "\n")] = '\0';
-	return text_parse_number(text, &limit) == 0 && limit < machine ? limit : machine;
+	return text_parse_number(text, &limit) == 0 ? limit : UINT64_MAX; /* "max" */
 }
 
 /* What a worker, its connection and TLS hold besides the file, which is read as it is sent. */
@@ -60,7 +59,9 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 	const struct conf *conf = daemon->conf;
 	char rings[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], recorders[TEXT_SIZE_MAX],
 		uploads[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], there[TEXT_SIZE_MAX];
-	uint64_t count = count_interfaces(conf), bytes[4] = { 0 }, sum, most = memory_limit();
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t count = count_interfaces(conf), bytes[4] = { 0 }, sum, group = group_limit();
+	bool is_group_short;
 	const struct codec *codec;
 	struct error err;
 	int level;
@@ -77,13 +78,14 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 	text_format_size(bytes[3], uploads);
 	sum = bytes[0] + bytes[1] + bytes[2] + bytes[3];
 	text_format_size(sum, all);
-	text_format_size(most, there);
+	is_group_short = sum - bytes[0] > group; /* which the kernel's buffers are not counted in */
+	text_format_size(is_group_short ? group : machine, there);
 	if (is_detailed)
 		log_notice("memory for packets is at most", log_text("total", all),
 			   log_number("interfaces", count), log_text("kernel_buffers", rings),
 			   log_text("chunks", chunks), log_text("recorders", recorders),
 			   log_text("uploads", uploads));
-	if (sum > most)
+	if (is_group_short || sum > machine)
 		log_event(EVENT_MEMORY_SHORT, log_text("total", all),
 			  log_number("interfaces", count), log_text("kernel_buffers", rings),
 			  log_text("memory", there));

@@ -319,6 +319,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 					       : 0,
 		.oldest_ns = find_oldest_ns(spool, SPOOL_READY, SPOOL_SENDING),
 	};
+	spool_name_full(spool, ret_totals->full_interface);
 	for (size_t i = 0; i < spool->count; i++)
 		ret_totals->kept += spool->entries[i]->is_kept &&
 				    spool->entries[i]->folder == SPOOL_READY;

@@ -4,6 +4,7 @@
  * segments or packets it costs.
  */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -70,6 +71,17 @@ void spool_end_shortages(struct spool *spool, const struct budget *budget,
 		if (interface->is_full && budget_has_slack(budget, &files))
 			set_full(spool, interface, false);
 	}
+}
+
+void spool_name_full(struct spool *spool, char ret_name[SEGMENT_INTERFACE_MAX + 1])
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->budget_lock);
+	const struct spool_interface *each = spool->interfaces;
+
+	while (each && !each->is_full)
+		each = each->next;
+	(void)snprintf(ret_name, SEGMENT_INTERFACE_MAX + 1, "%s",
+		       each && !atomic_load(&spool->is_full) ? each->name : "");
 }
 
 bool spool_is_full(struct spool *spool, const char *interface)

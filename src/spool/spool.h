@@ -108,6 +108,8 @@ struct spool_totals {
 	uint64_t room_bytes, room_inodes;
 	double use;       /* of the nearest limit, 0 to 1: budget_use() */
 	uint64_t fullest; /* finished segments of the interface that has the most */
+	/* One that has spool.max_segments, and so alone is not recorded; "": none, or the whole spool is full. */
+	char full_interface[SEGMENT_INTERFACE_MAX + 1];
 	/* Segments since the start: rejected; gone before they were uploaded, mostly for room. */
 	uint64_t refused, lost;
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */

@@ -366,6 +366,8 @@ void spool_note_slack(struct spool *spool);
 /* Whatever was full, and has room to spare again, is not; each by itself. */
 void spool_end_shortages(struct spool *spool, const struct budget *budget,
 			 struct budget_state state);
+/* As spool_totals.full_interface. */
+void spool_name_full(struct spool *spool, char ret_name[SEGMENT_INTERFACE_MAX + 1]);
 
 /* room.c ----------------------------------------------------------------------------------------- */
 

@@ -159,7 +159,12 @@ static void judge_spool(const struct status_snapshot *snapshot, struct health_fi
 	uint64_t percent = (uint64_t)(100 * snapshot->spool.use);
 
 	finding->is_failing = snapshot->is_spool_full || last.reasons.count[DROP_BUDGET] > 0;
-	if (snapshot->is_spool_full)
+	if (snapshot->is_spool_full && *snapshot->spool.full_interface)
+		say(finding,
+		    "full for %s, which has spool.max_segments files: it is not recorded until there "
+		    "is room",
+		    snapshot->spool.full_interface);
+	else if (snapshot->is_spool_full)
 		say(finding, "full: nothing can be recorded until there is room");
 	else if (finding->is_failing)
 		say(finding,

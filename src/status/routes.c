@@ -195,8 +195,9 @@ static void answer_flush_progress(struct exchange *exchange)
 			    spool->refused - flush.refused, spool->lost - flush.lost);
 	} else if (snapshot->is_spool_full) {
 		answer_with(exchange, MHD_HTTP_CONFLICT,
-			    "what was recorded is uploaded, but the spool is full: packets are "
-			    "dropped until there is room; see the log\n");
+			    "what was recorded is uploaded, but the spool is full%s%s: packets are "
+			    "dropped until there is room; see the log\n",
+			    *spool->full_interface ? " for " : "", spool->full_interface);
 	} else {
 		(void)fputs("all is uploaded\n", exchange->out);
 	}

@@ -104,6 +104,8 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 	set(object, "bytes", json_integer(spool->bytes));
 	set(object, "oldest_seconds", json_integer(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S));
 	set(object, "is_full", json_boolean(snapshot->is_spool_full));
+	if (*spool->full_interface)
+		set(object, "full_interface", json_text(spool->full_interface));
 	set(object, "use", json_rounded(spool->use, 0.0001));
 	if (spool->room_bytes != UINT64_MAX)
 		set(object, "room_bytes", json_integer(spool->room_bytes));

@@ -149,7 +149,12 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 		(void)fprintf(out, "; %" PRIu64 " %s permanently rejected, see rejected/ there",
 			      spool->rejected, spool->rejected == 1 ? "was" : "were");
 	(void)fprintf(out, "\n          in %s\n", snapshot->conf->spool_directory);
-	if (snapshot->is_spool_full)
+	if (snapshot->is_spool_full && *spool->full_interface)
+		(void)fprintf(out,
+			      "          FULL for %s (spool.max_segments): its packets are dropped "
+			      "until there is room\n",
+			      spool->full_interface);
+	else if (snapshot->is_spool_full)
 		(void)fputs("          FULL: packets are dropped until there is room\n", out);
 	else if (forecast->seconds >= 0)
 		(void)fprintf(out, "          room for %s at this rate if no upload succeeds\n",

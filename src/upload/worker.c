@@ -127,16 +127,18 @@ static void note_failure(struct worker *worker, const char *name, const struct e
 	struct outage *outage = &worker->destination->outage;
 	const char *destination = worker->destination->conf->upload_destination;
 	unsigned failures;
-	bool is_news;
+	bool is_news, was_refused;
 
 	if (name) {
 		counter_add(&uploader->counters->upload_failures, 1);
 		counter_add(&uploader->counters->upload_retries, 1);
 	}
 	(void)pthread_mutex_lock(&uploader->lock);
+	was_refused = outage->workers > 0 && outage->is_refused;
 	is_news = outage_failed(outage, &worker->outage, clock_monotonic_ms(), err);
-	if (!name) { /* the first upload that fails is news, too */
-		is_news = worker->destination->probe_failures % 10 == 0;
+	if (!name) { /* the first upload that fails is news, too, and so is a no after no answer */
+		is_news = worker->destination->probe_failures % 10 == 0 ||
+			  (outage->is_refused && !was_refused);
 		outage->failures--;
 	}
 	failures = outage->failures;

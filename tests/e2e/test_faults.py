@@ -126,6 +126,20 @@ def test_refusal_that_comes_late(lab):
     lab.check_numbers(lab.objects(), 100)
 
 
+def test_refusal_after_no_answer(lab):
+    """A network that comes late, and then a no: it is said when it is said first, not at the tenth attempt."""
+    lab.link()
+    lab.bucket()
+    lab.gcs.fault("start", times=2, reset="before")
+    lab.gcs.fault("start", status=403, times=0, reason="forbidden", message="no storage.objects.create")
+    daemon = lab.daemon("-G", "0").start_ready()
+    daemon.wait_event("destination-unreachable")
+    daemon.wait_event("destination-refused", timeout=20, reason=".*storage.objects.create.*")
+    lab.gcs.clear_faults()
+    equal(daemon.stop(), 0, "exit status")
+    equal(len(daemon.events("destination-refused")), 1, "how often it is said")
+
+
 def test_name_server_does_not_answer(lab):
     """Neither the connect time-out nor a stop wait for the resolver."""
     lab.link()

@@ -520,6 +520,7 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	struct fixture *fixture = *state;
 	struct conf budget = { .spool_when_full = CONF_WHEN_FULL_DROP_NEWEST,
 			       .spool_max_segments = 2 };
+	struct spool_totals totals;
 	struct spool_claim claimed;
 	struct error err;
 
@@ -533,6 +534,8 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	assert_true(spool_is_full(fixture->spool, NULL));
 	assert_true(spool_is_full(fixture->spool, "eth0"));
 	assert_false(spool_is_full(fixture->spool, "eth1"));
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_string_equal(totals.full_interface, "eth0");
 	enforce(fixture, &budget);
 	assert_counts(fixture, 3, 0, 0);
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);

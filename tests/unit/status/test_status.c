@@ -839,6 +839,8 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.5.7", 409, "permanently rejected: 0, deleted: 2");
 	snapshot->is_spool_full = true;
 	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full: packets are dropped");
+	(void)strcpy(snapshot->spool.full_interface, "eth1");
+	expect_flush(fixture, "100000000000000.5.9", 409, "the spool is full for eth1: packets");
 	/* Another run counts from nothing, and knows nothing of what the one before refused. */
 	snapshot->spool.refused = 0;
 	expect_flush(fixture, "100000000000000.5.7", 409, "restarted meanwhile; see the log\n");
