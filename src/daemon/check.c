@@ -49,7 +49,7 @@ static int check_online(struct daemon *daemon, struct error *err)
 		result = uploader_check(daemon->uploader, err);
 	}
 	if (result < 0 && err->kind == ERROR_TRANSIENT)
-		(void)error_wrap(err, "no answer (a start would record anyway)");
+		(void)error_wrap(err, "not now (a start would record anyway)");
 	if (result < 0 || sandbox_check(conf, err) < 0)
 		return -1;
 	log_doubts(conf);

@@ -137,6 +137,23 @@ static int open_root(const struct sink *sink, const char *expected, struct text 
 	return take_fd(&fd);
 }
 
+/* Its file system may be full for others before it is for us. */
+static int check_room(const struct sink *sink, int folder_fd, uint64_t bytes, struct error *err)
+{
+	struct statvfs fs;
+	uint64_t floor;
+
+	if (fstatvfs(folder_fd, &fs) < 0)
+		return 0;
+	floor = conf_share_of(&sink->base.context.conf->spool_min_free,
+			      (uint64_t)fs.f_blocks * fs.f_frsize);
+	/* No size is known, or it may be filled: the write finds out. */
+	if (fs.f_blocks == 0 || floor == 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= bytes + floor)
+		return 0;
+	return error_set(err, ERROR_TRANSIENT,
+			 "no room: spool.min_free holds for the destination's file system, too");
+}
+
 static int file_probe(struct sink_worker *worker, const char *identity, struct error *err)
 {
 	const struct sink *sink = worker->sink;
@@ -145,7 +162,7 @@ static int file_probe(struct sink_worker *worker, const char *identity, struct e
 	struct text now = text_over(ignored, sizeof ignored);
 	cleanup_close int fd = open_root(sink, identity, &now, err);
 
-	if (fd < 0)
+	if (fd < 0 || check_room(sink, fd, 0, err) < 0)
 		return -1;
 	if (access(folder, W_OK | X_OK) < 0) {
 		int reason = errno;
@@ -266,23 +283,6 @@ static int compare_existing(struct sink_worker *worker, int folder_fd, const cha
 	if (fsync(fd) < 0)
 		return error_errno(err, "sync %s", name);
 	return file_sync_folder(folder_fd, err);
-}
-
-/* Its file system may be full for others before it is for us. */
-static int check_room(const struct sink *sink, int folder_fd, uint64_t bytes, struct error *err)
-{
-	struct statvfs fs;
-	uint64_t floor;
-
-	if (fstatvfs(folder_fd, &fs) < 0)
-		return 0;
-	floor = conf_share_of(&sink->base.context.conf->spool_min_free,
-			      (uint64_t)fs.f_blocks * fs.f_frsize);
-	/* No size is known, or it may be filled: the write finds out. */
-	if (fs.f_blocks == 0 || floor == 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= bytes + floor)
-		return 0;
-	return error_set(err, ERROR_TRANSIENT,
-			 "no room: spool.min_free holds for the destination's file system, too");
 }
 
 /* Copy the segment to a new file; sync it, and check it against the segment's size and CRC32C. */

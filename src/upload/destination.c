@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 struct destination *destination_release(struct destination *destination)
@@ -41,13 +42,22 @@ void destination_get_identity(const struct worker *worker, char out[SINK_IDENTIT
 void destination_note_identity(const struct worker *worker, const char *identity)
 {
 	struct destination *destination = worker->destination;
-	bool is_new;
+	struct spool *spool = worker->uploader->spool;
+	cleanup_free char *was = NULL;
+	bool is_new, is_accepted;
 
 	(void)pthread_mutex_lock(&worker->uploader->lock);
+	is_accepted =
+		!destination->identity[0]; /* at a start and after a reload, whatever is there */
 	is_new = *identity && strcmp(destination->identity, identity) != 0;
 	if (is_new)
 		(void)snprintf(destination->identity, SINK_IDENTITY_MAX, "%s", identity);
 	(void)pthread_mutex_unlock(&worker->uploader->lock);
-	if (is_new)
-		spool_note_identity(worker->uploader->spool, destination->name, identity);
+	if (!is_new)
+		return;
+	was = spool_known_identity(spool, destination->name);
+	spool_note_identity(spool, destination->name, identity);
+	if (is_accepted && *was && strcmp(was, identity) != 0)
+		log_event(EVENT_DESTINATION_CHANGED, log_text("destination", destination->name),
+			  log_text("was", was), log_text("now", identity));
 }

@@ -243,6 +243,7 @@ def test_another_share_is_used_after_a_reload(lab):
     daemon.reload()
     run_command(lab, "flush")
     equal(numbers_in(share.target), list(range(100, 200)), "numbers")
+    daemon.wait_event("destination-changed", severity="WARNING", was=".*tmpfs share.*", now=".*tmpfs other.*")
     # And that one is the destination from now on.
     share.unmount()
     lab.send(100, first=200)
@@ -267,6 +268,7 @@ def test_share_that_is_mounted_late(lab):
     daemon.end_segment()
     daemon.wait_event("upload-failed", reason=".*is not mounted.*")
     equal(files_below(share.target), below, "below the mount point")
+    equal(daemon.events("destination-changed"), [], "warnings")
     equal(daemon.stop(), 0, "exit status")
 
 
@@ -277,7 +279,12 @@ def test_min_free_holds_for_the_destination(lab):
     others = os.path.join(share.target, "others")
     with open(others, "wb") as file:
         file.write(bytes(24 << 20))
-    daemon = lab.daemon("-b", "file://" + share.target, "-G", "0", "--spool-min-free", "50").start_ready()
+    arguments = ["-b", "file://" + share.target, "-G", "0", "--spool-min-free", "50"]
+    status, log = lab.run(*arguments, "--check-config")
+    check(status != 0, "--check-config: %r" % log)
+    contains(log[-1]["reason"] if "reason" in log[-1] else str(log), "spool.min_free", "--check-config")
+    daemon = lab.daemon(*arguments).start_ready()
+    daemon.wait_event("destination-unreachable", reason=".*spool.min_free.*")
     lab.send(100)
     daemon.end_segment()
     daemon.wait_event("upload-failed", reason=".*spool.min_free.*")
