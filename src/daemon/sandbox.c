@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/environment.h"
 #include "daemon/daemon_state.h"
 
 #define SYSTEMD_FOLDER "/run/systemd/system" /* sd_booted(3) */
@@ -33,6 +32,25 @@ static bool is_below(const char *folder, const char *path)
 	       (length == 1 || folder[length] == '\0' || folder[length] == '/');
 }
 
+/* Is it in a folder that BindPaths= brings in, which can be written to? */
+static bool is_bound(sd_bus *bus, const char *folder)
+{
+	sd_bus_message *reply = NULL;
+	const char *source, *path;
+	bool is_found = false;
+	int must_exist;
+	uint64_t flags;
+
+	if (sd_bus_get_property(bus, MANAGER, UNIT, SERVICE, "BindPaths", NULL, &reply,
+				"a(ssbt)") >= 0 &&
+	    sd_bus_message_enter_container(reply, 'a', "(ssbt)") >= 0)
+		while (sd_bus_message_read(reply, "(ssbt)", &source, &path, &must_exist, &flags) >
+		       0)
+			is_found |= is_below(folder, path);
+	(void)sd_bus_message_unref(reply);
+	return is_found;
+}
+
 /* May the unit write there? -1: systemd does not say. A unit that does not exist forbids nothing. */
 static int ask_unit(const char *folder)
 {
@@ -47,7 +65,7 @@ static int ask_unit(const char *folder)
 	    sd_bus_get_property_strv(bus, MANAGER, UNIT, SERVICE, "ReadWritePaths", NULL, &paths) >=
 		    0)
 		may_write = strcmp(protect, "strict") != 0 ||
-			    is_below(folder, DEFAULT_SPOOL_DIRECTORY);
+			    is_below(folder, DEFAULT_SPOOL_DIRECTORY) || is_bound(bus, folder);
 	for (size_t i = 0; paths && paths[i]; i++) {
 		may_write |= is_below(folder, paths[i]);
 		free(paths[i]);
@@ -62,8 +80,8 @@ int sandbox_check(const struct conf *conf, struct error *err)
 	const char *folder = conf->upload_destination;
 	int may_write;
 
-	/* Flags are not the unit's; and in the unit itself, what can be written is known already. */
-	if (strncmp(folder, SCHEME, strlen(SCHEME)) != 0 || environment_get("INVOCATION_ID") ||
+	/* Flags are not the unit's. */
+	if (strncmp(folder, SCHEME, strlen(SCHEME)) != 0 ||
 	    strncmp(conf->origin[CONF_upload_destination], DEFAULT_CONFIG_FILE,
 		    strlen(DEFAULT_CONFIG_FILE)) != 0 ||
 	    access(SYSTEMD_FOLDER, F_OK) < 0)

@@ -26,6 +26,15 @@ def array(values):
     return struct.pack("<I", len(body)) + body
 
 
+def bind_paths(values):
+    """a(ssbt), after its signature in a variant: of (source, path)."""
+    body = b""
+    for source, path in values:
+        body = pad(pad(pad(body, 8) + text(source), 4) + text(path), 4) + struct.pack("<I", 0)
+        body = pad(body, 8) + struct.pack("<Q", 0)
+    return pad(struct.pack("<I", len(body)), 4) + body
+
+
 def signature(value):
     return bytes([len(value)]) + value.encode() + b"\0"
 
@@ -42,7 +51,8 @@ def message(kind, serial, reply_to, types, body):
 
 
 class FakeSystemd:
-    """Answers at a Unix socket; properties: {name: string or list of strings}. None: every question fails."""
+    """Answers at a Unix socket; properties: {name: string, list of strings, or tuple of (source, path)}. None: every
+    question fails."""
 
     def __init__(self, path):
         self.properties = None
@@ -97,4 +107,6 @@ class FakeSystemd:
         value = self.properties[name]
         if isinstance(value, str):
             return message(METHOD_RETURN, serial, asked_serial, "v", pad(signature("s"), 4) + text(value))
+        if isinstance(value, tuple):
+            return message(METHOD_RETURN, serial, asked_serial, "v", pad(signature("a(ssbt)"), 4) + bind_paths(value))
         return message(METHOD_RETURN, serial, asked_serial, "v", pad(signature("as"), 4) + array(value))

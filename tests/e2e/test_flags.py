@@ -296,11 +296,12 @@ def test_check_config_asks_for_the_sandbox(lab):
         file.write('upload: { destination = "file://%s"; };\n' % folder)
     systemd = FakeSystemd(bus)
 
-    def check_config(protect, *paths):
-        systemd.properties = {"ProtectSystem": protect, "ReadWritePaths": list(paths)} if protect else None
+    def check_config(protect, *paths, bound=()):
+        systemd.properties = {"ProtectSystem": protect, "ReadWritePaths": list(paths),
+                              "BindPaths": tuple(("/elsewhere", path) for path in bound)} if protect else None
         done = subprocess.run([program(), "--check-config", "-N", "n", "-i", "veth0", "-o", lab.spool, "--daemon-user",
                                "root"], capture_output=True, text=True, check=False,
-                              env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + bus})
+                              env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + bus, "INVOCATION_ID": "of another unit"})
         return done.returncode, done.stderr
 
     command("mount", "--bind", etc, "/etc")
@@ -317,6 +318,8 @@ def test_check_config_asks_for_the_sandbox(lab):
         for paths in (("/var/tmp", "-" + folder), (lab.directory + "/",), ("+/",)):
             status, said = check_config("strict", *paths)
             equal((status, "sandbox" in said), (0, False), "exit status with %r: %s" % (paths, said))
+        for bound, expected in ((("/srv", folder), 0), (("/srv", folder + "/below"), 78)):
+            equal(check_config("strict", bound=bound)[0], expected, "exit status with BindPaths= %r" % (bound,))
         status, said = check_config("full")
         equal((status, "sandbox" in said), (0, False), "exit status of a unit that is open: " + said)
         status, said = check_config(None)
