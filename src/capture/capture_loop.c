@@ -262,6 +262,7 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	/* What is read by then was received before the clock was set back, and is not ours. */
 	if (clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
 		atomic_store(&capture->from_ns, 0);
+		atomic_store(&capture->agreed_ns, 0); /* another hand-over has its own */
 		device_force_kernel_timestamps(&capture->device, false);
 	}
 }

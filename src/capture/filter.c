@@ -116,7 +116,7 @@ static int compile_for_link(const struct entry *entry, struct bpf_program *progr
 	if (device_open_briefly(entry->filter->conf, entry->interface, &pcap, err) < 0)
 		return -1;
 	if (pcap_datalink(pcap) != entry->dlt && pcap_set_datalink(pcap, entry->dlt) < 0)
-		result = error_set(err, ERROR_TRANSIENT, "%s has another type of link now",
+		result = error_set(err, ERROR_FATAL, "%s has another type of link now",
 				   entry->interface);
 	else
 		result = compile(pcap, entry->filter->conf, true, program, err);
@@ -184,6 +184,13 @@ static void start_compiler(struct entry *entry, const char *interface)
 	entry->filter->references--;
 	entry->state = FAILED;
 	entry->failure.kind = ERROR_TRANSIENT;
+}
+
+/* It failed for the interface that was opened for it, which may have gone, and not for its text. */
+static bool is_of_another(const struct entry *entry, const char *interface)
+{
+	return entry->state == FAILED && entry->failure.kind == ERROR_FATAL &&
+	       strcmp(entry->interface, interface) != 0;
 }
 
 static struct entry *find_entry(struct filter *filter, const char *interface, int dlt)
@@ -263,9 +270,13 @@ int filter_get(struct filter *filter, const char *interface, int dlt, uint64_t w
 	if (!entry)
 		return error_set(err, ERROR_FATAL, "capture on %s: too many types of link",
 				 interface);
-	while (entry->state == COMPILING &&
-	       thread_cond_wait_until(&filter->is_done, &filter->lock, deadline_ns))
-		;
+	do {
+		if (is_of_another(entry, interface))
+			start_compiler(entry, interface);
+		while (entry->state == COMPILING &&
+		       thread_cond_wait_until(&filter->is_done, &filter->lock, deadline_ns))
+			;
+	} while (is_of_another(entry, interface));
 	if (entry->state == COMPILING)
 		give_up_if_long(entry);
 	if (entry->state == COMPILING) {

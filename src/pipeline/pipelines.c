@@ -192,13 +192,17 @@ int pipelines_settle(struct pipelines *pipelines, struct error *err)
 	return 1;
 }
 
-/* When all of them had read their rings to the end, at least. */
+/* When all of them that are open had read their rings to the end, at least. */
 static uint64_t emptied_ns(const struct pipelines *pipelines, uint64_t least_ns)
 {
-	for (size_t i = 0; i < pipelines->count; i++)
-		if (pipeline_is_running(pipelines->list[i]->state) &&
-		    capture_emptied_ns(pipelines->list[i]->capture) < least_ns)
-			least_ns = capture_emptied_ns(pipelines->list[i]->capture);
+	for (size_t i = 0; i < pipelines->count; i++) {
+		uint64_t own_ns = pipeline_is_running(pipelines->list[i]->state)
+					  ? capture_emptied_ns(pipelines->list[i]->capture)
+					  : 0;
+
+		if (own_ns > 0 && own_ns < least_ns)
+			least_ns = own_ns;
+	}
 	return least_ns;
 }
 
