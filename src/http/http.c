@@ -352,7 +352,8 @@ int http_send(struct http *http, const struct http_request *request, struct http
 		headers = append_header(headers, *header);
 	http->request = request;
 	mem_free_secret(http->secrets);
-	http->secrets = redact_collect(request->headers, request->url, request->head);
+	http->secrets = redact_collect(request->headers, request->url, request->head,
+				       http->conf->upload_proxy);
 	http->position = 0;
 	http->body_bytes = 0;
 	http->reason[0] = '\0';

@@ -111,7 +111,20 @@ static void add_login(char **secrets, const char *login)
 		add_secret(secrets, password + 1, strlen(password + 1));
 }
 
-char *redact_collect(const char *const *headers, const char *url, const char *body)
+/* "scheme://user:password@host", or without the scheme. */
+static void add_password(char **secrets, const char *url)
+{
+	const char *scheme = strstr(url, "://"), *user = scheme ? scheme + 3 : url;
+	const char *end = user + strcspn(user, "/?#"),
+		   *at = memrchr(user, '@', (size_t)(end - user));
+	const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+
+	if (colon)
+		add_secret(secrets, colon + 1, (size_t)(at - colon - 1));
+}
+
+char *redact_collect(const char *const *headers, const char *url, const char *body,
+		     const char *proxy)
 {
 	static const char login[] = "Authorization: ";
 	char *secrets = mem_strdup("");
@@ -121,6 +134,7 @@ char *redact_collect(const char *const *headers, const char *url, const char *bo
 			add_login(&secrets, *headers + strlen(login));
 	add_fields(&secrets, url);
 	add_fields(&secrets, body ? body : "");
+	add_password(&secrets, proxy ? proxy : "");
 	return secrets;
 }
 

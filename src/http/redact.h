@@ -10,11 +10,12 @@
 #include "base/text.h"
 
 /*
- * The secrets in a request, one a line: the value of its Authorization header, and of the fields with known names in
- * its URL and its body, a form; both as they are sent and decoded. headers and body may be NULL. The caller frees
- * with mem_free_secret().
+ * The secrets in a request, one a line: the value of its Authorization header, of the fields with known names in its URL
+ * and its body, a form, and the password in the URL of the proxy; both as they are sent and decoded. headers, body and
+ * proxy may be NULL. The caller frees with mem_free_secret().
  */
-char *redact_collect(const char *const *headers, const char *url, const char *body);
+char *redact_collect(const char *const *headers, const char *url, const char *body,
+		     const char *proxy);
 
 /*
  * Append plain text or an HTML page as one line, without tags and unprintable characters, and with runs of blanks as

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		gcs_format_crc32c(crc32c, encoded);
 		fuzz_require(strcmp(encoded, body) == 0);
 	}
-	secrets = redact_collect(NULL, "", body);
+	secrets = redact_collect(NULL, "", body, NULL);
 	gcs_parse_problem(&(struct http_reply){ .body = body, .secrets = secrets }, &problem);
 	fuzz_require(memchr(problem.reason, '\0', sizeof problem.reason));
 	fuzz_require(memchr(problem.message, '\0', sizeof problem.message));

@@ -78,13 +78,15 @@ static void test_secrets_by_value(void **state)
 		{ "client is unknown, grant is refresh_token",
 		  "client is unknown, grant is refresh_token" },
 		{ "the", "the" },
+		{ "user and p@ss:w0rd", "user and (redacted)" },
+		{ "or p%40ss%3Aw0rd", "or (redacted)" },
 	};
-	char *secrets =
-		redact_collect(headers, "https://h/o?upload_id=ID-of-a-session",
-			       "grant_type=refresh_token&client_id=client"
-			       "&client_secret=GOCSPX-abcdefghijkl"
-			       "&refresh_token=1%2F%2F0gabc%2Bdef%2Fghi"
-			       "&subject_token_type=urn&subject_token=hush&actor_token=the");
+	char *secrets = redact_collect(headers, "https://h/o?upload_id=ID-of-a-session",
+				       "grant_type=refresh_token&client_id=client"
+				       "&client_secret=GOCSPX-abcdefghijkl"
+				       "&refresh_token=1%2F%2F0gabc%2Bdef%2Fghi"
+				       "&subject_token_type=urn&subject_token=hush&actor_token=the",
+				       "http://user:p%40ss%3Aw0rd@proxy:3128");
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -95,7 +97,7 @@ static void test_secrets_by_value(void **state)
 		assert_string_equal(line, cases[i].logged);
 	}
 	mem_free_secret(secrets);
-	secrets = redact_collect(NULL, "https://h/", NULL);
+	secrets = redact_collect(NULL, "https://h/", NULL, "http://user@proxy:3128/:x@y");
 	assert_string_equal(secrets, "");
 	mem_free_secret(secrets);
 }
