@@ -189,7 +189,7 @@ static void replace_known(struct spool *spool, size_t known)
 						     sizeof(struct spool_entry *), compare_names);
 		bool is_gone = !again && !old->is_claimed && old->folder <= SPOOL_SENDING;
 
-		if (again)
+		if (again && !old->is_claimed) /* a claimed one stays, and keeps what is its own */
 			inherit(*again, old);
 		if (is_gone)
 			gone[gone_count++] = old; /* counted, once the list is whole */

@@ -705,6 +705,31 @@ static void test_many_segments_go_with_few_syncs(void **state)
 	assert_int_equal(count_lost(&segment, DROP_DISK), 10 * MANY);
 }
 
+/* Listed again while it is uploaded, a segment keeps what it states of others, for when somebody deletes it. */
+static void test_a_claimed_segment_keeps_what_it_states(void **state)
+{
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct segment segment;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	spool_add_loss(fixture->spool, "eth1", 1000, 2000, &drops);
+	publish(fixture, first);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(count_lost(&claimed.segment, DROP_BUDGET), 7);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
+	remove_file(fixture, "ready", first);
+	remove_file(fixture, "metadata", first);
+	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+	publish(fixture, second);
+	segment = claim_newest(fixture, second);
+	assert_int_equal(count_lost(&segment, DROP_DISK), 10);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), 7);
+}
+
 UNIT_TESTS()
 {
 #define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -734,6 +759,7 @@ UNIT_TESTS()
 		LEDGER_TEST(test_metadata_that_cannot_be_written_keep_nothing_back),
 		LEDGER_TEST(test_folders_of_an_older_version_are_taken_over),
 		LEDGER_TEST(test_a_spool_that_is_removed),
+		LEDGER_TEST(test_a_claimed_segment_keeps_what_it_states),
 	};
 
 	unit_add(tests, NULL, NULL);
