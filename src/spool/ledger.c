@@ -19,6 +19,9 @@
  *     is recovered with its metadata; if it is deleted, they become a file in lost/ (with a larger number) that
  *     still says N.
  *     Adding up: many files become one in the same way as S states them: a file in lost/ that says N.
+ * Stating waits for the disk, and nobody waits for it who only loses: `stating_lock` is for those who state, and
+ * ledger_lock is held while losses are collected, and while one is noted with both steps of its deletion, but not
+ * over a sync. What is lost after the collection has a larger number than all that is in it, or is pending again.
  * After a power failure the same holds, because lost/ and the deletions are made durable before they are
  * stated, and the metadata of S before the files go. A deletion itself needs no sync: if its two steps are lost,
  * nothing was deleted.
@@ -91,6 +94,7 @@ static void delete_stated(struct spool *spool)
 
 struct collection {
 	struct losses losses;
+	struct losses pending; /* of them, those that are in no file */
 	uint64_t last;
 };
 
@@ -109,7 +113,15 @@ static bool put_off(struct spool *spool, const struct loss_file *file, const str
 			    name) == 0;
 }
 
-/* All that is to be stated now; false if there is nothing, or nobody knows. */
+/* Those that were pending are the collection's until it is in a file, or they are put back. With ledger_lock. */
+static void take_pending(struct spool *spool, struct collection *collection)
+{
+	losses_add_all(&collection->losses, &spool->pending);
+	collection->pending = spool->pending;
+	spool->pending.count = 0;
+}
+
+/* All that is to be stated now; false if there is nothing, or nobody knows. With ledger_lock. */
 static bool collect_losses(struct spool *spool, const struct losses *already,
 			   struct collection *ret_collection)
 {
@@ -148,11 +160,11 @@ static bool collect_losses(struct spool *spool, const struct losses *already,
 		log_warning("cannot list the records of losses; they are stated later",
 			    log_reason(&err));
 	spool->has_unlisted_losses = result < 0;
-	if (result < 0)
+	if (result < 0 || !has_any)
 		return false;
-	losses_add_all(&collection.losses, &spool->pending);
+	take_pending(spool, &collection);
 	*ret_collection = collection;
-	return has_any;
+	return true;
 }
 
 /* A loss that is stated must be one: lost/ first, then the folders that segments were deleted from. */
@@ -167,69 +179,113 @@ static void sync_deletions(const struct spool *spool)
 /* Those of the collection are in a file that names the last of them. */
 static void forget_stated(struct spool *spool, const struct collection *collection)
 {
-	spool->pending.count = 0;
+	(void)pthread_mutex_lock(&spool->ledger_lock);
 	spool->losses_stated = collection->last;
 	delete_stated(spool);
+	(void)pthread_mutex_unlock(&spool->ledger_lock);
 	spool_folder_sync(spool, SPOOL_LOST);
+}
+
+/* They are in no file after all. */
+static void put_back(struct spool *spool, const struct collection *collection)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+
+	losses_add_all(&spool->pending, &collection->pending);
+}
+
+/* With what the segment states already. */
+static bool collect_for(struct spool *spool, const struct segment *segment,
+			struct collection *ret_collection)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+	struct losses already;
+
+	losses_of_segment(segment, &already);
+	return collect_losses(spool, &already, ret_collection);
+}
+
+/* 1: all losses are stated in the metadata; 0: there are none to state, and nothing is written. */
+static int state_losses(struct spool *spool, const char *name, struct segment *segment,
+			struct error *err)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->stating_lock);
+	struct segment stating = *segment;
+	struct collection collection;
+	int result = 0;
+
+	if (!collect_for(spool, segment, &collection))
+		return 0;
+	if (losses_state(&collection.losses, &stating)) {
+		stating.losses_stated = collection.last;
+		sync_deletions(spool);
+		result = spool_metadata_write(spool, SPOOL_METADATA, name, &stating, err) < 0 ? -1
+											      : 1;
+	}
+	if (result <= 0) {
+		put_back(spool, &collection);
+		return result;
+	}
+	forget_stated(spool, &collection);
+	*segment = stating;
+	return 1;
 }
 
 int spool_ledger_state(struct spool *spool, const char *name, struct segment *segment,
 		       struct error *err)
 {
-	struct collection collection;
-	struct losses already;
-	struct segment stating = *segment;
-	bool has_any;
-	int result = 0;
+	int result = state_losses(spool, name, segment, err);
 
-	losses_of_segment(segment, &already);
-	(void)pthread_mutex_lock(&spool->ledger_lock);
-	has_any = collect_losses(spool, &already, &collection) &&
-		  losses_state(&collection.losses, &stating);
-	if (has_any) {
-		stating.losses_stated = collection.last;
-		sync_deletions(spool);
-		result = spool_metadata_write(spool, SPOOL_METADATA, name, &stating, err);
-		if (result == 0) {
-			forget_stated(spool, &collection);
-			*segment = stating;
-		}
-	}
-	(void)pthread_mutex_unlock(&spool->ledger_lock);
-	return has_any ? result : spool_metadata_write(spool, SPOOL_METADATA, name, segment, err);
+	if (result == 0)
+		return spool_metadata_write(spool, SPOOL_METADATA, name, segment, err);
+	return result < 0 ? -1 : 0;
 }
 
-/* One file in place of all, and of what is pending. With ledger_lock. */
-static int add_up_losses(struct spool *spool, struct error *err)
+/* One file with them. */
+static int write_sum(struct spool *spool, const struct collection *collection, struct error *err)
 {
-	static const struct losses none;
-	struct segment sum = { .packets = 0 };
+	struct segment sum = { .losses_stated = collection->last };
 	char name[LOSS_NAME_MAX];
-	struct collection collection;
 
-	if (!collect_losses(spool, &none, &collection)) /* those in files stay there */
-		collection = (struct collection){ spool->pending, spool->losses_stated };
-	if (collection.losses.count == 0)
-		return 0;
-	(void)losses_state(&collection.losses, &sum); /* nothing else is attached */
-	sum.losses_stated = collection.last;
-	if (name_loss(spool, collection.losses.list[0].reason, name, err) < 0)
+	(void)losses_state(&collection->losses, &sum); /* nothing else is attached */
+	if (name_loss(spool, collection->losses.list[0].reason, name, err) < 0)
 		return -1;
 	sync_deletions(spool);
-	if (spool_metadata_write(spool, SPOOL_LOST, name, &sum, err) < 0)
-		return -1;
-	forget_stated(spool, &collection);
-	return 0;
+	return spool_metadata_write(spool, SPOOL_LOST, name, &sum, err);
+}
+
+/* Collect for one file in place of all, and of what is pending; false: there is no need to. */
+static bool collect_sum(struct spool *spool, struct collection *ret_collection)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+	static const struct losses none;
+
+	if (spool->pending.count == 0 && spool->loss_files <= LOSS_FILES_MAX)
+		return false;
+	if (!collect_losses(spool, &none, ret_collection)) { /* those in files stay there */
+		*ret_collection = (struct collection){ .last = spool->losses_stated };
+		take_pending(spool, ret_collection);
+	}
+	return ret_collection->losses.count > 0;
 }
 
 void spool_ledger_save(struct spool *spool)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+	struct collection collection;
 	struct error err;
 
-	if ((spool->pending.count > 0 || spool->loss_files > LOSS_FILES_MAX) &&
-	    add_up_losses(spool, &err) < 0)
-		log_debug("cannot write down losses; a crash would forget them", log_reason(&err));
+	if (pthread_mutex_trylock(&spool->stating_lock) != 0)
+		return; /* they are being stated */
+	if (collect_sum(spool, &collection)) {
+		if (write_sum(spool, &collection, &err) == 0) {
+			forget_stated(spool, &collection);
+		} else {
+			log_debug("cannot write down losses; a crash would forget them",
+				  log_reason(&err));
+			put_back(spool, &collection);
+		}
+	}
+	(void)pthread_mutex_unlock(&spool->stating_lock);
 }
 
 void spool_add_loss(struct spool *spool, const char *interface, uint64_t from_ns, uint64_t to_ns,
@@ -286,27 +342,32 @@ static void undo_loss(struct spool *spool, const char *name, const char *loss_na
 	delete_stated(spool);
 }
 
+/* Both steps of a deletion, as one for those who state. */
+static int lose_file(struct spool *spool, const struct spool_entry *entry,
+		     const struct segment *segment, enum drop_reason reason, struct error *err)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
+	const struct losses before = spool->pending;
+	char loss_name[LOSS_NAME_MAX];
+
+	note_loss(spool, entry->name, segment, reason, loss_name);
+	if (unlinkat(spool->folder_fd[entry->folder], entry->name, 0) == 0 || errno == ENOENT)
+		return 0;
+	error_errno(err, "remove %s", entry->name);
+	spool->pending = before;
+	if (loss_name[0])
+		undo_loss(spool, entry->name, loss_name);
+	return -1;
+}
+
 int spool_ledger_delete(struct spool *spool, const struct spool_entry *entry,
 			const struct segment *segment, enum drop_reason reason, struct error *err)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->ledger_lock);
-	char loss_name[LOSS_NAME_MAX];
-	struct losses before;
-
 	/* A full disk did not take what its end had to say: now it may, so that no kill forgets it. */
 	if (!is_written(spool, entry->name, segment) &&
 	    spool_metadata_write(spool, SPOOL_METADATA, entry->name, segment, err) < 0)
 		log_debug("cannot note what a segment held that is deleted", log_reason(err));
-	before = spool->pending;
-	note_loss(spool, entry->name, segment, reason, loss_name);
-	if (unlinkat(spool->folder_fd[entry->folder], entry->name, 0) < 0 && errno != ENOENT) {
-		error_errno(err, "remove %s", entry->name);
-		spool->pending = before;
-		if (loss_name[0])
-			undo_loss(spool, entry->name, loss_name);
-		return -1;
-	}
-	return 0;
+	return lose_file(spool, entry, segment, reason, err);
 }
 
 void spool_count_lost(struct spool *spool, struct spool_entry *entry, const struct segment *known)

@@ -109,8 +109,14 @@ struct spool {
 	struct budget budget;
 	struct spool_interface *interfaces; /* changed with `lock` held as well */
 
-	pthread_mutex_t ledger_lock; /* may be taken with `lock` held, not the other way round */
-	struct losses pending;       /* that are in no file yet */
+	/*
+	 * For those who state losses, over several syncs: taken before all others, and never with `lock` held. The
+	 * other one, for what follows, is held over no sync but that of a block of numbers, and may be taken with `lock` held, not the other
+	 * way round.
+	 */
+	pthread_mutex_t stating_lock;
+	pthread_mutex_t ledger_lock;
+	struct losses pending;  /* that are in no file yet */
 	uint64_t losses_stated; /* the number of the last file in lost/ that a segment has stated */
 	size_t loss_files;      /* in lost/ and not stated */
 	bool has_unreadable_loss, has_unlisted_losses; /* logged already */
@@ -334,7 +340,7 @@ void spool_count_orphan(struct spool *spool, const char *name);
 /* A claimed segment goes to rejected/: say so in its metadata; then it is there: count its packets as dropped. */
 void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment);
 void spool_count_rejected(struct spool *spool, const struct segment *segment);
-/* Write down what no file has. A failure is only logged: tried again when called again. */
+/* Write down what no file has. A failure is only logged, and it does not wait for one who states: call it again. */
 void spool_ledger_save(struct spool *spool);
 
 /* destinations.c: what segments were recorded for. Locked. ------------------------------------------ */

@@ -2,6 +2,8 @@
 /* Losses: each is stated once, by one segment, wherever a kill comes in between. */
 #include <fcntl.h>
 #include <glob.h>
+#include <pthread.h>
+#include <semaphore.h>
 
 #include "spool_fixture.h"
 
@@ -730,6 +732,114 @@ static void test_a_claimed_segment_keeps_what_it_states(void **state)
 	assert_int_equal(count_lost(&segment, DROP_BUDGET), 7);
 }
 
+/* A disk that takes its time for a sync of lost/, until the main thread has done what must not wait for it. */
+static struct slow_disk {
+	struct fixture *fixture;
+	pthread_t slow;
+	sem_t is_syncing, is_done;
+	bool has_others_waiting;
+} disk;
+
+static void sync_slowly(const char *name)
+{
+	struct timespec until;
+
+	if (strcmp(name, "lost") != 0 || !pthread_equal(pthread_self(), disk.slow))
+		return;
+	before_sync = NULL;
+	assert_int_equal(sem_post(&disk.is_syncing), 0);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 20; /* far more than it takes: the end of a test that fails */
+	disk.has_others_waiting = sem_timedwait(&disk.is_done, &until) < 0;
+}
+
+static void *finish_slowly(void *context)
+{
+	(void)context;
+	disk.slow = pthread_self();
+	before_sync = sync_slowly;
+	publish(disk.fixture, second);
+	return NULL;
+}
+
+static void *save_slowly(void *context)
+{
+	(void)context;
+	disk.slow = pthread_self();
+	before_sync = sync_slowly;
+	spool_ledger_save(disk.fixture->spool);
+	return NULL;
+}
+
+/* While losses are stated, or added up: others write, claim, delete for room and lose packets, and no loss is forgotten. */
+static void lose_while(struct fixture *fixture, void *(*run)(void *context))
+{
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
+	struct spool_writer *writer;
+	struct spool_claim claimed;
+	struct segment segment;
+	pthread_t thread;
+	struct error err;
+
+	disk = (struct slow_disk){ .fixture = fixture };
+	assert_int_equal(sem_init(&disk.is_syncing, 0, 0), 0);
+	assert_int_equal(sem_init(&disk.is_done, 0, 0), 0);
+	enforce(fixture, 100);
+	publish_with(fixture, first, 1000, 0);
+	publish_with(fixture, NAME("20", "00000020"), 100, 0);
+	publish(fixture, NAME("21", "00000021"));
+	assert_true(spool_evict_one(fixture->spool)); /* 1000 */
+	spool_add_loss(fixture->spool, "eth1", 1000, 2000, &drops);
+	writer = begin(fixture, third, "x", 1);
+	assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
+	assert_int_equal(sem_wait(&disk.is_syncing), 0);
+	spool_add_loss(fixture->spool, "eth2", 1000, 2000, &drops);
+	spool_ledger_save(fixture->spool);
+	assert_true(spool_evict_one(fixture->spool)); /* 100 */
+	assert_int_equal(spool_append(writer, "abc", 3, 3, &err), 0);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_NEWEST_FIRST, 0, &claimed, &err), 1);
+	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
+	assert_int_equal(sem_post(&disk.is_done), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(disk.has_others_waiting);
+	if (run == finish_slowly) {
+		segment = claim_newest(fixture, second);
+		assert_int_equal(count_lost(&segment, DROP_BUDGET), 1007);
+	}
+	assert_int_equal(spool_finish(writer), 0);
+	segment = claim_newest(fixture, third);
+	assert_int_equal(count_lost(&segment, DROP_BUDGET), run == finish_slowly ? 107 : 1114);
+	assert_int_equal(publish_and_count(fixture, fourth, DROP_BUDGET), 0);
+}
+
+static void test_nobody_waits_for_losses_that_are_stated(void **state)
+{
+	lose_while(*state, finish_slowly);
+}
+
+static void test_nobody_waits_for_losses_that_are_added_up(void **state)
+{
+	lose_while(*state, save_slowly);
+}
+
+/* Metadata that the disk does not take state nothing: another segment does. */
+static void test_losses_that_could_not_be_stated_are_stated_later(void **state)
+{
+	static const struct drops drops = { .count[DROP_BUDGET] = 7 };
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/metadata/.%s.new", fixture->directory, second);
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	enforce(fixture, 0);
+	enforce(fixture, 100);
+	spool_add_loss(fixture->spool, "eth1", 1000, 2000, &drops);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(publish_and_count(fixture, second, DROP_BUDGET), 0);
+	assert_int_equal(publish_and_count(fixture, third, DROP_BUDGET), 17);
+	assert_int_equal(publish_and_count(fixture, fourth, DROP_BUDGET), 0);
+}
+
 UNIT_TESTS()
 {
 #define LEDGER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -759,6 +869,9 @@ UNIT_TESTS()
 		LEDGER_TEST(test_metadata_that_cannot_be_written_keep_nothing_back),
 		LEDGER_TEST(test_folders_of_an_older_version_are_taken_over),
 		LEDGER_TEST(test_a_spool_that_is_removed),
+		LEDGER_TEST(test_nobody_waits_for_losses_that_are_stated),
+		LEDGER_TEST(test_nobody_waits_for_losses_that_are_added_up),
+		LEDGER_TEST(test_losses_that_could_not_be_stated_are_stated_later),
 		LEDGER_TEST(test_a_claimed_segment_keeps_what_it_states),
 	};
 
