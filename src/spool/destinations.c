@@ -99,23 +99,35 @@ void spool_destinations_load(struct spool *spool)
 	}
 }
 
-static void save(struct spool *spool)
+static struct text encode(struct spool *spool, char bytes[FILE_MAX])
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	const struct spool_destinations *destinations = &spool->destinations;
-	cleanup_free char *bytes = mem_alloc(FILE_MAX);
 	struct text text = text_over(bytes, FILE_MAX);
-	struct error err;
 
 	text_append(&text, "%s\n", destinations->identity ? destinations->identity : "");
 	for (size_t i = 0; i < destinations->count; i++)
 		text_append(&text, "%" PRIu64 " %s\n", destinations->list[i].first,
 			    destinations->list[i].name);
+	return text;
+}
+
+/* Not locked: the disk may take its time. What is written last is the newest, whoever writes it. */
+static void save(struct spool *spool)
+{
+	cleanup_unlock pthread_mutex_t *saving = thread_lock(&spool->destination_lock);
+	cleanup_free char *bytes = mem_alloc(FILE_MAX);
+	const struct text text = encode(spool, bytes);
+	struct error err;
+
 	if (file_replace(spool->root_fd, SPOOL_DESTINATION_FILE, 0640, text.bytes, text.length,
 			 &err) < 0)
 		log_warning("cannot write what segments are recorded for; the next run may take "
 			    "another destination for theirs",
 			    log_reason(&err));
+	(void)pthread_mutex_lock(&spool->lock);
 	spool_measure_folders(spool);
+	(void)pthread_mutex_unlock(&spool->lock);
 }
 
 void spool_destinations_apply(struct spool *spool)
@@ -164,7 +176,8 @@ static void log_leftovers(struct spool *spool)
 		forget_earlier(destinations);
 }
 
-void spool_set_destination(struct spool *spool, const char *name, uint64_t first)
+/* It is for this one from now on; true if that is another one than before. */
+static bool change_destination(struct spool *spool, const char *name, uint64_t first)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	struct spool_destinations *destinations = &spool->destinations;
@@ -176,31 +189,50 @@ void spool_set_destination(struct spool *spool, const char *name, uint64_t first
 	}
 	spool_destinations_apply(spool);
 	log_leftovers(spool);
-	if (is_new)
+	return is_new;
+}
+
+void spool_set_destination(struct spool *spool, const char *name, uint64_t first)
+{
+	if (change_destination(spool, name, first))
 		save(spool);
+}
+
+static bool release_kept(struct spool *spool)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	bool has_earlier = spool->destinations.count > 1;
+
+	if (has_earlier) {
+		forget_earlier(&spool->destinations);
+		spool_destinations_apply(spool);
+	}
+	return has_earlier;
 }
 
 void spool_send_kept(struct spool *spool)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-
-	if (spool->destinations.count <= 1)
-		return;
-	forget_earlier(&spool->destinations);
-	spool_destinations_apply(spool);
-	save(spool);
+	if (release_kept(spool))
+		save(spool);
 }
 
-void spool_note_identity(struct spool *spool, const char *name, const char *identity)
+/* False for an upload that was late: to one that is no longer in use. */
+static bool change_identity(struct spool *spool, const char *name, const char *identity)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	struct spool_destinations *destinations = &spool->destinations;
 
 	if (destinations->count == 0 || strcmp(last(destinations)->name, name) != 0)
-		return; /* an upload that was late */
+		return false;
 	free(destinations->identity);
 	destinations->identity = mem_strdup(identity);
-	save(spool);
+	return true;
+}
+
+void spool_note_identity(struct spool *spool, const char *name, const char *identity)
+{
+	if (change_identity(spool, name, identity))
+		save(spool);
 }
 
 char *spool_known_identity(struct spool *spool, const char *name)

@@ -32,6 +32,7 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	spool->capacity = 64;
 	spool->entries = mem_calloc(spool->capacity, sizeof(struct spool_entry *));
 	(void)pthread_mutex_init(&spool->sequence_lock, NULL);
+	(void)pthread_mutex_init(&spool->destination_lock, NULL);
 	(void)pthread_mutex_init(&spool->budget_lock, NULL);
 	(void)pthread_mutex_init(&spool->stating_lock, NULL);
 	(void)pthread_mutex_init(&spool->ledger_lock, NULL);
@@ -66,6 +67,7 @@ struct spool *spool_close(struct spool *spool)
 	(void)pthread_mutex_destroy(&spool->ledger_lock);
 	(void)pthread_mutex_destroy(&spool->stating_lock);
 	(void)pthread_mutex_destroy(&spool->budget_lock);
+	(void)pthread_mutex_destroy(&spool->destination_lock);
 	(void)pthread_mutex_destroy(&spool->sequence_lock);
 	free(spool->directory);
 	free(spool);

@@ -105,6 +105,8 @@ struct spool {
 	bool is_sequence_guessed;      /* at the start: from the names in use */
 	uint64_t sequence_end;         /* the last one that may be, until more are reserved */
 
+	pthread_mutex_t destination_lock; /* while that file is written: taken before all others */
+
 	pthread_mutex_t budget_lock;
 	struct budget budget;
 	struct spool_interface *interfaces; /* changed with `lock` held as well */

@@ -1029,6 +1029,45 @@ static void test_segments_are_kept_for_their_kind(void **state)
 	(void)close(claimed.fd);
 }
 
+static struct fixture *watched;
+static unsigned syncs, locked_syncs;
+
+static void watch_lock(const char *name)
+{
+	bool is_locked = pthread_mutex_trylock(&watched->spool->lock) != 0;
+
+	assert_string_not_equal(name, "");
+	syncs++;
+	locked_syncs += is_locked;
+	if (!is_locked)
+		(void)pthread_mutex_unlock(&watched->spool->lock);
+}
+
+/* The disk is not waited for with the lock held, which recorders and uploads need. */
+static void test_the_destination_is_written_without_the_lock(void **state)
+{
+	struct fixture *fixture = *state;
+
+	publish(fixture, first);
+	watched = fixture;
+	syncs = locked_syncs = 0;
+	before_sync = watch_lock;
+	spool_set_destination(fixture->spool, "gs://a", 1);
+	assert_in_range(syncs, 2, 8); /* the file, and its folder */
+	spool_set_destination(fixture->spool, "file:///srv", 5);
+	assert_in_range(syncs, 4, 8);
+	spool_note_identity(fixture->spool, "file:///srv", "/srv nfs 2");
+	assert_in_range(syncs, 6, 8);
+	spool_send_kept(fixture->spool);
+	assert_int_equal(syncs, 8);
+	before_sync = NULL;
+	assert_int_equal(locked_syncs, 0);
+	assert_counts(fixture, 1, 0, 0);
+	open_again(fixture);
+	assert_identity(fixture, "file:///srv", "/srv nfs 2");
+	assert_int_equal(kept(fixture), 0);
+}
+
 /* However often it changes, the file stays small. */
 static void test_destinations_are_few(void **state)
 {
@@ -1223,6 +1262,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_the_destination_is_remembered),
 		SPOOL_TEST(test_segments_are_kept_for_their_kind),
 		SPOOL_TEST(test_destinations_are_few),
+		SPOOL_TEST(test_the_destination_is_written_without_the_lock),
 		SPOOL_TEST(test_the_lock_is_a_file),
 	};
 
