@@ -26,6 +26,7 @@ struct recovery {
 	uint64_t file_bytes;
 	struct walk_found found;
 	bool is_damaged; /* more than a crash explains: the file is kept beside what can be read of it */
+	bool is_kept; /* it is: there was room for both */
 };
 
 /*
@@ -124,7 +125,10 @@ static int note_found(struct recovery *recovery, struct error *err)
 	return 0;
 }
 
-/* A file of what can be read takes the place of a damaged one. */
+/*
+ * A file of what can be read takes the place of a damaged one. Without room for both, what cannot be read is cut off if
+ * it is all behind the rest; if not, the file waits for room: what waits for its upload is worth more than a copy.
+ */
 static int replace_damaged(struct recovery *recovery, struct error *err)
 {
 	struct spool_writer *writer = recovery->writer;
@@ -132,12 +136,16 @@ static int replace_damaged(struct recovery *recovery, struct error *err)
 	struct walk_found found;
 	int result;
 
-	if (spool_begin_copy(writer, recovery->found.bytes, &copy, err) < 0)
-		return -1;
+	if (spool_begin_copy(writer, recovery->found.bytes, &copy, err) < 0) {
+		if (err->kind != ERROR_TRANSIENT || recovery->found.is_in_parts)
+			return -1;
+		return segment_file_cut(&writer->file, recovery->found.bytes, err);
+	}
 	result = walk_file(writer->file.fd, writer->name, &writer->segment, &copy,
 			   recovery->is_stopping, &found, err);
 	if (result == 0)
 		result = spool_replace(writer, &copy, err);
+	recovery->is_kept = result == 0;
 	close_fd(&copy.fd);
 	return result;
 }
@@ -150,7 +158,8 @@ static void log_recovered(const struct recovery *recovery, const char *name)
 		log_event(EVENT_SEGMENT_REPAIRED, log_text("name", name),
 			  log_number("packets", found->packets), log_number("bytes", found->bytes),
 			  log_number("bytes_before", recovery->file_bytes),
-			  log_number("gaps", found->gap_count));
+			  log_number("gaps", found->gap_count),
+			  log_text("damaged_kept", recovery->is_kept ? "yes" : "no"));
 	else
 		log_event(EVENT_SEGMENT_RECOVERED, log_text("name", name),
 			  log_number("packets", found->packets), log_number("bytes", found->bytes),
@@ -203,7 +212,7 @@ void recover_unfinished(struct spool *spool, struct counters *counters,
 
 		recovery.writer = writer;
 		recovery.found = (struct walk_found){ .packets = 0 };
-		recovery.is_damaged = false;
+		recovery.is_damaged = recovery.is_kept = false;
 		if (recover_one(&recovery, &err) == 0)
 			continue;
 		/* One that cannot be read now may be readable later; one that is damaged never will be. */

@@ -17,7 +17,7 @@ int spool_begin_copy(struct spool_writer *writer, uint64_t bytes, struct segment
 	cleanup_free char *name = spool_temporary_name(writer->name);
 	int fd;
 
-	if (spool_reserve_room(writer->spool, writer->entry, bytes, err) < 0)
+	if (spool_reserve_spare_room(writer->spool, writer->entry, bytes, err) < 0)
 		return -1;
 	fd = openat(writer->spool->folder_fd[SPOOL_CAPTURING], name,
 		    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);

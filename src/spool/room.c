@@ -139,6 +139,7 @@ static const char *find_excess(struct spool *spool, const struct budget *budget,
 struct request {
 	const char *interface; /* to begin a segment of it; NULL: it is not about one */
 	bool is_for_all;       /* keep the limits, whoever exceeds them */
+	bool is_spare;         /* not worth a waiting segment, nor a shortage */
 	uint64_t bytes;
 };
 
@@ -173,6 +174,8 @@ static int make_some_room(struct spool *spool, const struct request *request,
 {
 	const struct budget budget = get_budget(spool);
 	struct budget_state state = measure_state(spool, &budget, request->bytes);
+	const enum conf_spool_when_full policy = request->is_spare ? CONF_WHEN_FULL_DROP_NEWEST
+								   : budget.policy;
 
 	spool_end_shortages(spool, &budget, state);
 	for (int deleted = 0;; deleted++) {
@@ -192,11 +195,12 @@ static int make_some_room(struct spool *spool, const struct request *request,
 			memcpy(now.interface, interface->name, sizeof now.interface);
 		if (!first->option)
 			*first = now;
-		victim = find_victim(spool, budget.policy, interface);
+		victim = find_victim(spool, policy, interface);
 		if (!victim || delete_for_room(spool, victim, err) < 0) {
 			if (!victim)
 				error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
-			spool_note_shortage(spool, &now, true);
+			if (!request->is_spare)
+				spool_note_shortage(spool, &now, true);
 			return -1;
 		}
 		freed -= spool_bytes_taken(spool) < freed ? spool_bytes_taken(spool) : freed;
@@ -238,6 +242,14 @@ int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t 
 		       struct error *err)
 {
 	const struct request request = { .bytes = bytes };
+
+	return make_room(spool, &request, entry, err);
+}
+
+int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+			     struct error *err)
+{
+	const struct request request = { .bytes = bytes, .is_spare = true };
 
 	return make_room(spool, &request, entry, err);
 }

@@ -388,6 +388,9 @@ int spool_make_room(struct spool *spool, const char *interface, uint64_t bytes, 
 /* The same for so many bytes more in the entry's file, which takes them at once. */
 int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
 		       struct error *err) __attribute__((warn_unused_result));
+/* The same, but of the segments only rejected ones are deleted, and the spool is not full if it fails. */
+int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+			     struct error *err) __attribute__((warn_unused_result));
 /* Delete what is over the budget. Failures are logged. */
 void spool_enforce(struct spool *spool);
 

@@ -63,9 +63,10 @@ int spool_drop(struct spool_writer *writer);
 /* The next file in capturing/ that nobody writes and that is due, opened for reading and writing; or NULL. */
 struct spool_writer *spool_take_unfinished(struct spool *spool);
 /*
- * It is damaged: an empty file for what can be read of it, with room for so many bytes. spool_replace() has that take
- * its place, and keeps the damaged one as rejected/NAME.damaged while there is room; its packets count with the file
- * that took its place. Until then, and after an error, everything is as it was.
+ * It is damaged: an empty file for what can be read of it, with room for so many bytes, for which nothing is deleted
+ * that waits: ERROR_TRANSIENT if there is none. spool_replace() has that take its place, and keeps the damaged one as
+ * rejected/NAME.damaged while there is room; its packets count with the file that took its place. Until then, and
+ * after an error, everything is as it was.
  */
 int spool_begin_copy(struct spool_writer *writer, uint64_t bytes, struct segment_file *ret_copy,
 		     struct error *err) __attribute__((warn_unused_result));

@@ -492,6 +492,73 @@ static void test_what_was_damaged_and_not_cut_off_is_set_aside(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 }
 
+/* Drop-oldest, and room for no copy unless what waits is deleted: that is in ready/, and larger. */
+static void fill_spool(struct fixture *fixture, const char *waiting)
+{
+	static const uint8_t zeros[1 << 20];
+	struct conf budget = { .spool_when_full = CONF_WHEN_FULL_DROP_OLDEST,
+			       .spool_max_segments = UINT64_MAX };
+	struct spool_writer *writer = begin(fixture, waiting, zeros, sizeof zeros);
+	struct spool_totals totals;
+
+	writer->segment.packets = 10;
+	assert_int_equal(spool_finish(writer), 0);
+	assert_true(spool_totals(fixture->spool, &totals));
+	budget.spool_max_size = totals.bytes + 4096;
+	spool_set_budget(fixture->spool, &budget);
+}
+
+static void recover_all(struct fixture *fixture)
+{
+	spool_retry_now(fixture->spool);
+	recover(fixture);
+}
+
+/* Whoever keeps a damaged file deletes nothing for it that waits. What cannot be kept is cut, or waits for room. */
+static void test_nothing_that_waits_is_deleted_for_a_repair(void **state)
+{
+	static const char waiting[] = "n_20251123T082959.000Z_eth0_00000001.pcap",
+			  cut[] = "n_20251123T083000.000Z_eth0_00000002.pcap.gz",
+			  in_parts[] = "n_20251123T083001.000Z_eth0_00000003.pcap.gz";
+	static const struct conf unlimited = { .spool_max_segments = UINT64_MAX };
+	struct fixture *fixture = *state;
+	cleanup_free uint8_t *bytes = mem_alloc(sizeof((struct file *)0)->bytes + BEYOND_BYTES);
+	struct file file;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	make_file(&file, &format_pcap, &codec_gzip);
+	memset(bytes, 'x', file.member_end[1] + BEYOND_BYTES);
+	memcpy(bytes, file.bytes, file.member_end[1]);
+	crash(begin_noted(fixture, cut, bytes, file.member_end[1] + BEYOND_BYTES,
+			  MEMBERS * PACKETS_PER_MEMBER));
+	open_again(fixture);
+	fill_spool(fixture, waiting);
+	recover_all(fixture);
+	assert_true(is_there(fixture, "ready", waiting));
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
+	assert_true(is_there(fixture, "ready", cut));
+	assert_false(is_there(fixture, "rejected",
+			      "n_20251123T083000.000Z_eth0_00000002.pcap.gz.damaged"));
+	assert_false(spool_is_full(fixture->spool, NULL));
+	/* This one cannot be cut: part of what it holds is behind the damage. */
+	spool_set_budget(fixture->spool, &unlimited);
+	memset(file.bytes + file.member_end[1] + 20, 0, 30);
+	crash(begin_noted(fixture, in_parts, file.bytes, file.length,
+			  MEMBERS * PACKETS_PER_MEMBER));
+	open_again(fixture);
+	fill_spool(fixture, "n_20251123T083005.000Z_eth0_00000009.pcap");
+	recover_all(fixture);
+	assert_true(is_there(fixture, "capturing", in_parts));
+	assert_true(is_there(fixture, "ready", waiting));
+	spool_set_budget(fixture->spool, &unlimited);
+	recover_all(fixture);
+	assert_true(is_there(fixture, "ready", in_parts));
+	assert_true(is_there(fixture, "rejected",
+			     "n_20251123T083001.000Z_eth0_00000003.pcap.gz.damaged"));
+	assert_lost(fixture, DROP_DISK, 3 * PACKETS_PER_MEMBER);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_BUDGET]), 0);
+}
+
 /*
  * A crash while what can be read takes the place of the damaged file: it is done again, to the same end. The damaged
  * one is no segment, so that a loss of the segment is not taken back for it.
@@ -639,6 +706,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
 		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
+		SPOOL_TEST(test_nothing_that_waits_is_deleted_for_a_repair),
 		SPOOL_TEST(test_a_repair_that_was_broken_off_is_done_again),
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
