@@ -49,6 +49,24 @@ static void remove_orphans(struct spool *spool, enum spool_folder folder)
 		log_warning("cannot look for leftovers in a folder of the spool", log_reason(&err));
 }
 
+/* What can be read of a damaged file comes into its place. */
+static int finish_exchanges(struct spool *spool, struct error *err)
+{
+	int folder_fd = spool->folder_fd[SPOOL_CAPTURING];
+	cleanup_closedir DIR *dir = spool_list_folder(folder_fd, err);
+	const char *name;
+	int result;
+
+	while ((result = spool_next_name(dir, &name, err)) > 0)
+		if (spool_is_temporary(name)) {
+			cleanup_free char *segment = mem_strndup(name + 1, strlen(name) - 5);
+
+			if (spool_finish_exchange(spool, segment, err) < 0)
+				return -1;
+		}
+	return result;
+}
+
 /* What an earlier run was sending is to be sent, and may have been. */
 int spool_clean_up(struct spool *spool, struct error *err)
 {
@@ -73,6 +91,8 @@ int spool_clean_up(struct spool *spool, struct error *err)
 		if (spool_folder_move(spool, SPOOL_SENDING, SPOOL_READY, name, err) < 0)
 			return -1;
 	}
+	if (result < 0 || finish_exchanges(spool, err) < 0)
+		return -1;
 	remove_temporary(spool->root_fd);
 	for (int folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
 		remove_temporary(spool->folder_fd[folder]);

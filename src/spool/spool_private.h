@@ -352,6 +352,15 @@ void spool_destinations_free(struct spool *spool);
 /* Keep back what is not for the last one. */
 void spool_destinations_apply(struct spool *spool);
 
+/* replace.c: what can be read of a damaged file ------------------------------------------------------ */
+
+/*
+ * A repair ended, where there are no hard links, with the damaged file away and its copy, which is whole, not in its
+ * place yet: 1, it is now; 0: there is no such thing. Locked.
+ */
+int spool_finish_exchange(struct spool *spool, const char *name, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* scan.c: from the folders to the list ----------------------------------------------------------- */
 
 /* What an earlier run left half done: back to ready/, or away. */

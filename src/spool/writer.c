@@ -268,11 +268,16 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 	struct spool *spool = writer->spool;
 	struct spool_entry *entry = writer->entry;
 	cleanup_free char *copy = spool_temporary_name(writer->name);
+	struct error exchanging;
 	struct stat st;
+	int exchanged;
 
 	(void)pthread_mutex_lock(&spool->lock);
-	(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], copy, 0);
-	if (fstatat(spool->folder_fd[SPOOL_CAPTURING], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	exchanged = spool_finish_exchange(spool, writer->name, &exchanging);
+	if (exchanged == 0)
+		(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], copy, 0);
+	if (exchanged == 0 &&
+	    fstatat(spool->folder_fd[SPOOL_CAPTURING], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    errno == ENOENT) {
 		spool_count_lost(spool, entry, &writer->segment);
 	} else {
@@ -288,7 +293,7 @@ void spool_leave_for_recovery(struct spool_writer *writer, const struct error *r
 		if (writer->segment.packets >= entry->packets)
 			spool_entry_learn(entry, &writer->segment);
 		entry->is_claimed = false;
-		if (reason)
+		if (reason && exchanged <= 0)
 			spool_entry_failed(entry, clock_monotonic_ms());
 	}
 	(void)pthread_mutex_unlock(&spool->lock);

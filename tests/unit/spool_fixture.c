@@ -19,13 +19,34 @@ extern const char *unlisted_folder;
 const char *unlisted_folder;
 extern bool are_renames_repeated;
 bool are_renames_repeated;
+extern bool are_links_refused;
+bool are_links_refused;
+extern bool (*refuse_rename)(const char *folder, const char *to);
+bool (*refuse_rename)(const char *folder, const char *to);
 
 /* In place of the C library's, as is all that follows. NFS sends a request again if the answer got lost. */
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
-	int result = (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+	char link[64], path[256] = "";
+	int result;
 
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", from_fd);
+	if (refuse_rename && readlink(link, path, sizeof path - 1) > 0 &&
+	    refuse_rename(strrchr(path, '/') + 1, to)) {
+		errno = EIO;
+		return -1;
+	}
+	result = (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
 	return are_renames_repeated ? (int)syscall(SYS_renameat, from_fd, from, to_fd, to) : result;
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	if (are_links_refused) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
 }
 
 DIR *fdopendir(int fd)

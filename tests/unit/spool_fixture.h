@@ -28,6 +28,10 @@ extern const char *unsynced_folder;
 extern const char *unlisted_folder;
 /* Each rename is done, and then tried again. */
 extern bool are_renames_repeated;
+/* The file system has no hard links. */
+extern bool are_links_refused;
+/* True: a rename from this folder to this name fails; NULL: none does. */
+extern bool (*refuse_rename)(const char *folder, const char *to);
 /* Called with the last part of the path of what is about to be synced; NULL: nothing is. */
 extern void (*before_sync)(const char *name);
 
@@ -70,7 +74,8 @@ static int tear_down(void **state)
 	unsynced_folder = NULL;
 	before_sync = NULL;
 	unlisted_folder = NULL;
-	are_renames_repeated = false;
+	are_renames_repeated = are_links_refused = false;
+	refuse_rename = NULL;
 	spool_close(fixture->spool);
 	free(fixture);
 	return system(command);

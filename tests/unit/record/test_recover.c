@@ -592,6 +592,105 @@ static void test_a_repair_that_was_broken_off_is_done_again(void **state)
 	check_next_states(fixture, MEMBERS * PACKETS_PER_MEMBER);
 }
 
+static bool refuse_copy(const char *folder, const char *to)
+{
+	return strcmp(folder, "capturing") == 0 && strcmp(strrchr(to, '.'), ".gz") == 0;
+}
+
+static bool refuse_both(const char *folder, const char *to)
+{
+	return refuse_copy(folder, to) ||
+	       (strcmp(folder, "rejected") == 0 && strcmp(strrchr(to, '.'), ".gz") == 0);
+}
+
+/*
+ * Without hard links, the damaged file has left its place before what can be read of it comes there. Whatever comes
+ * in between, nothing is counted as lost that can be read.
+ */
+static void test_a_repair_without_links(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  damaged[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz.damaged";
+	struct fixture *fixture = *state;
+	struct spool_totals totals;
+	struct file file;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	make_file(&file, &format_pcap, &codec_gzip);
+	memset(file.bytes + file.member_end[1] + 20, 0, 30);
+	crash(begin_noted(fixture, name, file.bytes, file.length, MEMBERS * PACKETS_PER_MEMBER));
+	open_again(fixture);
+	are_links_refused = true;
+	refuse_rename = refuse_copy; /* the second rename fails: the first is taken back */
+	recover_all(fixture);
+	assert_true(is_there(fixture, "capturing", name));
+	assert_false(is_there(fixture, "rejected", damaged));
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.bytes, du(fixture));
+	assert_int_equal(totals.lost, 0);
+	refuse_rename = refuse_both; /* so does that: both files stay, for when it works */
+	recover_all(fixture);
+	assert_false(is_there(fixture, "capturing", name));
+	assert_true(is_there(fixture, "rejected", damaged));
+	refuse_rename = NULL;
+	recover_all(fixture);
+	assert_true(is_there(fixture, "ready", name));
+	assert_true(is_there(fixture, "rejected", damaged));
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.bytes, du(fixture));
+	assert_int_equal(totals.lost, 0);
+	assert_lost(fixture, DROP_DISK, PACKETS_PER_MEMBER);
+}
+
+/* Killed in between: the start has it come to its end. But what has a file elsewhere is not there twice. */
+static void test_a_kill_in_a_repair_without_links(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  ready[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz",
+			  sent[] = "n_20251123T083002.000Z_eth0_00000003.pcap.gz";
+	static const char *const names[] = { name, ready, sent };
+	static const char *const folders[] = { "rejected", "ready", "." };
+	struct fixture *fixture = *state;
+	struct spool_claim claimed;
+	struct file file;
+	struct error err;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	for (int i = 0; i < 3; i++) {
+		const char *each = names[i];
+		cleanup_free char *metadata = mem_printf("%s/metadata/%s", fixture->directory,
+							 each);
+		cleanup_free char *from = mem_printf("%s/capturing/%s", fixture->directory, each);
+		cleanup_free char *copy = mem_printf("%s/capturing/.%s.new", fixture->directory,
+						     each);
+		cleanup_free char *to = mem_printf("%s/%s/%s%s", fixture->directory, folders[i],
+						   each, i == 0 ? ".damaged" : "");
+		cleanup_free char *kept = mem_printf("%s/rejected/%s.damaged", fixture->directory,
+						     each);
+
+		crash(begin_noted(fixture, each, file.bytes, file.member_end[2],
+				  MEMBERS * PACKETS_PER_MEMBER));
+		assert_int_equal(link(from, copy), 0); /* stands for all that can be read */
+		assert_int_equal(rename(from, to), 0);
+		if (i > 0)
+			assert_int_equal(symlink("nowhere", kept), 0);
+		if (i == 2)
+			assert_int_equal(unlink(metadata), 0);
+	}
+	open_again(fixture);
+	recover(fixture);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_string_equal(claimed.name, name);
+	assert_int_equal(claimed.segment.packets, 3 * PACKETS_PER_MEMBER);
+	assert_int_equal(claimed.segment.drops.count[DROP_DISK], PACKETS_PER_MEMBER);
+	(void)close(claimed.fd);
+	assert_lost(fixture, DROP_DISK, PACKETS_PER_MEMBER);
+	assert_true(is_there(fixture, "ready", ready));
+	assert_false(is_there(fixture, "capturing", ready));
+	assert_false(is_there(fixture, "ready", sent));
+	assert_false(is_there(fixture, "capturing", sent));
+}
+
 /* A power failure may take the last seconds, and leave zeros in their place: nothing can be read from them. */
 static void test_zeros_in_place_of_the_end_are_cut_off(void **state)
 {
@@ -708,6 +807,8 @@ UNIT_TESTS()
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
 		SPOOL_TEST(test_nothing_that_waits_is_deleted_for_a_repair),
 		SPOOL_TEST(test_a_repair_that_was_broken_off_is_done_again),
+		SPOOL_TEST(test_a_repair_without_links),
+		SPOOL_TEST(test_a_kill_in_a_repair_without_links),
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 	};
