@@ -51,8 +51,9 @@ uint64_t recorder_last_beat_ms(const struct recorder *recorder);
 /*
  * Recovery of all files in capturing/ that nobody writes and that are due: what a crash left, or a disk that did
  * not take it. All members of each that are whole are published. One that cannot be read stays, and is tried
- * again with growing pauses; one that is damaged is kept in rejected/, beside what was published of it. Ends after
- * the member that it is at once is_stopping. Any thread; blocks on the disk.
+ * again with growing pauses; one that is damaged is kept in rejected/, beside what was published of it. Reads no
+ * more than the member that it is at, or a block, once is_stopping; the file stays for the next start. Any thread;
+ * blocks on the disk.
  */
 void recover_unfinished(struct spool *spool, struct counters *counters,
 			const atomic_bool *is_stopping);

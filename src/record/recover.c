@@ -43,7 +43,11 @@ static int check_rest(struct recovery *recovery, struct error *err)
 	if (recovery->file_bytes - offset <= codec_of_name(writer->name)->bound(CHUNK_BYTES))
 		return 0;
 	for (;;) {
-		ssize_t got = file_read_at(writer->file.fd, block, sizeof block, offset, err);
+		ssize_t got;
+
+		if (atomic_load(recovery->is_stopping))
+			return error_set(err, ERROR_TRANSIENT, "the program ends");
+		got = file_read_at(writer->file.fd, block, sizeof block, offset, err);
 
 		if (got <= 0)
 			return (int)got;
@@ -125,6 +129,12 @@ static int note_found(struct recovery *recovery, struct error *err)
 	return 0;
 }
 
+static int cut_rest(struct recovery *recovery, struct error *err)
+{
+	return segment_file_cut(&recovery->writer->file, recovery->found.bytes,
+				recovery->found.crc32c, err);
+}
+
 /*
  * A file of what can be read takes the place of a damaged one. Without room for both, what cannot be read is cut off if
  * it is all behind the rest; if not, the file waits for room: what waits for its upload is worth more than a copy.
@@ -139,7 +149,7 @@ static int replace_damaged(struct recovery *recovery, struct error *err)
 	if (spool_begin_copy(writer, recovery->found.bytes, &copy, err) < 0) {
 		if (err->kind != ERROR_TRANSIENT || recovery->found.is_in_parts)
 			return -1;
-		return segment_file_cut(&writer->file, recovery->found.bytes, err);
+		return cut_rest(recovery, err);
 	}
 	result = walk_file(writer->file.fd, writer->name, &writer->segment, &copy,
 			   recovery->is_stopping, &found, err);
@@ -183,8 +193,7 @@ static int recover_one(struct recovery *recovery, struct error *err)
 				   log_text("name", name));
 		return 0;
 	}
-	if (recovery->is_damaged ? replace_damaged(recovery, err) < 0
-				 : segment_file_cut(&writer->file, segment->bytes, err) < 0)
+	if (recovery->is_damaged ? replace_damaged(recovery, err) < 0 : cut_rest(recovery, err) < 0)
 		return -1;
 	segment->crc32c = writer->file.crc32c;
 	(void)snprintf(segment->reason, sizeof segment->reason, "recovered");

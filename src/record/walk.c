@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -147,6 +148,7 @@ static ssize_t read_member(struct walk *walk, uint64_t offset, struct error *err
 		return -1;
 	found.pcap_bytes += length;
 	found.bytes += used;
+	found.crc32c = crc32c_update(found.crc32c, bytes, used);
 	found.end = offset + used;
 	walk->found = found;
 	return (ssize_t)used;

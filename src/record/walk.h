@@ -20,6 +20,7 @@
 struct walk_found {
 	uint64_t packets, first_ns, last_ns;
 	uint64_t pcap_bytes, bytes; /* of all that can be read, with the header */
+	uint32_t crc32c;            /* of these bytes; not if they begin with a header made again */
 	/* The file itself lacks something before its end: cut off after so many bytes it would not be all of it. */
 	bool is_in_parts;
 	struct walk_gap {

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,6 +24,8 @@ extern bool are_links_refused;
 bool are_links_refused;
 extern bool (*refuse_rename)(const char *folder, const char *to);
 bool (*refuse_rename)(const char *folder, const char *to);
+extern void (*before_read)(size_t capacity, uint64_t offset);
+void (*before_read)(size_t capacity, uint64_t offset);
 
 /* In place of the C library's, as is all that follows. NFS sends a request again if the answer got lost. */
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -47,6 +50,13 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 		return -1;
 	}
 	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+ssize_t pread(int fd, void *bytes, size_t capacity, off_t offset)
+{
+	if (before_read)
+		before_read(capacity, (uint64_t)offset);
+	return syscall(SYS_pread64, fd, bytes, capacity, offset);
 }
 
 DIR *fdopendir(int fd)

@@ -32,6 +32,8 @@ extern bool are_renames_repeated;
 extern bool are_links_refused;
 /* True: a rename from this folder to this name fails; NULL: none does. */
 extern bool (*refuse_rename)(const char *folder, const char *to);
+/* Called before so many bytes are read from there, by pread(); NULL: nothing is. */
+extern void (*before_read)(size_t capacity, uint64_t offset);
 /* Called with the last part of the path of what is about to be synced; NULL: nothing is. */
 extern void (*before_sync)(const char *name);
 
@@ -76,6 +78,7 @@ static int tear_down(void **state)
 	unlisted_folder = NULL;
 	are_renames_repeated = are_links_refused = false;
 	refuse_rename = NULL;
+	before_read = NULL;
 	spool_close(fixture->spool);
 	free(fixture);
 	return system(command);

@@ -592,6 +592,52 @@ static void test_a_repair_that_was_broken_off_is_done_again(void **state)
 	check_next_states(fixture, MEMBERS * PACKETS_PER_MEMBER);
 }
 
+static unsigned first_reads, later_reads;
+static atomic_bool *stopping;
+
+static void count_first_reads(size_t capacity, uint64_t offset)
+{
+	first_reads += offset == 0 && capacity > SEGMENT_METADATA_MAX + 1;
+}
+
+/* The walk reads larger blocks: it is over. */
+static void stop_after_walk(size_t capacity, uint64_t offset)
+{
+	(void)offset;
+	later_reads += atomic_load(stopping);
+	if (capacity <= 4096)
+		atomic_store(stopping, true);
+}
+
+/* A large file does not hold up the end of the program: no part of recovery reads on once that is wanted. */
+static void test_recovery_ends_when_the_program_does(void **state)
+{
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz";
+	struct fixture *fixture = *state;
+	cleanup_free uint8_t *bytes = mem_calloc(1, sizeof((struct file *)0)->bytes + BEYOND_BYTES);
+	atomic_bool is_stopping = false;
+	struct file file;
+
+	make_file(&file, &format_pcap, &codec_gzip);
+	memcpy(bytes, file.bytes, file.length);
+	crash(begin_noted(fixture, name, bytes, file.length + BEYOND_BYTES,
+			  MEMBERS * PACKETS_PER_MEMBER));
+	open_again(fixture);
+	stopping = &is_stopping;
+	later_reads = 0;
+	before_read = stop_after_walk;
+	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+	assert_true(atomic_load(&is_stopping));
+	assert_in_range(later_reads, 0, 1);
+	assert_true(is_there(fixture, "capturing", name));
+	/* Nor is the file read again for its checksum. */
+	first_reads = 0;
+	before_read = count_first_reads;
+	recover_all(fixture);
+	assert_true(is_there(fixture, "ready", name));
+	assert_int_equal(first_reads, 1);
+}
+
 static bool refuse_copy(const char *folder, const char *to)
 {
 	return strcmp(folder, "capturing") == 0 && strcmp(strrchr(to, '.'), ".gz") == 0;
@@ -806,6 +852,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
 		SPOOL_TEST(test_nothing_that_waits_is_deleted_for_a_repair),
+		SPOOL_TEST(test_recovery_ends_when_the_program_does),
 		SPOOL_TEST(test_a_repair_that_was_broken_off_is_done_again),
 		SPOOL_TEST(test_a_repair_without_links),
 		SPOOL_TEST(test_a_kill_in_a_repair_without_links),
