@@ -123,6 +123,7 @@ static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when
 static const char *find_excess(struct spool *spool, const struct budget *budget,
 			       struct budget_state *state, struct spool_interface **interface)
 {
+	/* Not if there are just as many: while one is written, others are uploaded, and no packet needs to be dropped. */
 	bool is_over = *interface && (*interface)->finished > budget->max_segments;
 
 	/* What is being sent goes by itself, and takes no more room for being more. */

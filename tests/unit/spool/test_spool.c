@@ -525,7 +525,7 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	struct error err;
 
 	spool_set_budget(fixture->spool, &budget);
-	for (uint64_t i = 1; i <= 3; i++) {
+	for (uint64_t i = 1; i <= 3; i++) { /* the one that is written when two wait is one more */
 		assert_int_equal(spool_make_room(fixture->spool, "eth0", 1, &err), 0);
 		publish_of(fixture, "eth0", i);
 	}
