@@ -54,6 +54,10 @@ static int fill_claim(struct spool *spool, struct spool_claim *claim, struct err
 	struct stat st;
 
 	spool_metadata_recall(spool, claim->entry, segment);
+	if (segment->is_rejected) { /* an operator has moved it back */
+		spool_note_rejected(spool, claim->name, segment, false);
+		segment->is_rejected = 0;
+	}
 	claim->fd = openat(spool->folder_fd[SPOOL_SENDING], claim->name,
 			   O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (claim->fd < 0)
@@ -189,6 +193,11 @@ static int end_claim(struct spool *spool, struct spool_claim *claim, enum spool_
 	close_fd(&claim->fd);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = spool_folder_move(spool, SPOOL_SENDING, to, claim->name, err);
+	if (result < 0 && to == SPOOL_REJECTED) { /* while the claim holds its entry still */
+		(void)pthread_mutex_unlock(&spool->lock);
+		spool_note_rejected(spool, claim->name, &claim->segment, false);
+		(void)pthread_mutex_lock(&spool->lock);
+	}
 	if (result < 0 && err->errnum == ENOENT &&
 	    !spool_folder_has(spool, SPOOL_SENDING, claim->name)) {
 		spool_count_lost(spool, entry, &claim->segment);
@@ -217,7 +226,7 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	/* While the claim holds its entry; what comes after a move that fails writes it again. */
 	int result = spool_save_upload_state(spool, claim, NULL, err);
 
-	spool_note_rejected(spool, claim->name, &claim->segment);
+	spool_note_rejected(spool, claim->name, &claim->segment, true);
 	if (end_claim(spool, claim, SPOOL_REJECTED, false, err) < 0)
 		return -1;
 	spool_count_rejected(spool, &claim->segment);

@@ -412,14 +412,16 @@ void spool_count_orphan(struct spool *spool, const char *name)
 	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
 }
 
-void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment)
+void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment,
+			 bool is_rejected)
 {
-	struct segment rejected = *segment;
+	struct segment noted = *segment;
 	struct error err;
 
-	rejected.is_rejected = 1;
-	if (spool_metadata_write(spool, SPOOL_METADATA, name, &rejected, &err) < 0)
-		log_debug("cannot note that a segment is rejected", log_reason(&err));
+	noted.is_rejected = is_rejected;
+	if (spool_metadata_write(spool, SPOOL_METADATA, name, &noted, &err) < 0)
+		log_debug("cannot note whether a segment is rejected", log_text("name", name),
+			  log_reason(&err));
 }
 
 void spool_count_rejected(struct spool *spool, const struct segment *segment)

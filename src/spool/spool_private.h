@@ -339,8 +339,12 @@ void spool_count_lost(struct spool *spool, struct spool_entry *entry,
  * was rejected, and counted then, only stated. Locked.
  */
 void spool_count_orphan(struct spool *spool, const char *name);
-/* A claimed segment goes to rejected/: say so in its metadata; then it is there: count its packets as dropped. */
-void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment);
+/*
+ * A claimed segment goes to rejected/: say so in its metadata; or that it has not come there, or was moved back. When it
+ * is there: count its packets as dropped.
+ */
+void spool_note_rejected(struct spool *spool, const char *name, const struct segment *segment,
+			 bool is_rejected);
 void spool_count_rejected(struct spool *spool, const struct segment *segment);
 /* Write down what no file has. A failure is only logged, and it does not wait for one who states: call it again. */
 void spool_ledger_save(struct spool *spool);

@@ -324,6 +324,7 @@ struct spool_writer *spool_take_unfinished(struct spool *spool)
 		writer->is_recovered = true;
 		writer->failures = entry->failures;
 		spool_metadata_recall(spool, entry, &writer->segment);
+		writer->segment.is_rejected = 0; /* an operator may have moved it back */
 		if (fd >= 0)
 			return writer;
 		spool_leave_for_recovery(writer, &err);
@@ -336,8 +337,9 @@ int spool_quarantine(struct spool_writer *writer)
 	struct spool *spool = writer->spool;
 	struct error err;
 
-	spool_note_rejected(spool, writer->name, &segment);
+	spool_note_rejected(spool, writer->name, &segment, true);
 	if (writer_move(writer, SPOOL_REJECTED, &err) < 0) {
+		spool_note_rejected(spool, writer->name, &segment, false);
 		spool_leave_for_recovery(writer, &err);
 		return -1;
 	}

@@ -538,6 +538,65 @@ static void test_a_rejected_segment_that_somebody_deletes_counts_once(void **sta
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), 0);
 }
 
+/* Taken away while no program looks: what it held is lost, and was not counted as rejected. */
+static void assert_counted_as_vanished(struct fixture *fixture, const char *folder,
+				       const char *name, uint64_t all)
+{
+	struct error err;
+
+	fixture->spool = spool_close(fixture->spool);
+	remove_file(fixture, folder, name);
+	assert_int_equal(spool_open(fixture->directory, &fixture->counters, &fixture->spool, &err),
+			 0);
+	assert_false(is_there(fixture, "metadata", name));
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]), all);
+}
+
+static struct spool_claim claim_oldest(struct fixture *fixture, const char *name)
+{
+	struct spool_claim claimed;
+	struct error err;
+
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
+	assert_string_equal(claimed.name, name);
+	return claimed;
+}
+
+/* What could not be moved to rejected/, or was moved back, is not rejected. */
+static void test_what_is_not_rejected_after_all(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *obstacle = mem_printf("%s/rejected/%s", fixture->directory, first);
+	cleanup_free char *other = mem_printf("%s/rejected/%s", fixture->directory, third);
+	struct spool_writer *writer;
+	struct spool_claim claimed;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	publish(fixture, first);
+	claimed = claim_oldest(fixture, first);
+	assert_int_equal(mkdir(obstacle, 0700), 0);
+	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), -1);
+	assert_counted_as_vanished(fixture, "sending", first, 10);
+
+	publish(fixture, second);
+	claimed = claim_oldest(fixture, second);
+	assert_int_equal(spool_reject(fixture->spool, &claimed, &err), 0);
+	move(fixture, "rejected", second, "ready", second);
+	open_again(fixture);
+	claimed = claim_oldest(fixture, second);
+	assert_int_equal(claimed.segment.packets, 10);
+	assert_int_equal(spool_release(fixture->spool, &claimed, true, &err), 0);
+	assert_counted_as_vanished(fixture, "ready", second, 20);
+
+	writer = begin(fixture, third, "123456789", 9);
+	writer->segment.packets = 10;
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_int_equal(spool_quarantine(writer), -1);
+	assert_counted_as_vanished(fixture, "capturing", third, 30);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_REJECTED]), 10);
+}
+
 /* Deleted while it is open: said once, its segments are counted, and nothing is made again. */
 static void test_a_spool_that_is_removed(void **state)
 {
@@ -869,6 +928,7 @@ UNIT_TESTS()
 		LEDGER_TEST(test_metadata_that_cannot_be_written_keep_nothing_back),
 		LEDGER_TEST(test_folders_of_an_older_version_are_taken_over),
 		LEDGER_TEST(test_a_spool_that_is_removed),
+		LEDGER_TEST(test_what_is_not_rejected_after_all),
 		LEDGER_TEST(test_nobody_waits_for_losses_that_are_stated),
 		LEDGER_TEST(test_nobody_waits_for_losses_that_are_added_up),
 		LEDGER_TEST(test_losses_that_could_not_be_stated_are_stated_later),
