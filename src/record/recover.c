@@ -16,7 +16,7 @@
 #include "record/walk.h"
 #include "segment/codec.h"
 
-/* A crash right after the beginning leaves no more; in a larger file there were packets. */
+/* A crash right after the beginning leaves no more; in a larger file there were packets, whatever its metadata say. */
 #define SMALL_BYTES 4096
 
 struct recovery {
@@ -29,34 +29,44 @@ struct recovery {
 	bool is_kept; /* it is: there was room for both */
 };
 
-/*
- * A crash leaves one incomplete member at most, and a power failure zeros behind what was synced. What goes on
- * for longer is damaged, and may hold packets that a person can read.
- */
-static int check_rest(struct recovery *recovery, struct error *err)
+/* Is there anything but zeros behind what can be read? 1, 0 or -1 with err. */
+static int has_rest(const struct recovery *recovery, struct error *err)
 {
 	static const uint8_t zeros[4096];
-	const struct spool_writer *writer = recovery->writer;
 	uint64_t offset = recovery->found.end;
 	uint8_t block[sizeof zeros];
 
-	if (recovery->file_bytes - offset <= codec_of_name(writer->name)->bound(CHUNK_BYTES))
-		return 0;
 	for (;;) {
 		ssize_t got;
 
 		if (atomic_load(recovery->is_stopping))
 			return error_set(err, ERROR_TRANSIENT, "the program ends");
-		got = file_read_at(writer->file.fd, block, sizeof block, offset, err);
-
+		got = file_read_at(recovery->writer->file.fd, block, sizeof block, offset, err);
 		if (got <= 0)
 			return (int)got;
-		if (memcmp(block, zeros, (size_t)got) != 0) {
-			recovery->is_damaged = true;
-			return 0;
-		}
+		if (memcmp(block, zeros, (size_t)got) != 0)
+			return 1;
 		offset += (uint64_t)got;
 	}
+}
+
+/*
+ * A crash leaves one incomplete member at most, and a power failure zeros behind what was synced. What goes on
+ * for longer is damaged, and may hold packets that a person can read. So is a file without packets that had some.
+ */
+static int check_rest(struct recovery *recovery, struct error *err)
+{
+	const struct spool_writer *writer = recovery->writer;
+	const struct walk_found *found = &recovery->found;
+	bool is_short = recovery->file_bytes - found->end <=
+			codec_of_name(writer->name)->bound(CHUNK_BYTES);
+	int result = 0;
+
+	if (!is_short || (found->packets == 0 && writer->segment.packets > 0))
+		result = has_rest(recovery, err);
+	if (result > 0)
+		recovery->is_damaged = true;
+	return result < 0 ? -1 : 0;
 }
 
 /* Say in the metadata between which packets others are missing: FROM/TO, with a comma between several. */
@@ -95,7 +105,7 @@ static int examine_file(struct recovery *recovery, struct error *err)
 	if (check_rest(recovery, err) < 0)
 		return -1;
 	if (recovery->found.packets == 0 && recovery->is_damaged &&
-	    recovery->file_bytes > SMALL_BYTES)
+	    (recovery->file_bytes > SMALL_BYTES || writer->segment.packets > 0))
 		return error_set(err, ERROR_REJECTED, "no packet in its %ju bytes can be read",
 				 (uintmax_t)recovery->file_bytes);
 	return 0;

@@ -424,6 +424,40 @@ static void test_what_is_set_aside_is_counted(void **state)
 	assert_int_equal(counter_read(&fixture->counters.segments_rejected), 1);
 }
 
+/* However small it is, if there were packets in it, and something is left: a person may be able to read it. */
+static void test_a_small_file_of_which_nothing_can_be_read_is_set_aside(void **state)
+{
+	static const char torn[] = "n_20251123T083000.000Z_eth0_00000001.pcap.gz",
+			  headless[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz",
+			  empty[] = "n_20251123T083002.000Z_eth0_00000003.pcap.gz",
+			  unused[] = "n_20251123T083003.000Z_eth0_00000004.pcap.gz",
+			  begun[] = "n_20251123T083004.000Z_eth0_00000005.pcap.gz";
+	struct fixture *fixture = *state;
+	struct spool_totals totals;
+	struct file file;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	make_file(&file, &format_pcap, &codec_gzip);
+	lose_end(fixture, torn, file.bytes, file.member_end[0] - 1);
+	assert_true(is_there(fixture, "rejected", torn));
+	lose_end(fixture, headless, (const uint8_t *)"garbage", 7);
+	assert_true(is_there(fixture, "rejected", headless));
+	assert_lost(fixture, DROP_REJECTED, 2 * MEMBERS * PACKETS_PER_MEMBER);
+	/* A power failure may leave zeros; and a crash part of the first member. */
+	memset(file.bytes + file.header_end, 0, 100);
+	lose_end(fixture, empty, file.bytes, file.header_end + 100);
+	crash(begin(fixture, unused, "garbage", 7));
+	memset(file.bytes + file.header_end, 'x', 8192);
+	crash(begin(fixture, begun, file.bytes, file.header_end + 8192));
+	open_again(fixture);
+	recover(fixture);
+	assert_true(spool_totals(fixture->spool, &totals));
+	assert_int_equal(totals.rejected, 2);
+	assert_int_equal(totals.capturing, 0);
+	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]),
+			 MEMBERS * PACKETS_PER_MEMBER);
+}
+
 /* An operator has deleted it before it could be recovered: it counts, and nobody waits for it. */
 static void test_what_is_gone_is_not_waited_for(void **state)
 {
@@ -849,6 +883,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_packets_that_the_disk_kept_none_of_are_counted),
 		SPOOL_TEST(test_packets_that_no_metadata_say_are_counted),
 		SPOOL_TEST(test_what_is_set_aside_is_counted),
+		SPOOL_TEST(test_a_small_file_of_which_nothing_can_be_read_is_set_aside),
 		SPOOL_TEST(test_what_is_gone_is_not_waited_for),
 		SPOOL_TEST(test_what_was_damaged_and_not_cut_off_is_set_aside),
 		SPOOL_TEST(test_nothing_that_waits_is_deleted_for_a_repair),
