@@ -93,21 +93,20 @@ static int take_next(struct daemon *daemon, struct text *notes, struct error *er
 	struct pipelines *pipelines = daemon->next.pipelines;
 	struct error reason;
 
+	if ((pipelines ? daemon_refresh_links(daemon, conf, err)
+		       : pipelines_configure(daemon->pipelines, conf, err)) < 0)
+		return -1;
+	uploader_swap(daemon->uploader, conf, daemon->next.destination);
 	if (pipelines) {
-		if (daemon_refresh_links(daemon, conf, err) < 0)
-			return -1;
 		pipelines_take_over(pipelines, daemon->pipelines);
 		jobs_add(daemon->jobs, pipelines_join, daemon->pipelines);
 		daemon->pipelines = pipelines;
 		daemon_log_missing(daemon, conf);
 		daemon_check_limits(daemon, conf);
 	} else {
-		if (pipelines_configure(daemon->pipelines, conf, err) < 0)
-			return -1;
 		pipelines_end_segments(daemon->pipelines, "reload");
 	}
 	conf_setup_log(conf);
-	uploader_swap(daemon->uploader, conf, daemon->next.destination);
 	daemon->conf = conf;
 	spool_set_budget(daemon->spool, daemon->conf);
 	report_kept(conf, daemon->next.is_kept, notes);

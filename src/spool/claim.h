@@ -70,10 +70,12 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 	__attribute__((warn_unused_result));
 
 /*
- * From the segment with this number on they are recorded for this destination, a URL. Those of earlier ones that wait
+ * Segments that have this number or a later one, and begin at this real time or later, are recorded for this
+ * destination, a URL. Those of earlier ones that wait
  * are sent there, too, if its scheme is theirs; else they are kept back until spool_send_kept(). Both is logged.
  */
-void spool_set_destination(struct spool *spool, const char *name, uint64_t first);
+void spool_set_destination(struct spool *spool, const char *name, uint64_t first,
+			   uint64_t since_ns);
 /* The number that the next segment may have. Never blocks. */
 uint64_t spool_sequence(const struct spool *spool);
 /* What took a segment there: see sink_receipt. Durable; forgotten when the destination changes. */

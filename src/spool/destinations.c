@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What segments were recorded for: the file `destination`. Its first line is the identity of the last destination, the
- * others are "SEQUENCE DESTINATION", from which number on segments were for that one.
+ * others are "SEQUENCE NANOSECONDS DESTINATION", from which number and real time on segments were for that one.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,11 +26,14 @@ static const struct spool_destination *
 find_destination(const struct spool_destinations *destinations, const struct spool_entry *entry)
 {
 	const struct spool_destination *found = destinations->list;
+	uint64_t start_ms = name_start_ns(entry->name) / CLOCK_NS_PER_MS; /* a name has no more */
 	struct name_parts parts = { .sequence = 0 };
 
 	(void)name_parse(entry->name, &parts);
+	/* Packets from before a reload may begin their segment after it: the number alone does not tell. */
 	for (size_t i = 1; i < destinations->count; i++)
-		if (destinations->list[i].first <= parts.sequence)
+		if (destinations->list[i].first <= parts.sequence &&
+		    destinations->list[i].since_ns / CLOCK_NS_PER_MS <= start_ms)
 			found = &destinations->list[i];
 	return found;
 }
@@ -42,14 +46,15 @@ static bool is_same_kind(const char *a, const char *b)
 }
 
 /* It counts from this number on; without room, the oldest two become one. */
-static void append(struct spool_destinations *destinations, uint64_t first, const char *name)
+static void append(struct spool_destinations *destinations, uint64_t first, uint64_t since_ns,
+		   const char *name)
 {
 	if (destinations->count == SPOOL_DESTINATIONS_MAX) {
 		free(destinations->list[0].name);
 		memmove(destinations->list, destinations->list + 1,
 			--destinations->count * sizeof *destinations->list);
 	}
-	destinations->list[destinations->count++] = (struct spool_destination){ first,
+	destinations->list[destinations->count++] = (struct spool_destination){ first, since_ns,
 										mem_strdup(name) };
 }
 
@@ -79,7 +84,7 @@ void spool_destinations_load(struct spool *spool)
 	struct spool_destinations *destinations = &spool->destinations;
 	cleanup_free char *text = NULL;
 	struct error err;
-	uint64_t first;
+	uint64_t first, since_ns;
 	size_t length;
 	char *rest, *line, *name;
 
@@ -94,8 +99,9 @@ void spool_destinations_load(struct spool *spool)
 	destinations->identity = mem_strdup(strsep(&rest, "\n"));
 	while ((line = strsep(&rest, "\n"))) {
 		name = line;
-		if (text_parse_number(strsep(&name, " "), &first) == 0 && name)
-			append(destinations, first, name);
+		if (text_parse_number(strsep(&name, " "), &first) == 0 && name &&
+		    text_parse_number(strsep(&name, " "), &since_ns) == 0 && name)
+			append(destinations, first, since_ns, name);
 	}
 }
 
@@ -107,8 +113,8 @@ static struct text encode(struct spool *spool, char bytes[FILE_MAX])
 
 	text_append(&text, "%s\n", destinations->identity ? destinations->identity : "");
 	for (size_t i = 0; i < destinations->count; i++)
-		text_append(&text, "%" PRIu64 " %s\n", destinations->list[i].first,
-			    destinations->list[i].name);
+		text_append(&text, "%" PRIu64 " %" PRIu64 " %s\n", destinations->list[i].first,
+			    destinations->list[i].since_ns, destinations->list[i].name);
 	return text;
 }
 
@@ -130,15 +136,33 @@ static void save(struct spool *spool)
 	(void)pthread_mutex_unlock(&spool->lock);
 }
 
+static bool is_for_another_kind(struct spool_destinations *destinations,
+				const struct spool_entry *entry)
+{
+	return destinations->count > 1 &&
+	       !is_same_kind(find_destination(destinations, entry)->name, last(destinations)->name);
+}
+
 void spool_destinations_apply(struct spool *spool)
 {
-	struct spool_destinations *destinations = &spool->destinations;
-
 	for (size_t i = 0; i < spool->count; i++)
-		spool->entries[i]->is_kept =
-			destinations->count > 1 &&
-			!is_same_kind(find_destination(destinations, spool->entries[i])->name,
-				      last(destinations)->name);
+		spool->entries[i]->is_kept = is_for_another_kind(&spool->destinations,
+								 spool->entries[i]);
+}
+
+static bool is_leftover(struct spool_destinations *destinations, const struct spool_entry *entry)
+{
+	return entry->folder != SPOOL_REJECTED &&
+	       strcmp(find_destination(destinations, entry)->name, last(destinations)->name) != 0;
+}
+
+/* When nothing waits for an earlier one; not just after a change, when packets from before it may still be on their way. */
+static void forget_unused(struct spool *spool)
+{
+	for (size_t i = 0; i < spool->count && spool->destinations.count > 1; i++)
+		if (is_leftover(&spool->destinations, spool->entries[i]))
+			return;
+	forget_earlier(&spool->destinations);
 }
 
 /* Say what waits and was recorded for others. */
@@ -151,10 +175,9 @@ static void log_leftovers(struct spool *spool)
 	for (size_t i = 0; i < spool->count && destinations->count > 1; i++) {
 		const struct spool_entry *entry = spool->entries[i];
 
-		found = find_destination(destinations, entry);
-		if (entry->folder == SPOOL_REJECTED ||
-		    strcmp(found->name, last(destinations)->name) == 0)
+		if (!is_leftover(destinations, entry))
 			continue;
+		found = find_destination(destinations, entry);
 		if (entry->is_kept) {
 			kept++;
 			of_kept = found;
@@ -171,20 +194,19 @@ static void log_leftovers(struct spool *spool)
 		log_event(EVENT_SEGMENTS_REDIRECTED, log_number("segments", others),
 			  log_text("recorded_for", of_others->name),
 			  log_text("destination", last(destinations)->name));
-	/* Nothing waits for an earlier one: next time, nothing has to be looked up. */
-	if (kept == 0 && others == 0)
-		forget_earlier(destinations);
 }
 
 /* It is for this one from now on; true if that is another one than before. */
-static bool change_destination(struct spool *spool, const char *name, uint64_t first)
+static bool change_destination(struct spool *spool, const char *name, uint64_t first,
+			       uint64_t since_ns)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
 	struct spool_destinations *destinations = &spool->destinations;
 	bool is_new = destinations->count == 0 || strcmp(last(destinations)->name, name) != 0;
 
+	forget_unused(spool);
 	if (is_new) {
-		append(destinations, first, name);
+		append(destinations, first, since_ns, name);
 		free(take_ptr(destinations->identity));
 	}
 	spool_destinations_apply(spool);
@@ -192,10 +214,19 @@ static bool change_destination(struct spool *spool, const char *name, uint64_t f
 	return is_new;
 }
 
-void spool_set_destination(struct spool *spool, const char *name, uint64_t first)
+void spool_set_destination(struct spool *spool, const char *name, uint64_t first, uint64_t since_ns)
 {
-	if (change_destination(spool, name, first))
+	if (change_destination(spool, name, first, since_ns))
 		save(spool);
+}
+
+void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry)
+{
+	bool was_kept = entry->is_kept;
+
+	entry->is_kept = is_for_another_kind(&spool->destinations, entry);
+	if (entry->is_kept && !was_kept)
+		log_leftovers(spool);
 }
 
 static bool release_kept(struct spool *spool)

@@ -83,7 +83,9 @@ struct spool_entry {
 /* See destinations.c. */
 #define SPOOL_DESTINATIONS_MAX 16
 struct spool_destination {
-	uint64_t first; /* the number of the first segment for it */
+	uint64_t first; /* the number of the first segment for it … */
+	uint64_t
+		since_ns; /* … which does not begin before this (real time), as its captures do not */
 	char *name;
 };
 struct spool_destinations {
@@ -355,6 +357,8 @@ void spool_destinations_load(struct spool *spool);
 void spool_destinations_free(struct spool *spool);
 /* Keep back what is not for the last one. */
 void spool_destinations_apply(struct spool *spool);
+/* So for one entry that is new, or has its name only now. Locked. */
+void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry);
 
 /* replace.c: what can be read of a damaged file ------------------------------------------------------ */
 

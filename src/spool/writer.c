@@ -186,6 +186,7 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 	entry->failures = 0;
 	entry->not_before_ms = 0;
 	spool->refused += folder == SPOOL_REJECTED;
+	spool_destinations_apply_to(spool, entry);
 	spool_recent_add(spool, entry->name, &writer->segment);
 	return 0;
 }

@@ -54,7 +54,7 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 	__attribute__((warn_unused_result));
 /*
  * Second half, which cannot fail: from now on, the new configuration holds, and segments go to `next`, whose probe
- * starts again. Takes it over; NULL: the destination stays. Either way, another share in its place is accepted.
+ * starts again. What is captured from now on is for it: to be called before captures change. Takes it over; NULL: the destination stays. Either way, another share in its place is accepted.
  */
 void uploader_swap(struct uploader *uploader, const struct conf *conf, struct destination *next);
 /* The last reference closes its sink. NULL is fine. */

@@ -167,8 +167,6 @@ int uploader_prepare(struct uploader *uploader, const struct conf *conf,
 	destination->name = mem_printf(
 		"%s%s", strstr(conf->upload_destination, "://") ? "" : destination->ops->scheme,
 		conf->upload_destination);
-	if (uploader->spool)
-		destination->first_sequence = spool_sequence(uploader->spool);
 	for (; destination->free_places < workers; destination->free_places++)
 		if (destination->ops->worker_open(destination->sink,
 						  &destination->places[destination->free_places],
@@ -194,6 +192,8 @@ void uploader_swap(struct uploader *uploader, const struct conf *conf, struct de
 		unlock_and_wake(uploader);
 		return;
 	}
+	next->first_sequence = spool_sequence(uploader->spool);
+	next->since_ns = clock_real_ns();
 	uploader->current = next;
 	/* The network's own time-outs are shorter. */
 	next->give_up_at_ns = clock_monotonic_ns() +

@@ -79,7 +79,8 @@ static bool change_destination(struct worker *worker)
 	if (has_place && is_first) {
 		/* The old one's token is no longer anybody's; this one has none yet. */
 		atomic_store(&uploader->counters->token_expires_ns, 0);
-		spool_set_destination(uploader->spool, next->name, next->first_sequence);
+		spool_set_destination(uploader->spool, next->name, next->first_sequence,
+				      next->since_ns);
 		probe_destination(worker);
 	}
 	return has_place;

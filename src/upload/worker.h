@@ -42,8 +42,9 @@ struct destination {
 	char *name; /* upload.destination, with its scheme */
 	struct sink *sink;
 	const struct sink_ops *ops;
-	uint64_t first_sequence; /* of the segments that are for it */
-	atomic_bool cancel;      /* transfers look at it: end at once */
+	/* The segments that are for it: see spool_set_destination(). */
+	uint64_t first_sequence, since_ns;
+	atomic_bool cancel; /* transfers look at it: end at once */
 
 	enum uploader_probe probe;
 	bool is_being_probed;

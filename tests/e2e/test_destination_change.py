@@ -3,10 +3,13 @@
 """The spool remembers what its segments were recorded for, and says so before it sends them elsewhere."""
 
 import os
+import signal
+import time
 
 from daemon import Daemon
 from harness import main
 from tap import check, contains, equal, wait_until
+from test_filter import hosts
 
 AWAY = {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"}  # nobody listens there
 
@@ -111,6 +114,35 @@ def test_a_reload_changes_the_destination(lab):
     daemon.reload()
     daemon.wait_event("segment-uploaded", count=3)
     lab.check_spool_empty()
+    equal(daemon.stop(), 0, "exit status")
+
+
+def test_packets_of_just_before_a_reload(lab):
+    """Their segment begins after the reload, and is the old destination's all the same."""
+    lab.link()
+    lab.bucket()
+    target = os.path.join(lab.directory, "missing")
+    config = lab.configure('upload: { destination = "file://%s"; };\n' % target, "changing.conf")
+    daemon = lab.daemon("-N", "node1", "-i", "veth0", "--daemon-user", "root", "-G", "0", plain=True,
+                        config=config).start_ready()
+    for first, text in (0, 'upload: { destination = "bucket"; };\n'), (
+            100, 'upload: { destination = "bucket"; }; capture: { filter = "udp or %s"; };\n' % hosts(350)):
+        lab.send(100, first=first)
+        lab.configure(text, "changing.conf")
+        daemon.send_signal(signal.SIGHUP)
+        if first:  # while the interfaces of the new configuration are opened, the old one begins segments
+            time.sleep(0.7)
+            daemon.end_segment()
+        daemon.wait_event("reloaded", count=1 + 2 * (first > 0))
+        daemon.wait_event("segments-kept-back", recorded_for="file://" + target, count=1 + (first > 0))
+        time.sleep(1)  # the captures have changed places
+        lab.send(100, first=1000 + first)
+        daemon.end_segment()
+        daemon.wait_event("segment-uploaded", count=1 + (first > 0))
+        if not first:  # back again, and once more with another capture
+            lab.configure('upload: { destination = "file://%s"; };\n' % target, "changing.conf")
+            daemon.reload()
+    lab.check_numbers(lab.objects(), [*range(1000, 1200)])
     equal(daemon.stop(), 0, "exit status")
 
 

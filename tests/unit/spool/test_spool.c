@@ -942,7 +942,7 @@ static void test_links_and_foreign_files_are_not_given_away(void **state)
 	assert_int_equal(close(open(foreign, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(close(open(left, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_int_equal(spool_next_sequence(fixture->spool, &number, &err), 0);
-	spool_set_destination(fixture->spool, "file:///srv", 1);
+	spool_set_destination(fixture->spool, "file:///srv", 1, 0);
 	assert_int_equal(link(secret, hard), 0);
 	assert_int_equal(symlink(secret, soft), 0);
 	if (spool_chown(fixture->directory, somebody, somebody, &err) < 0) {
@@ -973,16 +973,16 @@ static void test_the_destination_is_remembered(void **state)
 {
 	struct fixture *fixture = *state;
 
-	spool_set_destination(fixture->spool, "file:///srv", 1);
+	spool_set_destination(fixture->spool, "file:///srv", 1, 0);
 	assert_identity(fixture, "file:///srv", "");
 	spool_note_identity(fixture->spool, "file:///srv", "/srv nfs 2");
 	spool_note_identity(fixture->spool, "file:///late", "/late nfs 2");
 	open_again(fixture);
 	assert_identity(fixture, "file:///srv", "/srv nfs 2");
 	assert_identity(fixture, "file:///srv2", "");
-	spool_set_destination(fixture->spool, "file:///srv", 5);
+	spool_set_destination(fixture->spool, "file:///srv", 5, 0);
 	assert_identity(fixture, "file:///srv", "/srv nfs 2");
-	spool_set_destination(fixture->spool, "file:///srv2", 9);
+	spool_set_destination(fixture->spool, "file:///srv2", 9, 0);
 	assert_identity(fixture, "file:///srv2", "");
 }
 
@@ -1002,11 +1002,11 @@ static void test_segments_are_kept_for_their_kind(void **state)
 	struct error err;
 
 	publish(fixture, first); /* by an older version */
-	spool_set_destination(fixture->spool, "gs://a", spool_sequence(fixture->spool));
+	spool_set_destination(fixture->spool, "gs://a", spool_sequence(fixture->spool), 0);
 	assert_int_equal(kept(fixture), 0);
-	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool));
+	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool), 0);
 	assert_int_equal(kept(fixture), 0);
-	spool_set_destination(fixture->spool, "file:///a", spool_sequence(fixture->spool));
+	spool_set_destination(fixture->spool, "file:///a", spool_sequence(fixture->spool), 0);
 	assert_int_equal(kept(fixture), 1);
 	publish(fixture, second);
 	open_again(fixture);
@@ -1014,7 +1014,7 @@ static void test_segments_are_kept_for_their_kind(void **state)
 	claimed = claim(fixture, SPOOL_OLDEST_FIRST);
 	assert_string_equal(claimed.name, second);
 	assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
-	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool));
+	spool_set_destination(fixture->spool, "gs://b", spool_sequence(fixture->spool), 0);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
 	assert_string_equal(claimed.name, first);
 	assert_int_equal(spool_release(fixture->spool, &claimed, false, &err), 0);
@@ -1052,9 +1052,9 @@ static void test_the_destination_is_written_without_the_lock(void **state)
 	watched = fixture;
 	syncs = locked_syncs = 0;
 	before_sync = watch_lock;
-	spool_set_destination(fixture->spool, "gs://a", 1);
+	spool_set_destination(fixture->spool, "gs://a", 1, 0);
 	assert_in_range(syncs, 2, 8); /* the file, and its folder */
-	spool_set_destination(fixture->spool, "file:///srv", 5);
+	spool_set_destination(fixture->spool, "file:///srv", 5, 0);
 	assert_in_range(syncs, 4, 8);
 	spool_note_identity(fixture->spool, "file:///srv", "/srv nfs 2");
 	assert_in_range(syncs, 6, 8);
@@ -1077,7 +1077,7 @@ static void test_destinations_are_few(void **state)
 	publish(fixture, first);
 	for (unsigned i = 0; i < 100; i++) {
 		(void)snprintf(name, sizeof name, "%s%u", i % 2 ? "file:///" : "gs://", i);
-		spool_set_destination(fixture->spool, name, 2 + i);
+		spool_set_destination(fixture->spool, name, 2 + i, 0);
 	}
 	assert_in_range(fixture->spool->destinations.count, 2, SPOOL_DESTINATIONS_MAX);
 	open_again(fixture);
