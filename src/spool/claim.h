@@ -82,3 +82,5 @@ uint64_t spool_sequence(const struct spool *spool);
 void spool_note_identity(struct spool *spool, const char *name, const char *identity);
 /* What was noted last, in any run; "": nothing. The caller frees. */
 char *spool_known_identity(struct spool *spool, const char *name);
+/* The same of a spool that is not open, in this folder; "" also where that cannot be read. */
+char *spool_read_identity(const char *directory, const char *name);

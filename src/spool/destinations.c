@@ -4,6 +4,7 @@
  * others are "SEQUENCE NANOSECONDS DESTINATION", from which number and real time on segments were for that one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -68,10 +69,8 @@ static void forget_earlier(struct spool_destinations *destinations)
 	}
 }
 
-void spool_destinations_free(struct spool *spool)
+static void free_destinations(struct spool_destinations *destinations)
 {
-	struct spool_destinations *destinations = &spool->destinations;
-
 	forget_earlier(destinations);
 	if (destinations->count > 0)
 		free(last(destinations)->name);
@@ -79,22 +78,20 @@ void spool_destinations_free(struct spool *spool)
 	free(take_ptr(destinations->identity));
 }
 
-void spool_destinations_load(struct spool *spool)
+void spool_destinations_free(struct spool *spool)
 {
-	struct spool_destinations *destinations = &spool->destinations;
+	free_destinations(&spool->destinations);
+}
+
+static int load(int root_fd, struct spool_destinations *destinations, struct error *err)
+{
 	cleanup_free char *text = NULL;
-	struct error err;
 	uint64_t first, since_ns;
 	size_t length;
 	char *rest, *line, *name;
 
-	if (file_read_text(spool->root_fd, SPOOL_DESTINATION_FILE, FILE_MAX, &text, &length, &err) <
-	    0) {
-		if (err.errnum != ENOENT)
-			log_warning("cannot read what segments were recorded for",
-				    log_reason(&err));
-		return;
-	}
+	if (file_read_text(root_fd, SPOOL_DESTINATION_FILE, FILE_MAX, &text, &length, err) < 0)
+		return -1;
 	rest = text;
 	destinations->identity = mem_strdup(strsep(&rest, "\n"));
 	while ((line = strsep(&rest, "\n"))) {
@@ -103,6 +100,15 @@ void spool_destinations_load(struct spool *spool)
 		    text_parse_number(strsep(&name, " "), &since_ns) == 0 && name)
 			append(destinations, first, since_ns, name);
 	}
+	return 0;
+}
+
+void spool_destinations_load(struct spool *spool)
+{
+	struct error err;
+
+	if (load(spool->root_fd, &spool->destinations, &err) < 0 && err.errnum != ENOENT)
+		log_warning("cannot read what segments were recorded for", log_reason(&err));
 }
 
 static struct text encode(struct spool *spool, char bytes[FILE_MAX])
@@ -266,12 +272,32 @@ void spool_note_identity(struct spool *spool, const char *name, const char *iden
 		save(spool);
 }
 
-char *spool_known_identity(struct spool *spool, const char *name)
+/* The caller frees. */
+static char *find_identity(struct spool_destinations *destinations, const char *name)
 {
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-	struct spool_destinations *destinations = &spool->destinations;
 	bool is_known = destinations->count > 0 && destinations->identity &&
 			strcmp(last(destinations)->name, name) == 0;
 
 	return mem_strdup(is_known ? destinations->identity : "");
+}
+
+char *spool_known_identity(struct spool *spool, const char *name)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+
+	return find_identity(&spool->destinations, name);
+}
+
+char *spool_read_identity(const char *directory, const char *name)
+{
+	cleanup_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct spool_destinations destinations = { .count = 0 };
+	char *identity;
+	struct error err;
+
+	if (fd >= 0 && load(fd, &destinations, &err) < 0 && err.errnum != ENOENT)
+		log_debug("cannot read what segments were recorded for", log_reason(&err));
+	identity = find_identity(&destinations, name);
+	free_destinations(&destinations);
+	return identity;
 }

@@ -227,7 +227,11 @@ bool uploader_is_drained(struct uploader *uploader)
 
 int uploader_check(struct uploader *uploader, struct error *err)
 {
-	return destination_probe(uploader->current, uploader->current->places[0], "", err);
+	const struct destination *destination = uploader->current;
+	cleanup_free char *identity = spool_read_identity(destination->conf->spool_directory,
+							  destination->name);
+
+	return destination_probe(destination, destination->places[0], identity, err);
 }
 
 enum uploader_probe uploader_probe(struct uploader *uploader)

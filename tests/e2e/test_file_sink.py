@@ -213,6 +213,8 @@ def test_share_is_away_at_a_start(lab):
     daemon.wait_event("upload-failed")
     equal(daemon.stop(), 0, "exit status")
     equal(len(lab.spool_files("ready")), 1, "segments that wait")
+    status, log = lab.run(*share.arguments, "--check-config")
+    check(status != 0 and "is not mounted" in str(log), "--check-config: %d, %r" % (status, log))
     daemon = lab.daemon(*share.arguments).start_ready()
     daemon.wait_event("destination-unreachable", reason=".*is not mounted.*")
     lab.send(100, first=200)
