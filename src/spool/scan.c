@@ -28,6 +28,14 @@ static void remove_temporary(int folder_fd)
 		log_warning("cannot look for leftovers in a folder of the spool", log_reason(&err));
 }
 
+/* A damaged file of which the rest is a segment is none itself: an operator may have moved it out of rejected/. */
+static bool is_segment(enum spool_folder folder, const char *name)
+{
+	struct name_parts parts;
+
+	return name_parse(name, &parts) && (folder == SPOOL_REJECTED || !spool_is_damaged(name));
+}
+
 /* What is known of segments that are gone. */
 static void remove_orphans(struct spool *spool, enum spool_folder folder)
 {
@@ -71,7 +79,6 @@ static int finish_exchanges(struct spool *spool, struct error *err)
 int spool_clean_up(struct spool *spool, struct error *err)
 {
 	cleanup_closedir DIR *sending = spool_list_folder(spool->folder_fd[SPOOL_SENDING], err);
-	struct name_parts parts;
 	const char *name;
 	struct stat st;
 	int result;
@@ -83,7 +90,7 @@ int spool_clean_up(struct spool *spool, struct error *err)
 			spool_sidecars_delete(spool, sent);
 			continue;
 		}
-		if (!name_parse(name, &parts) ||
+		if (!is_segment(SPOOL_SENDING, name) ||
 		    fstatat(spool->folder_fd[SPOOL_SENDING], name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
@@ -106,14 +113,13 @@ int spool_clean_up(struct spool *spool, struct error *err)
 static int list_folder(struct spool *spool, enum spool_folder folder, struct error *err)
 {
 	cleanup_closedir DIR *dir = spool_list_folder(spool->folder_fd[folder], err);
-	struct name_parts parts;
 	const char *name;
 	int result;
 
 	while ((result = spool_next_name(dir, &name, err)) > 0) {
 		struct stat st;
 
-		if (!name_parse(name, &parts))
+		if (!is_segment(folder, name))
 			continue;
 		if (fstatat(spool->folder_fd[folder], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)

@@ -556,6 +556,41 @@ static void test_drop_newest_deletes_nothing_and_waits_for_room_to_spare(void **
 	assert_false(spool_is_full(fixture->spool, NULL));
 }
 
+/* A damaged file is no segment: outside of rejected/ it is nobody's, and not sent. */
+static void test_a_damaged_file_is_not_sent(void **state)
+{
+	static const char damaged[] = NAME("00", "00000001") ".damaged";
+	static const char *const folders[] = { "ready", "sending", "capturing" };
+	struct fixture *fixture = *state;
+	cleanup_free char *kept = mem_printf("%s/rejected/%s", fixture->directory, damaged);
+	struct spool_claim claimed;
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
+		cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folders[i],
+						     damaged);
+		FILE *file = fopen(kept, "w");
+
+		assert_non_null(file);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+		assert_totals(fixture, 0, 0, 1);
+		assert_int_equal(rename(kept, path), 0);
+		if (i % 2 == 0)
+			assert_int_equal(spool_rescan(fixture->spool, &err), 0);
+		else
+			open_again(fixture);
+		assert_counts(fixture, 0, 0, 0);
+		assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err),
+				 0);
+		assert_null(spool_take_unfinished(fixture->spool));
+		open_again(fixture);
+		assert_int_equal(access(path, F_OK), 0);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 0);
+}
+
 /* The number of files is of each interface: another's are neither counted nor deleted, whatever the policy. */
 static void test_each_interface_has_its_own_number(void **state)
 {
@@ -1243,6 +1278,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_room_is_made_before_it_is_taken),
 		SPOOL_TEST(test_notes_of_workers_have_their_room),
 		SPOOL_TEST(test_drop_newest_deletes_nothing_and_waits_for_room_to_spare),
+		SPOOL_TEST(test_a_damaged_file_is_not_sent),
 		SPOOL_TEST(test_each_interface_has_its_own_number),
 		SPOOL_TEST(test_what_is_being_sent_costs_no_packets),
 		SPOOL_TEST(test_a_second_process_is_refused),
