@@ -25,12 +25,13 @@ struct recovery {
 	const atomic_bool *is_stopping;
 	uint64_t file_bytes;
 	struct walk_found found;
+	bool has_rest; /* looked for, where it matters: more than zeros behind what can be read */
 	bool is_damaged; /* more than a crash explains: the file is kept beside what can be read of it */
 	bool is_kept; /* it is: there was room for both */
 };
 
 /* Is there anything but zeros behind what can be read? 1, 0 or -1 with err. */
-static int has_rest(const struct recovery *recovery, struct error *err)
+static int look_for_rest(const struct recovery *recovery, struct error *err)
 {
 	static const uint8_t zeros[4096];
 	uint64_t offset = recovery->found.end;
@@ -63,9 +64,9 @@ static int check_rest(struct recovery *recovery, struct error *err)
 	int result = 0;
 
 	if (!is_short || (found->packets == 0 && writer->segment.packets > 0))
-		result = has_rest(recovery, err);
-	if (result > 0)
-		recovery->is_damaged = true;
+		result = look_for_rest(recovery, err);
+	recovery->has_rest = result > 0;
+	recovery->is_damaged |= recovery->has_rest;
 	return result < 0 ? -1 : 0;
 }
 
@@ -105,7 +106,8 @@ static int examine_file(struct recovery *recovery, struct error *err)
 	if (check_rest(recovery, err) < 0)
 		return -1;
 	if (recovery->found.packets == 0 && recovery->is_damaged &&
-	    (recovery->file_bytes > SMALL_BYTES || writer->segment.packets > 0))
+	    (recovery->file_bytes > SMALL_BYTES ||
+	     (writer->segment.packets > 0 && recovery->has_rest)))
 		return error_set(err, ERROR_REJECTED, "no packet in its %ju bytes can be read",
 				 (uintmax_t)recovery->file_bytes);
 	return 0;

@@ -431,7 +431,9 @@ static void test_a_small_file_of_which_nothing_can_be_read_is_set_aside(void **s
 			  headless[] = "n_20251123T083001.000Z_eth0_00000002.pcap.gz",
 			  empty[] = "n_20251123T083002.000Z_eth0_00000003.pcap.gz",
 			  unused[] = "n_20251123T083003.000Z_eth0_00000004.pcap.gz",
-			  begun[] = "n_20251123T083004.000Z_eth0_00000005.pcap.gz";
+			  begun[] = "n_20251123T083004.000Z_eth0_00000005.pcap.gz",
+			  cut_off[] = "n_20251123T083005.000Z_eth0_00000006.pcap.gz",
+			  zeroed[] = "n_20251123T083006.000Z_eth0_00000007.pcap.gz";
 	struct fixture *fixture = *state;
 	struct spool_totals totals;
 	struct file file;
@@ -446,6 +448,8 @@ static void test_a_small_file_of_which_nothing_can_be_read_is_set_aside(void **s
 	/* A power failure may leave zeros; and a crash part of the first member. */
 	memset(file.bytes + file.header_end, 0, 100);
 	lose_end(fixture, empty, file.bytes, file.header_end + 100);
+	lose_end(fixture, cut_off, file.bytes, 0);
+	lose_end(fixture, zeroed, file.bytes + file.header_end, 100);
 	crash(begin(fixture, unused, "garbage", 7));
 	memset(file.bytes + file.header_end, 'x', 8192);
 	crash(begin(fixture, begun, file.bytes, file.header_end + 8192));
@@ -455,7 +459,7 @@ static void test_a_small_file_of_which_nothing_can_be_read_is_set_aside(void **s
 	assert_int_equal(totals.rejected, 2);
 	assert_int_equal(totals.capturing, 0);
 	assert_int_equal(counter_read(&fixture->counters.drops[DROP_DISK]),
-			 MEMBERS * PACKETS_PER_MEMBER);
+			 3 * MEMBERS * PACKETS_PER_MEMBER);
 }
 
 /* An operator has deleted it before it could be recovered: it counts, and nobody waits for it. */
