@@ -217,7 +217,7 @@ static int ask(struct peer *peer, const char *method, const char *page, unsigned
 
 static int find_peer(const struct command_line *line, struct peer *peer, struct error *err)
 {
-	find_daemon(line, &peer->path, &peer->spool);
+	find_daemon(&line->conf, &peer->path, &peer->spool);
 	peer->progress = mem_strdup("");
 	peer->reply = mem_alloc(REPLY_MAX);
 	return server_parse_address(peer->path, &peer->address, err);

@@ -17,6 +17,7 @@
 
 #define SOCKETS_TABLE     "/proc/net/unix"
 #define SOCKETS_TABLE_MAX ((size_t)1 << 20)
+#define ACCOUNT_BYTES     4096   /* more than the line of any account takes */
 #define CONNECT_US        500000 /* at most, for each that listens */
 
 /* Any account may listen somewhere, and say anything: only root's, ours, and that of the daemon is asked. */
@@ -24,7 +25,8 @@ static bool is_trusted(const char *path, const char *account)
 {
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cleanup_free char *socket_path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, path);
-	const struct passwd *user = getpwnam(account);
+	char names[ACCOUNT_BYTES];
+	struct passwd entry, *user = NULL;
 	const char *sudoer = environment_get("SUDO_UID");
 	struct server_address address;
 	const struct timeval patience = { .tv_usec = CONNECT_US };
@@ -33,6 +35,7 @@ static bool is_trusted(const char *path, const char *account)
 	uint64_t sudoer_uid;
 	struct error err;
 
+	(void)getpwnam_r(account, &entry, names, sizeof names, &user);
 	if (fd < 0 || server_parse_address(socket_path, &address, &err) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
 	    connect(fd, &address.socket.any, address.length) < 0 ||
@@ -74,24 +77,24 @@ static char *find_other_spool(const char *account)
 	return found;
 }
 
-void find_daemon(const struct command_line *line, char **ret_path, char **ret_spool)
+void find_daemon(const struct conf_cli *typed, char **ret_path, char **ret_spool)
 {
-	const char *typed = line->conf.value[CONF_spool_directory];
-	const char *spool = typed ? typed : DEFAULT_SPOOL_DIRECTORY;
+	const char *folder = typed->value[CONF_spool_directory];
+	const char *spool = folder ? folder : DEFAULT_SPOOL_DIRECTORY;
 	const char *account = CONF_PACKAGED_ACCOUNT;
 	cleanup_conf struct conf *conf = NULL;
 	cleanup_free char *path = NULL;
 	struct error err;
 	char *other;
 
-	if (conf_load(&line->conf, &conf, &err) < 0)
+	if (conf_load(typed, &conf, &err) < 0)
 		log_warning("cannot use the configuration, looking for the daemon without it",
 			    log_reason(&err));
 	if (conf && strcmp(conf->daemon_user, "auto") != 0)
 		account = conf->daemon_user;
 	*ret_spool = mem_strdup(conf ? conf->spool_directory : spool);
 	path = mem_printf("%s/" SPOOL_CONTROL_SOCKET, *ret_spool);
-	if (typed || access(path, F_OK) == 0) {
+	if (folder || access(path, F_OK) == 0) {
 		*ret_path = take_ptr(path);
 	} else if (access(FIND_DAEMON_PACKAGED, F_OK) == 0) {
 		*ret_path = mem_strdup(FIND_DAEMON_PACKAGED);

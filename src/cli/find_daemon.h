@@ -2,7 +2,7 @@
 #pragma once
 /* Where the daemon listens that a command is for. */
 
-#include "cli/cli.h"
+#include "conf/conf.h"
 #include "spool/spool.h"
 
 /* Where the packaged unit has its RuntimeDirectory=. */
@@ -13,4 +13,4 @@
  * look are that of the packaged unit, and wherever a single daemon of a trusted account listens. A configuration that
  * was broken since the daemon's start does not keep anybody from asking it. The caller frees both.
  */
-void find_daemon(const struct command_line *line, char **ret_path, char **ret_spool);
+void find_daemon(const struct conf_cli *typed, char **ret_path, char **ret_spool);

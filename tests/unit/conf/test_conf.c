@@ -282,7 +282,7 @@ static void test_bad_flag_values(void **state)
 		{ "-i a/b", "-i: 'a/b'" INTERFACE_REFUSED },
 		{ "-i a -i b,a", "-i: 'a' appears twice" },
 		{ "-i :b", "-i: ':b'" INTERFACE_REFUSED },
-		{ "-i eth[[:digit:]]", "-i: 'eth[[:digit:]]' is not the name of an interface" },
+		{ "-i eth[[:digit:]]", "-i: 'eth[[:digit:]]'" INTERFACE_REFUSED },
 		{ "-i eth0:1",
 		  "-i: 'eth0:1' is an alias of eth0 and no interface; use eth0, and a filter if "
 		  "only its address is wanted" },
