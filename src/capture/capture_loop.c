@@ -81,7 +81,7 @@ static void send_chunk(struct capture *capture)
 		interface_add(capture->counts, drops[i], chunk->drops.count[i]);
 	interface_add(capture->counts, packets_own, chunk->packets_own);
 	if (chunk->packets > 0)
-		rotate_seen(&capture->rotate, chunk->last_ns);
+		rotate_seen(&capture->rotate, chunk->latest_ns);
 	queue_push(capture->queue, chunk);
 }
 
@@ -206,9 +206,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	if (!capture->chunk)
 		take_chunk(capture);
 	chunk = capture->chunk;
-	if (chunk->packets++ == 0)
-		chunk->first_ns = packet_ns;
-	chunk->last_ns = packet_ns;
+	chunk_add_time(chunk, packet_ns);
 	chunk->length +=
 		format->encode_record(chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
 				      (uint32_t)header->ts.tv_usec, captured, header->len, packet);
@@ -279,7 +277,7 @@ static void do_what_is_due(struct capture *capture, uint64_t looked_ns)
 
 	read_limits(capture);
 	if (capture->chunk && capture->chunk->packets > 0)
-		rotate_seen(&capture->rotate, capture->chunk->last_ns);
+		rotate_seen(&capture->rotate, capture->chunk->latest_ns);
 	/* Packets already in the ring belong to the segment that ends. */
 	if (reason && !rotate_cut(&capture->rotate, real_ns, reason))
 		atomic_store(&capture->end_reason, reason); /* end the next one instead */

@@ -43,15 +43,27 @@ struct chunk {
 	uint8_t *bytes; /* CHUNK_BYTES */
 	size_t length;
 	uint32_t packets;
-	uint32_t packets_own;       /* seen since the last chunk and not recorded */
-	uint64_t first_ns, last_ns; /* real time of the packets */
-	struct drops drops;         /* since the last chunk */
-	uint64_t start_ns;          /* real time at which its segment begins */
-	uint64_t end_ns;            /* and ends, if it ends with this chunk */
-	const char *end_reason;     /* NULL: the segment continues; else a constant */
-	uint64_t opened_ms;         /* monotonic: when the chunk was taken */
+	uint32_t packets_own; /* seen since the last chunk and not recorded */
+	/* Real time of its packets, which are not quite in order; 0 when there is none. */
+	uint64_t earliest_ns, latest_ns;
+	struct drops drops;     /* since the last chunk */
+	uint64_t start_ns;      /* real time at which its segment begins */
+	uint64_t end_ns;        /* and ends, if it ends with this chunk */
+	const char *end_reason; /* NULL: the segment continues; else a constant */
+	uint64_t opened_ms;     /* monotonic: when the chunk was taken */
 	struct chunk_source source;
 };
+
+/* Count a packet of this real time, which is being added to the chunk. */
+static inline void chunk_add_time(struct chunk *chunk, uint64_t packet_ns)
+{
+	if (chunk->packets++ == 0)
+		chunk->earliest_ns = chunk->latest_ns = packet_ns;
+	else if (packet_ns > chunk->latest_ns)
+		chunk->latest_ns = packet_ns;
+	else if (packet_ns < chunk->earliest_ns)
+		chunk->earliest_ns = packet_ns;
+}
 
 /* Last in, first out: the chunk used last is still in the cache, and unused chunks take no memory. */
 struct chunk_pool {

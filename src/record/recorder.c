@@ -50,7 +50,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 
 	/* The rest of a segment whose file failed begins with its own first packet. */
 	if (chunk->start_ns == recorder->begun_start_ns && chunk->packets > 0)
-		segment.start_ns = chunk->first_ns;
+		segment.start_ns = chunk->earliest_ns;
 	(void)snprintf(segment.node, sizeof segment.node, "%s", recorder->context.node);
 	file_header_note(source, &segment);
 	compressor_begin(&recorder->compressor);
@@ -100,7 +100,7 @@ static int write_chunk(struct recorder *recorder, const struct chunk *chunk, str
 	/* A chunk without a packet has no time, and ends or adds to what is open. */
 	if (recorder->writer && chunk->packets > 0 &&
 	    recorder->writer->segment.bytes >= spool_segment_bytes_max(recorder->context.spool))
-		finish_segment(recorder, "budget", chunk->first_ns);
+		finish_segment(recorder, "budget", chunk->earliest_ns);
 	if (!recorder->writer && begin_segment(recorder, chunk, err) < 0)
 		return -1;
 	if (chunk->length == 0)
@@ -124,23 +124,24 @@ static void account_packets(struct recorder *recorder, const struct chunk *chunk
 	recorder->is_failing = false;
 	interface_add(recorder->counts, packets, chunk->packets);
 	interface_add(recorder->counts, bytes, chunk->length);
-	if (segment->packets == 0)
-		segment->first_ns = chunk->first_ns;
-	segment->last_ns = chunk->last_ns;
+	if (segment->packets == 0 || chunk->earliest_ns < segment->earliest_ns)
+		segment->earliest_ns = chunk->earliest_ns;
+	if (chunk->latest_ns > segment->latest_ns)
+		segment->latest_ns = chunk->latest_ns;
 	segment->packets += chunk->packets;
 }
 
 static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 {
-	uint64_t from_ns = chunk->packets > 0 ? chunk->first_ns : chunk->start_ns;
-	uint64_t to_ns = chunk->packets > 0 ? chunk->last_ns : clock_real_ns();
+	uint64_t from_ns = chunk->packets > 0 ? chunk->earliest_ns : chunk->start_ns;
+	uint64_t to_ns = chunk->packets > 0 ? chunk->latest_ns : clock_real_ns();
 	struct drops drops = chunk->drops;
 	struct error err;
 	int result = write_chunk(recorder, chunk, &err);
 
 	/* Where the open segment takes all there is, it is finished to make room for the next. */
 	if (result < 0 && err.kind == ERROR_TRANSIENT && recorder->writer) {
-		finish_segment(recorder, "budget", chunk->first_ns);
+		finish_segment(recorder, "budget", chunk->earliest_ns);
 		result = write_chunk(recorder, chunk, &err);
 	}
 	if (result == 0) {

@@ -122,8 +122,8 @@ static int note_found(struct recovery *recovery, struct error *err)
 							     : 0;
 
 	segment->packets = found->packets;
-	segment->first_ns = found->first_ns;
-	segment->last_ns = found->last_ns;
+	segment->earliest_ns = found->earliest_ns;
+	segment->latest_ns = found->latest_ns;
 	segment->pcap_bytes = found->pcap_bytes;
 	segment->bytes = found->bytes;
 	segment->drops.count[DROP_DISK] += missing;
@@ -209,9 +209,9 @@ static int recover_one(struct recovery *recovery, struct error *err)
 		return -1;
 	segment->crc32c = writer->file.crc32c;
 	(void)snprintf(segment->reason, sizeof segment->reason, "recovered");
-	segment->end_ns = segment->last_ns;
+	segment->end_ns = segment->latest_ns;
 	if (segment->start_ns == 0)
-		segment->start_ns = segment->first_ns;
+		segment->start_ns = segment->earliest_ns;
 	(void)snprintf(interface, sizeof interface, "%s", segment->interface);
 	if (spool_finish(writer) < 0)
 		return 0;

@@ -75,7 +75,8 @@ static bool is_plausible(const struct walk *walk, const struct format_record *re
 
 static bool is_near(const struct walk *walk, uint64_t time_ns)
 {
-	uint64_t near_ns = walk->found.packets > 0 ? walk->found.last_ns : walk->segment->start_ns;
+	uint64_t near_ns = walk->found.packets > 0 ? walk->found.last_read_ns
+						   : walk->segment->start_ns;
 
 	return near_ns == 0 || (time_ns < near_ns + NEAR_NS && near_ns < time_ns + NEAR_NS);
 }
@@ -100,9 +101,11 @@ static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t lengt
 	while (walk->format->next(&walk->reader, bytes, length, &whole, &record) == FORMAT_RECORD) {
 		if (!walk->codec->decompress && !is_plausible(walk, &record))
 			return before;
-		if (found->packets++ == 0)
-			found->first_ns = record.time_ns;
-		found->last_ns = record.time_ns;
+		if (found->packets++ == 0 || record.time_ns < found->earliest_ns)
+			found->earliest_ns = record.time_ns;
+		if (record.time_ns > found->latest_ns)
+			found->latest_ns = record.time_ns;
+		found->last_read_ns = record.time_ns;
 		before = whole;
 	}
 	return whole;
@@ -116,7 +119,7 @@ static ssize_t read_member(struct walk *walk, uint64_t offset, struct error *err
 	struct walk_found found = walk->found;
 	struct format_reader reader = walk->reader;
 	size_t length, plain_bytes = 0, used;
-	uint64_t before_ns = found.packets > 0 ? found.last_ns : walk->segment->start_ns;
+	uint64_t before_ns = found.packets > 0 ? found.last_read_ns : walk->segment->start_ns;
 	struct format_record first;
 
 	if (got <= 0)

@@ -18,7 +18,8 @@
 #define WALK_GAPS_MAX 8 /* the last one stands for the rest */
 
 struct walk_found {
-	uint64_t packets, first_ns, last_ns;
+	uint64_t packets, earliest_ns, latest_ns;
+	uint64_t last_read_ns;      /* of the last record, which need not be the latest */
 	uint64_t pcap_bytes, bytes; /* of all that can be read, with the header */
 	uint32_t crc32c;            /* of these bytes; not if they begin with a header made again */
 	/* The file itself lacks something before its end: cut off after so many bytes it would not be all of it. */

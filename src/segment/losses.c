@@ -79,7 +79,7 @@ void losses_add_segment(struct losses *losses, const struct segment *segment,
 	losses_add_all(losses, &stated);
 	drops.count[reason] += segment->packets;
 	losses_add_drops(losses, segment->interface, segment->start_ns,
-			 segment->end_ns ? segment->end_ns : segment->last_ns, &drops);
+			 segment->end_ns ? segment->end_ns : segment->latest_ns, &drops);
 }
 
 uint64_t losses_packets(const struct losses *losses)

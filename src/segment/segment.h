@@ -41,8 +41,9 @@ struct segment {
 	uint64_t snaplen;
 	/* For a file header that was damaged: the LINKTYPE_ value; digits of a second, 0: not known. For the spool alone. */
 	uint64_t link_type_value, time_digits;
-	uint64_t start_ns, end_ns;  /* real time: what the segment covers */
-	uint64_t first_ns, last_ns; /* of its packets; 0 when there is none */
+	uint64_t start_ns, end_ns; /* real time: what the segment covers */
+	/* Of its packets, which are not quite in order; "first" and "last". 0 when there is none. */
+	uint64_t earliest_ns, latest_ns;
 	uint64_t packets;
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */

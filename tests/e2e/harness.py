@@ -7,6 +7,7 @@ Every test gets a fresh Lab; everything in it is on a tmpfs that only its namesp
 Environment: KNT_PROGRAM is the program under test (else the build folder's), KNT_KEEP=1 shows
 all logs."""
 
+import calendar
 import contextlib
 import ctypes
 import json
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -78,6 +80,12 @@ def check_tcpdump(path, count):
     run = "tcpdump" if is_real_root() else "unshare -U tcpdump"
     seen = command("sh", "-c", unpack + ' "$1" | ' + run + " -n -q -r - | wc -l", "sh", path)
     equal(int(seen), count, "tcpdump's packets")
+
+
+def nanoseconds(text):
+    """A time as the metadata have it, since 1970."""
+    whole, _, fraction = text[:-1].partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(fraction.ljust(9, "0"))
 
 
 @contextlib.contextmanager
@@ -323,6 +331,10 @@ class Lab:
         for each in objects:
             equal(each.number("packets"), len(each.capture.records), "packets of " + each.name)
             equal(each.number("pcap-bytes"), each.capture.bytes, "pcap-bytes of " + each.name)
+            times = [record[0] for record in each.capture.records]
+            for key, when in (("first", min), ("last", max)):
+                equal(nanoseconds(each.metadata[key]) if each.metadata[key] else None,
+                      when(times) if times else None, "%s of %s" % (key, each.name))
             recorded += each.number("packets")
         dropped = sum(each.missing(reason) for each in objects for reason in DROPS)
         equal(recorded + dropped, sent, "recorded + dropped")

@@ -94,11 +94,11 @@ def test_first_and_last_time(lab):
     lab.link()
     objects = deliver(lab, "-G", "0", count=500)
     records = objects[0].capture.records
-    for key, at in (("first", 0), ("last", -1)):
+    for key, which in (("first", min), ("last", max)):
         match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d+)Z", objects[0].metadata[key])
         check(match, "%s=%s" % (key, objects[0].metadata[key]))
         shown = command("date", "-u", "-d", match[1] + "Z", "+%s").strip()
-        seconds, fraction = divmod(records[at][0], 10**9)
+        seconds, fraction = divmod(which(records)[0], 10**9)
         equal(int(shown), seconds, key)
         check(("%09d" % fraction).startswith(match[2].rstrip("0")[:6]), key + "'s fraction")
     check(objects[0].metadata["start"] <= objects[0].metadata["first"]

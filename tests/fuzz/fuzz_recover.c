@@ -52,7 +52,7 @@ static void take_away(struct error *err)
 		end = lseek(claim.fd, 0, SEEK_END);
 		fuzz_require(end >= 0 && (uint64_t)end == claim.segment.bytes);
 		fuzz_require(claim.segment.packets > 0);
-		fuzz_require(claim.segment.first_ns > 0 || claim.segment.last_ns == 0 ||
+		fuzz_require(claim.segment.earliest_ns > 0 || claim.segment.latest_ns == 0 ||
 			     claim.segment.packets > 1);
 		fuzz_require(spool_remove(spool, &claim, err) == 0);
 	}

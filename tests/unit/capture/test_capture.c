@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "capture/capture.h"
 #include "capture/capture_check.h"
+#include "capture/capture_private.h"
 
 /* One capture reads whole time stamps, the other one microseconds: a packet belongs to exactly one of them. */
 static void test_both_precisions_agree_on_the_instant(void **state)
@@ -79,12 +80,97 @@ static void test_a_filter_is_checked_without_rights(void **state)
 	change_rights(rights);
 }
 
+/* A handle that has packets of these times, in this order. */
+static pcap_t *open_savefile(const uint64_t *times_ns, size_t count)
+{
+	static uint8_t bytes[4096];
+	uint8_t packet[60] = { 0 };
+	const struct chunk_source source = { .link_type = DLT_EN10MB, .snaplen = 96 };
+	const struct format_origin origin = { "n", "machine", "system", "test" };
+	char message[PCAP_ERRBUF_SIZE];
+	size_t length;
+	pcap_t *pcap;
+	FILE *file;
+
+	length = format_pcap.encode_header(&source, &origin, bytes);
+	for (size_t i = 0; i < count; i++)
+		length += format_pcap.encode_record(bytes + length,
+						    (uint32_t)(times_ns[i] / CLOCK_NS_PER_S),
+						    (uint32_t)(times_ns[i] % CLOCK_NS_PER_S / 1000),
+						    sizeof packet, sizeof packet, packet);
+	file = fmemopen(bytes, length, "r");
+	assert_non_null(file);
+	pcap = pcap_fopen_offline(file, message);
+	assert_non_null(pcap);
+	return pcap;
+}
+
+/* What the capture makes of packets of these times, in this order: one chunk. */
+static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *ret_chunk)
+{
+	cleanup_conf struct conf *conf = NULL;
+	struct conf_cli cli = { .file = NULL };
+	struct chunk_pool pool;
+	struct counters counters;
+	struct queue queue;
+	const struct capture_context context = { &pool, NULL, &counters, -1 };
+	struct filter *filter;
+	struct capture *capture;
+	struct chunk *chunk;
+	struct error err;
+
+	cli.value[CONF_segment_age] = mem_strdup("0");
+	cli.typed[CONF_segment_age] = mem_strdup("-G");
+	assert_int_equal(conf_load(&cli, &conf, &err), 0);
+	conf_cli_done(&cli);
+	filter = filter_new(conf);
+	chunk_pool_init(&pool, 4);
+	counters_init(&counters);
+	queue_init(&queue, 4);
+	assert_int_equal(capture_new(&context, conf, filter, "eth0", 0, &capture, &err), 0);
+	capture->device.pcap = open_savefile(times_ns, count);
+	capture->source = (struct chunk_source){ .snaplen = 96, .format = &format_pcap };
+	own_traffic_init(&capture->own, NULL, DLT_EN10MB);
+	capture_stop(capture, "stop", UINT64_MAX);
+	assert_int_equal(capture_start(capture, &queue, CAPTURE_FROM_START, &err), 0);
+	chunk = queue_pop(&queue, 5000);
+	assert_non_null(chunk);
+	*ret_chunk = *chunk;
+	(void)capture_free(capture);
+	(void)filter_free(filter);
+	queue_done(&queue);
+	counters_done(&counters);
+	chunk_pool_done(&pool);
+}
+
+/* The kernel delivers packets of several CPUs a little out of order; each may be the earliest or the latest. */
+static void test_a_chunk_knows_its_earliest_and_latest_packet(void **state)
+{
+	static const uint64_t orders[][4] = {
+		{ 1, 2, 3, 4 }, { 2, 1, 4, 3 }, { 4, 3, 2, 1 }, { 3, 4, 1, 2 }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+		uint64_t base_ns = clock_real_ns() / 1000 * 1000, times_ns[4];
+		struct chunk chunk;
+
+		for (size_t j = 0; j < 4; j++)
+			times_ns[j] = base_ns + orders[i][j] * 1000;
+		capture_times(times_ns, 4, &chunk);
+		assert_int_equal(chunk.packets, 4);
+		assert_int_equal(chunk.earliest_ns, base_ns + 1000);
+		assert_int_equal(chunk.latest_ns, base_ns + 4000);
+	}
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_precisions_agree_on_the_instant),
 		cmocka_unit_test(test_the_instant_is_ahead),
 		cmocka_unit_test(test_a_filter_is_checked_without_rights),
+		cmocka_unit_test(test_a_chunk_knows_its_earliest_and_latest_packet),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "spool_fixture.h"
 
+#include "base/clock.h"
 #include "packet/packet.h"
 #include "segment/codec.h"
 #include "record/record.h"
@@ -31,6 +32,12 @@ static void append(struct file *file, const struct codec *codec, const uint8_t *
 	codec_state_free(codec, codec_state);
 }
 
+/* Within a member the records are out of order, as several CPUs may deliver them. */
+static uint32_t fraction_of(uint32_t record)
+{
+	return (record * 7 + 3) % PACKETS_PER_MEMBER;
+}
+
 static void make_file(struct file *file, const struct format *format, const struct codec *codec)
 {
 	const struct chunk_source source = { .link_type = 1, .snaplen = 96 };
@@ -45,8 +52,8 @@ static void make_file(struct file *file, const struct format *format, const stru
 
 		for (uint32_t i = 0; i < PACKETS_PER_MEMBER; i++) {
 			memset(packet, (int)(m * 10 + i), sizeof packet);
-			length += format->encode_record(plain + length, 1700000000 + m, i,
-							PACKET_BYTES, 1500, packet);
+			length += format->encode_record(plain + length, 1700000000 + m,
+							fraction_of(i), PACKET_BYTES, 1500, packet);
 		}
 		append(file, codec, plain, length);
 		file->member_end[m] = file->length;
@@ -58,6 +65,25 @@ static void recover(struct fixture *fixture)
 	atomic_bool is_stopping = false;
 
 	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+}
+
+/* Of the first packets of the file, the earliest and the latest. */
+static void check_times(const struct segment *segment, const struct format *format, size_t packets)
+{
+	uint64_t earliest_ns = UINT64_MAX, latest_ns = 0;
+
+	for (uint32_t i = 0; i < packets; i++) {
+		uint64_t seconds = 1700000000 + i / PACKETS_PER_MEMBER;
+		uint64_t unit_ns = format->is_nano_only ? 1 : 1000;
+		uint64_t ns = seconds * CLOCK_NS_PER_S +
+			      fraction_of(i % PACKETS_PER_MEMBER) * unit_ns;
+
+		earliest_ns = ns < earliest_ns ? ns : earliest_ns;
+		latest_ns = ns > latest_ns ? ns : latest_ns;
+	}
+	assert_true(segment->earliest_ns == earliest_ns);
+	assert_true(segment->latest_ns == latest_ns);
+	assert_true(segment->end_ns == latest_ns);
 }
 
 static void recover_cut(struct fixture *fixture, const struct format *format,
@@ -99,7 +125,7 @@ static void recover_cut(struct fixture *fixture, const struct format *format,
 	assert_int_equal(claimed.segment.crc32c, crc32c_update(0, file->bytes, expected_bytes));
 	assert_string_equal(claimed.segment.reason, "recovered");
 	assert_string_equal(claimed.segment.filter, "udp");
-	assert_true(claimed.segment.first_ns == UINT64_C(1700000000000000000));
+	check_times(&claimed.segment, format, expected);
 	assert_int_equal(spool_remove(fixture->spool, &claimed, &err), 0);
 }
 
@@ -799,7 +825,7 @@ static void test_zeros_in_place_of_the_end_are_cut_off(void **state)
 #define START_NS          UINT64_C(1700000000000000000)
 #define END_NS            (START_NS + 5000000000)
 
-static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t first_ns,
+static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t earliest_ns,
 		 uint32_t packets, const char *end_reason)
 {
 	struct chunk *chunk = chunk_pool_get(pool, 0);
@@ -813,8 +839,8 @@ static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t fi
 	chunk->length = packets ? SEGMENT_BYTES_MAX : 0;
 	memset(chunk->bytes, 0, chunk->length);
 	if (packets) {
-		chunk->first_ns = first_ns;
-		chunk->last_ns = first_ns + 1000;
+		chunk->earliest_ns = earliest_ns;
+		chunk->latest_ns = earliest_ns + 1000;
 	}
 	chunk->end_reason = end_reason;
 	chunk->end_ns = end_reason ? END_NS : 0;
@@ -871,6 +897,38 @@ static void test_segment_that_takes_its_part_of_the_spool(void **state)
 	chunk_pool_done(&pool);
 }
 
+/* Chunks overlap a little where packets are out of order. */
+static void test_the_earliest_and_the_latest_packet_of_all_chunks(void **state)
+{
+	struct fixture *fixture = *state;
+	struct chunk_pool pool;
+	struct recorder_context context = {
+		.node = "n",
+		.pool = &pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
+	};
+	struct recorder *recorder;
+	struct spool_claim claim;
+	struct error err;
+
+	chunk_pool_init(&pool, 4);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, &codec_none, 0);
+	give(&pool, recorder, START_NS + 20000, 1, NULL);
+	give(&pool, recorder, START_NS + 30000, 1, NULL);
+	give(&pool, recorder, START_NS + 10000, 1, NULL);
+	give(&pool, recorder, 0, 0, "age");
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	recorder_free(recorder);
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 1);
+	assert_int_equal(claim.segment.earliest_ns, START_NS + 10000);
+	assert_int_equal(claim.segment.latest_ns, START_NS + 31000);
+	(void)close(claim.fd);
+	chunk_pool_done(&pool);
+}
+
 UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -897,6 +955,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_kill_in_a_repair_without_links),
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
+		SPOOL_TEST(test_the_earliest_and_the_latest_packet_of_all_chunks),
 	};
 
 	unit_add(tests, NULL, NULL);
