@@ -20,6 +20,15 @@
 /* Between queries of the drops: libpcap reads two files in /sys for each. */
 #define STATISTICS_MS 250
 
+/* The first packet that counts is that of this time. */
+static void note_since(struct capture *capture)
+{
+	uint64_t from_ns = atomic_load(&capture->from_ns);
+
+	if (capture->since_ns == 0 && from_ns != UINT64_MAX)
+		capture->since_ns = from_ns > 0 ? from_ns : clock_real_ns();
+}
+
 /* Take an empty chunk for the current segment. Waits as long as necessary; the ring buffers meanwhile. */
 static void take_chunk(struct capture *capture)
 {
@@ -42,7 +51,9 @@ static void take_chunk(struct capture *capture)
 			  log_number("ms", clock_monotonic_ms() - begin_ms));
 	if (atomic_load_explicit(&capture->counts->open_since_ns, memory_order_relaxed) == 0)
 		atomic_store(&capture->counts->open_since_ns, capture->rotate.start_ns);
+	note_since(capture);
 	capture->chunk->source = capture->source;
+	capture->chunk->since_ns = capture->since_ns;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
 	capture->is_begun = true;
@@ -132,13 +143,14 @@ static void end_segment_on_time(struct capture *capture, uint64_t now_ns)
 		end_segment_unless_empty(capture, rotate->boundary_reason, end_ns, next_ns);
 }
 
-/* The clock was set back to now_ns; no segment spans that. */
+/* The clock was set back to now_ns; no segment spans that, and earlier times mean something else. */
 static void end_segment_on_set_back(struct capture *capture, uint64_t now_ns)
 {
 	if (capture->is_begun)
 		end_segment(capture, "clock", capture->rotate.latest_ns, now_ns);
 	else
 		plan_segment(capture, now_ns);
+	capture->since_ns = now_ns;
 }
 
 /* Nothing that comes can be older, unless the clock was set back. */
@@ -246,6 +258,7 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 	uint64_t from_ns = atomic_load(&capture->from_ns);
 	bool is_set_back = real_ns + AGREE_MS_MAX * CLOCK_NS_PER_MS < from_ns;
 
+	note_since(capture);
 	if (from_ns == 0)
 		return;
 	if (!capture->is_counting && real_ns < from_ns)
@@ -254,8 +267,9 @@ static void take_over(struct capture *capture, uint64_t real_ns)
 		return;
 	if (!capture->is_counting && (real_ns >= from_ns || is_set_back)) {
 		capture->is_counting = true;
+		capture->since_ns = is_set_back ? real_ns : from_ns;
 		if (!capture->is_begun)
-			plan_segment(capture, is_set_back ? real_ns : from_ns);
+			plan_segment(capture, capture->since_ns);
 	}
 	/* What is read by then was received before the clock was set back, and is not ours. */
 	if (clock_monotonic_ms() >= atomic_load(&capture->from_set_ms) + AGREE_MS_MAX) {
@@ -336,6 +350,8 @@ static void read_packets(struct capture *capture)
 		thread_beat();
 		if (is_paused != capture->is_pausing)
 			count_drops(capture); /* of the time before */
+		if (capture->is_pausing && !is_paused)
+			capture->since_ns = looked_ns;
 		capture->is_pausing = is_paused;
 		if (dispatched < DISPATCH_PACKETS && poll(fds, 2, wait_ms(capture)) > 0 &&
 		    fds[1].revents)

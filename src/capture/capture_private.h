@@ -45,6 +45,7 @@ struct capture {
 	struct chunk_source source;
 	struct own_traffic own;
 	struct rotate rotate;
+	uint64_t since_ns; /* real time: captured without a break since then; 0: not yet */
 	bool is_pausing;
 	struct chunk *chunk; /* being filled, or NULL */
 	uint64_t seen;       /* packets read from the ring of this device */

@@ -47,6 +47,7 @@ struct chunk {
 	/* Real time of its packets, which are not quite in order; 0 when there is none. */
 	uint64_t earliest_ns, latest_ns;
 	struct drops drops;     /* since the last chunk */
+	uint64_t since_ns;      /* real time since when its interface is captured without a break */
 	uint64_t start_ns;      /* real time at which its segment begins */
 	uint64_t end_ns;        /* and ends, if it ends with this chunk */
 	const char *end_reason; /* NULL: the segment continues; else a constant */

@@ -28,7 +28,10 @@ struct recorder {
 	const struct format *format; /* of it */
 	uint64_t begun_start_ns;
 	uint64_t packets_own; /* while none is open: since the last one */
-	bool is_failing;      /* the disk; logged once until it works again */
+	/* Real time: everything since then is in a segment or counted as the kernel's drop. */
+	uint64_t since_ns, capture_since_ns; /* the second one: what the capture says */
+	uint64_t previous;                   /* the last segment that ended since then; 0: none */
+	bool is_failing;                     /* the disk; logged once until it works again */
 };
 
 static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
@@ -40,11 +43,28 @@ static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t
 	return spool_append(recorder->writer, member, packed, length, err);
 }
 
+/* Recorded without a break since then only. */
+static void begin_since(struct recorder *recorder, uint64_t since_ns)
+{
+	recorder->since_ns = since_ns;
+	recorder->previous = 0;
+}
+
+static void note_capture(struct recorder *recorder, const struct chunk *chunk)
+{
+	if (chunk->since_ns == recorder->capture_since_ns)
+		return;
+	recorder->capture_since_ns = chunk->since_ns;
+	begin_since(recorder, chunk->since_ns);
+}
+
 static int begin_segment(struct recorder *recorder, const struct chunk *chunk, struct error *err)
 {
 	const struct chunk_source *source = &chunk->source;
 	struct segment segment = { .start_ns = chunk->start_ns,
-				   .packets_own = recorder->packets_own };
+				   .packets_own = recorder->packets_own,
+				   .since_ns = recorder->since_ns,
+				   .previous = recorder->previous };
 	uint8_t header[FORMAT_EDGE_BYTES_MAX];
 	char extension[32];
 
@@ -84,6 +104,8 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 
 	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
 	segment->end_ns = end_ns;
+	/* Published or not: whoever misses it is right to miss it. */
+	recorder->previous = segment->sequence;
 	/* The format's last word, which says what the file lacks. The file is whole without it. */
 	if (recorder->format->encode_trailer &&
 	    append_member(recorder, trailer, recorder->format->encode_trailer(&totals, trailer),
@@ -137,8 +159,10 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 	uint64_t to_ns = chunk->packets > 0 ? chunk->latest_ns : clock_real_ns();
 	struct drops drops = chunk->drops;
 	struct error err;
-	int result = write_chunk(recorder, chunk, &err);
+	int result;
 
+	note_capture(recorder, chunk);
+	result = write_chunk(recorder, chunk, &err);
 	/* Where the open segment takes all there is, it is finished to make room for the next. */
 	if (result < 0 && err.kind == ERROR_TRANSIENT && recorder->writer) {
 		finish_segment(recorder, "budget", chunk->earliest_ns);
@@ -151,6 +175,8 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 
 		interface_add(recorder->counts, drops[reason], chunk->packets);
 		drops.count[reason] += chunk->packets;
+		if (chunk->packets > 0)
+			begin_since(recorder, to_ns);
 	}
 	if (recorder->writer) {
 		recorder->writer->segment.packets_own += chunk->packets_own;

@@ -9,6 +9,7 @@
 enum field_type {
 	FIELD_TEXT,
 	FIELD_NUMBER,
+	FIELD_ORDINAL, /* a number from 1; empty: none */
 	FIELD_TIME,
 	FIELD_CRC
 };
@@ -36,6 +37,8 @@ static const struct field {
 	FIELD("end", FIELD_TIME, end_ns),
 	FIELD("first", FIELD_TIME, earliest_ns),
 	FIELD("last", FIELD_TIME, latest_ns),
+	FIELD("since", FIELD_TIME, since_ns),
+	FIELD("previous", FIELD_ORDINAL, previous),
 	FIELD("reason", FIELD_TEXT, reason),
 	FIELD("packets", FIELD_NUMBER, packets, .is_fixed = true),
 	FIELD("packets-own", FIELD_NUMBER, packets_own),
@@ -68,6 +71,12 @@ static void format_value(const struct segment *segment, const struct field *fiel
 	case FIELD_TEXT:
 		(void)snprintf(value, VALUE_MAX, "%s", (const char *)place);
 		break;
+	case FIELD_ORDINAL:
+		if (*(const uint64_t *)place == 0) {
+			value[0] = '\0';
+			break;
+		}
+		__attribute__((fallthrough));
 	case FIELD_NUMBER:
 		(void)snprintf(value, VALUE_MAX, "%0*ju", digits,
 			       (uintmax_t) * (const uint64_t *)place);
@@ -94,6 +103,9 @@ static int parse_value(const struct field *field, const char *value, struct segm
 		return 0;
 	case FIELD_NUMBER:
 		return text_parse_number(value, place);
+	case FIELD_ORDINAL:
+		*(uint64_t *)place = 0;
+		return *value ? text_parse_number(value, place) : 0;
 	case FIELD_TIME:
 		*(uint64_t *)place = 0;
 		return *value ? text_parse_time(value, place) : 0;

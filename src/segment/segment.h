@@ -44,6 +44,9 @@ struct segment {
 	uint64_t start_ns, end_ns; /* real time: what the segment covers */
 	/* Of its packets, which are not quite in order; "first" and "last". 0 when there is none. */
 	uint64_t earliest_ns, latest_ns;
+	/* When it began, its interface was recorded without a break since then. Real time. */
+	uint64_t since_ns;
+	uint64_t previous; /* sequence number of the last segment that ended since then; 0: none */
 	uint64_t packets;
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */

@@ -105,8 +105,9 @@ static pcap_t *open_savefile(const uint64_t *times_ns, size_t count)
 	return pcap;
 }
 
-/* What the capture makes of packets of these times, in this order: one chunk. */
-static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *ret_chunk)
+/* What the capture makes of packets of these times, in this order: so many chunks. */
+static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *ret_chunks,
+			  size_t chunks)
 {
 	cleanup_conf struct conf *conf = NULL;
 	struct conf_cli cli = { .file = NULL };
@@ -116,7 +117,6 @@ static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *
 	const struct capture_context context = { &pool, NULL, &counters, -1 };
 	struct filter *filter;
 	struct capture *capture;
-	struct chunk *chunk;
 	struct error err;
 
 	cli.value[CONF_segment_age] = mem_strdup("0");
@@ -133,9 +133,12 @@ static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *
 	own_traffic_init(&capture->own, NULL, DLT_EN10MB);
 	capture_stop(capture, "stop", UINT64_MAX);
 	assert_int_equal(capture_start(capture, &queue, CAPTURE_FROM_START, &err), 0);
-	chunk = queue_pop(&queue, 5000);
-	assert_non_null(chunk);
-	*ret_chunk = *chunk;
+	for (size_t i = 0; i < chunks; i++) {
+		struct chunk *chunk = queue_pop(&queue, 5000);
+
+		assert_non_null(chunk);
+		ret_chunks[i] = *chunk;
+	}
 	(void)capture_free(capture);
 	(void)filter_free(filter);
 	queue_done(&queue);
@@ -157,11 +160,25 @@ static void test_a_chunk_knows_its_earliest_and_latest_packet(void **state)
 
 		for (size_t j = 0; j < 4; j++)
 			times_ns[j] = base_ns + orders[i][j] * 1000;
-		capture_times(times_ns, 4, &chunk);
+		capture_times(times_ns, 4, &chunk, 1);
 		assert_int_equal(chunk.packets, 4);
 		assert_int_equal(chunk.earliest_ns, base_ns + 1000);
 		assert_int_equal(chunk.latest_ns, base_ns + 4000);
 	}
+}
+
+/* Where the clock is set back, the times before and after cannot be compared: recorded without a break since then. */
+static void test_since_when_it_is_captured_without_a_break(void **state)
+{
+	uint64_t begin_ns = clock_real_ns(), back_ns;
+	struct chunk chunks[2];
+
+	(void)state;
+	back_ns = (begin_ns - 2 * CLOCK_NS_PER_S) / 1000 * 1000;
+	capture_times((const uint64_t[]){ begin_ns, back_ns }, 2, chunks, 2);
+	assert_true(chunks[0].since_ns >= begin_ns && chunks[0].since_ns <= clock_real_ns());
+	assert_string_equal(chunks[0].end_reason, "clock");
+	assert_int_equal(chunks[1].since_ns, back_ns);
 }
 
 UNIT_TESTS()
@@ -171,6 +188,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_the_instant_is_ahead),
 		cmocka_unit_test(test_a_filter_is_checked_without_rights),
 		cmocka_unit_test(test_a_chunk_knows_its_earliest_and_latest_packet),
+		cmocka_unit_test(test_since_when_it_is_captured_without_a_break),
 	};
 
 	unit_add(tests, NULL, NULL);

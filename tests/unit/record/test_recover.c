@@ -824,6 +824,7 @@ static void test_zeros_in_place_of_the_end_are_cut_off(void **state)
 #define SEGMENT_BYTES_MAX (128 * 1024) /* of this spool: an eighth of it */
 #define START_NS          UINT64_C(1700000000000000000)
 #define END_NS            (START_NS + 5000000000)
+#define SINCE_NS          (START_NS - 7)
 
 static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t earliest_ns,
 		 uint32_t packets, const char *end_reason)
@@ -835,6 +836,7 @@ static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t ea
 		.interface = "eth0", .link_type = 1, .snaplen = 96, .format = &format_pcap
 	};
 	chunk->start_ns = START_NS;
+	chunk->since_ns = SINCE_NS;
 	chunk->packets = packets;
 	chunk->length = packets ? SEGMENT_BYTES_MAX : 0;
 	memset(chunk->bytes, 0, chunk->length);
@@ -929,6 +931,58 @@ static void test_the_earliest_and_the_latest_packet_of_all_chunks(void **state)
 	chunk_pool_done(&pool);
 }
 
+/* Claim the next one; it states this much of what was before it. Returns its sequence number. */
+static uint64_t check_since(struct fixture *fixture, uint64_t since_ns, uint64_t previous)
+{
+	struct spool_claim claim;
+	struct error err;
+
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 1);
+	assert_int_equal(claim.segment.since_ns, since_ns);
+	assert_int_equal(claim.segment.previous, previous);
+	assert_int_equal(spool_remove(fixture->spool, &claim, &err), 0);
+	return claim.segment.sequence;
+}
+
+/* Between two segments nothing is missing if the second one names the first: not where packets were dropped. */
+static void test_what_is_known_of_the_time_before_a_segment(void **state)
+{
+	static const struct conf no_room = {
+		.spool_when_full = CONF_WHEN_FULL_DROP_NEWEST,
+		.spool_max_segments = 1,
+		.spool_max_size = UINT64_MAX,
+	};
+	struct fixture *fixture = *state;
+	struct chunk_pool pool;
+	struct recorder_context context = {
+		.node = "n",
+		.pool = &pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
+	};
+	struct recorder *recorder;
+	struct error err;
+	uint64_t first;
+
+	spool_set_budget(fixture->spool, &no_room);
+	chunk_pool_init(&pool, 4);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, &codec_none, 0);
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	give(&pool, recorder, START_NS + 1000, 1, "size");
+	give(&pool, recorder, START_NS + 3000, 1, "size");
+	give(&pool, recorder, START_NS + 5000, 1, "size"); /* no room */
+	while (counter_read(&fixture->counters.drops[DROP_BUDGET]) == 0)
+		(void)usleep(1000);
+	first = check_since(fixture, SINCE_NS, 0);
+	assert_int_equal(check_since(fixture, SINCE_NS, first), first + 1);
+	give(&pool, recorder, START_NS + 7000, 1, "size");
+	recorder_free(recorder);
+	(void)check_since(fixture, START_NS + 6000, 0);
+	chunk_pool_done(&pool);
+}
+
 UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -956,6 +1010,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_zeros_in_place_of_the_end_are_cut_off),
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 		SPOOL_TEST(test_the_earliest_and_the_latest_packet_of_all_chunks),
+		SPOOL_TEST(test_what_is_known_of_the_time_before_a_segment),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -103,6 +103,8 @@ static struct segment example(void)
 		.end_ns = WHEN + 5,
 		.earliest_ns = WHEN + 1,
 		.latest_ns = WHEN + 2,
+		.since_ns = WHEN - 1,
+		.previous = 41,
 		.packets = 1000,
 		.packets_own = 3,
 		.pcap_bytes = 112024,
@@ -126,12 +128,20 @@ static void test_metadata_there_and_back(void **state)
 	assert_non_null(strstr(bytes, "packets=00000000000000001000\n"));
 	assert_non_null(strstr(bytes, "start=2025-11-23T08:30:00.123Z\n"));
 	assert_non_null(strstr(bytes, "crc32c=00abcdef\n"));
+	assert_non_null(strstr(bytes, "previous=41\n"));
 	assert_int_equal(segment_decode(bytes, &back, &err), 0);
 	assert_memory_equal(&segment, &back, sizeof segment);
 	/* What a newer version adds is kept; what is missing is nothing. */
 	assert_int_equal(segment_decode("colour=blue\npackets=5\nend=\n", &back, &err), 0);
 	assert_int_equal(back.packets, 5);
 	assert_string_equal(back.node, "");
+	/* No segment has the number 0. */
+	segment.previous = 0;
+	text = text_over(bytes, sizeof bytes);
+	segment_encode(&segment, &text);
+	assert_non_null(strstr(bytes, "previous=\n"));
+	assert_int_equal(segment_decode(bytes, &back, &err), 0);
+	assert_int_equal(back.previous, 0);
 }
 
 static void test_largest_metadata_fit(void **state)
@@ -201,7 +211,7 @@ static void test_attachments_pass_through(void **state)
 	segment_attachment(&back, "colour", value, 4); /* does not fit */
 	assert_string_equal(value, "");
 	segment_each_field(&back, remember_last, &visit);
-	assert_int_equal(visit.fields, 23); /* all but the spool's own */
+	assert_int_equal(visit.fields, 25); /* all but the spool's own */
 	assert_string_equal(visit.key, "pod");
 	assert_string_equal(visit.value, "b=c");
 	assert_true(segment_attach(&back, "pod", ""));
