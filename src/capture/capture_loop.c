@@ -54,6 +54,7 @@ static void take_chunk(struct capture *capture)
 	note_since(capture);
 	capture->chunk->source = capture->source;
 	capture->chunk->since_ns = capture->since_ns;
+	capture->chunk->max_age_s = capture->rotate.limits.interval_ns / CLOCK_NS_PER_S;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
 	capture->is_begun = true;

@@ -48,6 +48,7 @@ struct chunk {
 	uint64_t earliest_ns, latest_ns;
 	struct drops drops;     /* since the last chunk */
 	uint64_t since_ns;      /* real time since when its interface is captured without a break */
+	uint64_t max_age_s;     /* segment.age; 0: none */
 	uint64_t start_ns;      /* real time at which its segment begins */
 	uint64_t end_ns;        /* and ends, if it ends with this chunk */
 	const char *end_reason; /* NULL: the segment continues; else a constant */

@@ -11,6 +11,7 @@
 #include "packet/packet.h"
 #include "record/compressor.h"
 #include "record/file_header.h"
+#include "record/surroundings.h"
 
 #define POP_MS 1000 /* at most, so that the watchdog sees a beat */
 
@@ -31,7 +32,8 @@ struct recorder {
 	/* Real time: everything since then is in a segment or counted as the kernel's drop. */
 	uint64_t since_ns, capture_since_ns; /* the second one: what the capture says */
 	uint64_t previous;                   /* the last segment that ended since then; 0: none */
-	bool is_failing;                     /* the disk; logged once until it works again */
+	uint64_t max_age_s;
+	bool is_failing; /* the disk; logged once until it works again */
 };
 
 static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
@@ -52,6 +54,7 @@ static void begin_since(struct recorder *recorder, uint64_t since_ns)
 
 static void note_capture(struct recorder *recorder, const struct chunk *chunk)
 {
+	recorder->max_age_s = chunk->max_age_s;
 	if (chunk->since_ns == recorder->capture_since_ns)
 		return;
 	recorder->capture_since_ns = chunk->since_ns;
@@ -64,7 +67,8 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 	struct segment segment = { .start_ns = chunk->start_ns,
 				   .packets_own = recorder->packets_own,
 				   .since_ns = recorder->since_ns,
-				   .previous = recorder->previous };
+				   .previous = recorder->previous,
+				   .max_age_s = recorder->max_age_s };
 	uint8_t header[FORMAT_EDGE_BYTES_MAX];
 	char extension[32];
 
@@ -73,6 +77,7 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		segment.start_ns = chunk->earliest_ns;
 	(void)snprintf(segment.node, sizeof segment.node, "%s", recorder->context.node);
 	file_header_note(source, &segment);
+	surroundings_note(recorder->context.counters, &segment);
 	compressor_begin(&recorder->compressor);
 	(void)snprintf(extension, sizeof extension, "%s%s", source->format->extension,
 		       recorder->compressor.codec->extension);
@@ -104,6 +109,8 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 
 	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
 	segment->end_ns = end_ns;
+	segment->max_age_s = recorder->max_age_s;
+	surroundings_note(recorder->context.counters, segment);
 	/* Published or not: whoever misses it is right to miss it. */
 	recorder->previous = segment->sequence;
 	/* The format's last word, which says what the file lacks. The file is whole without it. */

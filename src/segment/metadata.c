@@ -39,6 +39,8 @@ static const struct field {
 	FIELD("last", FIELD_TIME, latest_ns),
 	FIELD("since", FIELD_TIME, since_ns),
 	FIELD("previous", FIELD_ORDINAL, previous),
+	FIELD("max-age", FIELD_NUMBER, max_age_s),
+	FIELD("interfaces", FIELD_TEXT, interfaces),
 	FIELD("reason", FIELD_TEXT, reason),
 	FIELD("packets", FIELD_NUMBER, packets, .is_fixed = true),
 	FIELD("packets-own", FIELD_NUMBER, packets_own),

@@ -36,6 +36,8 @@ struct segment {
 	char filter[SEGMENT_FILTER_MAX];
 	/* Why it ended: size, age, clock, signal, reload, stop, interface, disk, budget, recovered. */
 	char reason[16];
+	/* Those that were recorded then, with a blank between two; where they do not fit, "... +12 more". */
+	char interfaces[256];
 	char id[TEXT_UUID_LENGTH + 1]; /* of this very segment, nowhere else; "": not known */
 	uint64_t sequence;
 	uint64_t snaplen;
@@ -46,7 +48,8 @@ struct segment {
 	uint64_t earliest_ns, latest_ns;
 	/* When it began, its interface was recorded without a break since then. Real time. */
 	uint64_t since_ns;
-	uint64_t previous; /* sequence number of the last segment that ended since then; 0: none */
+	uint64_t previous;  /* sequence number of the last segment that ended since then; 0: none */
+	uint64_t max_age_s; /* segment.age; 0: none */
 	uint64_t packets;
 	uint64_t packets_own; /* of our own uploads, left out */
 	uint64_t pcap_bytes;  /* before compression */

@@ -6,7 +6,7 @@ is missing, or nobody recorded."""
 import os
 import time
 
-from harness import check, equal, main, nanoseconds
+from harness import NODE, check, equal, main, nanoseconds
 
 SILENT, MISSING, NOT_RECORDED = "silent", "missing", "not recorded"
 
@@ -96,7 +96,8 @@ def test_a_recovered_object(lab):
     objects = lab.objects()
     equal([each.metadata["reason"] for each in objects], ["signal", "recovered", "signal"], "reasons")
     equal(what_was(objects), [SILENT, NOT_RECORDED], "before and after the crash")
-    equal(objects[1].metadata["since"], objects[0].metadata["since"], "since")
+    for key in "since", "max-age", "interfaces":
+        equal(objects[1].metadata[key], objects[0].metadata[key], key)
     lab.check_accounted(objects, 30)
     equal(recording.daemon.stop(), 0, "exit status")
 
@@ -116,6 +117,7 @@ def test_reloads(lab):
         lab.gcs.wait_for(lambda: len(lab.gcs.names()) == count, 60, "%d objects" % count)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
+    equal([each.metadata["max-age"] for each in objects], ["0", "86400", "86400"], "max-age")
     equal(between(*objects[:2]), (SILENT,), "the capture is the same")
     check(objects[2].metadata["since"] > objects[1].metadata["since"], "the capture is another")
     equal(objects[2].metadata["previous"], "", "previous")
@@ -143,6 +145,20 @@ def test_a_capture_that_was_suspended(lab):
     objects = lab.objects()
     equal(objects[1].metadata["since"], objects[0].metadata["since"], "before")
     check(nanoseconds(objects[-1].metadata["since"]) >= resumed_ns, "since it was resumed")
+
+
+def test_age_and_interfaces(lab):
+    lab.link()
+    lab.link(1)
+    lab.bucket()
+    daemon = lab.daemon("-i", "veth*", "-G", "3600").start_ready()
+    lab.send(10)
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    equal(len(objects), 1, "objects")
+    equal(sorted(objects[0].metadata["interfaces"].split()), ["veth0", "veth1"], "interfaces")
+    equal(objects[0].metadata["max-age"], "3600", "max-age")
+    equal(objects[0].metadata["node"], NODE, "node")
 
 
 if __name__ == "__main__":

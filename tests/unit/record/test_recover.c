@@ -7,6 +7,7 @@
 #include "packet/packet.h"
 #include "segment/codec.h"
 #include "record/record.h"
+#include "record/surroundings.h"
 
 #define MEMBERS            4
 #define PACKETS_PER_MEMBER 10
@@ -837,6 +838,7 @@ static void give(struct chunk_pool *pool, struct recorder *recorder, uint64_t ea
 	};
 	chunk->start_ns = START_NS;
 	chunk->since_ns = SINCE_NS;
+	chunk->max_age_s = 300;
 	chunk->packets = packets;
 	chunk->length = packets ? SEGMENT_BYTES_MAX : 0;
 	memset(chunk->bytes, 0, chunk->length);
@@ -940,6 +942,7 @@ static uint64_t check_since(struct fixture *fixture, uint64_t since_ns, uint64_t
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 1);
 	assert_int_equal(claim.segment.since_ns, since_ns);
 	assert_int_equal(claim.segment.previous, previous);
+	assert_int_equal(claim.segment.max_age_s, 300);
 	assert_int_equal(spool_remove(fixture->spool, &claim, &err), 0);
 	return claim.segment.sequence;
 }
@@ -983,6 +986,39 @@ static void test_what_is_known_of_the_time_before_a_segment(void **state)
 	chunk_pool_done(&pool);
 }
 
+static void test_the_interfaces_of_a_segment(void **state)
+{
+	struct fixture *fixture = *state;
+	struct interface_counters *taken[50];
+	struct segment segment = { .packets = 0 };
+	size_t named = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(taken); i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof name, "interface%zu", i);
+		taken[i] = counters_take(&fixture->counters, name);
+		surroundings_note(&fixture->counters, &segment);
+		if (i == 0) /* not open yet */
+			assert_string_equal(segment.interfaces, "");
+		atomic_store(&taken[i]->has_been_live, true);
+		surroundings_note(&fixture->counters, &segment);
+		if (i == 1)
+			assert_string_equal(segment.interfaces, "interface0 interface1");
+	}
+	for (char *p = segment.interfaces; (p = strstr(p, "interface")); p++)
+		named++;
+	assert_true(named > 15 && named < ARRAY_LENGTH(taken));
+	assert_int_equal(strtoul(strchr(segment.interfaces, '+'), NULL, 10),
+			 ARRAY_LENGTH(taken) - named);
+	assert_string_equal(strchr(segment.interfaces, '+') + 3, " more");
+	for (size_t i = 1; i < ARRAY_LENGTH(taken); i++)
+		counters_return(taken[i]);
+	surroundings_note(&fixture->counters, &segment);
+	assert_string_equal(segment.interfaces, "interface0");
+	counters_return(taken[0]);
+}
+
 UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -1011,6 +1047,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 		SPOOL_TEST(test_the_earliest_and_the_latest_packet_of_all_chunks),
 		SPOOL_TEST(test_what_is_known_of_the_time_before_a_segment),
+		SPOOL_TEST(test_the_interfaces_of_a_segment),
 	};
 
 	unit_add(tests, NULL, NULL);

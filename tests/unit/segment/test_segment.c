@@ -97,6 +97,7 @@ static struct segment example(void)
 		.link_type = "EN10MB",
 		.filter = "tcp port 443",
 		.reason = "size",
+		.interfaces = "eth0 eth1",
 		.sequence = 42,
 		.snaplen = 96,
 		.start_ns = WHEN,
@@ -105,6 +106,7 @@ static struct segment example(void)
 		.latest_ns = WHEN + 2,
 		.since_ns = WHEN - 1,
 		.previous = 41,
+		.max_age_s = 300,
 		.packets = 1000,
 		.packets_own = 3,
 		.pcap_bytes = 112024,
@@ -161,6 +163,7 @@ static void test_largest_metadata_fit(void **state)
 	FILL(link_type);
 	FILL(filter);
 	FILL(reason);
+	FILL(interfaces);
 	FILL(id);
 	segment.attachments[0] = '\0';
 	for (char key[] = "key-a"; segment_attach(&segment, key, segment.filter); key[4]++)
@@ -211,7 +214,7 @@ static void test_attachments_pass_through(void **state)
 	segment_attachment(&back, "colour", value, 4); /* does not fit */
 	assert_string_equal(value, "");
 	segment_each_field(&back, remember_last, &visit);
-	assert_int_equal(visit.fields, 25); /* all but the spool's own */
+	assert_int_equal(visit.fields, 27); /* all but the spool's own */
 	assert_string_equal(visit.key, "pod");
 	assert_string_equal(visit.value, "b=c");
 	assert_true(segment_attach(&back, "pod", ""));
