@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock_sync.h"
+
 #define MORE_BYTES sizeof " +256 more"
 
 struct list {
@@ -36,4 +38,5 @@ void surroundings_note(struct counters *counters, struct segment *segment)
 	if (list.more > 0)
 		(void)snprintf(list.out + list.length, list.capacity - list.length, "%s+%zu more",
 			       list.length > 0 ? " " : "", list.more);
+	clock_sync_describe(segment->clock);
 }

@@ -5,5 +5,5 @@
 #include "base/counters.h"
 #include "segment/segment.h"
 
-/* The interfaces that are recorded now; as many as fit, and the number of the rest. */
+/* The state of the clock, and the interfaces that are recorded now; as many as fit, and the number of the rest. */
 void surroundings_note(struct counters *counters, struct segment *segment);

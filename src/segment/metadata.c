@@ -41,6 +41,7 @@ static const struct field {
 	FIELD("previous", FIELD_ORDINAL, previous),
 	FIELD("max-age", FIELD_NUMBER, max_age_s),
 	FIELD("interfaces", FIELD_TEXT, interfaces),
+	FIELD("clock", FIELD_TEXT, clock),
 	FIELD("reason", FIELD_TEXT, reason),
 	FIELD("packets", FIELD_NUMBER, packets, .is_fixed = true),
 	FIELD("packets-own", FIELD_NUMBER, packets_own),

@@ -36,6 +36,8 @@ struct segment {
 	char filter[SEGMENT_FILTER_MAX];
 	/* Why it ended: size, age, clock, signal, reload, stop, interface, disk, budget, recovered. */
 	char reason[16];
+	/* When it ended: whether a time source sets the clock, and how wrong it can be; see clock_sync.h. */
+	char clock[48];
 	/* Those that were recorded then, with a blank between two; where they do not fit, "... +12 more". */
 	char interfaces[256];
 	char id[TEXT_UUID_LENGTH + 1]; /* of this very segment, nowhere else; "": not known */

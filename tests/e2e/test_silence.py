@@ -4,6 +4,7 @@
 is missing, or nobody recorded."""
 
 import os
+import re
 import time
 
 from harness import NODE, check, equal, main, nanoseconds
@@ -25,6 +26,11 @@ def between(before, after):
 
 def what_was(objects):
     return [between(*pair)[0] for pair in zip(objects, objects[1:])]
+
+
+def check_clock(each):
+    check(re.fullmatch(r"(un)?synchronised, error \d+\.\d ms", each.metadata["clock"]),
+          "clock=" + each.metadata["clock"])
 
 
 class Recording:
@@ -98,6 +104,7 @@ def test_a_recovered_object(lab):
     equal(what_was(objects), [SILENT, NOT_RECORDED], "before and after the crash")
     for key in "since", "max-age", "interfaces":
         equal(objects[1].metadata[key], objects[0].metadata[key], key)
+    check_clock(objects[1])
     lab.check_accounted(objects, 30)
     equal(recording.daemon.stop(), 0, "exit status")
 
@@ -147,7 +154,7 @@ def test_a_capture_that_was_suspended(lab):
     check(nanoseconds(objects[-1].metadata["since"]) >= resumed_ns, "since it was resumed")
 
 
-def test_age_and_interfaces(lab):
+def test_clock_age_and_interfaces(lab):
     lab.link()
     lab.link(1)
     lab.bucket()
@@ -159,6 +166,7 @@ def test_age_and_interfaces(lab):
     equal(sorted(objects[0].metadata["interfaces"].split()), ["veth0", "veth1"], "interfaces")
     equal(objects[0].metadata["max-age"], "3600", "max-age")
     equal(objects[0].metadata["node"], NODE, "node")
+    check_clock(objects[0])
 
 
 if __name__ == "__main__":

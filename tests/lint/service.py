@@ -8,7 +8,7 @@ import tempfile
 
 import lint
 
-EXPOSURE_MAX = 18  # tenths, as systemd-analyze wants it
+EXPOSURE_MAX = 22  # tenths, as systemd-analyze wants it; 4 of them for reading how exact the clock is
 UNIT = lint.BUILD / "systemd/kube-node-tracer.service"
 
 

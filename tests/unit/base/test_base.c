@@ -11,6 +11,7 @@
 
 #include "base/checksum.h"
 #include "base/clock.h"
+#include "base/clock_sync.h"
 #include "base/jobs.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -397,6 +398,26 @@ static void test_jobs_do_not_hold_up_the_one_who_has_them(void **state)
 	queue_done(&test.may_go_on);
 }
 
+static void test_how_exact_the_clock_is(void **state)
+{
+	char out[CLOCK_SYNC_MAX], word[CLOCK_SYNC_MAX];
+
+	(void)state;
+	clock_sync_format(true, 1200, out);
+	assert_string_equal(out, "synchronised, error 1.2 ms");
+	clock_sync_format(true, 1201, out); /* never less than it is */
+	assert_string_equal(out, "synchronised, error 1.3 ms");
+	clock_sync_format(true, 0, out);
+	assert_string_equal(out, "synchronised, error 0.0 ms");
+	clock_sync_format(false, 16000000, out);
+	assert_string_equal(out, "unsynchronised, error 16000.0 ms");
+	clock_sync_format(false, UINT64_MAX, out);
+	assert_string_equal(out, "unsynchronised, error 18446744073709551.7 ms");
+	clock_sync_describe(out);
+	assert_true(strcmp(out, "unknown") == 0 ||
+		    sscanf(out, "%[a-z], error %*u.%*u ms", word) == 1);
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +441,7 @@ UNIT_TESTS()
 						remove_folder),
 		cmocka_unit_test(test_queue_keeps_the_order_across_threads),
 		cmocka_unit_test(test_queue_waits_no_longer_than_asked),
+		cmocka_unit_test(test_how_exact_the_clock_is),
 		cmocka_unit_test(test_jobs_do_not_hold_up_the_one_who_has_them),
 	};
 

@@ -97,6 +97,7 @@ static struct segment example(void)
 		.link_type = "EN10MB",
 		.filter = "tcp port 443",
 		.reason = "size",
+		.clock = "synchronised, error 1.2 ms",
 		.interfaces = "eth0 eth1",
 		.sequence = 42,
 		.snaplen = 96,
@@ -163,6 +164,7 @@ static void test_largest_metadata_fit(void **state)
 	FILL(link_type);
 	FILL(filter);
 	FILL(reason);
+	FILL(clock);
 	FILL(interfaces);
 	FILL(id);
 	segment.attachments[0] = '\0';
@@ -214,7 +216,7 @@ static void test_attachments_pass_through(void **state)
 	segment_attachment(&back, "colour", value, 4); /* does not fit */
 	assert_string_equal(value, "");
 	segment_each_field(&back, remember_last, &visit);
-	assert_int_equal(visit.fields, 27); /* all but the spool's own */
+	assert_int_equal(visit.fields, 28); /* all but the spool's own */
 	assert_string_equal(visit.key, "pod");
 	assert_string_equal(visit.value, "b=c");
 	assert_true(segment_attach(&back, "pod", ""));
