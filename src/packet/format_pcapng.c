@@ -144,7 +144,7 @@ static size_t encode_pcapng_header(const struct chunk_source *source,
 	uint8_t filter[1 + sizeof source->filter] = { FILTER_TEXT };
 	uint8_t *begin, *end = out + sizeof section;
 	size_t length = strlen(source->filter);
-	char comment[TEXT_MAX + 1];
+	char comment[TEXT_MAX + 1], name[TEXT_MAX + sizeof "/" + sizeof source->interface];
 
 	memcpy(out, &section, sizeof section);
 	(void)snprintf(comment, sizeof comment, "node %s", origin->node);
@@ -155,7 +155,9 @@ static size_t encode_pcapng_header(const struct chunk_source *source,
 
 	begin = out + end_block(out, end, BLOCK_SECTION);
 	memcpy(begin, &interface, sizeof interface);
-	end = put_text(begin + sizeof interface, INTERFACE_NAME, source->interface);
+	/* Readers tell the interfaces of merged files by their names: eth0 is on every node. */
+	(void)snprintf(name, sizeof name, "%.*s/%s", TEXT_MAX, origin->node, source->interface);
+	end = put_option(begin + sizeof interface, INTERFACE_NAME, name, strlen(name));
 	end = put_option(end, INTERFACE_RESOLUTION, &resolution, sizeof resolution);
 	memcpy(filter + 1, source->filter, length);
 	if (length > 0)

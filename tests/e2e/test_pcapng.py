@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+from collections import Counter
 
 from harness import MEGABYTE_PACKETS, NODE, SMALL, command, main, need
 from tap import check, equal, wait_until
@@ -30,19 +31,37 @@ def test_everything_is_in_the_file(lab):
     equal(section[1].decode(), "node " + NODE, "comment")
     check(section[3].startswith(b"Linux "), "system %r" % section[3])
     check(section[4].startswith(b"kube-node-tracer "), "application %r" % section[4])
-    equal((interface[2], interface[11]), (b"veth0", b"\0udp"), "interface and filter")
+    equal((interface[2], interface[11]), (NODE.encode() + b"/veth0", b"\0udp"), "interface and filter")
     equal((one.capture.snaplen, one.capture.link_type), (96, "EN10MB"), "snaplen, link type")
     equal(one.capture.statistics, {"received": 500, "dropped": 0, "accepted": 500,
                                    "dropped_by_os": 0, "delivered": 500}, "statistics")
     check(any(when % 1000 for when, _, _ in one.capture.records), "no time has nanoseconds")
 
     told = command("capinfos", one.path)
-    for wanted in ("nanoseconds", "Number of packets:   500", "node " + NODE, "Name = veth0",
+    for wanted in ("nanoseconds", "Number of packets:   500", "node " + NODE, "Name = %s/veth0" % NODE,
                    "Filter string = udp", "Number of stat entries = 1", "kube-node-tracer "):
         check(wanted in told, "capinfos does not say %r: %s" % (wanted, told))
     equal(len(command("tshark", "-nr", one.path).splitlines()), 500, "packets for tshark")
     found = re.search(r"^(\d+) packets?", command("tcpdump", "--count", "-nr", one.path), re.MULTILINE)
     equal(found and found.group(1), "500", "packets for tcpdump")
+
+
+def test_two_nodes_merged(lab):
+    """Of the same interface, at the same time: each packet still says whose it is."""
+    need("mergecap", "tshark")
+    lab.link()
+    lab.bucket()
+    sent = {"node-a": 20, "node-b": 30}
+    for stream, (node, count) in enumerate(sent.items(), 1):
+        daemon = lab.daemon(*PCAPNG, "-G", "0", "-N", node).start_ready()
+        lab.send(count, stream=stream)
+        equal(daemon.stop(), 0, "exit status")
+    merged = os.path.join(lab.directory, "merged.pcapng")
+    command("mergecap", "-w", merged, *[each.path for each in lab.objects()])
+    names = command("tshark", "-nr", merged, "-T", "fields", "-e", "frame.interface_name").split()
+    equal(Counter(names), {node + "/veth0": count for node, count in sent.items()}, "names for tshark")
+    one = command("tshark", "-nr", merged, "-Y", 'frame.interface_name == "node-b/veth0"').splitlines()
+    equal(len(one), sent["node-b"], "packets of one node")
 
 
 def test_compressed_and_by_size(lab):

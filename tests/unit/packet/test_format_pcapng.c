@@ -42,12 +42,12 @@ static void test_header_is_the_documented_one(void **state)
 		"\x04\0\x08\0tracer 1"
 		"\0\0\0\0\x58\0\0\0"
 		/* Interface: type, length, link type, snaplen; name, resolution, filter, system. */
-		"\x01\0\0\0\x40\0\0\0\x01\0\0\0\x60\0\0\0"
-		"\x02\0\x04\0eth0"
+		"\x01\0\0\0\x48\0\0\0\x01\0\0\0\x60\0\0\0"
+		"\x02\0\x0b\0node-a/eth0\0"
 		"\x09\0\x01\0\x09\0\0\0"
 		"\x0b\0\x04\0\0tcp"
 		"\x0c\0\x09\0Linux 6.1\0\0\0"
-		"\0\0\0\0\x40\0\0\0";
+		"\0\0\0\0\x48\0\0\0";
 	uint8_t bytes[FORMAT_EDGE_BYTES_MAX];
 	size_t length = format_pcapng.encode_header(&source, &origin, bytes);
 	struct found found;
@@ -72,6 +72,7 @@ static void test_long_texts_are_cut(void **state)
 {
 	static struct chunk_source long_source = { .link_type = 276 };
 	static char text[2000];
+	char interface[sizeof long_source.interface];
 	const struct format_origin long_origin = { text, text, text, text };
 	uint8_t bytes[FORMAT_EDGE_BYTES_MAX];
 	struct found found;
@@ -83,6 +84,10 @@ static void test_long_texts_are_cut(void **state)
 	memset(long_source.filter, 'f', sizeof long_source.filter - 1);
 	length = format_pcapng.encode_header(&long_source, &long_origin, bytes);
 	assert_true(length < sizeof bytes && length > 2000);
+	/* Two interfaces of a node with a long name are still two. */
+	interface[0] = '/';
+	memcpy(interface + 1, long_source.interface, sizeof long_source.interface - 1);
+	assert_non_null(memmem(bytes, length, interface, sizeof interface));
 	assert_int_equal(read_all(bytes, length, &found), FORMAT_END);
 }
 
