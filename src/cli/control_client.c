@@ -294,17 +294,52 @@ int client_status(struct command_line *line, struct error *err)
 	return status;
 }
 
-int client_flush(struct command_line *line, struct error *err)
+/*
+ * End the open segments by this page, and print the URLs of those that have ended. True, with the page's answer for
+ * further questions; false: there is only ret_status, and perhaps a reply, to be printed.
+ */
+static bool end_segments(struct peer *peer, const char *page, char **ret_since, int *ret_status)
+{
+	cleanup_free char *ended = NULL;
+
+	*ret_status = ask_until_done(peer, "POST", page, PATIENCE_MS, 0);
+	if (*ret_status != 0 || peer->status != HTTP_OK)
+		return false;
+	*ret_since = mem_strndup(peer->body, strcspn(peer->body, "\n"));
+	ended = mem_printf("/rotate?since=%s", *ret_since);
+	*ret_status = ask_until_done(peer, "GET", ended, PATIENCE_MS, 0);
+	if (*ret_status != 0 || peer->status != HTTP_OK)
+		return false;
+	fputs(peer->body, stdout);
+	(void)fflush(stdout);
+	return true;
+}
+
+int client_rotate(struct command_line *line, struct error *err)
 {
 	cleanup_peer struct peer peer = { .is_json = false };
-	cleanup_free char *page = NULL;
+	cleanup_free char *since = NULL;
 	int status;
 
 	if (find_peer(line, &peer, err) < 0)
 		return -1;
-	status = ask_until_done(&peer, "POST", "/flush", PATIENCE_MS, 0);
-	if (status == 0 && peer.status == HTTP_OK) {
-		page = mem_printf("/flush?since=%.*s", (int)strcspn(peer.body, "\n"), peer.body);
+	if (!end_segments(&peer, "/rotate", &since, &status))
+		return print_reply(&peer, status, stderr);
+	if (!*peer.body)
+		fputs("no packet was recorded since the last segment ended\n", stderr);
+	return 0;
+}
+
+int client_flush(struct command_line *line, struct error *err)
+{
+	cleanup_peer struct peer peer = { .is_json = false };
+	cleanup_free char *since = NULL, *page = NULL;
+	int status;
+
+	if (find_peer(line, &peer, err) < 0)
+		return -1;
+	if (end_segments(&peer, "/flush", &since, &status)) {
+		page = mem_printf("/flush?since=%s", since);
 		status = ask_until_done(&peer, "GET", page, PATIENCE_MS, 0);
 	}
 	return print_reply(&peer, status, stderr);
@@ -322,11 +357,6 @@ static int ask_by_name(struct command_line *line, const char *method, unsigned p
 		return -1;
 	status = ask_until_done(&peer, method, page, patience_ms, busy_ms);
 	return print_reply(&peer, status, out_if_bad);
-}
-
-int client_rotate(struct command_line *line, struct error *err)
-{
-	return ask_by_name(line, "POST", PATIENCE_MS, 0, stderr, err);
 }
 
 int client_reload(struct command_line *line, struct error *err)

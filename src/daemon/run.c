@@ -16,6 +16,8 @@
 #include "daemon/daemon_state.h"
 #include "pipeline/pipelines_check.h"
 #include "http/http.h"
+#include "sink/sink.h"
+#include "spool/ended.h"
 
 /*
  * Every interface may hold one chunk (two sets of them during a reload), the rest is the queue between
@@ -42,6 +44,29 @@ static void end_segments_by_command(void *context)
 	struct daemon *daemon = context;
 
 	pipelines_end_segments(daemon->pipelines, "command");
+}
+
+struct ended_list {
+	const struct conf *conf;
+	FILE *out;
+};
+
+static void write_url(void *context, const char *name)
+{
+	char url[SINK_URL_MAX] = "";
+	struct text text = text_over(url, sizeof url);
+	const struct ended_list *list = context;
+
+	sink_url(list->conf, name, &text);
+	(void)fprintf(list->out, "%s\n", url);
+}
+
+static void write_ended_segments(void *context, uint64_t real_ns, FILE *out)
+{
+	struct daemon *daemon = context;
+	struct ended_list list = { daemon->conf, out };
+
+	ended_each(spool_ended(daemon->spool), real_ns, write_url, &list);
 }
 
 static void retry_segments(void *spool)
@@ -194,6 +219,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 		.reload = daemon_reload,
 		.reload_result = daemon_reload_result,
 		.end_segments = end_segments_by_command,
+		.write_ended = write_ended_segments,
 		.flush = flush_by_command,
 	};
 	/* Early, so that a command finds who is starting. */

@@ -5,6 +5,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static const struct sink_ops *const sinks[] = { &sink_gcs, &sink_file };
 #define SINK_COUNT (sizeof sinks / sizeof sinks[0])
 
@@ -69,6 +71,21 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 					 forms)
 			    : conf_error(context->conf, CONF_upload_destination, err,
 					 "is required (-b): %s", forms);
+}
+
+void sink_url(const struct conf *conf, const char *name, struct text *out)
+{
+	const char *rest = "";
+	const struct sink_ops *ops = find_sink(conf->upload_destination, &rest);
+	size_t length = strlen(rest);
+	struct name_parts parts = { .node_length = 0 };
+	cleanup_free char *node = name_parse(name, &parts) ? mem_strndup(name, parts.node_length)
+							   : mem_strdup(conf->node_name);
+
+	while (length > 0 && rest[length - 1] == '/')
+		length--;
+	text_append(out, "%s%.*s/", ops ? ops->scheme : "", (int)length, rest);
+	name_object(conf->upload_prefix, node, name, out);
 }
 
 struct sink *sink_close(struct sink *sink)

@@ -34,6 +34,8 @@ struct sink_context {
 	const atomic_bool *cancel; /* becomes true: end a transfer at once (ERROR_TRANSIENT) */
 };
 
+#define SINK_URL_MAX 1400 /* a destination, a prefix, a node and a file's name */
+
 /* Tells a destination from another one that has taken its place, and means something to its sink alone. */
 #define SINK_IDENTITY_MAX 1024
 
@@ -58,10 +60,10 @@ struct sink_object {
 
 /* What an attempt reports, for the log and the next attempt. */
 struct sink_receipt {
-	char location[1400]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
-	unsigned requests;   /* network round trips; 0 where there are none */
-	bool was_there;      /* an earlier attempt, whose answer was lost, had succeeded */
-	bool has_advanced;   /* the sink has more of it than before; also set after a failure */
+	char location[SINK_URL_MAX]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
+	unsigned requests;           /* network round trips; 0 where there are none */
+	bool was_there;              /* an earlier attempt, whose answer was lost, had succeeded */
+	bool has_advanced; /* the sink has more of it than before; also set after a failure */
 	char identity[SINK_IDENTITY_MAX]; /* what took it; "" where there is nothing to tell */
 };
 
@@ -108,6 +110,9 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 	__attribute__((warn_unused_result));
 struct sink *sink_close(struct sink *sink);
 const struct sink_ops *sink_ops(const struct sink *sink);
+
+/* The URL that a segment of this name has at conf's destination, which is one: "gs://BUCKET/NODE/FILE". Pure. */
+void sink_url(const struct conf *conf, const char *name, struct text *out);
 
 /* The media type of a segment's file, by its extension. */
 const char *sink_content_type(const char *name);

@@ -38,6 +38,7 @@ int spool_open(const char *directory, struct counters *counters, struct spool **
 	(void)pthread_mutex_init(&spool->ledger_lock, NULL);
 	(void)pthread_mutex_init(&spool->event_lock, NULL);
 	(void)pthread_mutex_init(&spool->lock, NULL);
+	ended_init(&spool->ended);
 	(void)pthread_cond_init(&spool->changed, NULL);
 	(void)pthread_mutex_lock(&spool->lock);
 	result = load_spool(spool, directory, err);
@@ -62,6 +63,7 @@ struct spool *spool_close(struct spool *spool)
 	spool_entries_clear(spool);
 	spool_destinations_free(spool);
 	(void)pthread_cond_destroy(&spool->changed);
+	ended_done(&spool->ended);
 	(void)pthread_mutex_destroy(&spool->lock);
 	(void)pthread_mutex_destroy(&spool->event_lock);
 	(void)pthread_mutex_destroy(&spool->ledger_lock);

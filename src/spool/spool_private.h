@@ -17,6 +17,7 @@
 #include "base/counters.h"
 #include "base/thread.h"
 #include "segment/losses.h"
+#include "spool/ended.h"
 #include "spool/spool.h"
 
 /* Segments are in CAPTURING to REJECTED; METADATA and UPLOAD_STATE hold files of their names. */
@@ -147,6 +148,7 @@ struct spool {
 	bool is_deleting, was_full, has_failed;     /* logged already */
 	/* As in struct spool_totals; the state is NULL until it is uploaded, and else to be seen by the list. */
 	struct spool_recent recent[SPOOL_RECENT_MAX];
+	struct ended ended;
 };
 
 /* budget.c: is it within the limits? Pure: numbers in, an answer out ----------------------------- */

@@ -188,6 +188,8 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 	spool->refused += folder == SPOOL_REJECTED;
 	spool_destinations_apply_to(spool, entry);
 	spool_recent_add(spool, entry->name, &writer->segment);
+	if (!writer->is_recovered)
+		ended_add(&spool->ended, entry->name, writer->segment.start_ns);
 	return 0;
 }
 

@@ -76,12 +76,6 @@ static void answer_status(struct exchange *exchange)
 	status_text_write(exchange->out, &exchange->snapshot);
 }
 
-static void answer_rotate(struct exchange *exchange)
-{
-	exchange->actions->end_segments(exchange->actions->context);
-	(void)fprintf(exchange->out, "segments end now: %s\n", exchange->snapshot.interfaces);
-}
-
 static void answer_reload_result(struct exchange *exchange)
 {
 	const struct route_actions *actions = exchange->actions;
@@ -149,11 +143,10 @@ static void look_for_open(void *context, const struct interface_counters *interf
 		flush->is_open = true;
 }
 
-static void answer_flush_progress(struct exchange *exchange)
+/* Take up what POST began. False: it is not over, or cannot be taken up, and the reply says so. */
+static bool take_up_flush(struct exchange *exchange, struct flush *ret_flush)
 {
 	const struct status_snapshot *snapshot = &exchange->snapshot;
-	const struct spool_totals *spool = &snapshot->spool;
-	uint64_t waiting = spool->ready + spool->sending;
 	const char *since = exchange->request->since;
 	struct flush flush = { .is_open = false };
 	char again[FLUSH_MAX];
@@ -164,17 +157,55 @@ static void answer_flush_progress(struct exchange *exchange)
 		   &flush.lost) != 3 ||
 	    strcmp(format_flush(&flush, again), since) != 0) {
 		answer_with(exchange, MHD_HTTP_BAD_REQUEST, "since= must be the answer of POST.\n");
-		return;
+		return false;
 	}
 	counters_each_interface(snapshot->counters, look_for_open, &flush);
-	if (snapshot->started_real_ns > flush.since_ns || spool->refused < flush.refused ||
-	    spool->lost < flush.lost) {
+	*ret_flush = flush;
+	if (snapshot->started_real_ns > flush.since_ns || snapshot->spool.refused < flush.refused ||
+	    snapshot->spool.lost < flush.lost) {
 		/* What the run before refused or lost, this one does not know. */
 		answer_with(exchange, MHD_HTTP_CONFLICT,
 			    "the recorder was restarted meanwhile; see the log\n");
-	} else if (flush.is_open || snapshot->real_ns < flush.since_ns + IN_RING_NS) {
+		return false;
+	}
+	if (flush.is_open || snapshot->real_ns < flush.since_ns + IN_RING_NS) {
 		answer_with(exchange, MHD_HTTP_ACCEPTED, "ending the open segments\n");
-	} else if (snapshot->is_spool_stale) {
+		return false;
+	}
+	return true;
+}
+
+static void answer_rotate(struct exchange *exchange)
+{
+	const struct status_snapshot *snapshot = &exchange->snapshot;
+	const struct flush flush = { snapshot->real_ns, snapshot->spool.refused,
+				     snapshot->spool.lost, false };
+	char text[FLUSH_MAX];
+
+	exchange->actions->end_segments(exchange->actions->context);
+	(void)fprintf(exchange->out, "%s\n", format_flush(&flush, text));
+}
+
+/* Also of a flush: it ends the open segments first. */
+static void answer_rotate_progress(struct exchange *exchange)
+{
+	struct flush flush;
+
+	if (take_up_flush(exchange, &flush))
+		exchange->actions->write_ended(exchange->actions->context, flush.since_ns,
+					       exchange->out);
+}
+
+static void answer_flush_progress(struct exchange *exchange)
+{
+	const struct status_snapshot *snapshot = &exchange->snapshot;
+	const struct spool_totals *spool = &snapshot->spool;
+	uint64_t waiting = spool->ready + spool->sending;
+	struct flush flush;
+
+	if (!take_up_flush(exchange, &flush))
+		return;
+	if (snapshot->is_spool_stale) {
 		answer_with(exchange, MHD_HTTP_ACCEPTED, "the spool is busy\n");
 	} else if (spool->oldest_capturing_ns > 0 &&
 		   spool->oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
@@ -218,6 +249,7 @@ static const struct route {
 	{ "/status", "GET", true, TYPE_TEXT, answer_status },
 	{ "/status.json", "GET", true, TYPE_JSON, answer_document },
 	{ "/rotate", "POST", true, TYPE_TEXT, answer_rotate },
+	{ "/rotate", "GET", true, TYPE_TEXT, answer_rotate_progress },
 	{ "/reload", "POST", true, TYPE_TEXT, answer_reload },
 	{ "/reload", "GET", true, TYPE_TEXT, answer_reload_result },
 	{ "/flush", "POST", true, TYPE_TEXT, answer_flush },

@@ -174,6 +174,8 @@ struct route_actions {
 	/* Of the last one. 1: it is not over; -1: it was refused. Notes: a line for each option not taken over. */
 	int (*reload_result)(void *context, const char **ret_notes, struct error *err);
 	void (*end_segments)(void *context);
+	/* Write the URLs of those that were open at this real time and have ended since, each on a line. */
+	void (*write_ended)(void *context, uint64_t real_ns, FILE *out);
 	/* End the segments, and let no uploader wait. */
 	void (*flush)(void *context);
 };

@@ -22,7 +22,7 @@ import time
 import urllib.parse
 
 from daemon import Daemon, program
-from harness import command, is_real_root, main, need
+from harness import NODE, command, is_real_root, main, need
 from tap import Skip, check, contains, equal, wait_until
 
 ADDRESS = ("127.0.0.1", 9469)
@@ -650,14 +650,44 @@ def test_status_as_json(lab):
     equal(daemon.stop(), 0, "exit status")
 
 
+def urls(lab, *which):
+    """As the commands print them, in the order in which the segments ended: of all objects, or of these."""
+    objects = lab.objects()
+    return "".join("gs://bucket/%s\n" % objects[each].name for each in which or range(len(objects)))
+
+
+def test_what_rotate_ended(lab):
+    """Of each interface what was open, of any destination; what begins meanwhile is not."""
+    lab.link()
+    lab.link(1)
+    folder = os.path.join(lab.directory, "captures")
+    os.mkdir(folder)
+    daemon = lab.daemon("-G", "0", "-i", "veth*", "-b", "file://%s/" % folder, "--upload-prefix", "a/b").start_ready()
+    with lab.traffic(stream=1, rate=2000), lab.traffic(stream=2, index=1, rate=2000):
+        for _ in range(3):
+            time.sleep(0.3)
+            status, out, said, _ = run_command(lab, "rotate")
+            equal(status, 0, "rotate: " + said)
+            equal(sorted(line.split("_")[-2] for line in out.splitlines()), ["veth0", "veth1"], "interfaces of " + out)
+            for line in out.splitlines():
+                check(line.startswith("file://%s/a/b/%s/%s_" % (folder, NODE, NODE)), line)
+                wait_until(lambda path=line[len("file://"):]: os.path.exists(path), 20, line)
+    equal(daemon.stop(), 0, "exit status")
+
+
 def test_rotate_and_flush(lab):
     lab.link()
     lab.bucket()
     daemon = lab.daemon("-G", "0").start_ready()
     lab.send(100)
-    equal(run_command(lab, "rotate")[:2], (0, "segments end now: veth0\n"), "rotate")
+    status, out, said, _ = run_command(lab, "rotate")
     lab.gcs.wait_for(lambda: len(lab.gcs.names()) == 1, 20, "an object")
+    equal((status, out), (0, urls(lab)), "rotate: " + said)
     equal(lab.objects()[0].metadata["reason"], "command", "reason")
+    # Nothing is open, and the file before is not this one's.
+    status, out, said, _ = run_command(lab, "rotate")
+    equal((status, out), (0, ""), "rotate again")
+    contains(said, "no packet was recorded since the last segment ended", "rotate again")
     # Hours of back-off are not waited for.
     lab.gcs.fault("*", status=503, times=0, headers={"Retry-After": "3600"})
     lab.send(100, first=100)
@@ -666,7 +696,7 @@ def test_rotate_and_flush(lab):
     lab.gcs.clear_faults()
     lab.send(100, first=200)
     status, out, said, _ = run_command(lab, "flush", timeout=60)
-    equal((status, out), (0, "all is uploaded\n"), "flush: " + said)
+    equal((status, out), (0, urls(lab, 2) + "all is uploaded\n"), "flush: " + said)
     lab.check_numbers(lab.objects(), 300)
     lab.check_spool_empty()
     equal(run_command(lab, "flush")[0], 0, "nothing to flush")
@@ -674,7 +704,8 @@ def test_rotate_and_flush(lab):
     lab.gcs.fault("*", status=400, times=0)
     lab.send(100, first=300)
     status, out, said, _ = run_command(lab, "flush", timeout=60)
-    equal((status, out), (1, ""), "flush of what is refused: " + said)
+    equal(status, 1, "flush of what is refused: " + said)
+    equal(out, "gs://bucket/node1/%s\n" % os.path.basename(lab.spool_files("rejected")[0]), "what it ended")
     contains(said, "not all is uploaded: segments permanently rejected: 1, deleted: 0", "flush")
     lab.gcs.clear_faults()
     equal(run_command(lab, "flush")[:2], (0, "all is uploaded\n"), "flush afterwards")
@@ -695,7 +726,7 @@ def test_flush_waits_and_says_each_thing_once(lab):
     lab.gcs.clear_faults()
     equal(run_command(lab, "flush", timeout=60)[:2], (0, "all is uploaded\n"), "another flush")
     out, said = flush.communicate(timeout=60)
-    equal((flush.returncode, out), (0, "all is uploaded\n"), "flush: " + said)
+    equal((flush.returncode, out), (0, urls(lab) + "all is uploaded\n"), "flush: " + said)
     lines = said.splitlines()
     equal(len(lines), len(set(lines)), "lines that are repeated: " + said)
     equal(sum(each.startswith("uploads are failing: ") for each in lines), 1, "why it waits: " + said)

@@ -79,6 +79,12 @@ static void check_listener(const char *text)
 		fuzz_require((address.length == 0) == !*text);
 }
 
+static void write_ended(void *context, uint64_t real_ns, FILE *out)
+{
+	(void)context;
+	(void)fprintf(out, "%ju\n", (uintmax_t)real_ns);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct world *world;
@@ -92,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 					 .reload = reload,
 					 .reload_result = reload_result,
 					 .end_segments = act,
+					 .write_ended = write_ended,
 					 .flush = act };
 	struct route_reply reply;
 	uint64_t in, out;

@@ -14,7 +14,7 @@
 #include "conf/conf_fixture.h"
 #include "spool/spool.h"
 
-#define REPLIES_MAX 5
+#define REPLIES_MAX 6
 #define OK          "HTTP/1.1 200 OK\r\n\r\n"
 #define ACCEPTED    "HTTP/1.1 202 Accepted\r\n\r\n"
 #define CONFLICT    "HTTP/1.1 409 Conflict\r\n\r\n"
@@ -132,7 +132,24 @@ static void test_replies(void **state)
 		{ "status", { OK "recording\n" }, "GET /status;", "recording\n", "", 0 },
 		{ "status --json", { OK "{}\n" }, "GET /status.json;", "{}\n", "", 0 },
 		{ "status", { UNAVAILABLE "no\n" }, "GET /status;", "", "no\n", 1 },
-		{ "rotate", { OK "eth0\n" }, "POST /rotate;", "eth0\n", "", 0 },
+		{ "rotate",
+		  { OK "17\n", ACCEPTED "wait\n", OK "gs://b/n/a\ngs://b/n/b\n" },
+		  "POST /rotate;GET /rotate?since=17;GET /rotate?since=17;",
+		  "gs://b/n/a\ngs://b/n/b\n",
+		  "wait\n",
+		  0 },
+		{ "rotate",
+		  { OK "17\n", OK "" },
+		  "POST /rotate;GET /rotate?since=17;",
+		  "",
+		  "no packet was recorded since the last segment ended\n",
+		  0 },
+		{ "rotate",
+		  { OK "17\n", CONFLICT "restarted\n" },
+		  "POST /rotate;GET /rotate?since=17;",
+		  "",
+		  "restarted\n",
+		  1 },
 		{ "rotate", { CONFLICT "stopping\n" }, "POST /rotate;", "", "stopping\n", 1 },
 		{ "reload", { OK "reloaded\n" }, "POST /reload;", "reloaded\n", "", 0 },
 		{ "reload", { UNAVAILABLE "line 1\n" }, "POST /reload;", "", "line 1\n", 1 },
@@ -147,24 +164,30 @@ static void test_replies(void **state)
 		{ "healthz", { OK "{1}\n" }, "GET /healthz;", "{1}\n", "", 0 },
 		{ "readyz", { UNAVAILABLE "{0}\n" }, "GET /readyz;", "{0}\n", "", 1 },
 		{ "flush",
-		  { OK "17\n", OK "done\n" },
-		  "POST /flush;GET /flush?since=17;",
-		  "done\n",
+		  { OK "17\n", OK "gs://b/n/a\n", OK "done\n" },
+		  "POST /flush;GET /rotate?since=17;GET /flush?since=17;",
+		  "gs://b/n/a\ndone\n",
 		  "",
 		  0 },
+		{ "flush",
+		  { OK "17\n", CONFLICT "restarted\n" },
+		  "POST /flush;GET /rotate?since=17;",
+		  "",
+		  "restarted\n",
+		  1 },
 		/* Progress is printed, each line once. */
 		{ "flush",
-		  { ACCEPTED "wait\n", OK "17\n", ACCEPTED "2 left\nslow\n",
+		  { ACCEPTED "wait\n", OK "17\n", OK "", ACCEPTED "2 left\nslow\n",
 		    ACCEPTED "slow\n1 left\n", OK "done\n" },
-		  "POST /flush;POST /flush;GET /flush?since=17;GET /flush?since=17;GET "
-		  "/flush?since=17;",
+		  "POST /flush;POST /flush;GET /rotate?since=17;GET /flush?since=17;GET "
+		  "/flush?since=17;GET /flush?since=17;",
 		  "done\n",
 		  "wait\n2 left\nslow\n1 left\n",
 		  0 },
 		{ "flush", { UNAVAILABLE "stopping\n" }, "POST /flush;", "", "stopping\n", 1 },
 		{ "flush",
-		  { OK "17\n", UNAVAILABLE "3 lost\n" },
-		  "POST /flush;GET /flush?since=17;",
+		  { OK "17\n", OK "", UNAVAILABLE "3 lost\n" },
+		  "POST /flush;GET /rotate?since=17;GET /flush?since=17;",
 		  "",
 		  "3 lost\n",
 		  1 },

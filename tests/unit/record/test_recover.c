@@ -153,6 +153,12 @@ static void test_cut_anywhere(void **state)
 	}
 }
 
+static void fail_on_name(void *context, const char *name)
+{
+	(void)context;
+	fail_msg("%s", name);
+}
+
 /* A power failure may leave zeros, or old blocks, where the last members should be. */
 static void test_damage_in_the_middle(void **state)
 {
@@ -167,6 +173,8 @@ static void test_damage_in_the_middle(void **state)
 	name_format("n", "eth0", 1700000000000000000, 1, ".pcap.gz", name);
 	leave(begin(fixture, name, file.bytes, file.length));
 	recover(fixture);
+	/* Nobody has ended it. */
+	ended_each(spool_ended(fixture->spool), 1700000000000000001, fail_on_name, NULL);
 	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claimed, &err), 1);
 	assert_int_equal(claimed.segment.packets, 3 * PACKETS_PER_MEMBER);
 	(void)close(claimed.fd);

@@ -415,6 +415,33 @@ static void test_spool_is_no_destination(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_the_url_of_a_segment(void **state)
+{
+	static const char name[] = "node-b_20261123T083000.123Z_eth0_00000042.pcap.gz";
+	static const char *const cases[][3] = {
+		{ "bucket", "", "gs://bucket/node-b/" },
+		{ "gs://bucket", "", "gs://bucket/node-b/" },
+		{ "gs://bucket/a/b/", "", "gs://bucket/a/b/node-b/" },
+		{ "gs://bucket/a", "b/c", "gs://bucket/a/b/c/node-b/" },
+		{ "file:///srv/captures", "", "file:///srv/captures/node-b/" },
+		{ "file:///srv/captures//", "p", "file:///srv/captures/p/node-b/" },
+		{ "file:///", "", "file:///node-b/" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct conf conf = { .node_name = (char[]){ "node-a" } };
+		char url[SINK_URL_MAX];
+		struct text text = text_over(url, sizeof url);
+
+		conf.upload_destination = (char *)(uintptr_t)cases[i][0];
+		conf.upload_prefix = (char *)(uintptr_t)cases[i][1];
+		sink_url(&conf, name, &text);
+		assert_memory_equal(url, cases[i][2], strlen(cases[i][2]));
+		assert_string_equal(url + strlen(cases[i][2]), name);
+	}
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +456,7 @@ UNIT_TESTS()
 		TEST(test_probe),
 		TEST(test_paths_have_to_be_absolute),
 		TEST(test_spool_is_no_destination),
+		cmocka_unit_test(test_the_url_of_a_segment),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -1253,6 +1253,39 @@ static void test_an_attempt_ends_with_its_process(void **state)
 	assert_false(is_there(fixture, "upload-state", first));
 }
 
+static void append_name(void *context, const char *name)
+{
+	text_append(context, "%s ", name);
+}
+
+/* Who ended segments is told which: those that were open when it was asked for. */
+static void test_segments_that_ended_of_late(void **state)
+{
+	static struct ended ended;
+	uint64_t asked_ns = clock_real_ns();
+	char bytes[64], many[ENDED_MAX * 16];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	(void)state;
+	ended_init(&ended);
+	ended_add(&ended, "a", asked_ns - 2);
+	ended_add(&ended, "b", asked_ns - 1);
+	ended_add(&ended, "later", asked_ns);
+	ended_each(&ended, asked_ns, append_name, &text);
+	assert_string_equal(bytes, "a b ");
+	text = text_over(bytes, sizeof bytes);
+	ended_each(&ended, clock_real_ns() + CLOCK_NS_PER_S, append_name, &text);
+	assert_string_equal(bytes, "");
+	/* Of more than it holds the newest, in their order. */
+	for (size_t i = 0; i < ENDED_MAX; i++)
+		ended_add(&ended, i < ENDED_MAX - 1 ? "c" : "d", asked_ns - 1);
+	text = text_over(many, sizeof many);
+	ended_each(&ended, asked_ns, append_name, &text);
+	assert_int_equal(strlen(many), strlen("c ") * ENDED_MAX);
+	assert_string_equal(many + strlen("c ") * (ENDED_MAX - 1), "d ");
+	ended_done(&ended);
+}
+
 UNIT_TESTS()
 {
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -1300,6 +1333,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_destinations_are_few),
 		SPOOL_TEST(test_the_destination_is_written_without_the_lock),
 		SPOOL_TEST(test_the_lock_is_a_file),
+		cmocka_unit_test(test_segments_that_ended_of_late),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -779,12 +779,18 @@ static void note_flush(void *context)
 	counter_add(&fixture->counters.reloads, 1); /* anything that shows it */
 }
 
-static void expect_flush(struct fixture *fixture, const char *since, unsigned status,
-			 const char *said)
+static void note_ended(void *context, uint64_t real_ns, FILE *out)
+{
+	(void)context;
+	(void)fprintf(out, "ended after %ju\n", (uintmax_t)real_ns);
+}
+
+static void expect_page(struct fixture *fixture, const char *page, const char *since,
+			unsigned status, const char *said)
 {
 	struct route_request request = {
 		.method = since ? "GET" : "POST",
-		.path = "/flush",
+		.path = page,
 		.since = since,
 		.is_control = true,
 	};
@@ -792,8 +798,41 @@ static void expect_flush(struct fixture *fixture, const char *since, unsigned st
 
 	routes_answer(&fixture->actions, &request, &reply);
 	if (reply.status != status || !strstr(reply.body, said))
-		fail_msg("%s: %u %s", since ? since : "POST", reply.status, reply.body);
+		fail_msg("%s %s: %u %s", page, since ? since : "POST", reply.status, reply.body);
 	free(reply.body);
+}
+
+static void expect_flush(struct fixture *fixture, const char *since, unsigned status,
+			 const char *said)
+{
+	expect_page(fixture, "/flush", since, status, said);
+}
+
+/* Which segments ended is said when they have. */
+static void test_rotate_is_truthful(void **state)
+{
+	static const char since[] = "100000000000000.4.7";
+	struct fixture *fixture = *state;
+	struct status_snapshot *snapshot = &fixture->snapshot;
+	struct interface_counters *interface = counters_take(&fixture->counters, "eth9");
+
+	fixture->actions.end_segments = note_flush;
+	fixture->actions.write_ended = note_ended;
+	snapshot->spool.refused = 4;
+	snapshot->spool.lost = 7;
+	snapshot->is_spool_stale = true; /* nothing is asked of it */
+	expect_page(fixture, "/rotate", NULL, 200, since);
+	assert_int_equal(counter_read(&fixture->counters.reloads), 1);
+	expect_page(fixture, "/rotate", "1.2", 400, "since=");
+	expect_page(fixture, "/rotate", since, 202, "ending");
+	snapshot->real_ns += CLOCK_NS_PER_S;
+	counter_add(&interface->segments_ended, 1); /* the recorder has it still */
+	expect_page(fixture, "/rotate", since, 202, "ending");
+	counter_add(&interface->segments_closed, 1);
+	expect_page(fixture, "/rotate", since, 200, "ended after 100000000000000\n");
+	snapshot->started_real_ns = snapshot->real_ns - 1;
+	expect_page(fixture, "/rotate", since, 409, "restarted meanwhile; see the log\n");
+	counters_return(interface);
 }
 
 /* That all is uploaded is said when it is known and true. */
@@ -871,6 +910,7 @@ UNIT_TESTS()
 		TEST(test_requests),
 		TEST(test_names_of_others_are_not_served),
 		TEST(test_loopback_addresses),
+		TEST(test_rotate_is_truthful),
 		TEST(test_flush_is_truthful),
 	};
 
