@@ -231,8 +231,8 @@ static int state_losses(struct spool *spool, const char *name, struct segment *s
 	return 1;
 }
 
-int spool_ledger_state(struct spool *spool, const char *name, struct segment *segment,
-		       struct error *err)
+int spool_ledger_write_metadata(struct spool *spool, const char *name, struct segment *segment,
+				struct error *err)
 {
 	int result = state_losses(spool, name, segment, err);
 

@@ -323,8 +323,8 @@ void spool_ledger_undo_unfinished(struct spool *spool);
  * Write the metadata of a segment that is finished, with all losses that were not stated yet, which are put
  * into segment as well.
  */
-int spool_ledger_state(struct spool *spool, const char *name, struct segment *segment,
-		       struct error *err) __attribute__((warn_unused_result));
+int spool_ledger_write_metadata(struct spool *spool, const char *name, struct segment *segment,
+				struct error *err) __attribute__((warn_unused_result));
 /*
  * Delete a segment's file; what it held, lacked and stated is lost for this reason. Both or, after an error,
  * neither, also if the process ends in between. Locked; its entry stays.

@@ -223,9 +223,9 @@ int spool_finish(struct spool_writer *writer)
 	}
 	result = segment_file_sync(&writer->file, is_read_late, &err);
 	/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
-	is_unsaid = result == 0
-			    ? spool_ledger_state(spool, writer->name, &writer->segment, &noting) < 0
-			    : spool_note(writer, &noting) < 0;
+	is_unsaid = result == 0 ? spool_ledger_write_metadata(spool, writer->name, &writer->segment,
+							      &noting) < 0
+				: spool_note(writer, &noting) < 0;
 	if (result == 0 && is_unsaid)
 		log_warning("cannot update segment metadata; publishing with the initial metadata",
 			    log_text("name", writer->name), log_reason(&noting));

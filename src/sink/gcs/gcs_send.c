@@ -39,9 +39,9 @@ static void save_worst_case(struct gcs_upload *upload, bool is_last)
 }
 
 /* A request that may create the object. */
-static enum gcs_outcome send_last(struct gcs_upload *upload, enum gcs_phase phase,
-				  const struct http_request *request, struct http_reply *ret_reply,
-				  struct error *err)
+static enum gcs_outcome send_creating(struct gcs_upload *upload, enum gcs_phase phase,
+				      const struct http_request *request,
+				      struct http_reply *ret_reply, struct error *err)
 {
 	struct gcs_session *session = &upload->session;
 	bool is_session = phase != GCS_MULTIPART;
@@ -96,7 +96,7 @@ static int send_multipart(struct gcs_upload *upload, struct error *err)
 	request.tail = tail = mem_printf("\r\n--%s--\r\n", boundary);
 	request.tail_bytes = strlen(tail);
 
-	switch (send_last(upload, GCS_MULTIPART, &request, &reply, err)) {
+	switch (send_creating(upload, GCS_MULTIPART, &request, &reply, err)) {
 	case GCS_DONE:
 		return gcs_verify(upload, &reply, err);
 	case GCS_EXISTS:
@@ -184,7 +184,7 @@ static enum gcs_outcome put_to_session(struct gcs_upload *upload, uint64_t lengt
 	else
 		(void)snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64,
 			       upload->object->bytes);
-	return is_last ? send_last(upload, phase, &request, ret_reply, err)
+	return is_last ? send_creating(upload, phase, &request, ret_reply, err)
 		       : gcs_send_request(upload->worker, phase, &request, ret_reply, err);
 }
 
