@@ -289,8 +289,8 @@ class Lane:
     def run_probe(self, fault):
         """At the start: whatever the destination says is said, and ends nothing; then all is well again."""
         gcs = self.lab.gcs
-        # A refusal of the session would be one of the segment, where small ones go by a session, too.
-        is_early = not (fault in REFUSALS and self.may_create_only)
+        # What is said about the session would be about the segment, where small ones go by a session, too.
+        is_early = not (fault in REFUSALS | {"412", "412 about a checksum"} and self.may_create_only)
         name, content = self.segment(PHASES["probe"]) if is_early else (None, None)
         if fault == "refused":
             gcs.stop()
