@@ -4,6 +4,7 @@
 complete -c kube-node-tracer -f
 complete -c kube-node-tracer -s b -l upload-destination -x -d 'Where finished segments are uploaded: a Google Cloud Storage bucket, by name or as gs://BUCKET[/PREFIX], or a directory, as file:///DIR'
 complete -c kube-node-tracer -l upload-prefix -x -d 'Prefix of every object name: [PREFIX/]NODE/FILE'
+complete -c kube-node-tracer -l upload-layout -x -a 'node time' -d 'Folders of the object names: node means [PREFIX/]NODE/FILE; time means [PREFIX/]YYYY/MM/DD/HHMM/FILE, the five minutes in UTC in which the file starts, which is for more than 1,000 nodes in one bucket'
 complete -c kube-node-tracer -l upload-workers -x -d 'Number of segments uploaded in parallel'
 complete -c kube-node-tracer -l upload-rate-limit -x -d 'Limit the upload rate of all workers together to this many KiB per second, or a size with a suffix; 0 means no limit'
 complete -c kube-node-tracer -l upload-connect-timeout -x -d 'Give up on a connection that is not established within this time, and retry later'

@@ -118,7 +118,18 @@ int name_compare(const char *a, const char *b)
 	return order != 0 ? order : strcmp(a, b);
 }
 
-void name_object(const char *prefix, const char *node, const char *name, struct text *out)
+void name_object(const char *prefix, enum conf_upload_layout layout, const char *node,
+		 const char *name, struct text *out)
 {
-	text_append(out, "%s%s%s/%s", prefix, *prefix ? "/" : "", node, name);
+	struct name_parts parts;
+	const char *s;
+
+	text_append(out, "%s%s", prefix, *prefix ? "/" : "");
+	if (layout == CONF_LAYOUT_TIME && name_parse(name, &parts)) {
+		s = parts.start; /* 20261123T083000.123Z; of the minutes, the tens and 0 or 5 */
+		text_append(out, "%.4s/%.2s/%.2s/%.3s%c/%s", s, s + 4, s + 6, s + 9,
+			    s[12] < '5' ? '0' : '5', name);
+	} else {
+		text_append(out, "%s/%s", node, name);
+	}
 }

@@ -19,6 +19,7 @@
 #include "base/drops.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "conf/conf.h"
 
 #define SEGMENT_NAME_MAX        255 /* as file systems have it */
 #define SEGMENT_INTERFACE_MAX   63
@@ -109,5 +110,9 @@ uint64_t name_start_ns(const char *name);
 /* Order by start time, then sequence, whatever the node; names of other shapes first. As for qsort. */
 int name_compare(const char *a, const char *b);
 
-/* Append [PREFIX/]NODE/NAME; the prefix may be "". */
-void name_object(const char *prefix, const char *node, const char *name, struct text *out);
+/*
+ * Append [PREFIX/]NODE/NAME, or by time [PREFIX/]YYYY/MM/DD/HHMM/NAME: the five minutes (UTC) in which the segment of
+ * this name begins. A name that says no time has its place by node. The prefix may be "".
+ */
+void name_object(const char *prefix, enum conf_upload_layout layout, const char *node,
+		 const char *name, struct text *out);

@@ -85,7 +85,7 @@ void sink_url(const struct conf *conf, const char *name, struct text *out)
 	while (length > 0 && rest[length - 1] == '/')
 		length--;
 	text_append(out, "%s%.*s/", ops ? ops->scheme : "", (int)length, rest);
-	name_object(conf->upload_prefix, node, name, out);
+	name_object(conf->upload_prefix, conf->upload_layout, node, name, out);
 }
 
 struct sink *sink_close(struct sink *sink)

@@ -41,7 +41,7 @@ struct sink_context {
 
 /* One segment to send: borrowed for the call. */
 struct sink_object {
-	const char *name; /* [PREFIX/]NODE/FILE, below the destination */
+	const char *name; /* [PREFIX/]NODE/FILE or as upload.layout says, below the destination */
 	int fd;           /* read with pread only */
 	uint64_t bytes;
 	uint32_t crc32c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files are named as objects would be,
- * DIR/[PREFIX/]NODE/NAME. The path is taken literally: "%20" is no blank.
+ * DIR/[PREFIX/]NODE/NAME or as upload.layout says. The path is taken literally: "%20" is no blank.
  */
 #include "sink/sink.h"
 

@@ -261,7 +261,7 @@ static int send_claim(struct worker *worker, struct sink_receipt *ret_receipt, s
 	/* A segment of an earlier run goes where that run would have put it. */
 	node = name_parse(claim->name, &parts) ? mem_strndup(claim->name, parts.node_length)
 					       : mem_strdup(conf->node_name);
-	name_object(conf->upload_prefix, node, claim->name, &text);
+	name_object(conf->upload_prefix, conf->upload_layout, node, claim->name, &text);
 	if (fstat(claim->fd, &st) == 0 && (uint64_t)st.st_size != object.bytes)
 		return error_set(err, ERROR_REJECTED,
 				 "the segment was damaged in the spool: %jd bytes, not %" PRIu64,

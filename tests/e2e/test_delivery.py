@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job: what is sent arrives, once, whole, in files that everybody can read."""
 
+import datetime
 import os
 import re
 import struct
 
 import packets
-from harness import NODE, Lab, check_tcpdump, command, main, need
+from harness import MEGABYTE_PACKETS, NODE, SMALL, Lab, check_tcpdump, command, main, need
 from tap import check, contains, equal
 
 NAME = re.compile(r"node1/node1_\d{8}T\d{6}\.\d{3}Z_[A-Za-z0-9-]+_\d{8,}\.pcap(\.gz|\.zst)?")
@@ -53,6 +54,29 @@ def test_two_nodes_of_one_name(lab: Lab):
         equal(node.events("segment-rejected"), [], "rejected")
     equal([len(each.capture.records) for each in lab.objects()], [100, 100], "packets")
     check_names(lab.objects())
+
+
+def test_names_by_time(lab: Lab):
+    """Chosen by a reload, for all that is uploaded from then on; also through a session."""
+    lab.link()
+    lab.bucket()
+    path = lab.configure('gcs: { chunk_size = 256; };\n', "layout.conf")
+    daemon = lab.daemon(*SMALL, "-c", "false", config=path).start_ready()
+    lab.send_megabytes(1)
+    daemon.wait_event("segment-uploaded")
+    lab.configure('gcs: { chunk_size = 256; };\nupload: { layout = "time"; };\n', "layout.conf")
+    daemon.reload()
+    lab.send_megabytes(1, first=MEGABYTE_PACKETS + 10)
+    equal(daemon.stop(), 0, "exit status")
+    objects = sorted(lab.objects(), key=lambda each: each.file_name)
+    lab.check_numbers(objects, 2 * (MEGABYTE_PACKETS + 10))
+    by_node = [each for each in objects if NAME.fullmatch(each.name)]
+    by_time = [each for each in objects if each not in by_node]
+    check(1 <= len(by_node) <= 2 <= len(by_time), "%d names by node, %d by time" % (len(by_node), len(by_time)))
+    for each in by_time:
+        start = datetime.datetime.fromisoformat(each.metadata["start"].rstrip("Z") + "+00:00")
+        floored = start.replace(minute=start.minute // 5 * 5)
+        equal(each.name, floored.strftime("%Y/%m/%d/%H%M/") + each.file_name, "name of what began " + str(start))
 
 
 def test_200000_packets_arrive_exactly_once(lab: Lab):

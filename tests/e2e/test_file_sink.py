@@ -3,12 +3,16 @@
 
 import os
 import re
+import struct
 
 import packets
 from daemon import Daemon
 from fault_fs import FaultFs
 from harness import SMALL, command, main
 from tap import check, contains, equal, wait_until
+
+
+HEADER = struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 96, 1)  # of a pcap file
 
 
 def files_below(directory):
@@ -46,6 +50,30 @@ def test_prefix(lab):
     lab.send(100)
     equal(daemon.stop(), 0, "exit status")
     equal([os.path.dirname(name) for name in files_below(target)], ["a/b/node1"], "folders")
+
+
+def test_layout_by_time(lab):
+    """What waits from before goes by the layout of today; the name says when it began."""
+    lab.link()
+    target = os.path.join(lab.directory, "target")
+    os.mkdir(target)
+    early = "node1_20251231T235959.999Z_veth0_00000001.pcap"
+    os.makedirs(os.path.join(lab.spool, "ready"))
+    with open(os.path.join(lab.spool, "ready", early), "wb") as file:
+        file.write(HEADER)
+    daemon = lab.daemon("-b", "file://" + target, "--upload-prefix", "a/b", "--upload-layout", "time",
+                        *SMALL).start_ready()
+    sent = lab.send_megabytes(3)
+    equal(daemon.stop(), 0, "exit status")
+    files = files_below(target)
+    equal(files[0], "a/b/2025/12/31/2355/" + early, "a file of another year")
+    equal(len(files), 5, "files")
+    for name in files:
+        year, month, day, hour, minute = re.fullmatch(
+            r"a/b/\d{4}/\d\d/\d\d/\d{3}[05]/node1_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d).*", name).groups()
+        equal(os.path.dirname(name), "a/b/%s/%s/%s/%s%02d" % (year, month, day, hour, int(minute) // 5 * 5), name)
+    os.unlink(os.path.join(target, files[0]))
+    equal(numbers_in(target), list(range(sent)), "numbers")
 
 
 def test_never_overwrites(lab):

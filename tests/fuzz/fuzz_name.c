@@ -56,16 +56,23 @@ static int hex(char digit)
 }
 
 /* Whatever it holds, a name is one part of the URL's path, and the one that was meant. */
-static void check_object(const char *file)
+static void check_object(const char *file, enum conf_upload_layout layout)
 {
 	static const char path[] = "https://storage.example/storage/v1/b/bucket/o/";
 	char bytes[256];
 	struct text name = text_over(bytes, sizeof bytes);
 	cleanup_free char *url = NULL;
+	const size_t folders = strlen("2026/11/23/0830/");
 	const char *p, *said = bytes;
+	struct name_parts parts;
 
-	name_object("prefix", "node", file, &name);
-	fuzz_require(strncmp(bytes, "prefix/node/", strlen("prefix/node/")) == 0);
+	name_object("prefix", layout, "node", file, &name);
+	if (layout == CONF_LAYOUT_TIME && name_parse(file, &parts))
+		fuzz_require(strspn(bytes + strlen("prefix/"), "0123456789/") >= folders &&
+			     strncmp(bytes + strlen("prefix/") + folders, file,
+				     strlen(bytes) - strlen("prefix/") - folders) == 0);
+	else
+		fuzz_require(strncmp(bytes, "prefix/node/", strlen("prefix/node/")) == 0);
 	url = gcs_object_url("https://storage.example", "bucket", bytes, "x=y");
 	fuzz_require(strncmp(url, path, strlen(path)) == 0);
 	for (p = url + strlen(path); *p != '?'; said++) {
@@ -89,7 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	check_bucket(name);
 	check_prefix(name);
-	check_object(name);
+	check_object(name, CONF_LAYOUT_NODE);
+	check_object(name, CONF_LAYOUT_TIME);
 	fuzz_require(name_compare(name, name) == 0);
 	fuzz_require(sign(name_compare(name, other)) == -sign(name_compare(other, name)));
 	if (!name_parse(name, &parts))

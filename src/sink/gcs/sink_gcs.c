@@ -141,7 +141,7 @@ static int gcs_probe(struct sink_worker *worker, const char *identity, struct er
 	(void)identity; /* a bucket's name leads to one bucket */
 	text_make_uuid(worker->operation);
 	(void)snprintf(file, sizeof file, ".probe-%s", worker->operation);
-	name_object(conf->upload_prefix, conf->node_name, file, &text);
+	name_object(conf->upload_prefix, CONF_LAYOUT_NODE, conf->node_name, file, &text);
 	upload.name = name = mem_printf("%s%s", sink->prefix, below);
 	if (gcs_start_session(&upload, err) != GCS_DONE) {
 		/* Any other object would be refused, too. */

@@ -82,11 +82,47 @@ static void test_object_names(void **state)
 	struct text out = text_over(bytes, sizeof bytes);
 
 	(void)state;
-	name_object("", "n", "file", &out);
+	name_object("", CONF_LAYOUT_NODE, "n", "file", &out);
 	assert_string_equal(bytes, "n/file");
 	out = text_over(bytes, sizeof bytes);
-	name_object("a/b", "n", "file", &out);
+	name_object("a/b", CONF_LAYOUT_NODE, "n", "file", &out);
 	assert_string_equal(bytes, "a/b/n/file");
+}
+
+static void test_object_names_by_time(void **state)
+{
+	static const struct {
+		const char *start, *folder;
+	} cases[] = {
+		{ "20261123T000000.000Z", "2026/11/23/0000" },
+		{ "20261123T083000.123Z", "2026/11/23/0830" },
+		{ "20261123T083459.999Z", "2026/11/23/0830" },
+		{ "20261123T083500.000Z", "2026/11/23/0835" },
+		{ "20261123T083959.999Z", "2026/11/23/0835" },
+		{ "20261231T235959.999Z", "2026/12/31/2355" },
+	};
+	char bytes[128], name[64], expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LENGTH(cases); i++) {
+		const char *prefix = i % 2 ? "a/b" : "";
+		struct text out = text_over(bytes, sizeof bytes);
+
+		/* A node may have a name like a start, and an interface like the rest. */
+		(void)snprintf(name, sizeof name, "20250101T000000_%s_a_1_00000007.pcap.gz",
+			       cases[i / 2].start);
+		(void)snprintf(expected, sizeof expected, "%s%s/%s", i % 2 ? "a/b/" : "",
+			       cases[i / 2].folder, name);
+		name_object(prefix, CONF_LAYOUT_TIME, "n", name, &out);
+		assert_string_equal(bytes, expected);
+	}
+	/* What says no time has its place by node. */
+	for (size_t i = 0; i < 2; i++) {
+		struct text out = text_over(bytes, sizeof bytes);
+
+		name_object("a", CONF_LAYOUT_TIME, "n", i ? ".probe-1" : "n_2026_e_1.pcap", &out);
+		assert_string_equal(bytes, i ? "a/n/.probe-1" : "a/n/n_2026_e_1.pcap");
+	}
 }
 
 static struct segment example(void)
@@ -391,6 +427,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_what_is_no_name),
 		cmocka_unit_test(test_names_sort_by_time_then_sequence),
 		cmocka_unit_test(test_object_names),
+		cmocka_unit_test(test_object_names_by_time),
 		cmocka_unit_test(test_metadata_there_and_back),
 		cmocka_unit_test(test_largest_metadata_fit),
 		cmocka_unit_test(test_damaged_metadata_are_refused),

@@ -442,6 +442,23 @@ static void test_the_url_of_a_segment(void **state)
 	}
 }
 
+static void test_urls_by_time(void **state)
+{
+	const struct conf conf = {
+		.node_name = (char[]){ "node-a" },
+		.upload_destination = (char[]){ "gs://bucket/a" },
+		.upload_prefix = (char[]){ "b" },
+		.upload_layout = CONF_LAYOUT_TIME,
+	};
+	char url[SINK_URL_MAX];
+	struct text text = text_over(url, sizeof url);
+
+	(void)state;
+	sink_url(&conf, "n_20261123T083959.999Z_eth0_00000001.pcap", &text);
+	assert_string_equal(url, "gs://bucket/a/b/2026/11/23/0835/"
+				 "n_20261123T083959.999Z_eth0_00000001.pcap");
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +474,7 @@ UNIT_TESTS()
 		TEST(test_paths_have_to_be_absolute),
 		TEST(test_spool_is_no_destination),
 		cmocka_unit_test(test_the_url_of_a_segment),
+		cmocka_unit_test(test_urls_by_time),
 	};
 
 	unit_add(tests, NULL, NULL);
