@@ -7,6 +7,7 @@ complete -c kube-node-tracer -l upload-prefix -x -d 'Prefix of every object name
 complete -c kube-node-tracer -l upload-layout -x -a 'node time' -d 'Folders of the object names: node means [PREFIX/]NODE/FILE; time means [PREFIX/]YYYY/MM/DD/HHMM/FILE, the five minutes in UTC in which the file starts, which is for more than 1,000 nodes in one bucket'
 complete -c kube-node-tracer -l upload-workers -x -d 'Number of segments uploaded in parallel'
 complete -c kube-node-tracer -l upload-rate-limit -x -d 'Limit the upload rate of all workers together to this many KiB per second, or a size with a suffix; 0 means no limit'
+complete -c kube-node-tracer -l upload-spread -x -d 'Spread the uploads of segments that end by age over this time, so that many nodes do not upload in the same second: each node and interface has its own moment, always the same'
 complete -c kube-node-tracer -l upload-connect-timeout -x -d 'Give up on a connection that is not established within this time, and retry later'
 complete -c kube-node-tracer -l upload-stall-timeout -x -d 'Give up on a transfer that moves less than 1 KiB per second for this long, and retry later'
 complete -c kube-node-tracer -l upload-ca-file -r -F -d 'Trust the certificate authorities in this PEM file instead of the system\'s'

@@ -12,6 +12,9 @@
 #define NODE_NAME_MAX  253 /* RFC 1123, and so Kubernetes */
 #define PREFIX_MAX     512
 #define SPOOL_SIZE_MIN 1000000 /* bytes */
+/* Of segment.age; and the longest unless upload.spread says so, in seconds. */
+#define SPREAD_PART 10
+#define SPREAD_MAX  60
 
 static const char node_name_pattern[] = "^[a-z0-9_-][a-z0-9._-]{0,252}$";
 /* A component of a path that is empty, "." or "..". */
@@ -40,6 +43,18 @@ void conf_cli_done(struct conf_cli *cli)
 		free(cli->typed[i]);
 	}
 	*cli = (struct conf_cli){ .file = NULL };
+}
+
+static int complete_spread(struct conf *conf, struct error *err)
+{
+	uint64_t spread = conf->segment_age / SPREAD_PART;
+	cleanup_free char *seconds =
+		mem_printf("%" PRIu64, spread < SPREAD_MAX ? spread : (uint64_t)SPREAD_MAX);
+
+	return conf->source[CONF_upload_spread] != CONF_SOURCE_DEFAULT
+		       ? 0
+		       : conf_set(conf, CONF_upload_spread, CONF_SOURCE_DEFAULT,
+				  "a tenth of segment.age, at most 60", seconds, err);
 }
 
 /* What neither file, environment nor command line gives. */
@@ -173,7 +188,8 @@ int conf_load(const struct conf_cli *cli, struct conf **ret_conf, struct error *
 		if (cli->value[i] && conf_set(conf, i, CONF_SOURCE_COMMAND_LINE, cli->typed[i],
 					      cli->value[i], err) < 0)
 			return -1;
-	if (complete_values(conf, err) < 0 || check_values(conf, err) < 0)
+	if (complete_spread(conf, err) < 0 || complete_values(conf, err) < 0 ||
+	    check_values(conf, err) < 0)
 		return -1;
 	*ret_conf = take_ptr(conf);
 	return 0;

@@ -79,6 +79,7 @@ static void flush_by_command(void *context)
 {
 	struct daemon *daemon = context;
 
+	spool_hurry(daemon->spool); /* before what is begun afterwards */
 	end_segments_by_command(daemon);
 	jobs_add(daemon->jobs, retry_segments, daemon->spool);
 	uploader_retry_now(daemon->uploader);

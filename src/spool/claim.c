@@ -28,6 +28,18 @@ void spool_wake(struct spool *spool)
 	spool_notify(spool);
 }
 
+void spool_set_spread(struct spool *spool, uint64_t seconds)
+{
+	atomic_store(&spool->spread_ms, seconds * CLOCK_MS_PER_S);
+	spool_notify(spool);
+}
+
+void spool_hurry(struct spool *spool)
+{
+	atomic_store(&spool->hurried_ns, clock_real_ns());
+	spool_notify(spool);
+}
+
 /*
  * Wait for something newer than the events that were seen, or until due_ms. False once it is no use: the deadline
  * has come, or spool_wake() was called since there were `wakes` of them.
@@ -82,9 +94,10 @@ static int take_next(struct spool *spool, enum spool_order order, struct spool_c
 		     uint64_t *ret_due_ms, struct error *err)
 {
 	struct spool_entry *entry;
+	const struct spread spread = spool_spread(spool);
 	uint64_t now_ms = clock_monotonic_ms();
 
-	while ((entry = spool_entries_next(spool, order, now_ms, ret_due_ms))) {
+	while ((entry = spool_entries_next(spool, order, &spread, now_ms, ret_due_ms))) {
 		if (entry->folder == SPOOL_SENDING ||
 		    spool_folder_move(spool, SPOOL_READY, SPOOL_SENDING, entry->name, err) == 0) {
 			spool_entry_set_folder(spool, entry, SPOOL_SENDING);

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The consumer's handle: a claim on one finished segment, which no other thread sends meanwhile. Used by the
- * workers of the uploader; all of it may block on the disk, but spool_wake() and
- * spool_sequence().
+ * workers of the uploader; all of it may block on the disk, but spool_wake(),
+ * spool_set_spread(), spool_hurry() and spool_sequence().
  */
 
 #include <stdbool.h>
@@ -36,6 +36,13 @@ struct spool_claim {
 int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms,
 		struct spool_claim *ret_claim, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Claim what ends by age not before a moment within so many seconds from its end, which depends on node and interface;
+ * 0: at once. Holds also for what waits already. Never blocks.
+ */
+void spool_set_spread(struct spool *spool, uint64_t seconds);
+/* But what has begun by now, at once, also if it ends later. Never blocks. */
+void spool_hurry(struct spool *spool);
 /* Let everybody who waits in spool_claim() return. */
 void spool_wake(struct spool *spool);
 

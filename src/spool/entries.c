@@ -150,7 +150,8 @@ void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
 	count_in(spool, entry);
 }
 
-struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order,
+				       const struct spread *spread, uint64_t now_ms,
 				       uint64_t *ret_due_ms)
 {
 	struct spool_entry *held = NULL;
@@ -159,16 +160,21 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 	for (size_t i = 0; i < spool->count; i++) {
 		size_t place = order == SPOOL_OLDEST_FIRST ? i : spool->count - 1 - i;
 		struct spool_entry *entry = spool->entries[place];
+		uint64_t due_ms;
 
 		if (entry->is_claimed || entry->is_kept || entry->folder == SPOOL_CAPTURING ||
 		    entry->folder == SPOOL_REJECTED)
 			continue;
-		if (entry->not_before_ms <= now_ms)
-			return entry;
-		if (!held)
-			held = entry;
-		if (entry->not_before_ms < *ret_due_ms)
-			*ret_due_ms = entry->not_before_ms;
+		due_ms = spread_due_ms(spread, entry);
+		if (due_ms <= now_ms) {
+			due_ms = entry->not_before_ms;
+			if (due_ms <= now_ms)
+				return entry;
+			if (!held)
+				held = entry;
+		}
+		if (due_ms < *ret_due_ms)
+			*ret_due_ms = due_ms;
 	}
 	return order == SPOOL_NEWEST_FIRST ? held : NULL;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "spool/spool_private.h"
 
@@ -20,6 +21,9 @@
 #define MARGIN_WORKER_BYTES (2 * SPOOL_UPLOAD_STATE_MAX)
 #define BLOCK_BYTES         UINT64_C(4096) /* what is written is rounded up to this, or the file system's */
 #define BATCH               8              /* deletions while the lock is held */
+
+/* With more of a limit taken, what waits for its moment could be deleted before that comes. */
+#define SPREAD_USE_MAX 0.5
 
 void spool_set_budget(struct spool *spool, const struct conf *conf)
 {
@@ -292,6 +296,18 @@ void spool_enforce(struct spool *spool)
 	}
 }
 
+struct spread spool_spread(struct spool *spool)
+{
+	const struct budget_state state = current_state(spool, spool->disk);
+	const struct budget budget = get_budget(spool);
+	bool may_wait = budget_use(&budget, &state) <= SPREAD_USE_MAX;
+
+	return (struct spread){
+		.span_ms = may_wait ? atomic_load(&spool->spread_ms) : 0,
+		.hurried_ns = atomic_load(&spool->hurried_ns),
+	};
+}
+
 /* When the oldest begins in these folders, in name order, so by time; 0: there is none. */
 static uint64_t find_oldest_ns(const struct spool *spool, enum spool_folder from,
 			       enum spool_folder to)
@@ -301,6 +317,28 @@ static uint64_t find_oldest_ns(const struct spool *spool, enum spool_folder from
 		    !spool->entries[i]->is_proven)
 			return name_start_ns(spool->entries[i]->name);
 	return 0;
+}
+
+/* How many wait for nothing but their moment; the oldest of the others, for which that time does not count. */
+static void look_for_spread(struct spool *spool, struct spool_totals *totals)
+{
+	const struct spread spread = spool_spread(spool);
+	uint64_t now_ms = clock_monotonic_ms();
+
+	for (size_t i = 0; i < spool->count; i++) {
+		const struct spool_entry *entry = spool->entries[i];
+		uint64_t due_ms = spread_due_ms(&spread, entry);
+
+		if ((entry->folder != SPOOL_READY && entry->folder != SPOOL_SENDING) ||
+		    entry->is_proven)
+			continue;
+		if (due_ms > now_ms && !entry->is_claimed && !entry->is_kept)
+			totals->delayed++;
+		else if (totals->oldest_ns == 0)
+			totals->oldest_ns = name_start_ns(entry->name) +
+					    (due_ms > 0 ? due_ms - entry->ended_ms : 0) *
+						    CLOCK_NS_PER_MS;
+	}
 }
 
 bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
@@ -330,8 +368,9 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 					       ? find_oldest_ns(spool, SPOOL_CAPTURING,
 								SPOOL_CAPTURING)
 					       : 0,
-		.oldest_ns = find_oldest_ns(spool, SPOOL_READY, SPOOL_SENDING),
+		.oldest_unsent_ns = find_oldest_ns(spool, SPOOL_READY, SPOOL_SENDING),
 	};
+	look_for_spread(spool, ret_totals);
 	spool_name_full(spool, ret_totals->full_interface);
 	for (size_t i = 0; i < spool->count; i++)
 		ret_totals->kept += spool->entries[i]->is_kept &&

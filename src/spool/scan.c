@@ -170,6 +170,9 @@ static void inherit(struct spool_entry *entry, struct spool_entry *old)
 		return;
 	entry->failures = old->failures;
 	entry->not_before_ms = old->not_before_ms;
+	entry->ended_ms = old->ended_ms;
+	entry->start_ns = old->start_ns;
+	entry->share = old->share;
 }
 
 /* Sort, and add up. A power failure may leave a file where it was published from: it is whole in the other place. */

@@ -114,8 +114,14 @@ struct spool_totals {
 	uint64_t refused, lost;
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */
 	uint64_t oldest_capturing_ns;
-	uint64_t kept;      /* of those in ready: for a destination of another kind */
-	uint64_t oldest_ns; /* when the oldest begins that is ready or sent; 0: there is none */
+	uint64_t kept; /* of those in ready: for a destination of another kind */
+	uint64_t
+		oldest_unsent_ns; /* when the oldest begins that is ready or sent; 0: there is none */
+	/*
+	 * Of those in ready: whose moment of upload.spread has not come. The oldest of all others, moved by as long as it
+	 * waited for its own: that is no lag.
+	 */
+	uint64_t delayed, oldest_ns;
 	struct spool_recent recent[SPOOL_RECENT_MAX]; /* the newest first */
 };
 /* False, with ret_totals as it was, while another thread has the lock. */

@@ -78,6 +78,9 @@ struct spool_entry {
 	char *attachments; /* with the losses of others that it states; NULL: none */
 	unsigned failures;
 	uint64_t not_before_ms; /* monotonic: until then others come first */
+	/* When it ended (monotonic) and began (real), if its upload is spread, by this share; 0: it is not. */
+	uint64_t ended_ms, start_ns;
+	uint32_t share;
 	char *upload_state; /* what upload-state/NAME should hold, and the disk did not take; a secret */
 };
 
@@ -133,6 +136,9 @@ struct spool {
 	uint64_t events;
 	unsigned wakes; /* of them, how often spool_wake() was called */
 
+	/* upload.spread; and when spool_hurry() was called last (real time). 0: off; never. */
+	atomic_uint_fast64_t spread_ms, hurried_ns;
+
 	pthread_mutex_t lock;     /* for all that follows; held while a file is moved or deleted */
 	struct budget_state disk; /* when last looked at; segments and bytes are not in it */
 	struct spool_entry *
@@ -170,6 +176,25 @@ const char *budget_exceeded(const struct budget *budget, const struct budget_sta
  * would be full with the next packet.
  */
 bool budget_has_slack(const struct budget *budget, const struct budget_state *state);
+
+/* spread.c: when an upload starts ------------------------------------------------------------------ */
+
+/* What part of the span the uploads of this node's interface are delayed by, in 1 / 2^32. Pure: always the same. */
+uint32_t spread_share(const char *node, const char *interface);
+/* That part of a span of up to 49 days. */
+static inline uint64_t spread_offset_ms(uint32_t share, uint64_t span_ms)
+{
+	return share * span_ms >> 32;
+}
+/* How it is done now. */
+struct spread {
+	uint64_t span_ms;    /* 0: not at all */
+	uint64_t hurried_ns; /* nor what began (real time) until then */
+};
+/* The entry's segment is finished: note what tells its moment, if it has one. Locked. */
+void spread_begin(struct spool_entry *entry, const struct segment *segment);
+/* The monotonic time before which it is not to be sent; 0: there is none. Locked. */
+uint64_t spread_due_ms(const struct spread *spread, const struct spool_entry *entry);
 
 /* layout.c: folders and files -------------------------------------------------------------------- */
 
@@ -255,10 +280,11 @@ struct spool_interface *spool_interface_find(const struct spool *spool, const ch
 void spool_entry_set_folder(struct spool *spool, struct spool_entry *entry,
 			    enum spool_folder folder);
 /*
- * The next one to send: the first in that order. What is held after failures waits for its time (the
- * nearest is put into ret_due_ms), and in a newest-first run comes last, but at once. NULL: none now.
+ * The next one to send: the first in that order. What is held after failures, or spread, waits for its time (the nearest
+ * is put into ret_due_ms); in a newest-first run what failed comes last, but at once. NULL: none now.
  */
-struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order, uint64_t now_ms,
+struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order order,
+				       const struct spread *spread, uint64_t now_ms,
 				       uint64_t *ret_due_ms);
 /* What its metadata say now, or should. */
 void spool_entry_learn(struct spool_entry *entry, const struct segment *segment);
@@ -412,6 +438,9 @@ int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uin
 			     struct error *err) __attribute__((warn_unused_result));
 /* Delete what is over the budget. Failures are logged. */
 void spool_enforce(struct spool *spool);
+
+/* How uploads are spread: not at all while so much room is taken that nothing may wait. Locked. */
+struct spread spool_spread(struct spool *spool);
 
 /* claim.c ---------------------------------------------------------------------------------------- */
 

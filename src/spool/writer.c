@@ -185,6 +185,7 @@ static int writer_move(struct spool_writer *writer, enum spool_folder folder, st
 	entry->is_claimed = false;
 	entry->failures = 0;
 	entry->not_before_ms = 0;
+	spread_begin(entry, &writer->segment);
 	spool->refused += folder == SPOOL_REJECTED;
 	spool_destinations_apply_to(spool, entry);
 	spool_recent_add(spool, entry->name, &writer->segment);

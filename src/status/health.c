@@ -136,18 +136,22 @@ static void judge_destination(const struct status_snapshot *snapshot,
 static void judge_waiting(const struct status_snapshot *snapshot, struct health_finding *finding)
 {
 	uint64_t limit_s = snapshot->conf->status_max_wait, age_s;
+	char delayed[64] = "";
 
+	if (snapshot->spool.delayed > 0)
+		(void)snprintf(delayed, sizeof delayed, "; %" PRIu64 " delayed by upload.spread",
+			       snapshot->spool.delayed);
 	if (snapshot->spool.oldest_ns == 0) {
-		say(finding, "no segment is waiting");
+		say(finding, "no segment is waiting%s", delayed);
 		return;
 	}
 	age_s = snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S;
 	finding->is_failing = limit_s > 0 && age_s > limit_s;
 	say(finding,
 	    "the oldest of %" PRIu64 " waiting segments began %" PRIu64 " s ago (limit %" PRIu64
-	    " s%s)%s",
-	    snapshot->spool.ready + snapshot->spool.sending, age_s, limit_s,
-	    limit_s ? "" : ": none",
+	    " s%s)%s%s",
+	    snapshot->spool.ready + snapshot->spool.sending - snapshot->spool.delayed, age_s,
+	    limit_s, limit_s ? "" : ": none", delayed,
 	    snapshot->spool.kept > 0 ? "; some are kept back for another kind of destination: "
 				       "kube-node-tracer flush sends them"
 				     : "");

@@ -323,7 +323,8 @@ static const struct metric metrics[] = {
 	{ "spool_full", METRIC_GAUGE, COMPUTED(is_spool_full, 0), "",
 	  "1 while there is no room for new segments (of an interface, or of all) and nothing may be deleted." },
 	{ "spool_oldest_segment_age_seconds", METRIC_GAUGE, COMPUTED(waiting_ms, 3), "",
-	  "Time since the oldest waiting segment began; 0 if none is waiting." },
+	  "Time since the oldest waiting segment began, not counting what upload.spread delays or the "
+	  "time of the delay; 0 if none is waiting." },
 
 	{ "uploads", METRIC_COUNTER, TOTAL_BY("result", segments_uploaded),
 	  "Attempts to upload a segment, by result: success, retry (will be retried), rejected "

@@ -213,7 +213,7 @@ static void answer_flush_progress(struct exchange *exchange)
 		answer_with(exchange, MHD_HTTP_ACCEPTED,
 			    "a segment is to be recovered first, or could not be finished; see the "
 			    "log\n");
-	} else if (spool->oldest_ns > 0 && spool->oldest_ns < flush.since_ns) {
+	} else if (spool->oldest_unsent_ns > 0 && spool->oldest_unsent_ns < flush.since_ns) {
 		answer_with(exchange, MHD_HTTP_ACCEPTED, "%" PRIu64 " segment%s\n", waiting,
 			    waiting == 1 ? " waits" : "s wait");
 		if (*snapshot->outage_reason)

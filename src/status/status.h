@@ -76,7 +76,7 @@ struct status_snapshot {
 
 /* Is the interface asked for and not recorded? */
 bool snapshot_is_missing(const struct status_snapshot *snapshot, const char *name);
-/* Age of the oldest segment that waits; 0: none does. */
+/* Age of the oldest segment that waits, without the delay of upload.spread; 0: none does. */
 static inline uint64_t snapshot_waiting_ms(const struct status_snapshot *snapshot)
 {
 	uint64_t oldest_ns = snapshot->spool.oldest_ns;

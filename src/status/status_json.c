@@ -101,6 +101,7 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 	set(object, "ready", json_integer(spool->ready));
 	set(object, "sending", json_integer(spool->sending));
 	set(object, "rejected", json_integer(spool->rejected));
+	set(object, "delayed", json_integer(spool->delayed));
 	set(object, "bytes", json_integer(spool->bytes));
 	set(object, "oldest_seconds", json_integer(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S));
 	set(object, "is_full", json_boolean(snapshot->is_spool_full));

@@ -137,8 +137,12 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 		(void)fprintf(out, "Spool     %" PRIu64 " segment%s (%s)", waiting,
 			      waiting == 1 ? " waits" : "s wait",
 			      format_bytes((double)spool->bytes, size));
+	if (spool->delayed > 0)
+		(void)fprintf(out, ", %" PRIu64 " of them delayed by upload.spread",
+			      spool->delayed);
 	if (spool->oldest_ns > 0 && snapshot->real_ns > spool->oldest_ns)
-		(void)fprintf(out, ", the oldest began %s ago",
+		(void)fprintf(out, "%s oldest began %s ago",
+			      spool->delayed > 0 ? "; of the others, the" : ", the",
 			      format_seconds(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S, age));
 	if (spool->kept > 0)
 		(void)fprintf(out,

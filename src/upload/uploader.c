@@ -89,6 +89,7 @@ int uploader_start(struct uploader *uploader, struct spool *spool, int wake_fd, 
 	uploader->current->first_sequence = spool_sequence(spool);
 	uploader->spool = spool;
 	uploader->wake_fd = wake_fd;
+	spool_set_spread(spool, uploader->is_draining ? 0 : uploader->current->conf->upload_spread);
 	result = start_missing_workers(uploader, err);
 	uploader->is_stopping = result < 0;
 	unlock_and_wake(uploader);
@@ -185,6 +186,8 @@ void uploader_swap(struct uploader *uploader, const struct conf *conf, struct de
 
 	rate_set(&uploader->rate, conf->upload_rate_limit);
 	(void)pthread_mutex_lock(&uploader->lock);
+	if (uploader->spool && !uploader->is_draining)
+		spool_set_spread(uploader->spool, conf->upload_spread);
 	old = uploader->current;
 	if (!next) {
 		/* Whoever reloads means what is there now. */
@@ -215,6 +218,8 @@ void uploader_drain(struct uploader *uploader)
 {
 	(void)pthread_mutex_lock(&uploader->lock);
 	uploader->is_draining = true;
+	if (uploader->spool)
+		spool_set_spread(uploader->spool, 0);
 	unlock_and_wake(uploader);
 }
 

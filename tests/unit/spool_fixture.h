@@ -94,7 +94,7 @@ static void open_again(struct fixture *fixture)
 			 0);
 }
 
-static bool is_there(const struct fixture *fixture, const char *folder, const char *name)
+static inline bool is_there(const struct fixture *fixture, const char *folder, const char *name)
 {
 	cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folder, name);
 
@@ -126,8 +126,8 @@ static inline struct spool_writer *begin_of(struct fixture *fixture, const char 
 	return writer;
 }
 
-static struct spool_writer *begin(struct fixture *fixture, const char *name, const void *bytes,
-				  size_t length)
+static inline struct spool_writer *begin(struct fixture *fixture, const char *name,
+					 const void *bytes, size_t length)
 {
 	return begin_of(fixture, name, "eth0", bytes, length);
 }

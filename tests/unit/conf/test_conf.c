@@ -78,6 +78,36 @@ static void test_defaults(void **state)
 	assert_string_equal(conf->origin[CONF_node_name], "host name");
 }
 
+/* Unless it is given, a part of the age that is in effect; a given one is as given. */
+static void test_spread_follows_the_age(void **state)
+{
+	static const struct {
+		const char *file, *flags;
+		uint64_t seconds;
+	} cases[] = {
+		{ "", "", 30 },
+		{ "", "-G 0", 0 },
+		{ "", "-G 9", 0 },
+		{ "", "-G 19", 1 },
+		{ "segment: { age = 600; };", "", 60 },
+		{ "segment: { age = 86400; };", "", 60 },
+		{ "segment: { age = 86400; };", "-G 100", 10 },
+		{ "upload: { spread = 30; };", "-G 600", 30 },
+		{ "upload: { spread = 0; };", "", 0 },
+		{ "upload: { spread = 0; };", "--upload-spread 10m", 600 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		cleanup_conf struct conf *conf = fixture_good(*state, cases[i].file,
+							      cases[i].flags);
+
+		assert_int_equal(conf->upload_spread, cases[i].seconds);
+		if (i < 7)
+			assert_string_equal(conf->origin[CONF_upload_spread],
+					    "a tenth of segment.age, at most 60");
+	}
+}
+
 /* The original script's DaemonSet, and every other letter. */
 static void test_flags_of_the_original(void **state)
 {
@@ -701,6 +731,7 @@ UNIT_TESTS()
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_rows_are_sound),
 		FIXTURE_TEST(test_defaults),
+		FIXTURE_TEST(test_spread_follows_the_age),
 		FIXTURE_TEST(test_flags_of_the_original),
 		FIXTURE_TEST(test_choices),
 		FIXTURE_TEST(test_words_of_choices),

@@ -835,6 +835,39 @@ static void test_rotate_is_truthful(void **state)
 	counters_return(interface);
 }
 
+/* What waits for its moment does not wait for an upload, however long ago it began. */
+static void test_a_delay_by_spread_is_no_lag(void **state)
+{
+	struct fixture *fixture = *state;
+	struct status_snapshot *snapshot = &fixture->snapshot;
+	struct health health;
+
+	fixture->conf.node_name = fixture->conf.spool_directory = fixture->conf.upload_destination =
+		(char *)"";
+
+	snapshot->spool.ready = snapshot->spool.delayed = 2;
+	snapshot->spool.oldest_unsent_ns = snapshot->real_ns - 36000 * CLOCK_NS_PER_S;
+	assert_string_equal(failing(fixture), "");
+	assert_int_equal(snapshot_waiting_ms(snapshot), 0);
+	health = health_judge(snapshot);
+	assert_string_equal(health.findings[HEALTH_RULES - 1].why,
+			    "no segment is waiting; 2 delayed by upload.spread");
+	expect_said(fixture, false, "2 segments wait (0 B), 2 of them delayed by upload.spread\n",
+		    true);
+	snapshot->spool.ready = 3;
+	snapshot->spool.oldest_ns = snapshot->real_ns - 3601 * CLOCK_NS_PER_S;
+	assert_string_equal(failing(fixture), "waiting");
+	health = health_judge(snapshot);
+	assert_string_equal(health.findings[HEALTH_RULES - 1].why,
+			    "the oldest of 1 waiting segments began 3601 s ago (limit 3600 s); 2 "
+			    "delayed by upload.spread");
+	expect_said(fixture, false,
+		    "2 of them delayed by upload.spread; of the others, the oldest began 60 min "
+		    "ago\n",
+		    true);
+	expect_said(fixture, true, "\"delayed\":2,", true);
+}
+
 /* That all is uploaded is said when it is known and true. */
 static void test_flush_is_truthful(void **state)
 {
@@ -869,9 +902,9 @@ static void test_flush_is_truthful(void **state)
 	expect_flush(fixture, "100000000000000.4.7", 202, "recovered");
 	snapshot->spool.oldest_capturing_ns = 0;
 	snapshot->spool.ready = 1;
-	snapshot->spool.oldest_ns = snapshot->real_ns - 2 * CLOCK_NS_PER_S;
+	snapshot->spool.oldest_unsent_ns = snapshot->real_ns - 2 * CLOCK_NS_PER_S;
 	expect_flush(fixture, "100000000000000.4.7", 202, "1 segment waits\n");
-	snapshot->spool.oldest_ns = 0;
+	snapshot->spool.oldest_unsent_ns = 0;
 	snapshot->spool.refused = 5;
 	expect_flush(fixture, "100000000000000.4.7", 409, "permanently rejected: 1, deleted: 0");
 	snapshot->spool.lost = 9;
@@ -911,6 +944,7 @@ UNIT_TESTS()
 		TEST(test_names_of_others_are_not_served),
 		TEST(test_loopback_addresses),
 		TEST(test_rotate_is_truthful),
+		TEST(test_a_delay_by_spread_is_no_lag),
 		TEST(test_flush_is_truthful),
 	};
 

@@ -106,8 +106,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Publish a segment; its name in name. */
-static void publish(struct fixture *fixture, const char *content, char name[SEGMENT_NAME_MAX + 1])
+/* Publish a segment that ended just now, for this reason; its name in name. */
+static void publish_ended(struct fixture *fixture, const char *content, const char *reason,
+			  char name[SEGMENT_NAME_MAX + 1])
 {
 	const struct segment segment = { .node = "node-1",
 					 .interface = "eth0",
@@ -118,9 +119,16 @@ static void publish(struct fixture *fixture, const char *content, char name[SEGM
 			 0);
 	(void)snprintf(name, SEGMENT_NAME_MAX + 1, "%s", writer->name);
 	writer->segment.packets = 3;
+	writer->segment.end_ns = clock_real_ns();
+	strcpy(writer->segment.reason, reason);
 	assert_int_equal(
 		spool_append(writer, content, strlen(content), strlen(content), &fixture->err), 0);
 	assert_int_equal(spool_finish(writer), 0);
+}
+
+static void publish(struct fixture *fixture, const char *content, char name[SEGMENT_NAME_MAX + 1])
+{
+	publish_ended(fixture, content, "signal", name);
 }
 
 /* As a reload does it. */
@@ -496,6 +504,34 @@ static void test_draining_is_newest_first(void **state)
 	server_stop(&server);
 }
 
+/* Others do not wait for it; a reload and a stop do not wait for its moment. */
+static void test_what_ends_by_age_is_spread(void **state)
+{
+	struct fixture *fixture = *state;
+	char by_age[3][SEGMENT_NAME_MAX + 1], other[SEGMENT_NAME_MAX + 1];
+	struct conf *at_once = next_conf(fixture, 1), *spread = next_conf(fixture, 1);
+
+	fixture->conf.upload_workers = 1;
+	fixture->conf.upload_spread = spread->upload_spread = 3600;
+	start(fixture);
+	publish_ended(fixture, "abc", "age", by_age[0]);
+	publish(fixture, "abc", other);
+	WAIT_FOR(has_arrived(fixture, other));
+	assert_false(has_arrived(fixture, by_age[0]));
+	uploader_swap(fixture->uploader, at_once, NULL);
+	WAIT_FOR(has_arrived(fixture, by_age[0]));
+	swap(fixture, spread);
+	publish_ended(fixture, "abc", "age", by_age[1]);
+	publish(fixture, "abc", other);
+	WAIT_FOR(has_arrived(fixture, other));
+	assert_false(has_arrived(fixture, by_age[1]));
+	publish_ended(fixture, "abc", "age", by_age[2]);
+	uploader_drain(fixture->uploader);
+	uploader_swap(fixture->uploader, spread, NULL); /* which comes too late */
+	WAIT_FOR(uploader_is_drained(fixture->uploader));
+	assert_true(has_arrived(fixture, by_age[1]) && has_arrived(fixture, by_age[2]));
+}
+
 static void test_draining_before_the_start(void **state)
 {
 	struct fixture *fixture = *state;
@@ -814,6 +850,7 @@ UNIT_TESTS()
 		TEST(test_outage_costs_nothing_but_time),
 		TEST(test_progress_starts_the_back_off_anew),
 		TEST(test_a_rejection_is_followed_by_a_pause),
+		TEST(test_what_ends_by_age_is_spread),
 		TEST(test_draining_before_the_start),
 		TEST(test_damaged_segment_is_rejected_unsent),
 		TEST(test_refused_probe_is_told),
