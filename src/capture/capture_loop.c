@@ -174,6 +174,9 @@ static bool is_mine(struct capture *capture, uint64_t packet_ns)
 	    (from_ns == UINT64_MAX ||
 	     !handover_has_begun(&capture->handover, reference_of(capture), from_ns, packet_ns)))
 		return false;
+	/* Planned when the capture was opened, before it was its turn. */
+	if (from_ns > 0 && !capture->is_begun && capture->rotate.start_ns < from_ns)
+		plan_segment(capture, from_ns);
 	if (until_ns == UINT64_MAX ||
 	    !handover_is_over(&capture->handover, reference_of(capture), until_ns, packet_ns))
 		return true;

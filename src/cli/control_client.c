@@ -27,6 +27,7 @@
 #define PATIENCE_MS        900
 #define PROBE_PATIENCE_MS  3000 /* a failed probe has consequences */
 #define RELOAD_PATIENCE_MS 10000
+#define ROTATE_PATIENCE_MS 60000
 #define POLL_MS            300
 #define WATCH_MS           2000
 #define COMPLAINT_MAX      1024
@@ -44,7 +45,8 @@ struct peer {
 	struct server_address address;
 	char *path, *spool; /* of the socket, and of the folder */
 	bool is_json;
-	bool is_screen;                /* each output replaces the one before */
+	uint64_t give_up_ms; /* monotonic: wait for what takes its time until then; 0: for ever */
+	bool is_screen;      /* each output replaces the one before */
 	char complaint[COMPLAINT_MAX]; /* the last one, not to be repeated; "" after a reply */
 	char *progress;                /* the lines about it that are printed */
 	char *reply;                   /* head and body */
@@ -253,6 +255,14 @@ static int ask_until_done(struct peer *peer, const char *method, const char *pag
 		int status = ask(peer, method, page, patience_ms);
 		bool is_busy = peer->status == HTTP_CONFLICT && clock_monotonic_ms() < deadline_ms;
 
+		if (status == 0 && peer->status == HTTP_ACCEPTED && peer->give_up_ms > 0 &&
+		    clock_monotonic_ms() >= peer->give_up_ms)
+			return complain(
+				peer, 1,
+				"not over within %d s: perhaps the disk hangs; it goes on, see "
+				"the log",
+				ROTATE_PATIENCE_MS / 1000);
+
 		if (status != 0 || (peer->status != HTTP_ACCEPTED && !is_busy))
 			return status;
 		if (!is_busy) {
@@ -298,7 +308,8 @@ int client_status(struct command_line *line, struct error *err)
  * End the open segments by this page, and print the URLs of those that have ended. True, with the page's answer for
  * further questions; false: there is only ret_status, and perhaps a reply, to be printed.
  */
-static bool end_segments(struct peer *peer, const char *page, char **ret_since, int *ret_status)
+static bool end_segments(struct peer *peer, const char *page, const char *ended_page,
+			 char **ret_since, int *ret_status)
 {
 	cleanup_free char *ended = NULL;
 
@@ -306,7 +317,7 @@ static bool end_segments(struct peer *peer, const char *page, char **ret_since, 
 	if (*ret_status != 0 || peer->status != HTTP_OK)
 		return false;
 	*ret_since = mem_strndup(peer->body, strcspn(peer->body, "\n"));
-	ended = mem_printf("/rotate?since=%s", *ret_since);
+	ended = mem_printf("%s?since=%s", ended_page, *ret_since);
 	*ret_status = ask_until_done(peer, "GET", ended, PATIENCE_MS, 0);
 	if (*ret_status != 0 || peer->status != HTTP_OK)
 		return false;
@@ -323,7 +334,8 @@ int client_rotate(struct command_line *line, struct error *err)
 
 	if (find_peer(line, &peer, err) < 0)
 		return -1;
-	if (!end_segments(&peer, "/rotate", &since, &status))
+	peer.give_up_ms = clock_monotonic_ms() + ROTATE_PATIENCE_MS;
+	if (!end_segments(&peer, "/rotate", "/rotate", &since, &status))
 		return print_reply(&peer, status, stderr);
 	if (!*peer.body)
 		fputs("no packet was recorded since the last segment ended\n", stderr);
@@ -338,7 +350,7 @@ int client_flush(struct command_line *line, struct error *err)
 
 	if (find_peer(line, &peer, err) < 0)
 		return -1;
-	if (end_segments(&peer, "/flush", &since, &status)) {
+	if (end_segments(&peer, "/flush", "/flush/ended", &since, &status)) {
 		page = mem_printf("/flush?since=%s", since);
 		status = ask_until_done(&peer, "GET", page, PATIENCE_MS, 0);
 	}

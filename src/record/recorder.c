@@ -109,7 +109,6 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 
 	(void)snprintf(segment->reason, sizeof segment->reason, "%s", reason);
 	segment->end_ns = end_ns;
-	segment->max_age_s = recorder->max_age_s;
 	surroundings_note(recorder->context.counters, segment);
 	/* Published or not: whoever misses it is right to miss it. */
 	recorder->previous = segment->sequence;
@@ -121,6 +120,8 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 			  log_reason(&err));
 	if (spool_finish(take_ptr(recorder->writer)) == 0)
 		interface_add(recorder->counts, segments, 1);
+	else /* its end may be lost, and is no silence */
+		begin_since(recorder, end_ns);
 }
 
 /* Begin a segment if need be, and append the chunk to it. */
@@ -182,7 +183,7 @@ static void record_chunk(struct recorder *recorder, const struct chunk *chunk)
 
 		interface_add(recorder->counts, drops[reason], chunk->packets);
 		drops.count[reason] += chunk->packets;
-		if (chunk->packets > 0)
+		if (drops_sum(&drops) > 0)
 			begin_since(recorder, to_ns);
 	}
 	if (recorder->writer) {

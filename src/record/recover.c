@@ -209,7 +209,9 @@ static int recover_one(struct recovery *recovery, struct error *err)
 		return -1;
 	segment->crc32c = writer->file.crc32c;
 	(void)snprintf(segment->reason, sizeof segment->reason, "recovered");
-	segment->end_ns = segment->latest_ns;
+	/* That it was noted to end later says that what follows the latest packet is missing. */
+	if (segment->end_ns < segment->latest_ns)
+		segment->end_ns = segment->latest_ns;
 	if (segment->start_ns == 0)
 		segment->start_ns = segment->earliest_ns;
 	(void)snprintf(interface, sizeof interface, "%s", segment->interface);

@@ -226,6 +226,25 @@ void spool_set_destination(struct spool *spool, const char *name, uint64_t first
 		save(spool);
 }
 
+/* The clock was set back to before the change: what begins from now on begins after it all the same. */
+static bool forget_later_time(struct spool *spool, uint64_t now_ns)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	struct spool_destinations *destinations = &spool->destinations;
+
+	if (destinations->count == 0 || last(destinations)->since_ns <= now_ns)
+		return false;
+	last(destinations)->since_ns = 0;
+	spool_destinations_apply(spool);
+	return true;
+}
+
+void spool_destinations_follow_clock(struct spool *spool, uint64_t now_ns)
+{
+	if (forget_later_time(spool, now_ns))
+		save(spool);
+}
+
 void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry)
 {
 	bool was_kept = entry->is_kept;

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/spool_private.h"
@@ -115,6 +116,7 @@ void spool_maintain(struct spool *spool)
 	check_folders(spool);
 	spool_finish_removals(spool);
 	spool_metadata_learn(spool);
+	spool_destinations_follow_clock(spool, clock_real_ns());
 	spool_ledger_save(spool);
 	spool_enforce(spool);
 }

@@ -385,6 +385,8 @@ void spool_destinations_load(struct spool *spool);
 void spool_destinations_free(struct spool *spool);
 /* Keep back what is not for the last one. */
 void spool_destinations_apply(struct spool *spool);
+/* Once a second: segments that begin after the clock was set back are not taken for those before a change. */
+void spool_destinations_follow_clock(struct spool *spool, uint64_t now_ns);
 /* So for one entry that is new, or has its name only now. Locked. */
 void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry);
 

@@ -186,12 +186,36 @@ static void answer_rotate(struct exchange *exchange)
 	(void)fprintf(exchange->out, "%s\n", format_flush(&flush, text));
 }
 
-/* Also of a flush: it ends the open segments first. */
-static void answer_rotate_progress(struct exchange *exchange)
+/* Is there one that should have ended? Names tell milliseconds. */
+static bool has_unfinished(const struct spool_totals *spool, const struct flush *flush)
+{
+	return spool->oldest_capturing_ns > 0 &&
+	       spool->oldest_capturing_ns + CLOCK_NS_PER_MS < flush->since_ns;
+}
+
+/* A flush ends the open segments, and waits for those that could not be finished. */
+static void answer_flush_ended(struct exchange *exchange)
 {
 	struct flush flush;
 
 	if (take_up_flush(exchange, &flush))
+		exchange->actions->write_ended(exchange->actions->context, flush.since_ns,
+					       exchange->out);
+}
+
+static void answer_rotate_progress(struct exchange *exchange)
+{
+	struct flush flush;
+
+	if (!take_up_flush(exchange, &flush))
+		return;
+	if (exchange->snapshot.is_spool_stale)
+		answer_with(exchange, MHD_HTTP_ACCEPTED, "the spool is busy\n");
+	else if (has_unfinished(&exchange->snapshot.spool, &flush))
+		answer_with(exchange, MHD_HTTP_CONFLICT,
+			    "a segment could not be finished, or one of an earlier run is to be "
+			    "recovered first; see the log\n");
+	else
 		exchange->actions->write_ended(exchange->actions->context, flush.since_ns,
 					       exchange->out);
 }
@@ -207,9 +231,7 @@ static void answer_flush_progress(struct exchange *exchange)
 		return;
 	if (snapshot->is_spool_stale) {
 		answer_with(exchange, MHD_HTTP_ACCEPTED, "the spool is busy\n");
-	} else if (spool->oldest_capturing_ns > 0 &&
-		   spool->oldest_capturing_ns + CLOCK_NS_PER_MS < flush.since_ns) {
-		/* Names tell milliseconds. */
+	} else if (has_unfinished(spool, &flush)) {
 		answer_with(exchange, MHD_HTTP_ACCEPTED,
 			    "a segment is to be recovered first, or could not be finished; see the "
 			    "log\n");
@@ -254,6 +276,7 @@ static const struct route {
 	{ "/reload", "GET", true, TYPE_TEXT, answer_reload_result },
 	{ "/flush", "POST", true, TYPE_TEXT, answer_flush },
 	{ "/flush", "GET", true, TYPE_TEXT, answer_flush_progress },
+	{ "/flush/ended", "GET", true, TYPE_TEXT, answer_flush_ended },
 };
 
 static bool is_method_of(const struct route *route, const char *method)

@@ -1030,6 +1030,21 @@ static uint64_t kept(struct fixture *fixture)
 }
 
 /* What was recorded for a folder does not go to a bucket, nor the other way round, until somebody says so. */
+static void test_a_clock_that_is_set_back_keeps_nothing_for_ever(void **state)
+{
+	struct fixture *fixture = *state;
+
+	spool_set_destination(fixture->spool, "file:///a", 1, 0);
+	publish(fixture, first);
+	spool_set_destination(fixture->spool, "gs://a", 1, UINT64_MAX); /* a reload in the future */
+	publish(fixture, second);
+	assert_int_equal(kept(fixture), 2);
+	spool_maintain(fixture->spool);
+	assert_int_equal(kept(fixture), 0);
+	open_again(fixture);
+	assert_int_equal(kept(fixture), 0);
+}
+
 static void test_segments_are_kept_for_their_kind(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1329,6 +1344,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_a_folder_with_other_files_is_not_given_away),
 		SPOOL_TEST(test_links_and_foreign_files_are_not_given_away),
 		SPOOL_TEST(test_the_destination_is_remembered),
+		SPOOL_TEST(test_a_clock_that_is_set_back_keeps_nothing_for_ever),
 		SPOOL_TEST(test_segments_are_kept_for_their_kind),
 		SPOOL_TEST(test_destinations_are_few),
 		SPOOL_TEST(test_the_destination_is_written_without_the_lock),

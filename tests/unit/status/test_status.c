@@ -820,7 +820,7 @@ static void test_rotate_is_truthful(void **state)
 	fixture->actions.write_ended = note_ended;
 	snapshot->spool.refused = 4;
 	snapshot->spool.lost = 7;
-	snapshot->is_spool_stale = true; /* nothing is asked of it */
+	snapshot->is_spool_stale = true;
 	expect_page(fixture, "/rotate", NULL, 200, since);
 	assert_int_equal(counter_read(&fixture->counters.reloads), 1);
 	expect_page(fixture, "/rotate", "1.2", 400, "since=");
@@ -829,7 +829,13 @@ static void test_rotate_is_truthful(void **state)
 	counter_add(&interface->segments_ended, 1); /* the recorder has it still */
 	expect_page(fixture, "/rotate", since, 202, "ending");
 	counter_add(&interface->segments_closed, 1);
+	expect_page(fixture, "/rotate", since, 202, "the spool is busy");
+	snapshot->is_spool_stale = false;
 	expect_page(fixture, "/rotate", since, 200, "ended after 100000000000000\n");
+	snapshot->spool.oldest_capturing_ns = 1;
+	expect_page(fixture, "/rotate", since, 409, "could not be finished");
+	expect_page(fixture, "/flush/ended", since, 200, "ended after 100000000000000\n");
+	snapshot->spool.oldest_capturing_ns = 0;
 	snapshot->started_real_ns = snapshot->real_ns - 1;
 	expect_page(fixture, "/rotate", since, 409, "restarted meanwhile; see the log\n");
 	counters_return(interface);
