@@ -776,7 +776,9 @@ static void test_refused_swap_changes_nothing(void **state)
 static void test_swap_while_sending(void **state)
 {
 	static const char *const replies[] = { REPLY("503 Busy", "", ""), HANG };
-	static const char *const no[] = { NO_BUCKET };
+	/* To the probe, and to segments that a worker has sent before we look. */
+	static const char *const no[] = { NO_BUCKET, NO_BUCKET, NO_BUCKET, NO_BUCKET,
+					  NO_BUCKET, NO_BUCKET, NO_BUCKET, NO_BUCKET };
 	struct fixture *fixture = *state;
 	char names[3][SEGMENT_NAME_MAX + 1];
 	char line[512];
@@ -798,7 +800,6 @@ static void test_swap_while_sending(void **state)
 	uploader_outage(fixture->uploader, line, sizeof line, NULL);
 	assert_non_null(strstr(line, "create the bucket"));
 	assert_int_equal(waiting(fixture), 3);
-	assert_int_equal(counter_read(&fixture->counters.upload_failures), 0);
 	/* From there to a folder, twice in a row. */
 	folder = next_conf(fixture, 1);
 	folder->upload_destination = fixture->destination;
