@@ -54,7 +54,8 @@ def test_kill_under_traffic(lab):
     lab.link()
     lab.bucket()
     kills = [[0, 0]]  # the first run was not there before it was ready
-    arguments = ["-G", "3", "-C", "1", "-B", "32768"]
+    # Files of several chunks, so that most kills leave something to be recovered.
+    arguments = ["-G", "3", "-C", "3", "-B", "32768"]
     with lab.traffic(rate=15000) as traffic:
         for _ in range(5):
             daemon = lab.daemon(*arguments).start_ready()
