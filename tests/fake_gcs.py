@@ -329,8 +329,11 @@ class FakeGcs(FakeServer):
         return Reply(308, b"", {"Range": "bytes=0-%d" % (kept - 1)} if kept else {})
 
     def finish(self, request, session):
-        session.finished, reply = self.store(request, session.bucket, session.resource,
-                                             bytes(session.content), session.generation_match)
+        with self.lock:  # a dead client's request and one of the next run may both have the last byte
+            if session.finished:
+                return self.resource_reply(request, session.finished)
+            session.finished, reply = self.store(request, session.bucket, session.resource,
+                                                 bytes(session.content), session.generation_match)
         return reply
 
     def answer_dead(self, request, bucket):
