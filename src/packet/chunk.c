@@ -13,6 +13,7 @@ void chunk_pool_init(struct chunk_pool *pool, size_t count)
 	pool->free = mem_calloc(count, sizeof *pool->free);
 	for (size_t i = 0; i < count; i++) {
 		pool->chunks[i].bytes = mem_alloc(CHUNK_BYTES);
+		pool->chunks[i].keys = mem_alloc(sizeof *pool->chunks[i].keys);
 		pool->free[i] = &pool->chunks[i];
 	}
 }
@@ -21,8 +22,10 @@ void chunk_pool_done(struct chunk_pool *pool)
 {
 	if (!pool->chunks)
 		return;
-	for (size_t i = 0; i < pool->count; i++)
+	for (size_t i = 0; i < pool->count; i++) {
 		free(pool->chunks[i].bytes);
+		free(pool->chunks[i].keys);
+	}
 	free(take_ptr(pool->chunks));
 	free(take_ptr(pool->free));
 	(void)pthread_cond_destroy(&pool->changed);
@@ -41,8 +44,10 @@ struct chunk *chunk_pool_get(struct chunk_pool *pool, unsigned timeout_ms)
 	if (pool->free_count > 0)
 		chunk = pool->free[--pool->free_count];
 	(void)pthread_mutex_unlock(&pool->lock);
-	if (chunk)
-		*chunk = (struct chunk){ .bytes = chunk->bytes };
+	if (chunk) {
+		*chunk = (struct chunk){ .bytes = chunk->bytes, .keys = chunk->keys };
+		chunk->keys->state = CHUNK_KEYS_NONE;
+	}
 	return chunk;
 }
 

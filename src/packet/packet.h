@@ -39,8 +39,34 @@ struct chunk_source {
 	const struct format *format; /* of the records */
 };
 
+/* At most so many keys of a chunk's packets, and IPv6 addresses in them. */
+#define CHUNK_KEYS_MAX      2048
+#define CHUNK_ADDRESSES_MAX (2 * CHUNK_KEYS_MAX)
+
+/* One of the things under which the index lists a chunk: see index/key.h. */
+struct chunk_key {
+	uint64_t pair;     /* of addresses; of IPv6: their two places in the list below */
+	uint64_t what;     /* port and type */
+	uint16_t hints;    /* of all its packets */
+	uint8_t tcp_flags; /* likewise */
+};
+
+enum chunk_keys_state {
+	CHUNK_KEYS_NONE, /* they were not asked for */
+	CHUNK_KEYS_SOME, /* there are more of them */
+	CHUNK_KEYS_ALL,
+};
+
+struct chunk_keys {
+	enum chunk_keys_state state;
+	uint32_t count, address_count;
+	struct chunk_key list[CHUNK_KEYS_MAX];
+	uint8_t addresses[CHUNK_ADDRESSES_MAX][16];
+};
+
 struct chunk {
 	uint8_t *bytes; /* CHUNK_BYTES */
+	struct chunk_keys *keys;
 	size_t length;
 	uint32_t packets;
 	uint32_t packets_own; /* seen since the last chunk and not recorded */

@@ -9,7 +9,7 @@ import lint
 
 # Includes point to a smaller number or stay in their own folder.
 LAYERS = {"main": 9, "cli": 8, "daemon": 7, "pipeline": 6, "capture": 5, "record": 5, "upload": 5, "status": 5,
-          "spool": 4, "sink": 4, "segment": 3, "google": 3, "packet": 2, "http": 2, "netif": 2,
+          "spool": 4, "sink": 4, "segment": 3, "index": 3, "google": 3, "packet": 2, "http": 2, "netif": 2,
           "conf": 1, "base": 0}
 
 # Headers of others: the only files that may include them.

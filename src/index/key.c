@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/key.h"
+
+#include <string.h>
+
+enum {
+	IPV4_SOURCE = 12,
+	IPV4_DESTINATION = 16,
+	IPV6_SOURCE = 8,
+	IPV6_DESTINATION = 24,
+	ARP_SENDER =
+		14, /* where libpcap's "arp host" looks, whatever the lengths in the header say */
+	ARP_TARGET = 24,
+	TCP_FLAGS = 13,
+	LENGTH_UNIT = 16, /* of the captured length of opaque packets */
+	LENGTH_MAX = 5,
+	EPHEMERAL = 32768,
+	HINTS_EPHEMERAL = 14,
+};
+
+/* Services are told apart from ephemeral ports, so that one does not hide behind the other. */
+static uint16_t port_hint(uint16_t port)
+{
+	return (uint16_t)(1u << (port < EPHEMERAL ? port & 1u : 2u + port % HINTS_EPHEMERAL));
+}
+
+/* The captured length in units of 16 bytes, if it is short. */
+static uint8_t length_flags(size_t captured)
+{
+	size_t units = (captured + LENGTH_UNIT - 1) / LENGTH_UNIT;
+
+	return units <= LENGTH_MAX ? (uint8_t)units : 0;
+}
+
+static uint64_t pair_of(const uint8_t *one, const uint8_t *other)
+{
+	uint64_t a = headers_u32(one), b = headers_u32(other);
+
+	return a <= b ? a << 32 | b : b << 32 | a;
+}
+
+/* Ports, ICMP's type, flags of TCP: returns what stands in the key for a port. */
+static uint16_t read_transport(const struct headers *headers, struct key *key)
+{
+	const uint8_t *transport = headers->transport;
+
+	if (!transport || headers->flags & HEADERS_NO_PORTS)
+		return 0;
+	if (headers_has_ports(headers)) {
+		uint16_t one = headers_u16(transport), other = headers_u16(transport + 2);
+
+		if (headers->protocol == PROTOCOL_TCP && headers->transport_bytes > TCP_FLAGS)
+			key->tcp_flags = transport[TCP_FLAGS];
+		key->hint = port_hint(one > other ? one : other);
+		return one < other ? one : other;
+	}
+	if (headers->protocol == (headers->kind == HEADERS_IPV4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6))
+		return transport[0];
+	return 0;
+}
+
+/* VLAN: the tags, and the tunnel if it is one. */
+static void make_key(const struct headers *headers, uint8_t vlan, uint8_t inner,
+		     struct key *ret_key)
+{
+	const uint8_t *network = headers->network;
+	uint8_t flags = headers->flags;
+	uint16_t port = 0;
+
+	*ret_key = (struct key){ .pair = 0 };
+	switch (headers->kind) {
+	case HEADERS_IPV4:
+		ret_key->pair = pair_of(network + IPV4_SOURCE, network + IPV4_DESTINATION);
+		port = read_transport(headers, ret_key);
+		break;
+	case HEADERS_IPV6:
+		ret_key->low = network + IPV6_SOURCE;
+		ret_key->high = network + IPV6_DESTINATION;
+		if (memcmp(ret_key->low, ret_key->high, 16) > 0) {
+			ret_key->low = network + IPV6_DESTINATION;
+			ret_key->high = network + IPV6_SOURCE;
+		}
+		port = read_transport(headers, ret_key);
+		break;
+	case HEADERS_ARP:
+		ret_key->pair = pair_of(network + ARP_SENDER, network + ARP_TARGET);
+		break;
+	default:
+		flags = length_flags(headers->captured);
+		port = headers->tags > 0 ? headers->inner_ethertype : 0;
+		break;
+	}
+	ret_key->what = (uint64_t)port << KEY_TYPE_BITS | (uint64_t)headers->ethertype << 32 |
+			(uint64_t)headers->kind << 24 | (uint64_t)vlan << 16 |
+			(uint64_t)headers->protocol << 8 | flags | inner;
+}
+
+unsigned key_of_headers(const struct headers *headers, struct key ret_keys[KEYS_MAX])
+{
+	struct decap_inner inner;
+	struct headers inside;
+
+	make_key(headers, headers->tags, 0, &ret_keys[0]);
+	if (!decap(headers, &inner))
+		return 1;
+	headers_read(inner.link_type, inner.packet, inner.captured, &inside);
+	make_key(&inside, (uint8_t)(inner.tunnel << 4 | inside.tags), KEY_FLAG_INNER, &ret_keys[1]);
+	return 2;
+}
+
+unsigned key_of_packet(uint32_t link_type, const uint8_t *packet, size_t captured,
+		       struct key ret_keys[KEYS_MAX])
+{
+	struct headers headers;
+
+	headers_read(link_type, packet, captured, &headers);
+	return key_of_headers(&headers, ret_keys);
+}

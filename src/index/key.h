@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The keys of a packet: under what the index lists the member that has it. One function for capture and recovery, so
+ * that both make the same index. It sees the bytes that are stored, and no others. Pure.
+ */
+
+#include "index/decap.h"
+
+/* Which rules the keys follow, decap()'s included; a reader knows others by it. */
+#define KEY_VERSION 1
+
+/* A packet has one key, and one of a tunnel has two: its own, and that of the packet inside. */
+#define KEYS_MAX 2
+
+/*
+ * The type is what a key says beside addresses and port, as in ADDRESSES: ethertype << 32 | kind << 24 |
+ * VLAN << 16 | protocol << 8 | flags.
+ */
+#define KEY_TYPE_BITS  48
+#define KEY_TYPE_MASK  ((UINT64_C(1) << KEY_TYPE_BITS) - 1)
+#define KEY_FLAG_INNER 16 /* of the packet in a tunnel: VLAN is tunnel << 4 | tags */
+
+struct key {
+	/* The smaller address << 32 | the larger, of IPv4 and ARP; of an opaque packet 0. */
+	uint64_t pair;
+	const uint8_t *low, *high; /* instead, of IPv6: in the packet; else NULL */
+	/*
+	 * Port << 48 | type. The port is the lower one of two; the type of ICMP; of an opaque packet behind VLAN
+	 * tags the ethertype there; else 0.
+	 */
+	uint64_t what;
+	uint16_t hint;     /* a bit that stands for the higher port; 0: there is none */
+	uint8_t tcp_flags; /* 0 where there are none, or they were not captured */
+};
+
+/* Returns how many there are: 1 or 2. */
+unsigned key_of_packet(uint32_t link_type, const uint8_t *packet, size_t captured,
+		       struct key ret_keys[KEYS_MAX]);
+/* The same of a packet whose headers were read already. */
+unsigned key_of_headers(const struct headers *headers, struct key ret_keys[KEYS_MAX]);
+
+static inline uint8_t key_kind(uint64_t what)
+{
+	return (uint8_t)(what >> 24);
+}

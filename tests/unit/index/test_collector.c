@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index_fixture.h"
+
+#include "base/mem.h"
+
+static struct collector *collector;
+static struct chunk_keys *keys;
+
+static int set_up_collector(void **state)
+{
+	(void)state;
+	collector = mem_alloc(sizeof *collector);
+	keys = mem_calloc(1, sizeof *keys);
+	collector_init(collector);
+	return 0;
+}
+
+static int tear_down_collector(void **state)
+{
+	(void)state;
+	free(take_ptr(collector));
+	free(take_ptr(keys));
+	return 0;
+}
+
+/* UDP from this address to 10.0.0.2, port 53. */
+static void add_from(uint32_t source, uint16_t port)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(IPV4_OF("11") UDP_TO("0035"), frame);
+	struct headers headers;
+
+	for (int i = 0; i < 4; i++)
+		frame[12 + i] = (uint8_t)(source >> (24 - 8 * i));
+	frame[20] = (uint8_t)(port >> 8);
+	frame[21] = (uint8_t)port;
+	headers_read(LINK_RAW, frame, length, &headers);
+	collector_add(collector, keys, &headers);
+}
+
+static void add_frame(uint32_t link_type, const uint8_t *frame, size_t length)
+{
+	struct headers headers;
+
+	headers_read(link_type, frame, length, &headers);
+	collector_add(collector, keys, &headers);
+}
+
+static void test_a_key_is_listed_once_with_all_its_facts(void **state)
+{
+	(void)state;
+	collector_begin(collector, keys);
+	add_from(0x0a000001, 49152);
+	add_from(0x0a000003, 49152);
+	add_from(0x0a000001, 49153);
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	assert_int_equal(keys->count, 2);
+	assert_int_equal(keys->list[0].hints, 1 << 14 | 1 << 15);
+	assert_int_equal(keys->list[1].hints, 1 << 14);
+	collector_begin(collector, keys);
+	assert_int_equal(keys->count, 0);
+}
+
+/* A slot is valid by its epoch alone, and epochs come again after 65,535 chunks. */
+static void test_keys_of_long_ago_are_not_taken_for_the_chunks_own(void **state)
+{
+	(void)state;
+	collector_begin(collector, keys);
+	add_from(0x0a000001, 49152);
+	for (int i = 0; i < 65536; i++)
+		collector_begin(collector, keys);
+	for (int i = 0; i < 3; i++) {
+		collector_begin(collector, keys);
+		add_from(0x0a000001, 49152);
+		assert_int_equal(keys->count, 1);
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	}
+}
+
+static void test_every_distance_of_chunks(void **state)
+{
+	(void)state;
+	for (int distance = 65530; distance < 65540; distance++) {
+		collector_begin(collector, keys);
+		add_from(0x0a000001, 49152);
+		for (int i = 0; i < distance; i++)
+			collector_begin(collector, keys);
+		add_from(0x0a000001, 49152);
+		assert_int_equal(keys->count, 1);
+	}
+}
+
+static void test_a_chunk_with_too_many_keys_says_so(void **state)
+{
+	(void)state;
+	collector_begin(collector, keys);
+	for (uint32_t i = 0; i < CHUNK_KEYS_MAX; i++)
+		add_from(0x0b000000 + i, 49152);
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	assert_int_equal(keys->count, CHUNK_KEYS_MAX);
+	add_from(0x0b000000, 49153); /* it is one of them */
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	add_from(0x0c000000, 49152);
+	assert_int_equal(keys->state, CHUNK_KEYS_SOME);
+	assert_int_equal(keys->count, CHUNK_KEYS_MAX);
+	collector_begin(collector, keys);
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+}
+
+static void test_ipv6_addresses_are_numbered_once(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(IPV6_OF("11") UDP_TO("0035"), frame);
+
+	(void)state;
+	collector_begin(collector, keys);
+	for (int i = 0; i < 3; i++) {
+		add_frame(LINK_RAW, frame, length);
+		frame[20] ^= (uint8_t)i;
+	}
+	assert_int_equal(keys->count, 2);
+	assert_int_equal(keys->address_count, 3);
+	assert_int_equal(keys->addresses[keys->list[0].pair >> 32][15], 1);
+	assert_int_equal(keys->addresses[keys->list[0].pair & UINT32_MAX][15], 2);
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+}
+
+/* Anybody can send these; that they do not become many types is what keeps the index exact. */
+static void test_lengths_of_frames_are_one_key(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(ETHERNET "0000 424203", frame);
+
+	(void)state;
+	collector_begin(collector, keys);
+	for (unsigned bytes = 0; bytes <= 1500; bytes++) {
+		frame[12] = (uint8_t)(bytes >> 8);
+		frame[13] = (uint8_t)bytes;
+		add_frame(LINK_ETHERNET, frame, length);
+	}
+	assert_int_equal(keys->count, 1);
+}
+
+/* All of these collide under a checksum of their bytes, whatever it begins with. */
+static void test_keys_that_are_made_to_collide_are_told_apart(void **state)
+{
+	(void)state;
+	for (uint32_t step = 1; step <= UINT32_C(1) << 20; step <<= 4) {
+		collector_begin(collector, keys);
+		for (uint32_t i = 0; i < CHUNK_KEYS_MAX; i++)
+			add_from(i * step, 49152);
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		assert_int_equal(keys->count, CHUNK_KEYS_MAX);
+	}
+}
+
+/* Whoever knew the hash: all keys in one slot. At most 32 are looked at, then nothing any more. */
+static void test_a_full_neighbourhood_ends_the_search(void **state)
+{
+	(void)state;
+	collector->hash = (struct hash_keys){ 0, 0 };
+	collector_begin(collector, keys);
+	/* 0 times anything: the pair that the first key hides makes every product nothing. */
+	collector->hash.first = UINT64_C(0x0a000001) << 32 | 0x0a000002;
+	for (uint16_t port = 1; port <= 32; port++) {
+		uint8_t frame[FRAME_MAX];
+		size_t length = frame_of(IPV4_OF("11") UDP_TO("0000"), frame);
+
+		frame[23] = (uint8_t)port;
+		add_frame(LINK_RAW, frame, length);
+	}
+	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	assert_int_equal(keys->count, 32);
+	add_from(0x0a000001, 33);
+	assert_int_equal(keys->state, CHUNK_KEYS_SOME);
+	assert_int_equal(keys->count, 32);
+}
+
+UNIT_TESTS()
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_key_is_listed_once_with_all_its_facts),
+		cmocka_unit_test(test_keys_of_long_ago_are_not_taken_for_the_chunks_own),
+		cmocka_unit_test(test_every_distance_of_chunks),
+		cmocka_unit_test(test_a_chunk_with_too_many_keys_says_so),
+		cmocka_unit_test(test_ipv6_addresses_are_numbered_once),
+		cmocka_unit_test(test_lengths_of_frames_are_one_key),
+		cmocka_unit_test(test_keys_that_are_made_to_collide_are_told_apart),
+		cmocka_unit_test(test_a_full_neighbourhood_ends_the_search),
+	};
+
+	unit_add(tests, set_up_collector, tear_down_collector);
+}

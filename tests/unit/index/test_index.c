@@ -1,0 +1,762 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "index_fixture.h"
+
+#include "base/mem.h"
+#include "index/index_private.h"
+
+#define LISTED_MAX ((size_t)1 << 20)
+
+static struct index_pool pool;
+
+/* A conversation in a member, with addresses as bytes. */
+struct listed {
+	uint8_t low[16], high[16];
+	uint64_t what;
+	uint32_t member;
+	uint16_t hints;
+	uint8_t flags;
+};
+
+/* A set of these, added and found in any order. */
+struct listing {
+	struct listed *list;
+	size_t count;
+};
+
+/* A file with an index: the members are bytes of no meaning. */
+struct file {
+	struct index *index;
+	uint8_t *bytes;
+	size_t length, tail_bytes;
+	uint64_t data_bytes;
+	uint32_t members;
+	bool is_unlisted[65536];
+	struct listing expected;
+};
+
+static const struct index_file ethernet = { INDEX_GZIP, 1, 96, false, false };
+
+static int set_up_pool(void **state)
+{
+	(void)state;
+	index_pool_init(&pool, INDEX_POOL_BYTES);
+	return 0;
+}
+
+static uint32_t random_below(uint32_t limit)
+{
+	uint32_t number;
+
+	unit_random(&number, sizeof number);
+	return number % limit;
+}
+
+static void listing_add(struct listing *listing, const struct listed *listed)
+{
+	if (!listing->list)
+		listing->list = mem_calloc(LISTED_MAX, sizeof *listing->list);
+	assert_true(listing->count < LISTED_MAX);
+	listing->list[listing->count++] = *listed;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct listed));
+}
+
+static void assert_same_listing(struct listing *one, struct listing *other)
+{
+	assert_int_equal(one->count, other->count);
+	if (one->count == 0)
+		return;
+	qsort(one->list, one->count, sizeof *one->list, compare_listed);
+	qsort(other->list, other->count, sizeof *other->list, compare_listed);
+	assert_memory_equal(one->list, other->list, one->count * sizeof *one->list);
+}
+
+static struct file *begin_file(const struct index_file *about)
+{
+	struct file *file = mem_calloc(1, sizeof *file);
+
+	file->index = index_new(&pool, &library, about);
+	return file;
+}
+
+static struct file *free_file(struct file *file)
+{
+	index_free(file->index);
+	free(file->expected.list);
+	free(file->bytes);
+	free(file);
+	return NULL;
+}
+
+static void put_ipv4(uint64_t pair, struct listed *listed)
+{
+	for (int i = 0; i < 4; i++) {
+		listed->low[i] = (uint8_t)(pair >> (56 - 8 * i));
+		listed->high[i] = (uint8_t)(pair >> (24 - 8 * i));
+	}
+}
+
+static void add_member(struct file *file, const struct index_member *member,
+		       const struct chunk_keys *keys)
+{
+	for (uint32_t i = 0; keys && i < keys->count; i++) {
+		const struct chunk_key *key = &keys->list[i];
+		struct listed listed;
+
+		memset(&listed, 0, sizeof listed); /* compared as bytes */
+		listed.what = key->what;
+		listed.member = file->members;
+		listed.hints = key->hints;
+		listed.flags = key->tcp_flags;
+		if (key_kind(key->what) == HEADERS_IPV6) {
+			memcpy(listed.low, keys->addresses[key->pair >> 32], 16);
+			memcpy(listed.high, keys->addresses[key->pair & UINT32_MAX], 16);
+		} else {
+			put_ipv4(key->pair, &listed);
+		}
+		listing_add(&file->expected, &listed);
+	}
+	file->is_unlisted[file->members++] = member->packets > 0 &&
+					     (!keys || keys->state != CHUNK_KEYS_ALL);
+	file->data_bytes += member->stored_bytes;
+	index_add(file->index, member, keys);
+}
+
+static void end_file(struct file *file, const char *facts)
+{
+	const uint8_t *trailer;
+	size_t length = index_finish(file->index, facts, &trailer, &file->tail_bytes);
+
+	assert_true(length > 0 && length <= INDEX_STORED_MAX);
+	assert_int_equal(index_data_bytes(file->index), file->data_bytes);
+	file->length = file->data_bytes + length;
+	file->bytes = mem_calloc(1, file->length);
+	memcpy(file->bytes + file->data_bytes, trailer, length);
+}
+
+/* A key of one of these conversations, so that members share them; IPv6 for the odd ones. */
+static void make_key(struct chunk_keys *keys, uint32_t number)
+{
+	uint64_t what = (uint64_t)(number % 1000) << 48 | type_of(0x0800, 1, 0, number % 7, 0);
+	uint64_t low = number * UINT32_C(2654435761) >> 1, high = low + number;
+	struct chunk_key *key = &keys->list[keys->count++];
+
+	*key = (struct chunk_key){ .pair = low << 32 | (high & UINT32_MAX), .what = what };
+	unit_random(&key->hints, sizeof key->hints);
+	unit_random(&key->tcp_flags, sizeof key->tcp_flags);
+	if (number % 2 == 0)
+		return;
+	key->what = (uint64_t)(number % 1000) << 48 | type_of(0x86dd, 2, 0, 6, 0);
+	key->pair = (uint64_t)keys->address_count << 32 | (keys->address_count + 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		uint8_t *address = keys->addresses[keys->address_count++];
+
+		memset(address, (int)(number % 5), 12);
+		put_u32(address + 12, (uint32_t)low + i);
+	}
+}
+
+/* Different ones, of this many that there are. */
+static void make_keys(struct chunk_keys *keys, uint32_t count, uint32_t of)
+{
+	uint32_t number = random_below(of);
+
+	keys->state = CHUNK_KEYS_ALL;
+	keys->count = keys->address_count = 0;
+	for (uint32_t i = 0; i < count; i++)
+		make_key(keys, (number + i) % of);
+}
+
+static struct index_member make_member(int64_t *time)
+{
+	struct index_member member = { .stored_bytes = random_below(1000) + 20,
+				       .plain_bytes = random_below(500000),
+				       .packets = random_below(5000) + 1 };
+
+	*time += (int64_t)random_below(2000000) - 1000; /* members overlap */
+	member.earliest = *time;
+	*time = member.latest = *time + random_below(1000000);
+	return member;
+}
+
+struct finding {
+	const struct index_addresses *addresses;
+	struct listing found;
+};
+
+static void put_address(const struct index_addresses *addresses, uint32_t place, uint8_t out[16])
+{
+	if (place >= addresses->ipv4_count) {
+		memcpy(out, addresses->ipv6[place - addresses->ipv4_count], 16);
+		return;
+	}
+	for (int i = 0; i < 4; i++)
+		out[i] = (uint8_t)(addresses->ipv4[place] >> (24 - 8 * i));
+}
+
+static void note_found(void *context, const struct index_conversation *conversation)
+{
+	struct finding *finding = context;
+
+	for (uint32_t i = 0; i < conversation->count; i++) {
+		struct listed listed;
+
+		memset(&listed, 0, sizeof listed);
+		put_address(finding->addresses, conversation->low, listed.low);
+		put_address(finding->addresses, conversation->high, listed.high);
+		listed.what = (uint64_t)conversation->port << 48 | conversation->type;
+		listed.member = conversation->members[i];
+		listed.hints = (uint16_t)(conversation->hints_low[i] | conversation->hints_high[i]
+									       << 8);
+		listed.flags = conversation->flags[i];
+		listing_add(&finding->found, &listed);
+	}
+}
+
+static const struct index_section *find_section(const struct index_footer *footer, uint16_t type,
+						uint32_t first_member)
+{
+	uint32_t i = 0;
+
+	while (i < footer->sections_count && (footer->sections[i].type != type ||
+					      footer->sections[i].first_member != first_member))
+		i++;
+	assert_true(i < footer->sections_count);
+	return &footer->sections[i];
+}
+
+static uint8_t *read_plain(const struct file *file, const struct index_footer *footer,
+			   const struct index_section *section)
+{
+	uint8_t *plain;
+	struct error err;
+
+	if (index_read_section(footer, section, file->bytes + section->offset, &library, &plain,
+			       &err) < 0)
+		fail_msg("%s", err.message);
+	return plain;
+}
+
+static void read_group(const struct file *file, const struct index_footer *footer,
+		       const struct index_section *section, struct finding *finding)
+{
+	const struct index_section *of = find_section(footer, INDEX_ADDRESSES,
+						      section->first_member);
+	cleanup_free uint8_t *plain = read_plain(file, footer, section),
+			     *addresses_plain = read_plain(file, footer, of);
+	struct index_addresses addresses;
+	struct error err;
+
+	assert_int_equal(index_read_addresses(addresses_plain, of->plain_bytes, &addresses, &err),
+			 0);
+	finding->addresses = &addresses;
+	if (index_read_conversations(section, plain, &addresses, note_found, finding, &err) < 0)
+		fail_msg("%s", err.message);
+	index_free_addresses(&addresses);
+}
+
+static struct index_footer *read_footer(const struct file *file)
+{
+	struct index_footer *footer = mem_calloc(1, sizeof *footer);
+
+	assert_true(index_read_footer(file->bytes, file->length, file->length, footer) > 0);
+	return footer;
+}
+
+/* What is read is what was put in. */
+static void check_file(struct file *file, const struct index_member *members)
+{
+	cleanup_free struct index_footer *footer = read_footer(file);
+	const struct index_section *section = find_section(footer, INDEX_MEMBERS, 0);
+	cleanup_free uint8_t *plain = read_plain(file, footer, section);
+	cleanup_free struct index_member *found = NULL;
+	struct finding finding = { .addresses = NULL };
+	struct error err;
+
+	assert_int_equal(footer->members, file->members);
+	assert_int_equal(footer->data_bytes, file->data_bytes);
+	assert_int_equal(footer->key_version, KEY_VERSION);
+	if (index_read_members(footer, plain, section->plain_bytes, &found, &err) < 0)
+		fail_msg("%s", err.message);
+	for (uint32_t i = 0; i < file->members; i++) {
+		assert_int_equal(found[i].is_unlisted, file->is_unlisted[i]);
+		if (!members)
+			continue;
+		assert_int_equal(found[i].stored_bytes, members[i].stored_bytes);
+		assert_int_equal(found[i].plain_bytes, members[i].plain_bytes);
+		assert_int_equal(found[i].packets, members[i].packets);
+		assert_true(found[i].earliest == members[i].earliest);
+		assert_true(found[i].latest == members[i].latest);
+	}
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		if (footer->sections[i].type == INDEX_CONVERSATIONS)
+			read_group(file, footer, &footer->sections[i], &finding);
+	assert_same_listing(&finding.found, &file->expected);
+	free(finding.found.list);
+}
+
+/* Header, members with packets, and a trailer without, as the recorder has them. */
+static struct file *make_file(const struct index_file *about, uint32_t count, uint32_t keys_each,
+			      uint32_t of, struct index_member *members)
+{
+	static struct chunk_keys keys;
+	struct file *file = begin_file(about);
+	int64_t time = INT64_C(1764000000000000);
+
+	for (uint32_t i = 0; i < count; i++) {
+		bool is_edge = i == 0 || i == count - 1;
+
+		members[i] = is_edge ? (struct index_member){ .stored_bytes = 44,
+							      .plain_bytes = 24 }
+				     : make_member(&time);
+		make_keys(&keys, random_below(keys_each) + 1, of);
+		if (random_below(10) == 0)
+			keys.state = CHUNK_KEYS_SOME;
+		add_member(file, &members[i], is_edge || random_below(20) == 0 ? NULL : &keys);
+	}
+	end_file(file, "node=n\ninterface=eth0\n");
+	return file;
+}
+
+static void test_random_segments_are_read_as_they_were_made(void **state)
+{
+	static const struct index_file abouts[] = {
+		{ INDEX_GZIP, 1, 96, false, false },
+		{ INDEX_ZSTD, 1, 262144, true, true },
+		{ INDEX_GZIP, 276, 0, true, false },
+	};
+	static struct index_member members[1000];
+
+	(void)state;
+	for (uint32_t round = 0; round < 60; round++) {
+		uint32_t count = random_below(round < 50 ? 40 : 1000) + 2;
+		uint32_t of = random_below(3000) + 2;
+		struct file *file = make_file(&abouts[round % ARRAY_LENGTH(abouts)], count,
+					      of / 2 < 300 ? of / 2 : 300, of, members);
+		cleanup_free struct index_footer *footer = read_footer(file);
+
+		assert_memory_equal(&footer->file, &abouts[round % ARRAY_LENGTH(abouts)],
+				    sizeof footer->file);
+		check_file(file, members);
+		free_file(file);
+	}
+	assert_int_equal(atomic_load(&pool.used), 0);
+}
+
+static void test_without_packets_and_without_anything(void **state)
+{
+	static const struct index_member header = { .stored_bytes = 44, .plain_bytes = 24 };
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+
+	(void)state;
+	add_member(file, &header, NULL);
+	end_file(file, "");
+	check_file(file, &header);
+	footer = read_footer(file);
+	assert_true(footer->earliest == 0 && footer->latest == 0 && footer->packets == 0);
+	assert_false(footer->has_unlisted);
+	free_file(file);
+}
+
+static void test_the_times_are_those_of_all_members(void **state)
+{
+	static const struct index_member members[] = {
+		{ .stored_bytes = 44, .plain_bytes = 24 }, { 100, 1000, 5, 2000, 3000, false },
+		{ 100, 1000, 5, 1000, 1500, false },       { .stored_bytes = 30 },
+		{ 100, 1000, 5, 2500, 9000, false },       { 100, 1000, 5, -7, -7, false },
+	};
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		add_member(file, &members[i], NULL);
+	end_file(file, "");
+	check_file(file, members);
+	footer = read_footer(file);
+	assert_int_equal(footer->earliest, -7);
+	assert_int_equal(footer->latest, 9000);
+	assert_int_equal(footer->packets, 20);
+	assert_true(footer->has_unlisted);
+	free_file(file);
+}
+
+static size_t no_deflate(const uint8_t *bytes, size_t length, uint8_t *out, size_t capacity)
+{
+	(void)bytes;
+	(void)length;
+	(void)out;
+	(void)capacity;
+	return 0;
+}
+
+static void test_a_library_that_fails_leaves_no_index(void **state)
+{
+	const struct index_library failing = { deflate_bound, no_deflate, inflate_raw };
+	static const struct index_member header = { .stored_bytes = 44, .plain_bytes = 24 };
+	struct index *index = index_new(&pool, &failing, &ethernet);
+	const uint8_t *bytes;
+	size_t tail;
+
+	(void)state;
+	index_add(index, &header, NULL);
+	assert_int_equal(index_finish(index, "", &bytes, &tail), 0);
+	index_free(index);
+	assert_int_equal(atomic_load(&pool.used), 0);
+}
+
+/* One more than a group holds is in the next. */
+static void test_a_full_group_is_followed_by_another(void **state)
+{
+	static struct chunk_keys keys;
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		keys.state = CHUNK_KEYS_ALL;
+		keys.count = keys.address_count = 0;
+		for (uint32_t k = 0; k < CHUNK_KEYS_MAX; k++)
+			make_key(&keys, 2 * (i * CHUNK_KEYS_MAX + k));
+		add_member(file, &member, &keys);
+	}
+	end_file(file, "");
+	check_file(file, NULL);
+	footer = read_footer(file);
+	assert_int_equal(footer->conversations, 40 * CHUNK_KEYS_MAX);
+	assert_int_equal(footer->sections_count, 3 * 2 + 2);
+	assert_int_equal(find_section(footer, INDEX_CONVERSATIONS, 16)->members, 16);
+	assert_int_equal(find_section(footer, INDEX_CONVERSATIONS, 32)->members, 8);
+	assert_false(footer->has_unlisted);
+	free_file(file);
+}
+
+/* 256 protocols, and as many types as anybody can think of. */
+static void test_many_types(void **state)
+{
+	static struct chunk_keys keys;
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++) {
+		keys.state = CHUNK_KEYS_ALL;
+		keys.count = 0;
+		for (uint32_t k = 0; k < (i == 0 ? 256 : 1000); k++)
+			keys.list[keys.count++] = (struct chunk_key){
+				.pair = 1,
+				.what = type_of((uint16_t)(i == 0 ? 0x0800 : 0x4000 + i), 1,
+						(uint8_t)(k >> 8), (uint8_t)k, 0),
+			};
+		add_member(file, &member, &keys);
+	}
+	end_file(file, "");
+	check_file(file, NULL);
+	footer = read_footer(file);
+	assert_false(footer->has_unlisted);
+	assert_true(footer->sections_count > 4);
+	free_file(file);
+}
+
+/* A scan fills groups, and then the index; members are unlisted, and memory and file stay within their limits. */
+static void test_an_index_stays_within_its_limits(void **state)
+{
+	static struct chunk_keys keys;
+	struct index *index = index_new(&pool, &library, &ethernet);
+	struct index_member member = { 100000, 500000, 5000, 2000, 3000, false };
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	const uint8_t *bytes;
+	size_t length, tail;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1500; i++) {
+		keys.state = CHUNK_KEYS_SOME;
+		keys.count = keys.address_count = 0;
+		for (uint32_t k = 0; k < CHUNK_KEYS_MAX; k++) {
+			keys.list[keys.count] =
+				(struct chunk_key){ .what = type_of(0x800, 1, 0, 6, 0) };
+			unit_random(&keys.list[keys.count++].pair, sizeof(uint64_t));
+		}
+		index_add(index, &member, &keys);
+		assert_true(atomic_load(&pool.used) <= INDEX_POOL_BYTES);
+	}
+	length = index_finish(index, "facts", &bytes, &tail);
+	assert_true(length > 0 && length <= INDEX_STORED_MAX);
+	assert_true(index_read_footer(bytes, length, 1500 * UINT64_C(100000) + length, footer) > 0);
+	assert_true(footer->has_unlisted);
+	assert_int_equal(footer->members, 1500);
+	index_free(index);
+	assert_int_equal(atomic_load(&pool.used), 0);
+}
+
+/* However little memory there is: an index that is right, or none; and nothing is left behind. */
+static void test_a_small_pool_costs_listings_only(void **state)
+{
+	(void)state;
+	for (size_t limit = 0; limit < (size_t)4 << 20; limit += limit / 3 + 1000) {
+		static struct chunk_keys keys;
+		struct index *index;
+		const uint8_t *bytes;
+		size_t length, tail;
+
+		index_pool_init(&pool, limit);
+		index = index_new(&pool, &library, &ethernet);
+		for (uint32_t i = 0; i < 50; i++) {
+			struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+
+			make_keys(&keys, 300, 5000);
+			index_add(index, &member, &keys);
+		}
+		length = index_finish(index, "facts", &bytes, &tail);
+		if (length > 0) {
+			cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+
+			assert_true(index_read_footer(bytes, length, 5000 + length, footer) > 0);
+			assert_int_equal(footer->members, 50);
+			if (footer->conversations == 0)
+				assert_true(footer->has_unlisted);
+		}
+		index_free(index);
+		assert_int_equal(atomic_load(&pool.used), 0);
+	}
+	index_pool_init(&pool, INDEX_POOL_BYTES);
+}
+
+/* The same packets give the same bytes: what recovery makes is what the recorder made. */
+static void test_it_does_not_depend_on_the_hash(void **state)
+{
+	static struct index_member members[100];
+	static struct chunk_keys keys;
+	struct file *files[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+
+		files[i] = begin_file(&ethernet);
+		for (uint32_t m = 0; m < ARRAY_LENGTH(members); m++) {
+			keys.state = CHUNK_KEYS_ALL;
+			keys.count = keys.address_count = 0;
+			for (uint32_t k = 0; k < 100; k++) {
+				make_key(&keys, m * 50 + k);
+				keys.list[k].hints = 7;
+				keys.list[k].tcp_flags = 2;
+			}
+			add_member(files[i], &member, &keys);
+		}
+		end_file(files[i], "facts");
+	}
+	assert_int_equal(files[0]->length, files[1]->length);
+	assert_memory_equal(files[0]->bytes, files[1]->bytes, files[0]->length);
+	free_file(files[0]);
+	free_file(files[1]);
+}
+
+/* Bytes flipped in a section are noticed before anything is taken from it. */
+static void test_every_flipped_bit_is_noticed(void **state)
+{
+	static const uint16_t types[] = { INDEX_ADDRESSES, INDEX_MEMBERS, INDEX_FACTS,
+					  INDEX_CONVERSATIONS };
+	static struct index_member members[20];
+	struct file *file = make_file(&ethernet, 20, 30, 60, members);
+	cleanup_free struct index_footer *footer = read_footer(file);
+
+	(void)state;
+	for (size_t t = 0; t < ARRAY_LENGTH(types); t++) {
+		uint32_t at = 0;
+		const struct index_section *section;
+
+		while (footer->sections[at].type != types[t])
+			at++;
+		section = &footer->sections[at];
+		for (uint32_t bit = 0; bit < 8 * section->stored_bytes; bit++) {
+			uint8_t *byte = file->bytes + section->offset + bit / 8, *plain;
+			struct error err;
+
+			*byte ^= (uint8_t)(1u << bit % 8);
+			assert_int_equal(index_read_section(footer, section,
+							    file->bytes + section->offset, &library,
+							    &plain, &err),
+					 -1);
+			assert_int_equal(err.kind, ERROR_REJECTED);
+			*byte ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+	/* In the footer, it is not one any more. */
+	for (size_t bit = 0; bit < 8 * footer_bytes(INDEX_GZIP, footer->sections_count); bit++) {
+		uint8_t *byte = file->bytes + file->length - 1 - bit / 8;
+		struct index_footer other;
+		size_t got;
+
+		*byte ^= (uint8_t)(1u << bit % 8);
+		got = index_read_footer(file->bytes, file->length, file->length, &other);
+		/* What is around it, the gzip member, has bytes that nobody looks at. */
+		if (bit / 8 >= 10 && bit / 8 < 10 + 96 + 24 * footer->sections_count)
+			assert_int_equal(got, 0);
+		*byte ^= (uint8_t)(1u << bit % 8);
+	}
+	free_file(file);
+}
+
+/* A piece of the tail is enough, or says how much is. */
+static void test_the_footer_is_found_in_a_part_of_the_file(void **state)
+{
+	static struct index_member members[20];
+	struct file *file = make_file(&ethernet, 20, 30, 60, members);
+	cleanup_free struct index_footer *footer = read_footer(file);
+	size_t needed = footer_bytes(INDEX_GZIP, footer->sections_count);
+
+	(void)state;
+	for (size_t length = 0; length <= file->length; length++) {
+		struct index_footer other;
+		size_t got = index_read_footer(file->bytes + file->length - length, length,
+					       file->length, &other);
+
+		assert_int_equal(got, length < 10 + FOOTER_FIXED_BYTES ? 0 : needed);
+		if (got > 0 && got <= length)
+			assert_memory_equal(other.sections, footer->sections,
+					    footer->sections_count * sizeof *footer->sections);
+	}
+	free_file(file);
+}
+
+/* What is small stands last, and its size is that of the metadata's fact. */
+static void test_the_tail_is_all_but_conversations(void **state)
+{
+	static struct index_member members[20];
+	struct file *file = make_file(&ethernet, 20, 30, 60, members);
+	cleanup_free struct index_footer *footer = read_footer(file);
+
+	(void)state;
+	assert_int_equal(find_section(footer, INDEX_MEMBERS, 0)->offset,
+			 file->length - file->tail_bytes);
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		assert_int_equal(footer->sections[i].offset < file->length - file->tail_bytes,
+				 footer->sections[i].type == INDEX_CONVERSATIONS);
+	free_file(file);
+}
+
+/* Put together, or cut: the footer speaks of another file, and is not believed. */
+static void test_files_that_were_put_together_have_no_index(void **state)
+{
+	static struct index_member members[20];
+	struct file *one = make_file(&ethernet, 20, 30, 60, members);
+	struct file *other = make_file(&ethernet, 10, 30, 60, members);
+	cleanup_free uint8_t *both = mem_alloc(2 * one->length + other->length);
+	struct index_footer footer;
+	size_t length = one->length + other->length;
+
+	(void)state;
+	memcpy(both, one->bytes, one->length);
+	memcpy(both + one->length, other->bytes, other->length);
+	assert_int_equal(index_read_footer(both, length, length, &footer), 0);
+	memcpy(both + length, one->bytes, one->length); /* three */
+	length += one->length;
+	assert_int_equal(index_read_footer(both, length, length, &footer), 0);
+	memset(both, 0, 50); /* a plain member, then a file */
+	memcpy(both + 50, one->bytes, one->length);
+	length = 50 + one->length;
+	assert_int_equal(index_read_footer(both, length, length, &footer), 0);
+	memcpy(both, one->bytes, one->length); /* a file, then a plain member */
+	memset(both + one->length, 0, 50);
+	assert_int_equal(index_read_footer(both, length, length, &footer), 0);
+	/* Cut in front, and at the end. */
+	assert_int_equal(
+		index_read_footer(one->bytes + 1, one->length - 1, one->length - 1, &footer), 0);
+	assert_int_equal(index_read_footer(one->bytes, one->length - 1, one->length - 1, &footer),
+			 0);
+	free_file(one);
+	free_file(other);
+}
+
+/* Members that are not those of the file are refused, whatever the checksums say. */
+static void test_members_that_do_not_add_up_are_refused(void **state)
+{
+	static struct index_member members[20];
+	struct file *file = make_file(&ethernet, 20, 30, 60, members);
+	cleanup_free struct index_footer *footer = read_footer(file);
+	const struct index_section *section = find_section(footer, INDEX_MEMBERS, 0);
+	cleanup_free uint8_t *plain = read_plain(file, footer, section);
+	cleanup_free struct index_member *found = NULL;
+	struct error err;
+
+	(void)state;
+	plain[0]++;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
+	plain[0]--;
+	footer->packets++;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
+	footer->packets--;
+	footer->members--;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
+	footer->members = UINT32_MAX;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
+	free_file(file);
+}
+
+static void count_pieces(const struct file *file, enum index_wrapping wrapping, size_t *ret_pieces)
+{
+	*ret_pieces = 0;
+	for (size_t at = file->data_bytes; at < file->length;) {
+		size_t piece;
+
+		assert_true(index_is_piece(wrapping, file->bytes + at, file->length - at));
+		piece = wrapping == INDEX_ZSTD ? get_u32(file->bytes + at + 4) + 8
+					       : get_u16(file->bytes + at + 14) + 26u;
+		if (wrapping == INDEX_GZIP) /* the extra field: busybox' limit is not far above */
+			assert_true(get_u16(file->bytes + at + 10) <= 15360);
+		at += piece;
+		(*ret_pieces)++;
+	}
+}
+
+static void test_it_is_in_pieces(void **state)
+{
+	static struct index_member members[1000];
+
+	(void)state;
+	for (enum index_wrapping wrapping = INDEX_GZIP; wrapping <= INDEX_ZSTD; wrapping++) {
+		struct index_file about = ethernet;
+		struct file *file;
+		size_t pieces;
+
+		about.wrapping = wrapping;
+		file = make_file(&about, 400, 200, 3000, members);
+		count_pieces(file, wrapping, &pieces);
+		assert_true(wrapping == INDEX_ZSTD ? pieces == 5 : pieces > 5);
+		assert_false(index_is_piece(wrapping, file->bytes + file->data_bytes, 7));
+		assert_false(index_is_piece(wrapping, file->bytes, file->data_bytes));
+		free_file(file);
+	}
+}
+
+UNIT_TESTS()
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_segments_are_read_as_they_were_made),
+		cmocka_unit_test(test_without_packets_and_without_anything),
+		cmocka_unit_test(test_the_times_are_those_of_all_members),
+		cmocka_unit_test(test_a_library_that_fails_leaves_no_index),
+		cmocka_unit_test(test_a_full_group_is_followed_by_another),
+		cmocka_unit_test(test_many_types),
+		cmocka_unit_test(test_an_index_stays_within_its_limits),
+		cmocka_unit_test(test_a_small_pool_costs_listings_only),
+		cmocka_unit_test(test_it_does_not_depend_on_the_hash),
+		cmocka_unit_test(test_every_flipped_bit_is_noticed),
+		cmocka_unit_test(test_the_footer_is_found_in_a_part_of_the_file),
+		cmocka_unit_test(test_the_tail_is_all_but_conversations),
+		cmocka_unit_test(test_files_that_were_put_together_have_no_index),
+		cmocka_unit_test(test_members_that_do_not_add_up_are_refused),
+		cmocka_unit_test(test_it_is_in_pieces),
+	};
+
+	unit_add(tests, set_up_pool, NULL);
+}
