@@ -32,6 +32,7 @@ complete -c kube-node-tracer -l capture-flush-interval -x -d 'Write captured pac
 complete -c kube-node-tracer -s C -l segment-size -x -d 'End a segment at this size before compression, in millions of bytes or with a suffix (k, M, G, KiB, MiB, GiB)'
 complete -c kube-node-tracer -s G -l segment-age -x -d 'End a segment at this age (300, 5m), at multiples of it in UTC, even if no packet arrives; 0 means no limit'
 complete -c kube-node-tracer -l segment-empty -x -a 'true false' -d 'Create a segment for every interval of segment.age, even if it contains no packets'
+complete -c kube-node-tracer -l segment-index -x -a 'true false' -d 'Append an index of addresses and ports to every compressed segment, which other readers skip'
 complete -c kube-node-tracer -s c -l segment-compression -x -d 'true or gzip, zstd, false or none'
 complete -c kube-node-tracer -s o -l spool-directory -x -a '(__fish_complete_directories)' -d 'Directory where segments wait for upload'
 complete -c kube-node-tracer -s W -l spool-max-segments -x -d 'Number of segments of each interface that may wait'

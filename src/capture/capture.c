@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "capture/capture_check.h"
 #include "capture/capture_private.h"
+#include "segment/codec.h"
 
 #define AGREE_MS  50 /* until all CPUs timestamp packets on arrival (net_enable_timestamp()) */
 #define NS_PER_US 1000
@@ -28,6 +29,7 @@ int capture_new(const struct capture_context *context, const struct conf *conf,
 	(void)snprintf(capture->interface, sizeof capture->interface, "%s", interface);
 	capture->counts = counters_take(context->counters, interface);
 	atomic_init(&capture->until_ns, UINT64_MAX);
+	collector_init(&capture->collector);
 	capture->wake_fd = wakeup_open(err);
 	if (capture->wake_fd < 0) {
 		capture_free(capture);
@@ -92,8 +94,7 @@ int capture_open(struct capture *capture, struct error *err)
 		return -1;
 	}
 	own_traffic_init(&capture->own,
-			 capture->conf->capture_own_traffic ? NULL : capture->context.connections,
-			 pcap_datalink(capture->device.pcap));
+			 capture->conf->capture_own_traffic ? NULL : capture->context.connections);
 	capture->is_seen_known = device_shows_all(&capture->device, capture->conf,
 						  capture->interface);
 	atomic_store(&capture->counts->in_ring, capture->is_seen_known ? 0 : UINT64_MAX);
@@ -136,6 +137,7 @@ void capture_set_limits(struct capture *capture, const struct conf *conf)
 	atomic_store(&capture->limit_interval_ns, conf->segment_age * CLOCK_NS_PER_S);
 	atomic_store(&capture->flush_interval_ms, conf->capture_flush_interval * CLOCK_MS_PER_S);
 	atomic_store(&capture->is_empty_wanted, conf->segment_empty);
+	atomic_store(&capture->is_index_wanted, conf->segment_index && codec_is_chosen(conf));
 	wakeup_send(capture->wake_fd);
 }
 

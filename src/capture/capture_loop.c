@@ -57,6 +57,8 @@ static void take_chunk(struct capture *capture)
 	capture->chunk->max_age_s = capture->rotate.limits.interval_ns / CLOCK_NS_PER_S;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
+	if (atomic_load_explicit(&capture->is_index_wanted, memory_order_relaxed))
+		collector_begin(&capture->collector, capture->chunk->keys);
 	capture->is_begun = true;
 }
 
@@ -193,13 +195,17 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	uint32_t snaplen = capture->source.snaplen;
 	uint32_t captured = header->caplen < snaplen ? header->caplen : snaplen;
 	size_t bytes = format_record_bytes(format, captured);
+	struct headers headers = { .captured = 0 };
 	struct chunk *chunk;
 
 	if (!is_mine(capture, packet_ns))
 		return;
-	if (own_traffic_matches(&capture->own, packet, header->caplen, packet_ns)) {
-		capture->packets_own++;
-		return;
+	if (own_traffic_has_any(&capture->own)) {
+		headers_read(capture->source.link_type, packet, header->caplen, &headers);
+		if (own_traffic_search(&capture->own, &headers, packet_ns)) {
+			capture->packets_own++;
+			return;
+		}
 	}
 	switch (rotate_before_packet(&capture->rotate, packet_ns)) {
 	case ROTATE_NOT_DUE:
@@ -227,6 +233,12 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 		format->encode_record(chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
 				      (uint32_t)header->ts.tv_usec, captured, header->len, packet);
 	capture->rotate.bytes += bytes;
+	if (chunk->keys->state != CHUNK_KEYS_ALL)
+		return;
+	/* The index is about the bytes that are stored. */
+	if (headers.captured != captured)
+		headers_read(capture->source.link_type, packet, captured, &headers);
+	collector_add(&capture->collector, chunk->keys, &headers);
 }
 
 static void read_limits(struct capture *capture)

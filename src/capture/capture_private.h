@@ -10,6 +10,7 @@
 #include "capture/pcap_device.h"
 #include "capture/own_traffic.h"
 #include "capture/rotate.h"
+#include "index/collector.h"
 
 typedef _Atomic(const char *) capture_reason;
 
@@ -33,6 +34,7 @@ struct capture {
 	atomic_uint_fast64_t limit_bytes, limit_interval_ns, flush_interval_ms;
 	atomic_bool is_paused;       /* the spool is full: leave packets to the kernel */
 	atomic_bool is_empty_wanted; /* create a file for an interval without packets, too */
+	atomic_bool is_index_wanted;
 
 	/* Written by the capture thread, read by the main thread. */
 	atomic_int state;     /* enum capture_state */
@@ -44,6 +46,7 @@ struct capture {
 	struct device device;
 	struct chunk_source source;
 	struct own_traffic own;
+	struct collector collector; /* of the keys of the chunk being filled */
 	struct rotate rotate;
 	uint64_t since_ns; /* real time: captured without a break since then; 0: not yet */
 	bool is_pausing;

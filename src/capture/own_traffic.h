@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/connections.h"
+#include "index/headers.h"
 
 #define OWN_TRAFFIC_PORT_WORDS 16
 
@@ -21,25 +22,30 @@ struct own_traffic {
 	unsigned generation;       /* of the copy below */
 	size_t count;
 	uint64_t ports[OWN_TRAFFIC_PORT_WORDS]; /* one bit per pair of ports in the list */
-	int link_type;                          /* DLT_; packets of unknown types are never ours */
 	struct connection list[CONNECTIONS_MAX];
 };
 
-void own_traffic_init(struct own_traffic *own, struct connections *table, int link_type);
+void own_traffic_init(struct own_traffic *own, struct connections *table);
 
 /* For own_traffic_matches(): search the copy of the table. */
-bool own_traffic_search(const struct own_traffic *own, const uint8_t *packet, uint32_t captured,
+bool own_traffic_search(const struct own_traffic *own, const struct headers *headers,
 			uint64_t packet_ns);
 void own_traffic_refresh(struct own_traffic *own);
 
-/* True if the packet belongs to an own connection that was open at packet_ns. */
-static inline bool own_traffic_matches(struct own_traffic *own, const uint8_t *packet,
-				       uint32_t captured, uint64_t packet_ns)
+/* Is there any connection, so that it is worth asking? */
+static inline bool own_traffic_has_any(struct own_traffic *own)
 {
 	if (!own->table)
 		return false;
 	if (__builtin_expect(
 		    own->generation != atomic_load_explicit(own->latest, memory_order_acquire), 0))
 		own_traffic_refresh(own);
-	return own->count > 0 && own_traffic_search(own, packet, captured, packet_ns);
+	return own->count > 0;
+}
+
+/* True if the packet of these headers belongs to an own connection that was open at packet_ns. */
+static inline bool own_traffic_matches(struct own_traffic *own, const struct headers *headers,
+				       uint64_t packet_ns)
+{
+	return own_traffic_has_any(own) && own_traffic_search(own, headers, packet_ns);
 }

@@ -43,6 +43,8 @@ struct daemon {
 	struct counters counters;
 	struct connections *connections;
 	struct chunk_pool pool;
+	struct index_pool index_pool;
+	atomic_bool is_index_wanted; /* by segment.index; recovery looks at it */
 	struct spool *spool;
 	struct uploader *uploader;
 	struct interfaces_view view;

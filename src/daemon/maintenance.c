@@ -16,7 +16,9 @@ static void recover_segments(void *context)
 {
 	struct daemon *daemon = context;
 
-	recover_unfinished(daemon->spool, &daemon->counters, &daemon->is_stopping);
+	recover_unfinished(daemon->spool, &daemon->counters,
+			   atomic_load(&daemon->is_index_wanted) ? &daemon->index_pool : NULL,
+			   &daemon->is_stopping);
 }
 
 static void rescan_spool(void *spool)

@@ -70,6 +70,9 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 		return; /* was checked before */
 	bytes[0] = 2 * count * conf->capture_buffer;
 	bytes[1] = daemon->pool.count * CHUNK_BYTES;
+	if (conf->segment_index) /* the keys of each chunk, and what is made of them */
+		bytes[1] += daemon->pool.count * sizeof(struct chunk_keys) +
+			    daemon->index_pool.limit;
 	bytes[2] = count * codec_memory_bytes(codec, level);
 	bytes[3] = conf->upload_workers * UPLOAD_BYTES;
 	text_format_size(bytes[0], rings);

@@ -108,6 +108,7 @@ static int take_next(struct daemon *daemon, struct text *notes, struct error *er
 	}
 	conf_setup_log(conf);
 	daemon->conf = conf;
+	atomic_store(&daemon->is_index_wanted, daemon->conf->segment_index);
 	spool_set_budget(daemon->spool, daemon->conf);
 	report_kept(conf, daemon->next.is_kept, notes);
 	daemon->next = (struct next){ .conf = NULL };

@@ -176,6 +176,8 @@ int daemon_prepare(struct daemon *daemon, bool is_offline, struct error *err)
 	const struct conf *conf = daemon->conf;
 
 	chunk_pool_init(&daemon->pool, POOL_CHUNKS(conf->capture_max_interfaces));
+	index_pool_init(&daemon->index_pool, INDEX_POOL_BYTES);
+	atomic_store(&daemon->is_index_wanted, conf->segment_index);
 	daemon->connections = connections_new();
 	if (http_global_init(err) < 0 || server_check(conf, err) < 0 ||
 	    privileges_prepare(conf, err) < 0)
@@ -200,6 +202,7 @@ static int start_stages(struct daemon *daemon, struct error *err)
 	struct recorder_context recorder_context = {
 		.node = conf->node_name,
 		.pool = &daemon->pool,
+		.index_pool = &daemon->index_pool,
 		.counters = &daemon->counters,
 		.wake_fd = daemon->wake_fd,
 	};

@@ -14,6 +14,7 @@
 #include "base/counters.h"
 #include "base/error.h"
 #include "base/queue.h"
+#include "index/index.h"
 #include "packet/packet.h"
 #include "segment/codec.h"
 #include "spool/spool.h"
@@ -24,6 +25,7 @@ struct recorder;
 struct recorder_context {
 	const char *node;
 	struct chunk_pool *pool;
+	struct index_pool *index_pool;
 	struct spool *spool;
 	struct counters *counters;
 	int wake_fd; /* an eventfd, written to when recorder_is_finished(); -1: none */
@@ -51,9 +53,9 @@ uint64_t recorder_last_beat_ms(const struct recorder *recorder);
 /*
  * Recovery of all files in capturing/ that nobody writes and that are due: what a crash left, or a disk that did
  * not take it. All members of each that are whole are published. One that cannot be read stays, and is tried
- * again with growing pauses; one that is damaged is kept in rejected/, beside what was published of it. Reads no
- * more than the member that it is at, or a block, once is_stopping; the file stays for the next start. Any thread;
- * blocks on the disk.
+ * again with growing pauses; one that is damaged is kept in rejected/, beside what was published of it. Each gets an
+ * index again, unless index_pool is NULL. Reads no more than the member that it is at, or a block, once is_stopping;
+ * the file stays for the next start. Any thread; blocks on the disk.
  */
 void recover_unfinished(struct spool *spool, struct counters *counters,
-			const atomic_bool *is_stopping);
+			struct index_pool *index_pool, const atomic_bool *is_stopping);

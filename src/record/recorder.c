@@ -11,6 +11,7 @@
 #include "packet/packet.h"
 #include "record/compressor.h"
 #include "record/file_header.h"
+#include "record/file_index.h"
 #include "record/surroundings.h"
 
 #define POP_MS 1000 /* at most, so that the watchdog sees a beat */
@@ -27,6 +28,8 @@ struct recorder {
 	/* The thread's own. */
 	struct spool_writer *writer; /* of the open segment; NULL: none is open */
 	const struct format *format; /* of it */
+	struct index *index;         /* likewise; NULL: it gets none */
+	bool is_nano;                /* likewise */
 	uint64_t begun_start_ns;
 	uint64_t packets_own; /* while none is open: since the last one */
 	/* Real time: everything since then is in a segment or counted as the kernel's drop. */
@@ -36,13 +39,40 @@ struct recorder {
 	bool is_failing; /* the disk; logged once until it works again */
 };
 
-static int append_member(struct recorder *recorder, const uint8_t *bytes, size_t length,
-			 struct error *err)
+/* Packets, or (chunk is NULL) the format's own bytes. */
+static int append_member(struct recorder *recorder, const struct chunk *chunk, const uint8_t *bytes,
+			 size_t length, struct error *err)
 {
+	struct file_index_member added = { .plain_bytes = length };
+	const uint8_t *member;
 	size_t packed;
-	const uint8_t *member = compressor_compress(&recorder->compressor, bytes, length, &packed);
 
-	return spool_append(recorder->writer, member, packed, length, err);
+	member = compressor_compress(&recorder->compressor, bytes, length, &packed);
+	if (spool_append(recorder->writer, member, packed, length, err) < 0)
+		return -1;
+	added.stored_bytes = packed;
+	if (chunk) {
+		added.packets = chunk->packets;
+		added.earliest_ns = chunk->earliest_ns;
+		added.latest_ns = chunk->latest_ns;
+	}
+	file_index_add(recorder->index, recorder->is_nano, &added, chunk ? chunk->keys : NULL);
+	return 0;
+}
+
+static void begin_index(struct recorder *recorder, const struct chunk *chunk)
+{
+	const struct file_index_source source = {
+		.codec = recorder->compressor.codec,
+		.format = chunk->source.format,
+		.link_type = chunk->source.link_type,
+		.snaplen = chunk->source.snaplen,
+		.is_nano = chunk->source.is_nano,
+	};
+
+	recorder->is_nano = source.is_nano;
+	if (chunk->keys->state != CHUNK_KEYS_NONE)
+		recorder->index = file_index_begin(recorder->context.index_pool, &source);
 }
 
 /* Recorded without a break since then only. */
@@ -85,9 +115,11 @@ static int begin_segment(struct recorder *recorder, const struct chunk *chunk, s
 		return -1;
 	recorder->format = source->format;
 	recorder->begun_start_ns = chunk->start_ns;
-	if (append_member(recorder, header,
+	begin_index(recorder, chunk);
+	if (append_member(recorder, NULL, header,
 			  file_header_encode(recorder->context.node, source, header), err) < 0) {
 		(void)spool_drop(take_ptr(recorder->writer));
+		recorder->index = index_free(recorder->index);
 		return -1;
 	}
 	recorder->packets_own = 0;
@@ -114,10 +146,11 @@ static void finish_segment(struct recorder *recorder, const char *reason, uint64
 	recorder->previous = segment->sequence;
 	/* The format's last word, which says what the file lacks. The file is whole without it. */
 	if (recorder->format->encode_trailer &&
-	    append_member(recorder, trailer, recorder->format->encode_trailer(&totals, trailer),
-			  &err) < 0)
+	    append_member(recorder, NULL, trailer,
+			  recorder->format->encode_trailer(&totals, trailer), &err) < 0)
 		log_debug("segment has no trailer", log_text("name", recorder->writer->name),
 			  log_reason(&err));
+	file_index_end(take_ptr(recorder->index), recorder->writer);
 	if (spool_finish(take_ptr(recorder->writer)) == 0)
 		interface_add(recorder->counts, segments, 1);
 	else /* its end may be lost, and is no silence */
@@ -139,7 +172,7 @@ static int write_chunk(struct recorder *recorder, const struct chunk *chunk, str
 	if (compressor_adapt(&recorder->compressor,
 			     chunk_pool_free_percent(recorder->context.pool)))
 		log_event(EVENT_RECORDER_BEHIND, log_text("interface", recorder->interface));
-	return append_member(recorder, chunk->bytes, chunk->length, err);
+	return append_member(recorder, chunk, chunk->bytes, chunk->length, err);
 }
 
 /* The packets are in the open segment. */
@@ -252,6 +285,7 @@ struct recorder *recorder_free(struct recorder *recorder)
 		return NULL;
 	queue_close(&recorder->queue); /* the capture did, unless that never ran */
 	thread_join(&recorder->thread);
+	recorder->index = index_free(recorder->index);
 	compressor_done(&recorder->compressor);
 	counters_return(recorder->counts);
 	queue_done(&recorder->queue);

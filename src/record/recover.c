@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "packet/packet.h"
+#include "record/file_index.h"
 #include "record/walk.h"
 #include "segment/codec.h"
 
@@ -22,7 +23,8 @@
 struct recovery {
 	struct spool_writer *writer;
 	struct counters *counters;
-	const atomic_bool *is_stopping;
+	struct walk_order order;
+	struct index *index; /* of what was found; NULL: it gets none */
 	uint64_t file_bytes;
 	struct walk_found found;
 	bool has_rest; /* looked for, where it matters: more than zeros behind what can be read */
@@ -30,19 +32,30 @@ struct recovery {
 	bool is_kept; /* it is: there was room for both */
 };
 
+/* Where packets may be: what is behind, an index, is made again, whatever became of it. */
+static uint64_t data_end(const struct recovery *recovery)
+{
+	const struct walk_found *found = &recovery->found;
+	uint64_t end = found->data_end > 0 ? found->data_end : recovery->file_bytes;
+
+	return end > found->end ? end : found->end;
+}
+
 /* Is there anything but zeros behind what can be read? 1, 0 or -1 with err. */
 static int look_for_rest(const struct recovery *recovery, struct error *err)
 {
 	static const uint8_t zeros[4096];
-	uint64_t offset = recovery->found.end;
+	uint64_t offset = recovery->found.end, end = data_end(recovery);
 	uint8_t block[sizeof zeros];
 
 	for (;;) {
 		ssize_t got;
 
-		if (atomic_load(recovery->is_stopping))
+		if (atomic_load(recovery->order.is_stopping))
 			return error_set(err, ERROR_TRANSIENT, "the program ends");
-		got = file_read_at(recovery->writer->file.fd, block, sizeof block, offset, err);
+		got = file_read_at(recovery->writer->file.fd, block,
+				   end - offset < sizeof block ? end - offset : sizeof block,
+				   offset, err);
 		if (got <= 0)
 			return (int)got;
 		if (memcmp(block, zeros, (size_t)got) != 0)
@@ -59,7 +72,7 @@ static int check_rest(struct recovery *recovery, struct error *err)
 {
 	const struct spool_writer *writer = recovery->writer;
 	const struct walk_found *found = &recovery->found;
-	bool is_short = recovery->file_bytes - found->end <=
+	bool is_short = data_end(recovery) - found->end <=
 			codec_of_name(writer->name)->bound(CHUNK_BYTES);
 	int result = 0;
 
@@ -99,8 +112,9 @@ static int examine_file(struct recovery *recovery, struct error *err)
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "stat");
 	recovery->file_bytes = (uint64_t)st.st_size;
-	if (walk_file(fd, writer->name, &writer->segment, NULL, recovery->is_stopping,
-		      &recovery->found, err) < 0)
+	recovery->index = index_free(recovery->index);
+	if (walk_file(fd, writer->name, &writer->segment, &recovery->order, &recovery->found,
+		      &recovery->index, err) < 0)
 		return -1;
 	recovery->is_damaged = recovery->found.is_in_parts;
 	if (check_rest(recovery, err) < 0)
@@ -126,6 +140,9 @@ static int note_found(struct recovery *recovery, struct error *err)
 	segment->latest_ns = found->latest_ns;
 	segment->pcap_bytes = found->pcap_bytes;
 	segment->bytes = found->bytes;
+	segment->index[0] = '\0';
+	if (recovery->is_damaged) /* they are those of the file that is to be replaced */
+		segment->data_bytes = 0;
 	segment->drops.count[DROP_DISK] += missing;
 	if (found->gap_count > 0)
 		attach_gaps(found, segment);
@@ -154,6 +171,7 @@ static int cut_rest(struct recovery *recovery, struct error *err)
 static int replace_damaged(struct recovery *recovery, struct error *err)
 {
 	struct spool_writer *writer = recovery->writer;
+	struct walk_order order = recovery->order;
 	struct segment_file copy;
 	struct walk_found found;
 	int result;
@@ -163,8 +181,10 @@ static int replace_damaged(struct recovery *recovery, struct error *err)
 			return -1;
 		return cut_rest(recovery, err);
 	}
-	result = walk_file(writer->file.fd, writer->name, &writer->segment, &copy,
-			   recovery->is_stopping, &found, err);
+	recovery->index = index_free(recovery->index);
+	order.copy = &copy;
+	result = walk_file(writer->file.fd, writer->name, &writer->segment, &order, &found,
+			   &recovery->index, err);
 	if (result == 0)
 		result = spool_replace(writer, &copy, err);
 	recovery->is_kept = result == 0;
@@ -215,6 +235,7 @@ static int recover_one(struct recovery *recovery, struct error *err)
 	if (segment->start_ns == 0)
 		segment->start_ns = segment->earliest_ns;
 	(void)snprintf(interface, sizeof interface, "%s", segment->interface);
+	file_index_end(take_ptr(recovery->index), writer);
 	if (spool_finish(writer) < 0)
 		return 0;
 	counts = counters_take(recovery->counters, interface);
@@ -225,9 +246,11 @@ static int recover_one(struct recovery *recovery, struct error *err)
 }
 
 void recover_unfinished(struct spool *spool, struct counters *counters,
-			const atomic_bool *is_stopping)
+			struct index_pool *index_pool, const atomic_bool *is_stopping)
 {
-	struct recovery recovery = { .counters = counters, .is_stopping = is_stopping };
+	struct recovery recovery = { .counters = counters,
+				     .order = { .index_pool = index_pool,
+						.is_stopping = is_stopping } };
 	struct spool_writer *writer;
 
 	while (!atomic_load(is_stopping) && (writer = spool_take_unfinished(spool))) {
@@ -246,4 +269,5 @@ void recover_unfinished(struct spool *spool, struct counters *counters,
 		log_event(EVENT_SEGMENT_DAMAGED, log_text("name", writer->name), log_reason(&err));
 		(void)spool_quarantine(writer);
 	}
+	index_free(recovery.index);
 }

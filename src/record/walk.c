@@ -7,23 +7,26 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "index/collector.h"
 #include "packet/packet.h"
 #include "record/file_header.h"
+#include "record/file_index.h"
 #include "segment/codec.h"
 
 /* Where a record is looked for, it is one if the next ones are, too; and if its time is near. */
-#define RECORDS_SURE 3
-#define NEAR_NS      (UINT64_C(86400) * CLOCK_NS_PER_S)
-#define ORIGINAL_MAX (UINT32_C(1) << 24) /* far above what any driver merges */
-#define SNAPLEN_MORE 64                  /* what may be put into a packet after it was cut */
+#define RECORDS_SURE    3
+#define NEAR_NS         (UINT64_C(86400) * CLOCK_NS_PER_S)
+#define ORIGINAL_MAX    (UINT32_C(1) << 24) /* far above what any driver merges */
+#define SNAPLEN_MORE    64                  /* what may be put into a packet after it was cut */
+
+#define RESOLUTION_NANO 9 /* as pcapng's if_tsresol */
 
 struct walk {
 	int fd;
 	const struct codec *codec;
 	const struct format *format;
 	const struct segment *segment;
-	struct segment_file *copy;
-	const atomic_bool *is_stopping;
+	const struct walk_order *order;
 	struct codec_state *state;
 	struct format_reader reader;
 	uint8_t *plain,
@@ -31,6 +34,11 @@ struct walk {
 	size_t member_bytes, window_bytes;
 	uint64_t window_start;
 	struct walk_found found;
+	/* With an index only. */
+	struct index *index; /* once there was a header */
+	struct collector *collector;
+	struct chunk_keys *keys;         /* of the member that is read */
+	struct file_index_member member; /* that one */
 };
 
 static void walk_done(struct walk *walk)
@@ -38,6 +46,9 @@ static void walk_done(struct walk *walk)
 	codec_state_free(walk->codec, walk->state);
 	free(walk->plain);
 	free(walk->window);
+	free(walk->collector);
+	free(walk->keys);
+	index_free(walk->index);
 }
 
 /* The file from here on: at least a member, or up to its end. Returns how much, -1 on errors. */
@@ -51,7 +62,7 @@ static ssize_t look_at(struct walk *walk, uint64_t offset, const uint8_t **ret_b
 	    (!is_whole && end - offset < walk->member_bytes)) {
 		ssize_t got;
 
-		if (atomic_load(walk->is_stopping))
+		if (atomic_load(walk->order->is_stopping))
 			return error_set(err, ERROR_TRANSIENT, "the program ends");
 		got = file_read_at(walk->fd, walk->window, 2 * walk->member_bytes, offset, err);
 		if (got < 0)
@@ -91,13 +102,27 @@ static void note_gap(struct walk_found *found, uint64_t from_ns, uint64_t to_ns)
 	found->gaps[found->gap_count++] = (struct walk_gap){ from_ns, to_ns };
 }
 
+static void note_time(struct file_index_member *member, uint64_t time_ns)
+{
+	if (member->packets++ == 0)
+		member->earliest_ns = member->latest_ns = time_ns;
+	else if (time_ns > member->latest_ns)
+		member->latest_ns = time_ns;
+	else if (time_ns < member->earliest_ns)
+		member->earliest_ns = time_ns;
+}
+
 /* The records of a member, or of what there is without members, are found, too; returns how many bytes they take. */
 static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t length,
 			   struct walk_found *found)
 {
 	struct format_record record;
+	struct headers headers;
 	size_t whole = 0, before = 0;
 
+	walk->member = (struct file_index_member){ .packets = 0 };
+	if (walk->keys)
+		collector_begin(walk->collector, walk->keys);
 	while (walk->format->next(&walk->reader, bytes, length, &whole, &record) == FORMAT_RECORD) {
 		if (!walk->codec->decompress && !is_plausible(walk, &record))
 			return before;
@@ -107,8 +132,59 @@ static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t lengt
 			found->latest_ns = record.time_ns;
 		found->last_read_ns = record.time_ns;
 		before = whole;
+		if (!walk->keys)
+			continue;
+		note_time(&walk->member, record.time_ns);
+		headers_read(record.link_type, record.packet, record.captured, &headers);
+		collector_add(walk->collector, walk->keys, &headers);
 	}
 	return whole;
+}
+
+/*
+ * The member that was read last, or the header that was made again, is in the index as well. The first one has the
+ * header, which says what the index has to know.
+ */
+static void index_member(struct walk *walk, uint64_t stored_bytes, uint64_t plain_bytes)
+{
+	const struct format_interface *interface = &walk->reader.interface[0];
+	const struct file_index_source source = {
+		.codec = walk->codec,
+		.format = walk->format,
+		.link_type = interface->link_type,
+		.snaplen = (uint32_t)walk->segment->snaplen,
+		.is_nano = interface->resolution == RESOLUTION_NANO,
+	};
+
+	if (!walk->keys)
+		return;
+	if (!walk->index)
+		walk->index = file_index_begin(walk->order->index_pool, &source);
+	walk->member.stored_bytes = stored_bytes;
+	walk->member.plain_bytes = plain_bytes;
+	file_index_add(walk->index, source.is_nano, &walk->member, walk->keys);
+}
+
+/* Are there packets no more from this offset on? 1 if so, -1 on errors. */
+static int find_data_end(struct walk *walk, uint64_t offset, struct error *err)
+{
+	uint64_t data_bytes = walk->segment->data_bytes;
+	const uint8_t *bytes;
+	ssize_t got;
+
+	if (data_bytes > 0 && offset >= data_bytes) {
+		walk->found.data_end = data_bytes;
+		return 1;
+	}
+	if (!walk->codec->decompress)
+		return 0;
+	got = look_at(walk, offset, &bytes, err);
+	if (got < 0)
+		return -1;
+	if (!index_is_piece(file_index_wrapping(walk->codec), bytes, (size_t)got))
+		return 0;
+	walk->found.data_end = offset;
+	return 1;
 }
 
 /* What is whole at this offset is found. Returns how long it is, 0 if nothing is, -1 on errors. */
@@ -147,8 +223,9 @@ static ssize_t read_member(struct walk *walk, uint64_t offset, struct error *err
 		if (walk->format->next(&reader, plain, length, &at, &first) == FORMAT_RECORD)
 			note_gap(&found, before_ns, first.time_ns);
 	}
-	if (walk->copy && segment_file_append(walk->copy, bytes, used, err) < 0)
+	if (walk->order->copy && segment_file_append(walk->order->copy, bytes, used, err) < 0)
 		return -1;
+	index_member(walk, used, length);
 	found.pcap_bytes += length;
 	found.bytes += used;
 	found.crc32c = crc32c_update(found.crc32c, bytes, used);
@@ -264,18 +341,19 @@ static int check_header(struct walk *walk, bool *ret_is_whole, struct error *err
 					       length, packed, walk->codec->bound(length));
 	}
 	walk->found.bytes = length;
-	return walk->copy ? segment_file_append(walk->copy, packed, length, err) : 0;
+	index_member(walk, length, walk->found.pcap_bytes);
+	return walk->order->copy ? segment_file_append(walk->order->copy, packed, length, err) : 0;
 }
 
-int walk_file(int fd, const char *name, const struct segment *segment, struct segment_file *copy,
-	      const atomic_bool *is_stopping, struct walk_found *ret_found, struct error *err)
+int walk_file(int fd, const char *name, const struct segment *segment,
+	      const struct walk_order *order, struct walk_found *ret_found,
+	      struct index **ret_index, struct error *err)
 {
 	cleanup(walk_done) struct walk walk = { .fd = fd,
 						.codec = codec_of_name(name),
 						.format = format_of_name(name),
 						.segment = segment,
-						.copy = copy,
-						.is_stopping = is_stopping };
+						.order = order };
 	uint64_t offset = 0;
 	bool is_whole;
 	int result = 1;
@@ -285,6 +363,11 @@ int walk_file(int fd, const char *name, const struct segment *segment, struct se
 	walk.plain = mem_alloc(walk.member_bytes);
 	walk.window = mem_alloc(2 * walk.member_bytes);
 	walk.window_start = UINT64_MAX / 2; /* nothing was read yet */
+	if (order->index_pool && walk.codec->decompress) {
+		walk.collector = mem_alloc(sizeof *walk.collector);
+		walk.keys = mem_alloc(sizeof *walk.keys);
+		collector_init(walk.collector);
+	}
 	if (!walk.format)
 		return error_set(err, ERROR_REJECTED, "not a capture file of ours");
 	if (check_header(&walk, &is_whole, err) < 0)
@@ -294,9 +377,12 @@ int walk_file(int fd, const char *name, const struct segment *segment, struct se
 	else if (!is_whole)
 		result = find_member(&walk, &offset, err);
 	while (result > 0) {
-		ssize_t length = read_member(&walk, offset, err);
+		int is_end = find_data_end(&walk, offset, err);
+		ssize_t length = is_end == 0 ? read_member(&walk, offset, err) : -is_end;
 
-		if (length < 0)
+		if (is_end > 0)
+			break;
+		if (is_end < 0 || length < 0)
 			return -1;
 		offset += (uint64_t)length;
 		if (length > 0)
@@ -304,6 +390,9 @@ int walk_file(int fd, const char *name, const struct segment *segment, struct se
 		offset++;
 		result = find_member(&walk, &offset, err);
 	}
+	if (result < 0)
+		return -1;
 	*ret_found = walk.found;
-	return result;
+	*ret_index = take_ptr(walk.index);
+	return 0;
 }

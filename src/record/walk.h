@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "index/index.h"
 #include "segment/segment.h"
 #include "segment/segment_file.h"
 
@@ -29,13 +30,23 @@ struct walk_found {
 	} gaps[WALK_GAPS_MAX];
 	size_t gap_count;
 	uint64_t end; /* where in the file the last of it ends */
+	/* Where its packets must end, because an index follows, or what is left of one; 0: with the file. */
+	uint64_t data_end;
+};
+
+/* What to do on the way. */
+struct walk_order {
+	struct segment_file
+		*copy; /* append all that can be read, which is a capture file again; or NULL */
+	struct index_pool *index_pool; /* make an index of all that can be read; or NULL */
+	const atomic_bool *is_stopping;
 };
 
 /*
- * Walk over a file of this name, of which this is known. copy: append to it all that can be read, which is a capture
- * file again; or NULL. Its beginning is made again if it is damaged and the metadata say enough.
+ * Walk over a file of this name, of which this is known. Its beginning is made again if it is damaged and the metadata
+ * say enough. Puts the index that was asked for into ret_index: the caller's; NULL: there is none.
  * ERROR_REJECTED: it is no file of ours. ERROR_TRANSIENT: is_stopping.
  */
-int walk_file(int fd, const char *name, const struct segment *segment, struct segment_file *copy,
-	      const atomic_bool *is_stopping, struct walk_found *ret_found, struct error *err)
-	__attribute__((warn_unused_result));
+int walk_file(int fd, const char *name, const struct segment *segment,
+	      const struct walk_order *order, struct walk_found *ret_found,
+	      struct index **ret_index, struct error *err) __attribute__((warn_unused_result));

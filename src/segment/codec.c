@@ -66,6 +66,15 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 	return 0;
 }
 
+bool codec_is_chosen(const struct conf *conf)
+{
+	const struct codec *codec;
+	struct error err;
+	int level;
+
+	return codec_choose(conf, &codec, &level, &err) == 0 && codec->compress;
+}
+
 const struct codec *codec_of_name(const char *name)
 {
 	size_t length = strlen(name), i = 0;

@@ -61,6 +61,9 @@ int codec_choose(const struct conf *conf, const struct codec **ret_codec, int *r
 /* The codec whose extension a file name ends with; codec_none where there is none. */
 const struct codec *codec_of_name(const char *name);
 
+/* Does what segment.compression says make members? */
+bool codec_is_chosen(const struct conf *conf);
+
 /* How much memory a recorder takes that compresses with it. Tries it out. */
 size_t codec_memory_bytes(const struct codec *codec, int level);
 

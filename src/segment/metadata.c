@@ -52,6 +52,8 @@ static const struct field {
 	FIELD("drops-disk", FIELD_NUMBER, drops.count[DROP_DISK]),
 	FIELD("bytes", FIELD_NUMBER, bytes),
 	FIELD("crc32c", FIELD_CRC, crc32c),
+	FIELD("index", FIELD_TEXT, index),
+	FIELD("data-bytes", FIELD_NUMBER, data_bytes, .is_ours = true),
 	FIELD("link-type-value", FIELD_NUMBER, link_type_value, .is_ours = true),
 	FIELD("time-digits", FIELD_NUMBER, time_digits, .is_ours = true),
 	FIELD("losses-stated", FIELD_NUMBER, losses_stated, .is_ours = true),

@@ -58,7 +58,11 @@ struct segment {
 	uint64_t pcap_bytes;  /* before compression */
 	struct drops drops;   /* packets of its interface and interval that are missing from it */
 	uint64_t bytes;       /* of the file */
-	uint32_t crc32c;      /* of the file */
+	/* VERSION:BYTES:TAIL of its index, of which the last TAIL bytes are all but conversations; "": there is none. */
+	char index[48];
+	/* Where its packets end, noted before anything is written behind them; 0: not yet. For the spool alone. */
+	uint64_t data_bytes;
+	uint32_t crc32c; /* of the file */
 	/* Losses up to the record of this number are stated in it; see spool/ledger.c. For the spool alone. */
 	uint64_t losses_stated;
 	/* 1: it was counted as rejected, whatever happens to its file. For the spool alone. */

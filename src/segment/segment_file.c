@@ -82,7 +82,7 @@ int segment_file_append(struct segment_file *file, const void *member, size_t le
 
 int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c, struct error *err)
 {
-	if (ftruncate(file->fd, (off_t)bytes) < 0)
+	if (ftruncate(file->fd, (off_t)bytes) < 0 || lseek(file->fd, (off_t)bytes, SEEK_SET) < 0)
 		return error_errno(err, "cut");
 	if (fsync(file->fd) < 0)
 		return error_errno(err, "sync");

@@ -31,7 +31,7 @@ void segment_file_init(struct segment_file *file, int fd);
 /* After an error it is as before, or is_uncut. */
 int segment_file_append(struct segment_file *file, const void *member, size_t length,
 			struct error *err) __attribute__((warn_unused_result));
-/* Cut a file that another run wrote after so many bytes, of this checksum, and make it durable. */
+/* Cut a file that another run wrote after so many bytes, of this checksum, and make it durable; it can be appended to. */
 int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c, struct error *err)
 	__attribute__((warn_unused_result));
 /* Make it durable; an error if it is_uncut. is_read_late: nobody will read it soon. */

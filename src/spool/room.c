@@ -145,6 +145,7 @@ struct request {
 	const char *interface; /* to begin a segment of it; NULL: it is not about one */
 	bool is_for_all;       /* keep the limits, whoever exceeds them */
 	bool is_spare;         /* not worth a waiting segment, nor a shortage */
+	bool is_extra;         /* of no worth: nothing is to be deleted for it */
 	uint64_t bytes;
 };
 
@@ -194,6 +195,8 @@ static int make_some_room(struct spool *spool, const struct request *request,
 
 		if (!now.option)
 			return note_room(spool, &budget, &state, request, first, err);
+		if (request->is_extra)
+			return error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
 		if (deleted == BATCH)
 			return 0;
 		if (interface)
@@ -255,6 +258,14 @@ int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uin
 			     struct error *err)
 {
 	const struct request request = { .bytes = bytes, .is_spare = true };
+
+	return make_room(spool, &request, entry, err);
+}
+
+int spool_reserve_extra(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+			struct error *err)
+{
+	const struct request request = { .bytes = bytes, .is_extra = true };
 
 	return make_room(spool, &request, entry, err);
 }

@@ -438,6 +438,9 @@ int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t 
 /* The same, but of the segments only rejected ones are deleted, and the spool is not full if it fails. */
 int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
 			     struct error *err) __attribute__((warn_unused_result));
+/* The same, but nothing at all is deleted, and the spool is not full if it fails. */
+int spool_reserve_extra(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
+			struct error *err) __attribute__((warn_unused_result));
 /* Delete what is over the budget. Failures are logged. */
 void spool_enforce(struct spool *spool);
 

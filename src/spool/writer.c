@@ -88,9 +88,11 @@ static bool account_file(struct spool_writer *writer)
 int spool_append(struct spool_writer *writer, const void *member, size_t length,
 		 uint64_t plain_bytes, struct error *err)
 {
-	int result;
+	int result = writer->is_settled
+			     ? spool_reserve_extra(writer->spool, writer->entry, length, err)
+			     : spool_reserve_room(writer->spool, writer->entry, length, err);
 
-	if (spool_reserve_room(writer->spool, writer->entry, length, err) < 0)
+	if (result < 0)
 		return -1;
 	result = segment_file_append(&writer->file, member, length, err);
 	writer->segment.pcap_bytes += result == 0 ? plain_bytes : 0;
@@ -100,6 +102,25 @@ int spool_append(struct spool_writer *writer, const void *member, size_t length,
 		result = error_set(err, ERROR_FATAL, "%s was deleted by somebody else",
 				   writer->name);
 	return result;
+}
+
+int spool_settle(struct spool_writer *writer, struct error *err)
+{
+	struct segment settled = writer->segment;
+
+	if (segment_file_sync(&writer->file, false, err) < 0)
+		return -1;
+	/* Of a file that still grows, they would be taken for the whole one's. */
+	settled.bytes = 0;
+	settled.crc32c = 0;
+	settled.data_bytes = writer->file.bytes;
+	if (spool_ledger_write_metadata(writer->spool, writer->name, &settled, err) < 0)
+		return -1;
+	settled.bytes = writer->segment.bytes;
+	settled.crc32c = writer->segment.crc32c;
+	writer->segment = settled;
+	writer->is_settled = true;
+	return 0;
 }
 
 int spool_note(struct spool_writer *writer, struct error *err)

@@ -29,6 +29,7 @@ struct spool_writer {
 	struct segment segment;
 	uint64_t noted_packets, noted_drops, noted_ms; /* on the disk, and since when (monotonic) */
 	bool is_recovered;                             /* an earlier writer left it */
+	bool is_settled;                               /* see spool_settle() */
 	unsigned failures;                             /* how often it was left */
 };
 
@@ -45,6 +46,13 @@ int spool_begin(struct spool *spool, const struct segment *segment, const char *
  */
 int spool_append(struct spool_writer *writer, const void *member, size_t length,
 		 uint64_t plain_bytes, struct error *err) __attribute__((warn_unused_result));
+/*
+ * The packets end here, and something is to follow: make them durable, with how many bytes they are and all losses that
+ * were not stated yet, so that a recovery ends there, too. As spool_note(). What is appended from then on makes no room:
+ * nothing is deleted for it.
+ */
+int spool_settle(struct spool_writer *writer, struct error *err)
+	__attribute__((warn_unused_result));
 /* Write down what is known so far, for a recovery. */
 int spool_note(struct spool_writer *writer, struct error *err);
 /*

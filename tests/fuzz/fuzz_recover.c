@@ -13,6 +13,7 @@
 
 static char directory[] = "/dev/shm/knt-fuzz-recover-XXXXXX";
 static struct counters counters;
+static struct index_pool index_pool;
 static struct spool *spool;
 
 static void clean_up(void)
@@ -36,6 +37,7 @@ static void set_up(void)
 
 	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT);
 	counters_init(&counters);
+	index_pool_init(&index_pool, INDEX_POOL_BYTES);
 	fuzz_require(mkdtemp(directory));
 	fuzz_require(spool_open(directory, &counters, &spool, &err) == 0);
 	(void)atexit(clean_up);
@@ -80,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 				 &writer, &err) == 0);
 	fuzz_require(write(writer->file.fd, bytes + 1, size - 1) == (ssize_t)size - 1);
 	spool_leave_for_recovery(writer, &ended);
-	recover_unfinished(spool, &counters, &is_stopping);
+	recover_unfinished(spool, &counters, &index_pool, &is_stopping);
 	take_away(&err);
 	fuzz_require(spool_totals(spool, &totals));
 	fuzz_require(totals.ready + totals.sending + totals.rejected == 0);

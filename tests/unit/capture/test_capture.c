@@ -130,7 +130,7 @@ static void capture_times(const uint64_t *times_ns, size_t count, struct chunk *
 	assert_int_equal(capture_new(&context, conf, filter, "eth0", 0, &capture, &err), 0);
 	capture->device.pcap = open_savefile(times_ns, count);
 	capture->source = (struct chunk_source){ .snaplen = 96, .format = &format_pcap };
-	own_traffic_init(&capture->own, NULL, DLT_EN10MB);
+	own_traffic_init(&capture->own, NULL);
 	capture_stop(capture, "stop", UINT64_MAX);
 	assert_int_equal(capture_start(capture, &queue, CAPTURE_FROM_START, &err), 0);
 	for (size_t i = 0; i < chunks; i++) {

@@ -2,8 +2,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include <pcap/dlt.h>
-
 #include "unit.h"
 
 #include "base/clock.h"
@@ -27,18 +25,31 @@ static struct sockaddr_in6 address6(const char *text, uint16_t port)
 	return address;
 }
 
+/* As the capture asks: of the headers. */
+static uint32_t link_type_of_test = LINK_ETHERNET;
+
+static bool matches(struct own_traffic *own, const uint8_t *packet, uint32_t captured,
+		    uint64_t packet_ns)
+{
+	struct headers headers;
+
+	headers_read(link_type_of_test, packet, captured, &headers);
+	return own_traffic_matches(own, &headers, packet_ns);
+}
+
 struct fixture {
 	struct connections *table;
 	struct own_traffic own;
 	int handle;
 };
 
-static void set_up(struct fixture *fixture, int link_type)
+static void set_up(struct fixture *fixture, uint32_t link_type)
 {
 	struct sockaddr_in local = address4("10.0.0.1", 4000), remote = address4("10.0.0.2", 443);
 
 	fixture->table = connections_new();
-	own_traffic_init(&fixture->own, fixture->table, link_type);
+	own_traffic_init(&fixture->own, fixture->table);
+	link_type_of_test = link_type;
 	fixture->handle = connections_add(fixture->table, (struct sockaddr *)&local,
 					  (struct sockaddr *)&remote);
 	assert_true(fixture->handle >= 0);
@@ -84,22 +95,22 @@ static void test_both_directions_are_ours_and_others_are_not(void **state)
 	uint32_t length;
 
 	(void)state;
-	set_up(&fixture, DLT_EN10MB);
+	set_up(&fixture, LINK_ETHERNET);
 	length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	length = tcp4(packet, 14, "10.0.0.2", 443, "10.0.0.1", 4000);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	/* Somebody else to the same server, or to another one from the same port. */
 	length = tcp4(packet, 14, "10.0.0.1", 4001, "10.0.0.2", 443);
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	length = tcp4(packet, 14, "10.0.0.1", 4000, "10.0.0.3", 443);
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	length = tcp4(packet, 14, "10.0.0.1", 443, "10.0.0.2", 4000);
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	packet[14 + 9] = 17; /* UDP */
 	length = tcp4(packet, 14, "10.0.0.1", 4000, "10.0.0.2", 443);
 	packet[14 + 9] = 17;
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 }
 
@@ -111,16 +122,15 @@ static void test_only_while_it_is_open_and_a_little_longer(void **state)
 	uint32_t length;
 
 	(void)state;
-	set_up(&fixture, DLT_EN10MB);
+	set_up(&fixture, LINK_ETHERNET);
 	length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
 	/* The clock was set back meanwhile. */
-	assert_true(own_traffic_matches(&fixture.own, packet, length, opened_ns - CLOCK_NS_PER_S));
+	assert_true(matches(&fixture.own, packet, length, opened_ns - CLOCK_NS_PER_S));
 	connections_close(fixture.table, fixture.handle);
 	closed_ns = clock_real_ns();
-	assert_true(own_traffic_matches(&fixture.own, packet, length, closed_ns - 1));
-	assert_true(own_traffic_matches(&fixture.own, packet, length, closed_ns + CLOCK_NS_PER_S));
-	assert_false(
-		own_traffic_matches(&fixture.own, packet, length, closed_ns + 10 * CLOCK_NS_PER_S));
+	assert_true(matches(&fixture.own, packet, length, closed_ns - 1));
+	assert_true(matches(&fixture.own, packet, length, closed_ns + CLOCK_NS_PER_S));
+	assert_false(matches(&fixture.own, packet, length, closed_ns + 10 * CLOCK_NS_PER_S));
 	tear_down(&fixture);
 }
 
@@ -132,31 +142,31 @@ static void test_link_types_and_vlan_tags(void **state)
 	uint32_t length;
 
 	(void)state;
-	set_up(&fixture, DLT_EN10MB);
+	set_up(&fixture, LINK_ETHERNET);
 	(void)ethernet(packet, 0x8100);
 	packet[16] = 0x08;
 	packet[17] = 0x00;
 	length = tcp4(packet, 18, "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 
-	set_up(&fixture, DLT_LINUX_SLL);
+	set_up(&fixture, LINK_SLL);
 	memset(packet, 0, sizeof packet);
 	packet[14] = 0x08;
 	length = tcp4(packet, 16, "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 
-	set_up(&fixture, DLT_LINUX_SLL2);
+	set_up(&fixture, LINK_SLL2);
 	memset(packet, 0, sizeof packet);
 	packet[0] = 0x08;
 	length = tcp4(packet, 20, "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 
-	set_up(&fixture, DLT_RAW);
+	set_up(&fixture, LINK_RAW);
 	length = tcp4(packet, 0, "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 }
 
@@ -169,21 +179,21 @@ static void test_every_cut_packet(void **state)
 	uint32_t length;
 
 	(void)state;
-	set_up(&fixture, DLT_EN10MB);
+	set_up(&fixture, LINK_ETHERNET);
 	length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
 	for (uint32_t cut = 0; cut < 14 + 24; cut++) {
 		uint8_t *exact = test_malloc(cut ? cut : 1);
 
 		memcpy(exact, packet, cut);
-		assert_false(own_traffic_matches(&fixture.own, exact, cut, now_ns));
+		assert_false(matches(&fixture.own, exact, cut, now_ns));
 		test_free(exact);
 	}
-	assert_true(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_true(matches(&fixture.own, packet, length, now_ns));
 	packet[14] = 0x41; /* a header of 4 bytes */
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	packet[14] = 0x45;
 	packet[14 + 7] = 1; /* a later fragment */
-	assert_false(own_traffic_matches(&fixture.own, packet, length, now_ns));
+	assert_false(matches(&fixture.own, packet, length, now_ns));
 	tear_down(&fixture);
 }
 
@@ -199,7 +209,7 @@ static void test_ipv6_and_mapped_addresses(void **state)
 	uint16_t port;
 
 	(void)state;
-	own_traffic_init(&own, table, DLT_EN10MB);
+	own_traffic_init(&own, table);
 	assert_true(connections_add(table, (struct sockaddr *)&local, (struct sockaddr *)&remote) >=
 		    0);
 	assert_true(connections_add(table, (struct sockaddr *)&mapped_local,
@@ -213,11 +223,11 @@ static void test_ipv6_and_mapped_addresses(void **state)
 	memcpy(packet + 54, &port, 2);
 	port = htons(443);
 	memcpy(packet + 56, &port, 2);
-	assert_true(own_traffic_matches(&own, packet, 74, clock_real_ns()));
+	assert_true(matches(&own, packet, 74, clock_real_ns()));
 	packet[14 + 24 + 15] = 3;
-	assert_false(own_traffic_matches(&own, packet, 74, clock_real_ns()));
+	assert_false(matches(&own, packet, 74, clock_real_ns()));
 	length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
-	assert_true(own_traffic_matches(&own, packet, length, clock_real_ns()));
+	assert_true(matches(&own, packet, length, clock_real_ns()));
 	connections_free(table);
 }
 
@@ -256,10 +266,10 @@ static void test_without_a_table_nothing_is_left_out(void **state)
 	uint32_t length = tcp4(packet, ethernet(packet, 0x0800), "10.0.0.1", 4000, "10.0.0.2", 443);
 
 	(void)state;
-	set_up(&fixture, DLT_EN10MB);
-	assert_true(own_traffic_matches(&fixture.own, packet, length, clock_real_ns()));
-	own_traffic_init(&fixture.own, NULL, DLT_EN10MB);
-	assert_false(own_traffic_matches(&fixture.own, packet, length, clock_real_ns()));
+	set_up(&fixture, LINK_ETHERNET);
+	assert_true(matches(&fixture.own, packet, length, clock_real_ns()));
+	own_traffic_init(&fixture.own, NULL);
+	assert_false(matches(&fixture.own, packet, length, clock_real_ns()));
 	tear_down(&fixture);
 }
 

@@ -90,6 +90,20 @@ static void test_every_distance_of_chunks(void **state)
 	}
 }
 
+/* Also in the one whose epoch is that of slots that were never used. */
+static void test_every_chunk_has_its_own_keys(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 65600; i++) {
+		collector_begin(collector, keys);
+		if (i < 65500)
+			continue;
+		add_from(0x0a000000 + i, 49152);
+		assert_int_equal(keys->count, 1);
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+	}
+}
+
 static void test_a_chunk_with_too_many_keys_says_so(void **state)
 {
 	(void)state;
@@ -182,6 +196,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_a_key_is_listed_once_with_all_its_facts),
 		cmocka_unit_test(test_keys_of_long_ago_are_not_taken_for_the_chunks_own),
 		cmocka_unit_test(test_every_distance_of_chunks),
+		cmocka_unit_test(test_every_chunk_has_its_own_keys),
 		cmocka_unit_test(test_a_chunk_with_too_many_keys_says_so),
 		cmocka_unit_test(test_ipv6_addresses_are_numbered_once),
 		cmocka_unit_test(test_lengths_of_frames_are_one_key),

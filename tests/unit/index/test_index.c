@@ -387,6 +387,26 @@ static void test_the_times_are_those_of_all_members(void **state)
 	free_file(file);
 }
 
+/* One that is everywhere takes a bit for each member, before it is compressed. */
+static void test_a_conversation_in_all_members_is_short(void **state)
+{
+	static struct chunk_keys keys;
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+
+	(void)state;
+	make_keys(&keys, 1, 2);
+	for (uint32_t i = 0; i < 4000; i++)
+		add_member(file, &member, &keys);
+	end_file(file, "");
+	check_file(file, NULL);
+	footer = read_footer(file);
+	assert_true(find_section(footer, INDEX_CONVERSATIONS, 0)->plain_bytes <
+		    4000 / 8 + 3 * 4000 + 20);
+	free_file(file);
+}
+
 static size_t no_deflate(const uint8_t *bytes, size_t length, uint8_t *out, size_t capacity)
 {
 	(void)bytes;
@@ -744,6 +764,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_random_segments_are_read_as_they_were_made),
 		cmocka_unit_test(test_without_packets_and_without_anything),
 		cmocka_unit_test(test_the_times_are_those_of_all_members),
+		cmocka_unit_test(test_a_conversation_in_all_members_is_short),
 		cmocka_unit_test(test_a_library_that_fails_leaves_no_index),
 		cmocka_unit_test(test_a_full_group_is_followed_by_another),
 		cmocka_unit_test(test_many_types),

@@ -232,7 +232,7 @@ static void recover_damaged(struct fixture *fixture, const struct file *file, si
 	assert_int_equal(spool_note(writer, &err), 0);
 	crash(writer);
 	open_again(fixture);
-	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+	recover_unfinished(fixture->spool, &fixture->counters, NULL, &is_stopping);
 
 	assert_false(is_there(fixture, "capturing", name));
 	result = spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err);

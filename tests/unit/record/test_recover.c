@@ -65,7 +65,7 @@ static void recover(struct fixture *fixture)
 {
 	atomic_bool is_stopping = false;
 
-	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+	recover_unfinished(fixture->spool, &fixture->counters, NULL, &is_stopping);
 }
 
 /* Of the first packets of the file, the earliest and the latest. */
@@ -699,7 +699,7 @@ static void test_recovery_ends_when_the_program_does(void **state)
 	stopping = &is_stopping;
 	later_reads = 0;
 	before_read = stop_after_walk;
-	recover_unfinished(fixture->spool, &fixture->counters, &is_stopping);
+	recover_unfinished(fixture->spool, &fixture->counters, NULL, &is_stopping);
 	assert_true(atomic_load(&is_stopping));
 	assert_in_range(later_reads, 0, 1);
 	assert_true(is_there(fixture, "capturing", name));

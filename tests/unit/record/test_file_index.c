@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index of a file that a recorder wrote, and of the same file after a crash. */
+#include <fcntl.h>
+
+#include "spool_fixture.h"
+
+#include "base/clock.h"
+#include "index/collector.h"
+#include "record/record.h"
+#include "segment/deflate.h"
+
+#define FILE_MAX  ((size_t)1 << 21)
+#define START_NS  UINT64_C(1764000000000000000)
+#define MEMBERS   5
+#define PER_CHUNK 40
+#define FRAME     60
+
+static const struct index_library library = { deflate_bound, deflate_raw, inflate_raw };
+
+/* A whole file, as the recorder published it. */
+struct file {
+	uint8_t bytes[FILE_MAX];
+	size_t length;
+	struct segment segment;
+	struct index_footer footer;
+};
+
+static struct index_pool index_pool;
+
+static int set_up_pool(void **state)
+{
+	index_pool_init(&index_pool, INDEX_POOL_BYTES);
+	return set_up(state);
+}
+
+/* A TCP packet between two of some hosts. */
+static void make_frame(uint32_t number, uint8_t out[FRAME])
+{
+	memset(out, 0, FRAME);
+	out[12] = 8;
+	out[14] = 0x45;
+	out[23] = 6;
+	out[26] = out[30] = 10;
+	out[29] = (uint8_t)(number % 7);
+	out[33] = (uint8_t)(10 + number % 5);
+	out[34] = 0xc0;
+	out[35] = (uint8_t)number;
+	out[37] = 80;
+	out[47] = number % 3 == 0 ? 2 : 16;
+}
+
+/* As a capture fills it. */
+static struct chunk *make_chunk(struct chunk_pool *pool, struct collector *collector,
+				const struct format *format, uint32_t number)
+{
+	struct chunk *chunk = chunk_pool_get(pool, 1000);
+
+	chunk->source = (struct chunk_source){ .interface = "eth0",
+					       .link_type_name = "EN10MB",
+					       .link_type = LINK_ETHERNET,
+					       .snaplen = 96,
+					       .is_nano = format->is_nano_only,
+					       .format = format };
+	chunk->start_ns = START_NS;
+	collector_begin(collector, chunk->keys);
+	for (uint32_t i = 0; i < PER_CHUNK; i++) {
+		uint32_t fraction = number * 1000 + (i ^ 1); /* out of order */
+		struct headers headers;
+		uint8_t frame[FRAME];
+
+		make_frame(number * 3 + i, frame);
+		chunk->length += format->encode_record(chunk->bytes + chunk->length,
+						       (uint32_t)(START_NS / CLOCK_NS_PER_S),
+						       fraction, FRAME, 1000, frame);
+		chunk_add_time(chunk, START_NS + fraction * (format->is_nano_only ? 1 : 1000));
+		headers_read(LINK_ETHERNET, frame, FRAME, &headers);
+		collector_add(collector, chunk->keys, &headers);
+	}
+	return chunk;
+}
+
+static void read_claim(struct fixture *fixture, struct file *file)
+{
+	struct spool_claim claim;
+	struct error err;
+	ssize_t length;
+
+	assert_int_equal(spool_claim(fixture->spool, SPOOL_OLDEST_FIRST, 0, &claim, &err), 1);
+	length = file_read_at(claim.fd, file->bytes, FILE_MAX, 0, &err);
+	assert_true(length >= 0);
+	file->length = (size_t)length;
+	file->segment = claim.segment;
+	assert_int_equal(claim.segment.bytes, length);
+	assert_int_equal(claim.segment.crc32c, crc32c_update(0, file->bytes, file->length));
+	assert_int_equal(spool_remove(fixture->spool, &claim, &err), 0);
+}
+
+/* It is there, and the metadata say where. */
+static void read_index(struct file *file)
+{
+	char expected[64];
+	size_t tail = 0;
+
+	assert_true(index_read_footer(file->bytes, file->length, file->length, &file->footer) > 0);
+	for (uint32_t i = 0; i < file->footer.sections_count; i++)
+		if (file->footer.sections[i].type == INDEX_MEMBERS)
+			tail = file->length - file->footer.sections[i].offset;
+	(void)snprintf(expected, sizeof expected, "1:%ju:%zu",
+		       (uintmax_t)(file->length - file->footer.data_bytes), tail);
+	assert_string_equal(file->segment.index, expected);
+	assert_int_equal(file->segment.data_bytes, file->footer.data_bytes);
+	assert_int_equal(file->footer.packets, file->segment.packets);
+}
+
+/* Chunks as they are, or as if nobody had asked for keys. */
+static void record(struct fixture *fixture, const struct format *format, const struct codec *codec,
+		   uint32_t chunks, bool has_keys)
+{
+	struct chunk_pool pool;
+	struct recorder_context context = {
+		.node = "n",
+		.pool = &pool,
+		.index_pool = &index_pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
+	};
+	struct collector *collector = mem_alloc(sizeof *collector);
+	struct recorder *recorder;
+	struct error err;
+
+	collector_init(collector);
+	chunk_pool_init(&pool, chunks);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, codec, codec->level_default);
+	for (uint32_t i = 0; i < chunks; i++) {
+		struct chunk *chunk = make_chunk(&pool, collector, format, i);
+
+		if (!has_keys)
+			chunk->keys->state = CHUNK_KEYS_NONE;
+		if (i == chunks - 1) {
+			chunk->end_reason = "age";
+			chunk->end_ns = START_NS + CLOCK_NS_PER_S;
+		}
+		queue_push(recorder_queue(recorder), chunk);
+	}
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	recorder_free(recorder);
+	chunk_pool_done(&pool);
+	free(collector);
+	assert_int_equal(atomic_load(&index_pool.used), 0);
+}
+
+static bool is_index_wanted = true;
+
+static void recover(struct fixture *fixture)
+{
+	atomic_bool is_stopping = false;
+
+	recover_unfinished(fixture->spool, &fixture->counters, is_index_wanted ? &index_pool : NULL,
+			   &is_stopping);
+	assert_int_equal(atomic_load(&index_pool.used), 0);
+}
+
+/* The sections that depend on the packets alone. */
+static void assert_same_sections(const struct file *one, const struct file *other)
+{
+	assert_int_equal(one->footer.data_bytes, other->footer.data_bytes);
+	assert_memory_equal(one->bytes, other->bytes, one->footer.data_bytes);
+	assert_int_equal(one->footer.sections_count, other->footer.sections_count);
+	assert_memory_equal(&one->footer.file, &other->footer.file, sizeof one->footer.file);
+	assert_int_equal(one->footer.conversations, other->footer.conversations);
+	for (uint32_t i = 0; i < one->footer.sections_count; i++) {
+		const struct index_section *section = &one->footer.sections[i];
+
+		assert_int_equal(section->type, other->footer.sections[i].type);
+		if (section->type == INDEX_FACTS)
+			continue;
+		assert_int_equal(section->stored_bytes, other->footer.sections[i].stored_bytes);
+		assert_memory_equal(one->bytes + section->offset,
+				    other->bytes + other->footer.sections[i].offset,
+				    section->stored_bytes);
+	}
+}
+
+/* These bytes, and so many of them said to be data, are what a crash left. */
+static void leave_cut(struct fixture *fixture, const char *name, const uint8_t *bytes, size_t cut,
+		      uint64_t data_bytes)
+{
+	struct spool_writer *writer = begin(fixture, name, bytes, cut);
+	struct error err;
+
+	writer->segment.packets = (uint64_t)MEMBERS * PER_CHUNK;
+	writer->segment.snaplen = 96;
+	writer->segment.data_bytes = data_bytes;
+	strcpy(writer->segment.index, "1:2:3"); /* of the file that it was */
+	assert_int_equal(spool_note(writer, &err), 0);
+	crash(writer);
+	open_again(fixture);
+	recover(fixture);
+	assert_false(is_there(fixture, "capturing", name));
+	assert_int_equal(counter_read(&fixture->counters.packets_discarded), 0);
+}
+
+static char *read_facts(const struct file *file)
+{
+	const struct index_section *section =
+		&file->footer.sections[file->footer.sections_count - 1];
+	uint8_t *facts;
+	struct error err;
+
+	assert_int_equal(section->type, INDEX_FACTS);
+	assert_int_equal(index_read_section(&file->footer, section, file->bytes + section->offset,
+					    &library, &facts, &err),
+			 0);
+	return (char *)facts;
+}
+
+/* Wherever the crash was in the index, the packets are there, and the same index is made again. */
+static void check_every_cut(struct fixture *fixture, const struct format *format,
+			    const struct codec *codec)
+{
+	static struct file whole, recovered;
+	cleanup_free char *extension = mem_printf("%s%s", format->extension, codec->extension);
+	char name[SEGMENT_NAME_MAX + 1];
+	uint64_t sequence = 1;
+
+	record(fixture, format, codec, MEMBERS, true);
+	read_claim(fixture, &whole);
+	read_index(&whole);
+	assert_int_equal(whole.footer.members, MEMBERS + 1 + (format->encode_trailer ? 1 : 0));
+	for (size_t cut = whole.footer.data_bytes; cut <= whole.length; cut++)
+		for (int is_noted = 0; is_noted <= 1; is_noted++) {
+			cleanup_free char *facts = NULL;
+
+			name_format("n", "eth0", START_NS, sequence++, extension, name);
+			leave_cut(fixture, name, whole.bytes, cut,
+				  is_noted ? whole.footer.data_bytes : 0);
+			read_claim(fixture, &recovered);
+			read_index(&recovered);
+			assert_same_sections(&whole, &recovered);
+			assert_string_equal(recovered.segment.reason, "recovered");
+			facts = read_facts(&recovered);
+			assert_non_null(strstr(facts, "reason=recovered\n"));
+			assert_null(strstr(facts, "data-bytes"));
+			assert_null(strstr(facts, "\nbytes="));
+			assert_non_null(strstr(facts, "tunnels=vxlan:"));
+		}
+	assert_true(whole.length - whole.footer.data_bytes > 300);
+}
+
+static void test_cut_at_every_byte_of_the_index(void **state)
+{
+	check_every_cut(*state, &format_pcap, &codec_gzip);
+}
+
+static void test_cut_at_every_byte_of_the_index_zstd(void **state)
+{
+	check_every_cut(*state, &format_pcapng, &codec_zstd);
+}
+
+/* Between members, the index is that of what is left. */
+static void test_cut_in_the_packets(void **state)
+{
+	static struct file whole, recovered;
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000007.pcap.gz";
+	struct fixture *fixture = *state;
+	struct spool_writer *writer;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, &whole);
+	read_index(&whole);
+	writer = begin(fixture, name, whole.bytes, whole.footer.data_bytes - 1);
+	crash(writer);
+	open_again(fixture);
+	recover(fixture);
+	read_claim(fixture, &recovered);
+	read_index(&recovered);
+	assert_int_equal(recovered.footer.members, MEMBERS);
+	assert_int_equal(recovered.segment.packets, (MEMBERS - 1) * PER_CHUNK);
+}
+
+/* Where none is wanted any more, none is left, whole as it may be. */
+static void test_recovery_without_an_index(void **state)
+{
+	static struct file whole, recovered;
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000007.pcap.gz";
+	struct fixture *fixture = *state;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, &whole);
+	read_index(&whole);
+	is_index_wanted = false;
+	leave_cut(fixture, name, whole.bytes, whole.length, whole.footer.data_bytes);
+	is_index_wanted = true;
+	read_claim(fixture, &recovered);
+	assert_int_equal(recovered.length, whole.footer.data_bytes);
+	assert_string_equal(recovered.segment.index, "");
+}
+
+#define BEHIND_BYTES ((size_t)1 << 20) /* of an index: more than any member */
+
+/* A power failure may keep the end of an index and not its beginning: the packets end where it was noted. */
+static void test_an_index_with_a_hole_spoils_nothing(void **state)
+{
+	static struct file whole, recovered;
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000007.pcap.gz";
+	struct fixture *fixture = *state;
+	cleanup_free uint8_t *bytes = mem_alloc(FILE_MAX);
+	cleanup_free char *damaged = mem_printf("%s.damaged", name);
+	size_t data;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, &whole);
+	read_index(&whole);
+	data = whole.footer.data_bytes;
+	memcpy(bytes, whole.bytes, data);
+	unit_random(bytes + data, BEHIND_BYTES);
+	memset(bytes + data, 0, 4096);
+	memcpy(bytes + data + BEHIND_BYTES, whole.bytes + data, whole.length - data);
+	leave_cut(fixture, name, bytes, whole.length + BEHIND_BYTES, data);
+	read_claim(fixture, &recovered);
+	read_index(&recovered);
+	assert_same_sections(&whole, &recovered);
+	assert_false(is_there(fixture, "rejected", name));
+	assert_false(is_there(fixture, "rejected", damaged));
+}
+
+/* What can be read of a damaged file has an index of that. */
+static void test_a_repaired_file_has_one(void **state)
+{
+	static struct file whole, recovered;
+	static const char name[] = "n_20251123T083000.000Z_eth0_00000007.pcap.gz";
+	struct fixture *fixture = *state;
+	struct index_member *members;
+	struct error err;
+	const struct index_section *section;
+	cleanup_free uint8_t *plain = NULL;
+	struct spool_writer *writer;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, &whole);
+	read_index(&whole);
+	section = &whole.footer.sections[1];
+	assert_int_equal(section->type, INDEX_MEMBERS);
+	assert_int_equal(index_read_section(&whole.footer, section, whole.bytes + section->offset,
+					    &library, &plain, &err),
+			 0);
+	assert_int_equal(
+		index_read_members(&whole.footer, plain, section->plain_bytes, &members, &err), 0);
+	/* In the second member with packets. */
+	memset(whole.bytes + members[0].stored_bytes + members[1].stored_bytes + 20, 0, 30);
+	writer = begin(fixture, name, whole.bytes, whole.length);
+	writer->segment.data_bytes = whole.footer.data_bytes;
+	writer->segment.packets = (uint64_t)MEMBERS * PER_CHUNK;
+	assert_int_equal(spool_note(writer, &err), 0);
+	crash(writer);
+	open_again(fixture);
+	recover(fixture);
+	read_claim(fixture, &recovered);
+	read_index(&recovered);
+	assert_int_equal(recovered.footer.members, MEMBERS);
+	assert_int_equal(recovered.footer.data_bytes,
+			 whole.footer.data_bytes - members[2].stored_bytes);
+	free(members);
+}
+
+/* Nobody asked for keys, or there are no members: no index, and the metadata say so. */
+static void test_files_that_get_none(void **state)
+{
+	static struct file file;
+	struct fixture *fixture = *state;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, false);
+	read_claim(fixture, &file);
+	assert_string_equal(file.segment.index, "");
+	assert_int_equal(index_read_footer(file.bytes, file.length, file.length, &file.footer), 0);
+	record(fixture, &format_pcap, &codec_none, MEMBERS, true);
+	read_claim(fixture, &file);
+	assert_string_equal(file.segment.index, "");
+	assert_int_equal(file.length, 24 + MEMBERS * PER_CHUNK * (16 + FRAME));
+}
+
+static char synced[8];
+static size_t synced_count;
+
+/* The metadata are a temporary file; a segment has its name. */
+static void note_sync(const char *name)
+{
+	if (synced_count < sizeof synced && (strstr(name, ".pcap.gz")))
+		synced[synced_count++] = name[0] == '.' ? 'm' : 'd';
+}
+
+/* Data first, then what says how much there is of it; and then the index. */
+static void test_packets_are_durable_before_the_index(void **state)
+{
+	struct fixture *fixture = *state;
+
+	synced_count = 0;
+	before_sync = note_sync;
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	before_sync = NULL;
+	assert_int_equal(synced_count, 4);
+	assert_memory_equal(synced, "dmdm", 4);
+}
+
+/* Where the budget has no room for an index, the file is published without, and nothing is deleted for it. */
+static void test_an_index_makes_no_room(void **state)
+{
+	static struct file file;
+	struct fixture *fixture = *state;
+	const struct conf budget = { .spool_when_full = CONF_WHEN_FULL_DROP_OLDEST,
+				     .spool_max_segments = 100,
+				     .spool_max_size = 1 };
+	struct spool_writer *writer;
+	struct error err;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	writer = begin(fixture, "n_20251123T083000.000Z_eth0_00000099.pcap.gz", "hello", 5);
+	spool_set_budget(fixture->spool, &budget);
+	assert_int_equal(spool_settle(writer, &err), 0);
+	assert_int_equal(spool_append(writer, "index", 5, 0, &err), -1);
+	assert_int_equal(err.kind, ERROR_TRANSIENT);
+	assert_int_equal(writer->segment.bytes, 5);
+	assert_false(spool_is_full(fixture->spool, NULL));
+	read_claim(fixture, &file); /* it is still there */
+	assert_int_equal(spool_finish(writer), 0);
+}
+
+UNIT_TESTS()
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_cut_at_every_byte_of_the_index, set_up_pool,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_cut_at_every_byte_of_the_index_zstd,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_cut_in_the_packets, set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_recovery_without_an_index, set_up_pool,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_an_index_with_a_hole_spoils_nothing,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_repaired_file_has_one, set_up_pool,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_files_that_get_none, set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_packets_are_durable_before_the_index,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_index_makes_no_room, set_up_pool,
+						tear_down),
+	};
+
+	unit_add(tests, NULL, NULL);
+}
