@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "daemon/daemon_state.h"
+#include "index/collector.h"
 
 #define CGROUP_OF_SELF "/proc/self/cgroup" /* "0::/PATH" */
 #define CGROUP_MAX     4096
@@ -50,6 +51,13 @@ static uint64_t count_interfaces(const struct conf *conf)
 	return count < conf->capture_max_interfaces ? count : conf->capture_max_interfaces;
 }
 
+/* The keys of each chunk, the tables by which captures find them, and what recorders make of them. */
+static uint64_t count_index_bytes(const struct daemon *daemon, uint64_t interfaces)
+{
+	return daemon->pool.count * sizeof(struct chunk_keys) +
+	       interfaces * sizeof(struct collector) + daemon->index_pool.limit;
+}
+
 /*
  * So that somebody who sets a limit knows what for. The kernel's buffers are not in the process's own, but in the
  * machine's; during a reload an interface has two of them.
@@ -58,9 +66,10 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 {
 	const struct conf *conf = daemon->conf;
 	char rings[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], recorders[TEXT_SIZE_MAX],
-		uploads[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], there[TEXT_SIZE_MAX];
+		uploads[TEXT_SIZE_MAX], indexes[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX],
+		there[TEXT_SIZE_MAX];
 	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t count = count_interfaces(conf), bytes[4] = { 0 }, sum, group = group_limit();
+	uint64_t count = count_interfaces(conf), bytes[5] = { 0 }, sum, group = group_limit();
 	bool is_group_short;
 	const struct codec *codec;
 	struct error err;
@@ -70,16 +79,16 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 		return; /* was checked before */
 	bytes[0] = 2 * count * conf->capture_buffer;
 	bytes[1] = daemon->pool.count * CHUNK_BYTES;
-	if (conf->segment_index) /* the keys of each chunk, and what is made of them */
-		bytes[1] += daemon->pool.count * sizeof(struct chunk_keys) +
-			    daemon->index_pool.limit;
 	bytes[2] = count * codec_memory_bytes(codec, level);
 	bytes[3] = conf->upload_workers * UPLOAD_BYTES;
+	if (conf->segment_index && codec->compress)
+		bytes[4] = count_index_bytes(daemon, count);
 	text_format_size(bytes[0], rings);
 	text_format_size(bytes[1], chunks);
 	text_format_size(bytes[2], recorders);
 	text_format_size(bytes[3], uploads);
-	sum = bytes[0] + bytes[1] + bytes[2] + bytes[3];
+	text_format_size(bytes[4], indexes);
+	sum = bytes[0] + bytes[1] + bytes[2] + bytes[3] + bytes[4];
 	text_format_size(sum, all);
 	is_group_short = sum - bytes[0] > group; /* which the kernel's buffers are not counted in */
 	text_format_size(is_group_short ? group : machine, there);
@@ -87,7 +96,7 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 		log_notice("memory for packets is at most", log_text("total", all),
 			   log_number("interfaces", count), log_text("kernel_buffers", rings),
 			   log_text("chunks", chunks), log_text("recorders", recorders),
-			   log_text("uploads", uploads));
+			   log_text("uploads", uploads), log_text("indexes", indexes));
 	if (is_group_short || sum > machine)
 		log_event(EVENT_MEMORY_SHORT, log_text("total", all),
 			  log_number("interfaces", count), log_text("kernel_buffers", rings),

@@ -147,6 +147,7 @@ def test_check_config(lab):
     contains(output, " total=\"", "output")
     # Two at a reload; no more interfaces than are named.
     contains(output, "interfaces=1 kernel_buffers=\"2.0 MB\" chunks=\"25.2 MB\"", "output")
+    contains(output, " indexes=\"22.3 MB\"", "output")
     equal(snapshot(lab), before, "files")
     equal(lab.gcs.names(), [], "objects")
 
