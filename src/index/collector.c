@@ -29,7 +29,8 @@ void collector_begin(struct collector *collector, struct chunk_keys *keys)
 static int64_t number_address(struct collector *collector, struct chunk_keys *keys,
 			      const uint8_t *address)
 {
-	uint64_t words[2], hash;
+	uint64_t words[2];
+	uint32_t hash;
 
 	memcpy(words, address, sizeof words);
 	hash = hash_words(&collector->hash, words[0], words[1]);
@@ -55,7 +56,7 @@ static int64_t number_address(struct collector *collector, struct chunk_keys *ke
 static struct chunk_key *find_key(struct collector *collector, struct chunk_keys *keys,
 				  uint64_t pair, uint64_t what)
 {
-	uint64_t hash = hash_words(&collector->hash, pair, what);
+	uint32_t hash = hash_words(&collector->hash, pair, what);
 
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
 		struct collector_slot *slot = &collector->keys[(hash + i) % COLLECTOR_SLOTS];

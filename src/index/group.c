@@ -42,12 +42,12 @@ static bool has_room(const struct group *group, const struct chunk_keys *keys)
 	       group->ends.count < MEMBERS_MAX;
 }
 
-static uint64_t hash_conversation(const struct group *group, const struct group_conversation *c)
+static uint32_t hash_conversation(const struct group *group, const struct group_conversation *c)
 {
 	return hash_words(&group->hash, c->pair, c->what);
 }
 
-static uint64_t hash_address(const struct group *group, const uint8_t *address)
+static uint32_t hash_address(const struct group *group, const uint8_t *address)
 {
 	uint64_t words[2];
 
@@ -81,12 +81,12 @@ static bool grow_slots(struct group *group, size_t capacity)
 	slots = group->slots.list;
 	memset(slots, 0, group->slots.capacity * sizeof *slots);
 	for (size_t i = 0; i < group->conversations.count; i++) {
-		uint64_t hash = hash_conversation(group, &list[i]);
+		uint32_t hash = hash_conversation(group, &list[i]);
 		size_t probes = 0;
 
-		while (slots[(hash + probes) % group->slots.capacity] != 0)
+		while (slots[(hash + probes) & (group->slots.capacity - 1)] != 0)
 			probes++;
-		slots[(hash + probes) % group->slots.capacity] = (uint16_t)(i + 1);
+		slots[(hash + probes) & (group->slots.capacity - 1)] = (uint16_t)(i + 1);
 		if (probes >= PROBES_MAX) /* it would not be found there */
 			group->is_full = true;
 	}
@@ -105,12 +105,12 @@ static bool grow_address_slots(struct group *group, size_t capacity)
 	slots = group->address_slots.list;
 	memset(slots, 0, group->address_slots.capacity * sizeof *slots);
 	for (size_t i = 0; i < group->addresses.count; i++) {
-		uint64_t hash = hash_address(group, list[i]);
+		uint32_t hash = hash_address(group, list[i]);
 		size_t probes = 0;
 
-		while (slots[(hash + probes) % group->address_slots.capacity] != 0)
+		while (slots[(hash + probes) & (group->address_slots.capacity - 1)] != 0)
 			probes++;
-		slots[(hash + probes) % group->address_slots.capacity] = (uint32_t)(i + 1);
+		slots[(hash + probes) & (group->address_slots.capacity - 1)] = (uint32_t)(i + 1);
 		if (probes >= PROBES_MAX)
 			group->is_full = true;
 	}
@@ -140,10 +140,10 @@ static int64_t number_address(struct group *group, const uint8_t *address)
 {
 	uint8_t(*list)[16] = group->addresses.list;
 	uint32_t *slots = group->address_slots.list;
-	uint64_t hash = hash_address(group, address);
+	uint32_t hash = hash_address(group, address);
 
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
-		uint32_t *slot = &slots[(hash + i) % group->address_slots.capacity];
+		uint32_t *slot = &slots[(hash + i) & (group->address_slots.capacity - 1)];
 
 		if (*slot == 0) {
 			memcpy(list[group->addresses.count], address, 16);
@@ -186,10 +186,10 @@ static int64_t find_conversation(struct group *group, const struct group_convers
 {
 	struct group_conversation *list = group->conversations.list;
 	uint16_t *slots = group->slots.list;
-	uint64_t hash = hash_conversation(group, wanted);
+	uint32_t hash = hash_conversation(group, wanted);
 
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
-		uint16_t *slot = &slots[(hash + i) % group->slots.capacity];
+		uint16_t *slot = &slots[(hash + i) & (group->slots.capacity - 1)];
 
 		if (*slot == 0) {
 			if (!note_type(group, wanted->what))

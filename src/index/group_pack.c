@@ -108,6 +108,8 @@ static bool rank_ipv6(struct packing *packing)
 	size_t count = packing->group->addresses.count;
 	uint32_t *order, *rank;
 
+	if (count == 0)
+		return true;
 	if (!pool_array_reserve(pool, &packing->ipv6_order, sizeof *order, count) ||
 	    !pool_array_reserve(pool, &packing->ipv6_rank, sizeof *rank, count))
 		return false;

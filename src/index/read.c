@@ -158,7 +158,8 @@ int index_read_addresses(const uint8_t *plain, size_t length, struct index_addre
 
 void index_free_addresses(struct index_addresses *addresses)
 {
-	free(take_ptr(addresses->ipv4));
-	free(take_ptr(addresses->ipv6));
-	free(take_ptr(addresses->types));
+	free(addresses->ipv4);
+	free(addresses->ipv6);
+	free(addresses->types);
+	*addresses = (struct index_addresses){ .ipv4 = NULL };
 }

@@ -168,6 +168,50 @@ static void test_keys_that_are_made_to_collide_are_told_apart(void **state)
 	}
 }
 
+/* The longest search for a place, if these hashes are put into so many slots. */
+static unsigned longest_search(const uint32_t *hashes, size_t count, size_t slots)
+{
+	static uint8_t is_used[COLLECTOR_SLOTS];
+	unsigned longest = 0;
+
+	memset(is_used, 0, sizeof is_used);
+	for (size_t i = 0; i < count; i++) {
+		unsigned steps = 0;
+
+		while (is_used[(hashes[i] + steps) % slots])
+			steps++;
+		is_used[(hashes[i] + steps) % slots] = 1;
+		longest = steps > longest ? steps : longest;
+	}
+	return longest;
+}
+
+/* Scans and networks have addresses that follow one another; whatever the keys, they are spread. */
+static void test_sequences_are_spread(void **state)
+{
+	static const struct {
+		uint64_t a, b;
+	} steps[] = {
+		{ UINT64_C(1) << 32, 0 },           { 1, 0 },   { UINT64_C(256) << 32, 0 },
+		{ UINT64_C(4096) << 32 | 4096, 0 }, { 256, 0 }, { 0, UINT64_C(1) << 48 },
+	};
+	static uint32_t hashes[CHUNK_KEYS_MAX];
+
+	(void)state;
+	for (int round = 0; round < 500; round++) {
+		struct hash_keys random;
+
+		unit_random(&random, sizeof random);
+		for (size_t s = 0; s < ARRAY_LENGTH(steps); s++) {
+			for (size_t i = 0; i < CHUNK_KEYS_MAX; i++)
+				hashes[i] = hash_words(
+					&random, UINT64_C(0x0a0800000b000000) + i * steps[s].a,
+					UINT64_C(0x0035080001001100) + i * steps[s].b);
+			assert_true(longest_search(hashes, CHUNK_KEYS_MAX, COLLECTOR_SLOTS) < 32);
+		}
+	}
+}
+
 /* Whoever knew the hash: all keys in one slot. At most 32 are looked at, then nothing any more. */
 static void test_a_full_neighbourhood_ends_the_search(void **state)
 {
@@ -201,6 +245,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_ipv6_addresses_are_numbered_once),
 		cmocka_unit_test(test_lengths_of_frames_are_one_key),
 		cmocka_unit_test(test_keys_that_are_made_to_collide_are_told_apart),
+		cmocka_unit_test(test_sequences_are_spread),
 		cmocka_unit_test(test_a_full_neighbourhood_ends_the_search),
 	};
 
