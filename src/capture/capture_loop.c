@@ -186,6 +186,16 @@ static bool is_mine(struct capture *capture, uint64_t packet_ns)
 	return false;
 }
 
+/* While there are connections of ours, which is rarely for long. */
+static bool is_own(const struct capture *capture, const uint8_t *packet, uint32_t captured,
+		   uint64_t packet_ns)
+{
+	struct headers headers;
+
+	headers_read(capture->source.link_type, packet, captured, &headers);
+	return own_traffic_search(&capture->own, &headers, packet_ns);
+}
+
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *packet)
 {
 	struct capture *capture = (struct capture *)(void *)user;
@@ -195,17 +205,14 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 	uint32_t snaplen = capture->source.snaplen;
 	uint32_t captured = header->caplen < snaplen ? header->caplen : snaplen;
 	size_t bytes = format_record_bytes(format, captured);
-	struct headers headers = { .captured = 0 };
 	struct chunk *chunk;
 
 	if (!is_mine(capture, packet_ns))
 		return;
-	if (own_traffic_has_any(&capture->own)) {
-		headers_read(capture->source.link_type, packet, header->caplen, &headers);
-		if (own_traffic_search(&capture->own, &headers, packet_ns)) {
-			capture->packets_own++;
-			return;
-		}
+	if (own_traffic_has_any(&capture->own) &&
+	    is_own(capture, packet, header->caplen, packet_ns)) {
+		capture->packets_own++;
+		return;
 	}
 	switch (rotate_before_packet(&capture->rotate, packet_ns)) {
 	case ROTATE_NOT_DUE:
@@ -233,12 +240,10 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 		format->encode_record(chunk->bytes + chunk->length, (uint32_t)header->ts.tv_sec,
 				      (uint32_t)header->ts.tv_usec, captured, header->len, packet);
 	capture->rotate.bytes += bytes;
-	if (chunk->keys->state != CHUNK_KEYS_ALL)
-		return;
 	/* The index is about the bytes that are stored. */
-	if (headers.captured != captured)
-		headers_read(capture->source.link_type, packet, captured, &headers);
-	collector_add(&capture->collector, chunk->keys, &headers);
+	if (chunk->keys->state == CHUNK_KEYS_ALL)
+		collector_add(&capture->collector, chunk->keys, capture->source.link_type, packet,
+			      captured);
 }
 
 static void read_limits(struct capture *capture)

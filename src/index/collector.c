@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define EPOCH_MAX  UINT16_MAX
 #define PROBES_MAX 32
 
 void collector_init(struct collector *collector)
@@ -14,13 +13,12 @@ void collector_init(struct collector *collector)
 
 void collector_begin(struct collector *collector, struct chunk_keys *keys)
 {
-	/* What a slot has from 65,535 chunks before would be taken for this chunk's. */
-	if (collector->epoch == EPOCH_MAX) {
+	/* 16 KiB each, once in thousands of packets. */
+	if (collector->has_keys)
 		memset(collector->keys, 0, sizeof collector->keys);
+	if (collector->has_addresses)
 		memset(collector->addresses, 0, sizeof collector->addresses);
-		collector->epoch = 0;
-	}
-	collector->epoch++;
+	collector->has_keys = collector->has_addresses = false;
 	keys->state = CHUNK_KEYS_ALL;
 	keys->count = keys->address_count = 0;
 }
@@ -35,19 +33,18 @@ static int64_t number_address(struct collector *collector, struct chunk_keys *ke
 	memcpy(words, address, sizeof words);
 	hash = hash_words(&collector->hash, words[0], words[1]);
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
-		struct collector_slot *slot = &collector->addresses[(hash + i) % COLLECTOR_SLOTS];
+		uint16_t *slot = &collector->addresses[(hash + i) % COLLECTOR_SLOTS];
 
-		if (slot->epoch != collector->epoch) {
+		if (*slot == 0) {
 			if (keys->address_count == CHUNK_ADDRESSES_MAX)
 				return -1;
-			*slot = (struct collector_slot){ collector->epoch,
-							 (uint16_t)keys->address_count };
 			memcpy(keys->addresses[keys->address_count], address, sizeof words);
-			return keys->address_count++;
+			*slot = (uint16_t)++keys->address_count;
+			collector->has_addresses = true;
+		} else if (memcmp(keys->addresses[*slot - 1], address, sizeof words) != 0) {
+			continue;
 		}
-		if (slot->at < keys->address_count &&
-		    memcmp(keys->addresses[slot->at], address, sizeof words) == 0)
-			return slot->at;
+		return *slot - 1;
 	}
 	return -1;
 }
@@ -59,18 +56,20 @@ static struct chunk_key *find_key(struct collector *collector, struct chunk_keys
 	uint32_t hash = hash_words(&collector->hash, pair, what);
 
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
-		struct collector_slot *slot = &collector->keys[(hash + i) % COLLECTOR_SLOTS];
-		struct chunk_key *key = &keys->list[slot->at];
+		uint16_t *slot = &collector->keys[(hash + i) % COLLECTOR_SLOTS];
+		struct chunk_key *key;
 
-		if (slot->epoch != collector->epoch) {
+		if (*slot == 0) {
 			if (keys->count == CHUNK_KEYS_MAX)
 				return NULL;
-			*slot = (struct collector_slot){ collector->epoch, (uint16_t)keys->count };
 			key = &keys->list[keys->count++];
 			*key = (struct chunk_key){ .pair = pair, .what = what };
+			*slot = (uint16_t)keys->count;
+			collector->has_keys = true;
 			return key;
 		}
-		if (slot->at < keys->count && key->pair == pair && key->what == what)
+		key = &keys->list[*slot - 1];
+		if (key->pair == pair && key->what == what)
 			return key;
 	}
 	return NULL;
@@ -97,15 +96,15 @@ static bool add_key(struct collector *collector, struct chunk_keys *keys, const 
 	return true;
 }
 
-void collector_add(struct collector *collector, struct chunk_keys *keys,
-		   const struct headers *headers)
+void collector_add(struct collector *collector, struct chunk_keys *keys, uint32_t link_type,
+		   const uint8_t *packet, size_t captured)
 {
 	struct key list[KEYS_MAX];
 	unsigned count;
 
 	if (keys->state != CHUNK_KEYS_ALL)
 		return;
-	count = key_of_headers(headers, list);
+	count = key_of_packet(link_type, packet, captured, list);
 	for (unsigned i = 0; i < count; i++)
 		if (!add_key(collector, keys, &list[i]))
 			keys->state = CHUNK_KEYS_SOME;

@@ -12,21 +12,17 @@
 /* At most a quarter full, so that hardly any search is longer than a few steps. */
 #define COLLECTOR_SLOTS 8192
 
-/* A slot is empty unless it has the chunk's epoch: nothing is cleared between two chunks. */
-struct collector_slot {
-	uint16_t epoch, at;
-};
-
 struct collector {
 	struct hash_keys hash;
-	uint16_t epoch;
-	struct collector_slot keys[COLLECTOR_SLOTS];
-	struct collector_slot addresses[COLLECTOR_SLOTS]; /* of IPv6 */
+	/* Places in the chunk's lists + 1; 0: none. Small enough to stay in the first cache beside the lists. */
+	uint16_t keys[COLLECTOR_SLOTS];
+	uint16_t addresses[COLLECTOR_SLOTS]; /* of IPv6 */
+	bool has_keys, has_addresses;        /* they are not all 0 */
 };
 
 void collector_init(struct collector *collector);
 /* A chunk begins: it has no keys yet. */
 void collector_begin(struct collector *collector, struct chunk_keys *keys);
-/* A packet is in it, and these are its headers, of the bytes that are stored. Does nothing once the chunk has too many keys. */
-void collector_add(struct collector *collector, struct chunk_keys *keys,
-		   const struct headers *headers);
+/* A packet is in it, with the bytes that are stored. Does nothing once the chunk has too many keys. */
+void collector_add(struct collector *collector, struct chunk_keys *keys, uint32_t link_type,
+		   const uint8_t *packet, size_t captured);

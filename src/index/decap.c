@@ -3,10 +3,6 @@
 
 enum {
 	UDP_BYTES = 8,
-	PORT_VXLAN = 4789,
-	PORT_VXLAN_LINUX =
-		8472, /* of the kernel before there was a standard; Cilium's and flannel's */
-	PORT_GENEVE = 6081,
 	VXLAN_BYTES = 8,
 	VXLAN_HAS_ID = 0x08,
 	GENEVE_BYTES = 8,
@@ -85,9 +81,9 @@ static bool enter_udp(const struct headers *outer, struct decap_inner *ret_inner
 	if (outer->transport_bytes < 4)
 		return false;
 	port = headers_u16(outer->transport + 2);
-	if (port == PORT_GENEVE)
+	if (port == DECAP_PORT_GENEVE)
 		return enter_geneve(outer, ret_inner);
-	if (port != PORT_VXLAN && port != PORT_VXLAN_LINUX)
+	if (!decap_is_port(port))
 		return false;
 	if (outer->transport_bytes > UDP_BYTES && !(outer->transport[UDP_BYTES] & VXLAN_HAS_ID))
 		return false;

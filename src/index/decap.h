@@ -29,6 +29,19 @@ enum decap_tunnel {
 	DECAP_GENEVE_IP = 6,
 };
 
+enum {
+	DECAP_PORT_VXLAN = 4789,
+	DECAP_PORT_VXLAN_LINUX = 8472, /* older than the standard; Cilium's and flannel's */
+	DECAP_PORT_GENEVE = 6081,
+};
+
+/* May UDP to this port be a tunnel? */
+static inline bool decap_is_port(uint16_t port)
+{
+	return port == DECAP_PORT_VXLAN || port == DECAP_PORT_VXLAN_LINUX ||
+	       port == DECAP_PORT_GENEVE;
+}
+
 struct decap_inner {
 	enum decap_tunnel tunnel;
 	uint32_t link_type;    /* of the inner packet: LINK_ETHERNET or LINK_RAW */

@@ -117,7 +117,6 @@ static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t lengt
 			   struct walk_found *found)
 {
 	struct format_record record;
-	struct headers headers;
 	size_t whole = 0, before = 0;
 
 	walk->member = (struct file_index_member){ .packets = 0 };
@@ -135,8 +134,8 @@ static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t lengt
 		if (!walk->keys)
 			continue;
 		note_time(&walk->member, record.time_ns);
-		headers_read(record.link_type, record.packet, record.captured, &headers);
-		collector_add(walk->collector, walk->keys, &headers);
+		collector_add(walk->collector, walk->keys, record.link_type, record.packet,
+			      record.captured);
 	}
 	return whole;
 }

@@ -94,9 +94,9 @@ class Tracer(Capturer):
     ready = re.compile("notice: recording ")
     stop_signal = signal.SIGTERM
 
-    def __init__(self, name, compression, form="pcap", uploads=False):
+    def __init__(self, name, compression, form="pcap", uploads=False, index="true"):
         super().__init__(name)
-        self.compression, self.form, self.uploads = compression, form, uploads
+        self.compression, self.form, self.uploads, self.index = compression, form, uploads, index
 
     def is_there(self, options):
         return os.access(options.program, os.X_OK)
@@ -106,6 +106,7 @@ class Tracer(Capturer):
             file.write("# all of it is on the command line\n")
         return [options.program, "--config", file.name, "-i", options.interface, "-s", str(options.snaplen),
                 "-B", str(options.buffer), "-c", self.compression, "--capture-format", self.form,
+                "--segment-index", self.index,
                 "-b", "bucket", "-o", place + "/spool", "-N", "bench", "-W", "100000",
                 "--daemon-user", "root", "--log-format", "text",
                 "--daemon-shutdown-deadline", "20" if self.uploads else "0"]
@@ -130,7 +131,9 @@ CAPTURERS = {each.name: each for each in (
     NetsniffNg("netsniff-ng"),
     Tracer("knt-none", "none"),
     Tracer("knt-gzip", "gzip"),
+    Tracer("knt-gzip-noindex", "gzip", index="false"),
     Tracer("knt-zstd", "zstd"),
+    Tracer("knt-zstd-noindex", "zstd", index="false"),
     Tracer("knt-none-pcapng", "none", "pcapng"),
     Tracer("knt-gzip-pcapng", "gzip", "pcapng"),
     Tracer("knt-zstd-pcapng", "zstd", "pcapng"),

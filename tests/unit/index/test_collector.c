@@ -28,22 +28,17 @@ static void add_from(uint32_t source, uint16_t port)
 {
 	uint8_t frame[FRAME_MAX];
 	size_t length = frame_of(IPV4_OF("11") UDP_TO("0035"), frame);
-	struct headers headers;
 
 	for (int i = 0; i < 4; i++)
 		frame[12 + i] = (uint8_t)(source >> (24 - 8 * i));
 	frame[20] = (uint8_t)(port >> 8);
 	frame[21] = (uint8_t)port;
-	headers_read(LINK_RAW, frame, length, &headers);
-	collector_add(collector, keys, &headers);
+	collector_add(collector, keys, LINK_RAW, frame, length);
 }
 
 static void add_frame(uint32_t link_type, const uint8_t *frame, size_t length)
 {
-	struct headers headers;
-
-	headers_read(link_type, frame, length, &headers);
-	collector_add(collector, keys, &headers);
+	collector_add(collector, keys, link_type, frame, length);
 }
 
 static void test_a_key_is_listed_once_with_all_its_facts(void **state)
@@ -61,7 +56,7 @@ static void test_a_key_is_listed_once_with_all_its_facts(void **state)
 	assert_int_equal(keys->count, 0);
 }
 
-/* A slot is valid by its epoch alone, and epochs come again after 65,535 chunks. */
+/* What numbers a chunk, if anything does, comes again some day. */
 static void test_keys_of_long_ago_are_not_taken_for_the_chunks_own(void **state)
 {
 	(void)state;
@@ -90,7 +85,6 @@ static void test_every_distance_of_chunks(void **state)
 	}
 }
 
-/* Also in the one whose epoch is that of slots that were never used. */
 static void test_every_chunk_has_its_own_keys(void **state)
 {
 	(void)state;

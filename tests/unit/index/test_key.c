@@ -3,6 +3,12 @@
 
 #include "index_fixture.h"
 
+static void put_port(uint8_t *bytes, uint16_t port)
+{
+	bytes[0] = (uint8_t)(port >> 8);
+	bytes[1] = (uint8_t)port;
+}
+
 #define PAIR       UINT64_C(0x0a0000010a000002)
 #define INNER_PAIR UINT64_C(0x0af401010af40102)
 
@@ -288,12 +294,54 @@ static void test_tunnelled_packets_have_two(void **state)
 	}
 }
 
+/* The usual packets are read in a shorter way: to the same key, whatever is in them. */
+static void test_the_short_way_is_the_long_way(void **state)
+{
+	static const uint16_t ports[] = { 4789, 8472, 6081, 80, 32767, 32768, 0, 65535 };
+	unsigned tunnels = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 200000; round++) {
+		struct key one[KEYS_MAX], other[KEYS_MAX];
+		uint8_t frame[64 + 14], number[4];
+		struct headers headers;
+		unsigned count;
+
+		unit_random(frame, sizeof frame);
+		unit_random(number, sizeof number);
+		frame[12] = 8;
+		frame[13] = 0;
+		frame[14] = number[0] % 8 == 0 ? frame[14] : 0x45;
+		frame[20] = number[0] % 16 == 1 ? frame[20] : 0;
+		frame[21] = number[0] % 16 == 1 ? frame[21] : 0;
+		frame[23] = number[1] % 16 == 15 ? frame[23] : (uint8_t)(number[1] % 2 ? 6 : 17);
+		if (number[2] % 4 == 0)
+			put_port(frame + 36, ports[number[3] % ARRAY_LENGTH(ports)]);
+		if (number[2] % 8 == 0)
+			put_port(frame + 34, ports[number[2] / 8 % ARRAY_LENGTH(ports)]);
+		headers_read(LINK_ETHERNET, frame, number[3] % sizeof frame, &headers);
+		count = key_of_headers(&headers, one);
+		assert_int_equal(
+			key_of_packet(LINK_ETHERNET, frame, number[3] % sizeof frame, other),
+			count);
+		tunnels += count == 2;
+		for (unsigned i = 0; i < count; i++) {
+			assert_true(one[i].pair == other[i].pair && one[i].what == other[i].what);
+			assert_true(one[i].hint == other[i].hint &&
+				    one[i].tcp_flags == other[i].tcp_flags);
+			assert_ptr_equal(one[i].low, other[i].low);
+		}
+	}
+	assert_true(tunnels > 1000);
+}
+
 UNIT_TESTS()
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_packet_has_its_key),
 		cmocka_unit_test(test_every_length_is_safe),
 		cmocka_unit_test(test_tunnelled_packets_have_two),
+		cmocka_unit_test(test_the_short_way_is_the_long_way),
 	};
 
 	unit_add(tests, NULL, NULL);

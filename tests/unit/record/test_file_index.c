@@ -65,7 +65,6 @@ static struct chunk *make_chunk(struct chunk_pool *pool, struct collector *colle
 	collector_begin(collector, chunk->keys);
 	for (uint32_t i = 0; i < PER_CHUNK; i++) {
 		uint32_t fraction = number * 1000 + (i ^ 1); /* out of order */
-		struct headers headers;
 		uint8_t frame[FRAME];
 
 		make_frame(number * 3 + i, frame);
@@ -73,8 +72,7 @@ static struct chunk *make_chunk(struct chunk_pool *pool, struct collector *colle
 						       (uint32_t)(START_NS / CLOCK_NS_PER_S),
 						       fraction, FRAME, 1000, frame);
 		chunk_add_time(chunk, START_NS + fraction * (format->is_nano_only ? 1 : 1000));
-		headers_read(LINK_ETHERNET, frame, FRAME, &headers);
-		collector_add(collector, chunk->keys, &headers);
+		collector_add(collector, chunk->keys, LINK_ETHERNET, frame, FRAME);
 	}
 	return chunk;
 }
