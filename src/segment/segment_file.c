@@ -80,12 +80,27 @@ int segment_file_append(struct segment_file *file, const void *member, size_t le
 	return 0;
 }
 
+/*
+ * A page that could not be written is clean again, and the next sync of this open file succeeds, whatever became of it
+ * (fsync(2)): after one failure, none is believed.
+ */
+static int sync_file(struct segment_file *file, struct error *err)
+{
+	if (file->is_unsynced)
+		return error_set(err, ERROR_TRANSIENT, "an earlier sync failed");
+	if (fsync(file->fd) < 0) {
+		file->is_unsynced = true;
+		return error_errno(err, "sync");
+	}
+	return 0;
+}
+
 int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c, struct error *err)
 {
 	if (ftruncate(file->fd, (off_t)bytes) < 0 || lseek(file->fd, (off_t)bytes, SEEK_SET) < 0)
 		return error_errno(err, "cut");
-	if (fsync(file->fd) < 0)
-		return error_errno(err, "sync");
+	if (sync_file(file, err) < 0)
+		return -1;
 	file->bytes = bytes;
 	file->crc32c = crc32c;
 	return 0;
@@ -95,8 +110,8 @@ int segment_file_sync(struct segment_file *file, bool is_read_late, struct error
 {
 	if (file->is_uncut)
 		return error_set(err, ERROR_FATAL, "its end is incomplete");
-	if (fsync(file->fd) < 0)
-		return error_errno(err, "sync");
+	if (sync_file(file, err) < 0)
+		return -1;
 	if (is_read_late && file->is_on_disk) /* the whole file: a length of 0 is up to its end */
 		(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return 0;

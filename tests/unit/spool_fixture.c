@@ -16,6 +16,9 @@ const char *unsynced_folder;
 extern void (*before_sync)(const char *name);
 void (*before_sync)(const char *name);
 
+extern bool (*refuse_sync)(const char *name);
+bool (*refuse_sync)(const char *name);
+
 extern const char *unlisted_folder;
 const char *unlisted_folder;
 extern bool are_renames_repeated;
@@ -82,11 +85,12 @@ int fsync(int fd)
 	const char *name;
 
 	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	if ((unsynced_folder || before_sync) && readlink(link, path, sizeof path - 1) > 0) {
+	if ((unsynced_folder || before_sync || refuse_sync) && readlink(link, path, sizeof path - 1) > 0) {
 		name = strrchr(path, '/');
 		if (name && before_sync)
 			before_sync(name + 1);
-		if (name && unsynced_folder && strcmp(name + 1, unsynced_folder) == 0) {
+		if (name && ((unsynced_folder && strcmp(name + 1, unsynced_folder) == 0) ||
+			     (refuse_sync && refuse_sync(name + 1)))) {
 			errno = EIO;
 			return -1;
 		}

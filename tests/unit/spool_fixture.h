@@ -36,6 +36,8 @@ extern bool (*refuse_rename)(const char *folder, const char *to);
 extern void (*before_read)(size_t capacity, uint64_t offset);
 /* Called with the last part of the path of what is about to be synced; NULL: nothing is. */
 extern void (*before_sync)(const char *name);
+/* True: this file, by the last part of its path, cannot be synced now; NULL: all can. */
+extern bool (*refuse_sync)(const char *name);
 
 struct fixture {
 	char directory[64];
@@ -75,6 +77,7 @@ static int tear_down(void **state)
 
 	unsynced_folder = NULL;
 	before_sync = NULL;
+	refuse_sync = NULL;
 	unlisted_folder = NULL;
 	are_renames_repeated = are_links_refused = false;
 	refuse_rename = NULL;

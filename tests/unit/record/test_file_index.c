@@ -403,6 +403,60 @@ static void test_packets_are_durable_before_the_index(void **state)
 	assert_memory_equal(synced, "dmdm", 4);
 }
 
+static struct fixture *losing;    /* whose disk loses what is not synced */
+static unsigned refused, refuse_at; /* syncs of the segment; which of them fails */
+static char unpublished[SEGMENT_NAME_MAX + 1];
+
+/* One sync of the segment fails. As the kernel has it: no other does, though its last pages are gone. */
+static bool lose_pages(const char *name)
+{
+	cleanup_free char *path = NULL;
+
+	if (name[0] == '.' || !strstr(name, ".pcap.gz") || refused++ != refuse_at)
+		return false;
+	strcpy(unpublished, name);
+	path = mem_printf("%s/capturing/%s", losing->directory, name);
+	if (refuse_at == 0) {
+		cleanup_fclose FILE *file = fopen(path, "r+e");
+
+		assert_non_null(file);
+		assert_int_equal(fseek(file, -40, SEEK_END), 0);
+		for (int i = 0; i < 40; i++)
+			assert_int_equal(fputc(0, file), 0);
+	}
+	return true;
+}
+
+static void record_with_failing_sync(struct fixture *fixture, unsigned which)
+{
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	losing = fixture;
+	refused = 0;
+	refuse_at = which;
+	refuse_sync = lose_pages;
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	refuse_sync = NULL;
+}
+
+/* The kernel says once that data were lost, to the sync before the index: the one behind it must not hide that. */
+static void test_packets_that_were_not_synced_are_not_published(void **state)
+{
+	static struct file recovered;
+	struct fixture *fixture = *state;
+
+	record_with_failing_sync(fixture, 0);
+	assert_true(is_there(fixture, "capturing", unpublished));
+	assert_false(is_there(fixture, "ready", unpublished));
+	open_again(fixture);
+	recover(fixture);
+	assert_false(is_there(fixture, "capturing", unpublished));
+	read_claim(fixture, &recovered);
+	read_index(&recovered);
+	assert_string_equal(recovered.segment.reason, "recovered");
+	assert_int_equal(recovered.segment.packets, (MEMBERS - 1) * PER_CHUNK);
+	assert_int_equal(recovered.segment.drops.count[DROP_DISK], PER_CHUNK);
+}
+
 /* Where the budget has no room for an index, the file is published without, and nothing is deleted for it. */
 static void test_an_index_makes_no_room(void **state)
 {
@@ -442,6 +496,8 @@ UNIT_TESTS()
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_files_that_get_none, set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets_are_durable_before_the_index,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_packets_that_were_not_synced_are_not_published,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_index_makes_no_room, set_up_pool,
 						tear_down),
