@@ -120,8 +120,14 @@ struct index_footer {
 	struct index_section sections[INDEX_SECTIONS_MAX];
 };
 
-/* Is the beginning of these bytes a whole header of a piece? Where a file is read in order, its data end there. */
+#define INDEX_HEAD_BYTES_MAX 16
+
+/* Is the beginning of these bytes a whole header of a piece? Packets may contain the same. */
 bool index_is_piece(enum index_wrapping wrapping, const uint8_t *bytes, size_t length);
+/* How long the piece is that begins so, INDEX_HEAD_BYTES_MAX being enough to know; 0: none does. */
+size_t index_piece_bytes(enum index_wrapping wrapping, const uint8_t *bytes, size_t length);
+/* Are these few bytes what the header of a piece begins with? */
+bool index_begins_piece(enum index_wrapping wrapping, const uint8_t *bytes, size_t length);
 /*
  * The footer of a file of this size, from its last bytes. Returns how many bytes it takes: if they are more than
  * `length`, come again with that many. 0: the file has no index that this version understands.

@@ -10,7 +10,7 @@
  */
 #define EXTRA_MAX        15360
 #define PIECE_MAX        (EXTRA_MAX - 4)
-#define GZIP_HEAD_BYTES  16
+#define GZIP_HEAD_BYTES  INDEX_HEAD_BYTES_MAX
 #define GZIP_END_BYTES   10
 #define ZSTD_HEAD_BYTES  8
 #define ZSTD_MAGIC_BYTES 4
@@ -61,6 +61,23 @@ bool index_is_piece(enum index_wrapping wrapping, const uint8_t *bytes, size_t l
 		       memcmp(bytes, zstd_magic, sizeof zstd_magic) == 0;
 	return length >= GZIP_HEAD_BYTES && memcmp(bytes, gzip_head, sizeof gzip_head) == 0 &&
 	       memcmp(bytes + 12, "KN", 2) == 0 && get_u16(bytes + 10) == get_u16(bytes + 14) + 4u;
+}
+
+size_t index_piece_bytes(enum index_wrapping wrapping, const uint8_t *bytes, size_t length)
+{
+	if (!index_is_piece(wrapping, bytes, length))
+		return 0;
+	return wrapping == INDEX_ZSTD
+		       ? ZSTD_HEAD_BYTES + (size_t)get_u32(bytes + ZSTD_MAGIC_BYTES)
+		       : (size_t)GZIP_HEAD_BYTES + get_u16(bytes + 14) + GZIP_END_BYTES;
+}
+
+bool index_begins_piece(enum index_wrapping wrapping, const uint8_t *bytes, size_t length)
+{
+	const uint8_t *head = wrapping == INDEX_ZSTD ? zstd_magic : gzip_head;
+	size_t known = wrapping == INDEX_ZSTD ? sizeof zstd_magic : sizeof gzip_head;
+
+	return memcmp(bytes, head, length < known ? length : known) == 0;
 }
 
 ptrdiff_t unwrap_section(enum index_wrapping wrapping, uint8_t *bytes, size_t length)

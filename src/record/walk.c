@@ -11,6 +11,7 @@
 #include "packet/packet.h"
 #include "record/file_header.h"
 #include "record/file_index.h"
+#include "record/index_tail.h"
 #include "segment/codec.h"
 
 /* Where a record is looked for, it is one if the next ones are, too; and if its time is near. */
@@ -164,26 +165,38 @@ static void index_member(struct walk *walk, uint64_t stored_bytes, uint64_t plai
 	file_index_add(walk->index, source.is_nano, &walk->member, walk->keys);
 }
 
-/* Are there packets no more from this offset on? 1 if so, -1 on errors. */
+/*
+ * Are there packets no more from this offset on? 1 if so, -1 on errors. Where it was noted, nothing else tells; where
+ * not, an index stands right behind a member. What looks like a piece of one behind something that cannot be read may
+ * be packets' payload.
+ */
 static int find_data_end(struct walk *walk, uint64_t offset, struct error *err)
 {
+	enum index_wrapping wrapping = file_index_wrapping(walk->codec);
 	uint64_t data_bytes = walk->segment->data_bytes;
 	const uint8_t *bytes;
 	ssize_t got;
+	int result;
 
-	if (data_bytes > 0 && offset >= data_bytes) {
+	if (data_bytes > 0) {
 		walk->found.data_end = data_bytes;
-		return 1;
+		return offset >= data_bytes;
 	}
 	if (!walk->codec->decompress)
 		return 0;
 	got = look_at(walk, offset, &bytes, err);
 	if (got < 0)
 		return -1;
-	if (!index_is_piece(file_index_wrapping(walk->codec), bytes, (size_t)got))
+	if (!index_is_piece(wrapping, bytes, (size_t)got))
 		return 0;
-	walk->found.data_end = offset;
-	return 1;
+	if (offset != walk->found.end) {
+		walk->found.is_in_parts = true;
+		return 0;
+	}
+	result = index_tail_is_at(walk->fd, wrapping, offset, walk->order->is_stopping, err);
+	if (result > 0)
+		walk->found.data_end = offset;
+	return result;
 }
 
 /* What is whole at this offset is found. Returns how long it is, 0 if nothing is, -1 on errors. */
@@ -205,7 +218,8 @@ static ssize_t read_member(struct walk *walk, uint64_t offset, struct error *err
 		plain = walk->plain;
 		used = walk->codec->decompress(walk->state, bytes, length, walk->plain, CHUNK_BYTES,
 					       &plain_bytes);
-		if (used == 0)
+		/* No recorder writes an empty one; the pieces of an index are, and are no data. */
+		if (used == 0 || plain_bytes == 0)
 			return 0;
 	}
 	length = read_records(walk, plain, plain_bytes, &found);
@@ -377,11 +391,11 @@ int walk_file(int fd, const char *name, const struct segment *segment,
 		result = find_member(&walk, &offset, err);
 	while (result > 0) {
 		int is_end = find_data_end(&walk, offset, err);
-		ssize_t length = is_end == 0 ? read_member(&walk, offset, err) : -is_end;
+		ssize_t length = is_end == 0 ? read_member(&walk, offset, err) : is_end;
 
 		if (is_end > 0)
 			break;
-		if (is_end < 0 || length < 0)
+		if (length < 0)
 			return -1;
 		offset += (uint64_t)length;
 		if (length > 0)

@@ -364,6 +364,94 @@ static void test_a_repaired_file_has_one(void **state)
 	free(members);
 }
 
+static const char damaged_name[] = "n_20251123T083000.000Z_eth0_00000007.pcap.gz";
+
+/* A file of its members, and where they are. */
+static struct index_member *record_members(struct fixture *fixture, struct file *whole)
+{
+	const struct index_section *section = &whole->footer.sections[1];
+	cleanup_free uint8_t *plain = NULL;
+	struct index_member *members;
+	struct error err;
+
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, whole);
+	read_index(whole);
+	assert_int_equal(section->type, INDEX_MEMBERS);
+	assert_int_equal(index_read_section(&whole->footer, section, whole->bytes + section->offset,
+					    &library, &plain, &err),
+			 0);
+	assert_int_equal(
+		index_read_members(&whole->footer, plain, section->plain_bytes, &members, &err), 0);
+	return members;
+}
+
+/* What recovery publishes of these bytes, which are damaged, and keeps as they are. */
+static void recover_damaged(struct fixture *fixture, const struct file *whole, size_t length,
+			    uint64_t data_bytes, struct file *recovered)
+{
+	cleanup_free char *kept = mem_printf("%s.damaged", damaged_name);
+	cleanup_free char *path = mem_printf("%s/rejected/%s", fixture->directory, kept);
+	struct spool_writer *writer = begin(fixture, damaged_name, whole->bytes, length);
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	writer->segment.data_bytes = data_bytes;
+	writer->segment.packets = (uint64_t)MEMBERS * PER_CHUNK;
+	assert_int_equal(spool_note(writer, &err), 0);
+	crash(writer);
+	open_again(fixture);
+	recover(fixture);
+	assert_false(is_there(fixture, "capturing", damaged_name));
+	assert_true(is_there(fixture, "rejected", kept));
+	read_claim(fixture, recovered);
+	read_index(recovered);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* What a packet contains is no index, however well somebody chose it, where the packet cannot be read. */
+static void test_payload_is_no_index(void **state)
+{
+	static const uint8_t piece[] = { 0x1f, 0x8b, 8,   4, 0, 0,   0,   0, 0, 3, 8,
+					 0,    'K',  'N', 4, 0, 'k', 'n', 0, 0, 3, 0 };
+	static struct file whole, recovered;
+	struct fixture *fixture = *state;
+	cleanup_free struct index_member *members = record_members(fixture, &whole);
+	size_t hole = members[0].stored_bytes + members[1].stored_bytes + 20;
+	size_t data = whole.footer.data_bytes;
+	const struct {
+		size_t length, data_bytes;
+	} cases[] = { { data, 0 }, { whole.length, 0 }, { data, data }, { whole.length, data } };
+
+	assert_true(members[2].stored_bytes > 20 + 30 + sizeof piece + 8);
+	memset(whole.bytes + hole, 0, 30);
+	memcpy(whole.bytes + hole + 30, piece, sizeof piece);
+	memset(whole.bytes + hole + 30 + sizeof piece, 0, 8); /* the member's end: it is whole */
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		recover_damaged(fixture, &whole, cases[i].length, cases[i].data_bytes, &recovered);
+		assert_int_equal(recovered.segment.packets, (MEMBERS - 1) * PER_CHUNK);
+		assert_int_equal(recovered.footer.members, MEMBERS);
+		assert_int_equal(recovered.footer.data_bytes, data - members[2].stored_bytes);
+	}
+}
+
+/* An index behind a member that cannot be read is not taken for data, either. */
+static void test_a_hole_before_the_index(void **state)
+{
+	static struct file whole, recovered;
+	struct fixture *fixture = *state;
+	cleanup_free struct index_member *members = record_members(fixture, &whole);
+	size_t data = whole.footer.data_bytes;
+
+	memset(whole.bytes + data - members[MEMBERS].stored_bytes + 20, 0, 30);
+	for (int is_noted = 0; is_noted < 1; is_noted++) {
+		recover_damaged(fixture, &whole, whole.length, is_noted ? data : 0, &recovered);
+		assert_int_equal(recovered.segment.packets, (MEMBERS - 1) * PER_CHUNK);
+		assert_int_equal(recovered.footer.data_bytes, data - members[MEMBERS].stored_bytes);
+		assert_memory_equal(recovered.bytes, whole.bytes, recovered.footer.data_bytes);
+	}
+}
+
 /* Nobody asked for keys, or there are no members: no index, and the metadata say so. */
 static void test_files_that_get_none(void **state)
 {
@@ -403,7 +491,7 @@ static void test_packets_are_durable_before_the_index(void **state)
 	assert_memory_equal(synced, "dmdm", 4);
 }
 
-static struct fixture *losing;    /* whose disk loses what is not synced */
+static struct fixture *losing;      /* whose disk loses what is not synced */
 static unsigned refused, refuse_at; /* syncs of the segment; which of them fails */
 static char unpublished[SEGMENT_NAME_MAX + 1];
 
@@ -493,6 +581,9 @@ UNIT_TESTS()
 		cmocka_unit_test_setup_teardown(test_an_index_with_a_hole_spoils_nothing,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_repaired_file_has_one, set_up_pool,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_payload_is_no_index, set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_hole_before_the_index, set_up_pool,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_files_that_get_none, set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets_are_durable_before_the_index,
