@@ -74,12 +74,14 @@ static int check_rest(struct recovery *recovery, struct error *err)
 	const struct walk_found *found = &recovery->found;
 	bool is_short = data_end(recovery) - found->end <=
 			codec_of_name(writer->name)->bound(CHUNK_BYTES);
+	/* What was synced before its end was noted, no crash explains. */
+	bool is_lacking = found->end < writer->segment.data_bytes;
 	int result = 0;
 
-	if (!is_short || (found->packets == 0 && writer->segment.packets > 0))
+	if (!is_short || is_lacking || (found->packets == 0 && writer->segment.packets > 0))
 		result = look_for_rest(recovery, err);
 	recovery->has_rest = result > 0;
-	recovery->is_damaged |= recovery->has_rest;
+	recovery->is_damaged |= recovery->has_rest || is_lacking;
 	return result < 0 ? -1 : 0;
 }
 

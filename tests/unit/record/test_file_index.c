@@ -444,7 +444,7 @@ static void test_a_hole_before_the_index(void **state)
 	size_t data = whole.footer.data_bytes;
 
 	memset(whole.bytes + data - members[MEMBERS].stored_bytes + 20, 0, 30);
-	for (int is_noted = 0; is_noted < 1; is_noted++) {
+	for (int is_noted = 0; is_noted <= 1; is_noted++) {
 		recover_damaged(fixture, &whole, whole.length, is_noted ? data : 0, &recovered);
 		assert_int_equal(recovered.segment.packets, (MEMBERS - 1) * PER_CHUNK);
 		assert_int_equal(recovered.footer.data_bytes, data - members[MEMBERS].stored_bytes);
