@@ -103,7 +103,17 @@ int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c,
 		return -1;
 	file->bytes = bytes;
 	file->crc32c = crc32c;
+	file->is_uncut = false;
 	return 0;
+}
+
+int segment_file_cut_to_synced(struct segment_file *file, struct error *err)
+{
+	if (file->synced_bytes == 0)
+		return error_set(err, ERROR_TRANSIENT, "nothing of it was synced");
+	/* All that a failure since then may have been about is cut off, or is written again. */
+	file->is_unsynced = false;
+	return segment_file_cut(file, file->synced_bytes, file->synced_crc32c, err);
 }
 
 int segment_file_sync(struct segment_file *file, bool is_read_late, struct error *err)
@@ -112,6 +122,8 @@ int segment_file_sync(struct segment_file *file, bool is_read_late, struct error
 		return error_set(err, ERROR_FATAL, "its end is incomplete");
 	if (sync_file(file, err) < 0)
 		return -1;
+	file->synced_bytes = file->bytes;
+	file->synced_crc32c = file->crc32c;
 	if (is_read_late && file->is_on_disk) /* the whole file: a length of 0 is up to its end */
 		(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return 0;

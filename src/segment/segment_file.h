@@ -16,12 +16,14 @@
 #include "base/error.h"
 
 struct segment_file {
-	int fd;                 /* -1: there is none */
-	uint64_t bytes;         /* of whole members */
-	uint32_t crc32c;        /* of them */
-	bool is_uncut;          /* behind them there is something that could not be cut off */
-	bool is_unsynced;       /* a sync failed: the kernel says so once, and what it was about may be lost */
+	int fd;          /* -1: there is none */
+	uint64_t bytes;  /* of whole members */
+	uint32_t crc32c; /* of them */
+	bool is_uncut;   /* behind them there is something that could not be cut off */
+	bool is_unsynced; /* a sync failed: the kernel says so once, and what it was about may be lost */
 	bool is_on_disk;        /* a local one: pages are written behind */
+	uint64_t synced_bytes;  /* up to here it is durable, whatever comes after */
+	uint32_t synced_crc32c; /* of these bytes */
 	uint64_t started_bytes; /* up to here, writing to the disk was begun */
 	uint64_t dropped_bytes; /* up to here, the page cache was given back */
 };
@@ -34,6 +36,9 @@ int segment_file_append(struct segment_file *file, const void *member, size_t le
 			struct error *err) __attribute__((warn_unused_result));
 /* Cut a file that another run wrote after so many bytes, of this checksum, and make it durable; it can be appended to. */
 int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c, struct error *err)
+	__attribute__((warn_unused_result));
+/* The same to where a sync ended, which makes good what failed since then: an error if there was none, or again. */
+int segment_file_cut_to_synced(struct segment_file *file, struct error *err)
 	__attribute__((warn_unused_result));
 /* Make it durable; an error if it is_uncut, or ever was not synced. is_read_late: nobody will read it soon. */
 int segment_file_sync(struct segment_file *file, bool is_read_late, struct error *err)

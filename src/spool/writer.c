@@ -228,6 +228,25 @@ static void lose_segment(struct spool_writer *writer)
 	writer_free(writer);
 }
 
+/* What is behind the packets is not worth them: where it cannot be made durable, the file is published without. */
+static int sync_file(struct spool_writer *writer, bool is_read_late, struct error *err)
+{
+	struct segment *segment = &writer->segment;
+
+	if (segment_file_sync(&writer->file, is_read_late, err) == 0)
+		return 0;
+	if (!writer->is_settled)
+		return -1;
+	log_info("segment has no index", log_text("name", writer->name), log_reason(err));
+	if (segment_file_cut_to_synced(&writer->file, err) < 0)
+		return -1;
+	(void)account_file(writer);
+	segment->bytes = writer->file.bytes;
+	segment->crc32c = writer->file.crc32c;
+	segment->index[0] = '\0';
+	return 0;
+}
+
 int spool_finish(struct spool_writer *writer)
 {
 	struct spool *spool = writer->spool;
@@ -243,7 +262,7 @@ int spool_finish(struct spool_writer *writer)
 		lose_segment(writer);
 		return -1;
 	}
-	result = segment_file_sync(&writer->file, is_read_late, &err);
+	result = sync_file(writer, is_read_late, &err);
 	/* Whoever sees the segment finds its metadata; for want of new ones, those of its beginning. */
 	is_unsaid = result == 0 ? spool_ledger_write_metadata(spool, writer->name, &writer->segment,
 							      &noting) < 0

@@ -49,7 +49,7 @@ int spool_append(struct spool_writer *writer, const void *member, size_t length,
 /*
  * The packets end here, and something is to follow: make them durable, with how many bytes they are and all losses that
  * were not stated yet, so that a recovery ends there, too. As spool_note(). What is appended from then on makes no room:
- * nothing is deleted for it.
+ * nothing is deleted for it; and if it cannot be made durable, spool_finish() cuts it off.
  */
 int spool_settle(struct spool_writer *writer, struct error *err)
 	__attribute__((warn_unused_result));

@@ -545,6 +545,23 @@ static void test_packets_that_were_not_synced_are_not_published(void **state)
 	assert_int_equal(recovered.segment.drops.count[DROP_DISK], PER_CHUNK);
 }
 
+/* Packets that are durable do not wait for an index that is not. */
+static void test_an_index_that_was_not_synced_is_cut_off(void **state)
+{
+	static struct file file;
+	struct fixture *fixture = *state;
+	struct index_footer *footer = &file.footer;
+
+	record_with_failing_sync(fixture, 1);
+	assert_false(is_there(fixture, "capturing", unpublished));
+	read_claim(fixture, &file);
+	assert_string_equal(file.segment.index, "");
+	assert_string_equal(file.segment.reason, "age");
+	assert_int_equal(file.segment.packets, MEMBERS * PER_CHUNK);
+	assert_int_equal(file.segment.data_bytes, file.length);
+	assert_int_equal(index_read_footer(file.bytes, file.length, file.length, footer), 0);
+}
+
 /* Where the budget has no room for an index, the file is published without, and nothing is deleted for it. */
 static void test_an_index_makes_no_room(void **state)
 {
@@ -589,6 +606,8 @@ UNIT_TESTS()
 		cmocka_unit_test_setup_teardown(test_packets_are_durable_before_the_index,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets_that_were_not_synced_are_not_published,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_index_that_was_not_synced_is_cut_off,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_index_makes_no_room, set_up_pool,
 						tear_down),
