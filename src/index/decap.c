@@ -26,7 +26,7 @@ static bool enter_tunnel(const struct headers *outer, enum decap_tunnel tunnel, 
 	*ret_inner = (struct decap_inner){
 		.tunnel = tunnel,
 		.link_type = link_type,
-		.packet = bytes > offset ? outer->transport + offset : NULL,
+		.packet = bytes > offset ? outer->transport + offset : outer->network,
 		.captured = bytes > offset ? bytes - offset : 0,
 	};
 	return true;

@@ -45,7 +45,7 @@ static inline bool decap_is_port(uint16_t port)
 struct decap_inner {
 	enum decap_tunnel tunnel;
 	uint32_t link_type;    /* of the inner packet: LINK_ETHERNET or LINK_RAW */
-	const uint8_t *packet; /* in the outer one */
+	const uint8_t *packet; /* in the outer one, also where captured is 0 */
 	size_t captured;       /* 0: it is a tunnel's, and nothing of what is inside was captured */
 };
 

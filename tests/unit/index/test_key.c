@@ -266,6 +266,19 @@ static const struct tunnel_case {
 	{ "IP in IPv6", LINK_ETHERNET, ETHERNET "86dd" IPV6_OF("04") INNER_TCP, NOTHING, 0, 0 },
 };
 
+/* Of a tunnel's packet, the one inside is a place in it, even where nothing of it is left. */
+static void assert_inside(uint32_t link_type, const uint8_t *packet, size_t captured)
+{
+	struct decap_inner inner;
+	struct headers outer;
+
+	headers_read(link_type, packet, captured, &outer);
+	if (!decap(&outer, &inner))
+		return;
+	assert_true(inner.packet >= packet && inner.packet <= packet + captured);
+	assert_true(inner.captured <= (size_t)(packet + captured - inner.packet));
+}
+
 static void test_tunnelled_packets_have_two(void **state)
 {
 	(void)state;
@@ -289,6 +302,7 @@ static void test_tunnelled_packets_have_two(void **state)
 		for (size_t cut = 0; cut < length; cut++) { /* a sanitizer watches */
 			packet = exact_copy(frame, cut);
 			(void)key_of_packet(c->link_type, packet, cut, keys);
+			assert_inside(c->link_type, packet, cut);
 			free(packet);
 		}
 	}
