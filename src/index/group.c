@@ -4,11 +4,10 @@
 #include "index/index_private.h"
 #include "index/key.h"
 
-#define POSTINGS_MAX  262144
-#define MEMBERS_MAX   UINT16_MAX
-#define ADDRESSES_MAX (2 * INDEX_CONVERSATIONS_MAX)
-#define PROBES_MAX    32
-#define SLOTS_MIN     1024
+#define POSTINGS_MAX 262144
+#define MEMBERS_MAX  UINT16_MAX
+#define PROBES_MAX   32
+#define SLOTS_MIN    1024
 
 void group_begin(struct group *group, struct index_pool *pool, uint32_t first_member)
 {
@@ -38,7 +37,7 @@ static bool has_room(const struct group *group, const struct chunk_keys *keys)
 	return group->conversations.count + keys->count <= INDEX_CONVERSATIONS_MAX &&
 	       group->postings.count + keys->count <= POSTINGS_MAX &&
 	       group->types.count + keys->count <= INDEX_TYPES_MAX &&
-	       group->addresses.count + keys->address_count <= ADDRESSES_MAX &&
+	       group->addresses.count + keys->address_count <= INDEX_ADDRESSES_MAX &&
 	       group->ends.count < MEMBERS_MAX;
 }
 

@@ -198,7 +198,7 @@ void index_add(struct index *index, const struct index_member *member,
 	bool is_listed = member->packets == 0;
 
 	/* Without all its members an index is none. */
-	if (index->is_broken || number == UINT32_MAX || !put_member(index, member)) {
+	if (index->is_broken || number == INDEX_MEMBERS_MAX || !put_member(index, member)) {
 		index->is_broken = true;
 		index->footer.data_bytes += member->stored_bytes;
 		return;

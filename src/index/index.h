@@ -26,7 +26,10 @@
 #define INDEX_SECTIONS_MAX      512
 #define INDEX_GROUPS_MAX        64
 #define INDEX_TYPES_MAX         4096
-#define INDEX_CONVERSATIONS_MAX 32768 /* of a group */
+#define INDEX_CONVERSATIONS_MAX 32768                         /* of a group */
+#define INDEX_ADDRESSES_MAX     (2 * INDEX_CONVERSATIONS_MAX) /* likewise; IPv4's, and IPv6's */
+#define INDEX_MEMBERS_MAX       (UINT32_C(1) << 20)
+#define INDEX_MEMBER_BYTES_MIN  9 /* none is shorter: zstd's, that is; gzip's have 20 */
 
 /* How pieces look, so that readers of the file skip them. */
 enum index_wrapping {

@@ -63,6 +63,9 @@ int index_read_members(const struct index_footer *footer, const uint8_t *plain, 
 
 	if (footer->members > length / 3)
 		return refuse(err, "it has too few members");
+	if (footer->members > INDEX_MEMBERS_MAX ||
+	    footer->members > footer->data_bytes / INDEX_MEMBER_BYTES_MIN)
+		return refuse(err, "it has too many members");
 	members = mem_calloc(footer->members, sizeof *members);
 	for (uint32_t i = 0; i < footer->members; i++) {
 		read_member(&reader, &members[i], &latest);
@@ -81,9 +84,18 @@ int index_read_members(const struct index_footer *footer, const uint8_t *plain, 
 	return 0;
 }
 
-static void read_ipv4(struct reader *reader, struct index_addresses *addresses)
+/* A number of addresses that a group can have. */
+static uint32_t read_address_count(struct reader *reader)
 {
 	uint32_t count = reader_count(reader, 1);
+
+	reader->is_bad |= count > INDEX_ADDRESSES_MAX;
+	return reader->is_bad ? 0 : count;
+}
+
+static void read_ipv4(struct reader *reader, struct index_addresses *addresses)
+{
+	uint32_t count = read_address_count(reader);
 	uint64_t address = 0;
 
 	addresses->ipv4 = mem_calloc(count, sizeof *addresses->ipv4);
@@ -101,7 +113,7 @@ static void read_ipv4(struct reader *reader, struct index_addresses *addresses)
 
 static void read_ipv6(struct reader *reader, struct index_addresses *addresses)
 {
-	uint32_t count = reader_count(reader, 1);
+	uint32_t count = read_address_count(reader);
 
 	addresses->ipv6 = mem_calloc(count, sizeof *addresses->ipv6);
 	addresses->ipv6_count = count;

@@ -722,6 +722,53 @@ static void test_members_that_do_not_add_up_are_refused(void **state)
 	free_file(file);
 }
 
+/* No more is allocated than a group, or the file, can have, whatever the section says and however long it is. */
+static void test_more_than_the_format_has_is_refused(void **state)
+{
+	cleanup_free uint8_t *plain = mem_calloc(8, 1 << 20);
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	cleanup_free struct index_member *members = NULL;
+	struct index_addresses addresses;
+	struct error err;
+
+	(void)state;
+	for (uint32_t count = 65536; count <= 65537; count++) {
+		size_t length = put_varint(plain, count);
+
+		memset(plain + length, 1, count); /* 1, 2, 3 ... */
+		memset(plain + length + count, 0, 2);
+		assert_int_equal(index_read_addresses(plain, length + count + 2, &addresses, &err),
+				 count == 65536 ? 0 : -1);
+		assert_int_equal(addresses.ipv4_count, count == 65536 ? 65536 : 0);
+		index_free_addresses(&addresses);
+		plain[0] = 0;
+		length = 1 + put_varint(plain + 1, count);
+		for (uint32_t i = 0; i < count; i++) {
+			plain[length++] = i > 0 ? 13 : 0;
+			memset(plain + length, 0, 13);
+			length += i > 0 ? 0 : 13;
+			plain[length++] = (uint8_t)(i >> 16);
+			plain[length++] = (uint8_t)(i >> 8);
+			plain[length++] = (uint8_t)i;
+		}
+		plain[length++] = 0;
+		assert_int_equal(index_read_addresses(plain, length, &addresses, &err),
+				 count == 65536 ? 0 : -1);
+		assert_int_equal(addresses.ipv6_count, count == 65536 ? 65536 : 0);
+		index_free_addresses(&addresses);
+	}
+	memset(plain, 0, 8 << 20);
+	footer->members = INDEX_MEMBERS_MAX + 1;
+	assert_int_equal(
+		index_read_members(footer, plain, 3 * (size_t)footer->members, &members, &err), -1);
+	footer->members = 10; /* in a file of 50 bytes */
+	footer->data_bytes = 50;
+	plain[0] = 50;
+	assert_int_equal(index_read_members(footer, plain, 30, &members, &err), -1);
+	footer->members = 1;
+	assert_int_equal(index_read_members(footer, plain, 3, &members, &err), 0);
+}
+
 static void count_pieces(const struct file *file, enum index_wrapping wrapping, size_t *ret_pieces)
 {
 	*ret_pieces = 0;
@@ -776,6 +823,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_the_tail_is_all_but_conversations),
 		cmocka_unit_test(test_files_that_were_put_together_have_no_index),
 		cmocka_unit_test(test_members_that_do_not_add_up_are_refused),
+		cmocka_unit_test(test_more_than_the_format_has_is_refused),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
