@@ -144,6 +144,40 @@ static bool read_directory(const uint8_t *directory, struct index_footer *footer
 	return stored <= INDEX_STORED_MAX && plain <= INDEX_PLAIN_MAX;
 }
 
+/* The next section of this type from this place on; NULL: there is none. */
+static const struct index_section *next_section(const struct index_footer *footer, uint16_t type,
+						uint32_t *place)
+{
+	while (*place < footer->sections_count)
+		if (footer->sections[(*place)++].type == type)
+			return &footer->sections[*place - 1];
+	return NULL;
+}
+
+/* One MEMBERS about all of them; groups in pairs, one behind the other. */
+static bool is_complete(const struct index_footer *footer)
+{
+	uint32_t place = 0, addresses_place = 0, groups = 0;
+	uint64_t end = 0;
+	const struct index_section *section = next_section(footer, INDEX_MEMBERS, &place);
+
+	if (!section || section->first_member != 0 || section->members != footer->members ||
+	    next_section(footer, INDEX_MEMBERS, &place))
+		return false;
+	place = 0;
+	while ((section = next_section(footer, INDEX_CONVERSATIONS, &place))) {
+		const struct index_section *addresses = next_section(footer, INDEX_ADDRESSES,
+								     &addresses_place);
+
+		if (!addresses || addresses->first_member != section->first_member ||
+		    addresses->members != section->members || section->first_member < end ||
+		    ++groups > INDEX_GROUPS_MAX)
+			return false;
+		end = (uint64_t)section->first_member + section->members;
+	}
+	return !next_section(footer, INDEX_ADDRESSES, &addresses_place);
+}
+
 size_t index_read_footer(const uint8_t *tail, size_t length, uint64_t file_bytes,
 			 struct index_footer *ret_footer)
 {
@@ -175,6 +209,7 @@ size_t index_read_footer(const uint8_t *tail, size_t length, uint64_t file_bytes
 		read_fixed(fixed, ret_footer);
 		/* Behind another file, or before one, it speaks of its own alone. */
 		if (!read_directory(fixed - sections * FOOTER_ENTRY_BYTES, ret_footer) ||
+		    !is_complete(ret_footer) ||
 		    get_u64(fixed + AT_INDEX_BYTES) != sum_sections(ret_footer) ||
 		    ret_footer->data_bytes > file_bytes ||
 		    file_bytes - ret_footer->data_bytes != sum_sections(ret_footer) + bytes)

@@ -141,7 +141,7 @@ size_t index_read_footer(const uint8_t *tail, size_t length, uint64_t file_bytes
 int index_read_section(const struct index_footer *footer, const struct index_section *section,
 		       const uint8_t *stored, const struct index_library *library,
 		       uint8_t **ret_plain, struct error *err) __attribute__((warn_unused_result));
-/* MEMBERS, all of the footer's; the caller frees. ERROR_REJECTED: they are not the file's. */
+/* MEMBERS, all of the footer's, with those in no group as unlisted; the caller frees. ERROR_REJECTED: they are not the file's. */
 int index_read_members(const struct index_footer *footer, const uint8_t *plain, size_t length,
 		       struct index_member **ret_members, struct error *err)
 	__attribute__((warn_unused_result));

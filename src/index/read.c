@@ -52,6 +52,24 @@ static void read_member(struct reader *reader, struct index_member *member, int6
 	reader->is_bad |= member->latest < member->earliest;
 }
 
+/* With packets, and in no group, a member may have any key. */
+static void mark_ungrouped(const struct index_footer *footer, struct index_member *members)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i <= footer->sections_count; i++) {
+		const struct index_section *section = &footer->sections[i];
+		bool is_end = i == footer->sections_count;
+
+		if (!is_end && section->type != INDEX_CONVERSATIONS)
+			continue;
+		for (; at < (is_end ? footer->members : section->first_member); at++)
+			members[at].is_unlisted |= members[at].packets > 0;
+		if (!is_end)
+			at += section->members;
+	}
+}
+
 int index_read_members(const struct index_footer *footer, const uint8_t *plain, size_t length,
 		       struct index_member **ret_members, struct error *err)
 {
@@ -80,6 +98,7 @@ int index_read_members(const struct index_footer *footer, const uint8_t *plain, 
 		return refuse(err, "its members cannot be read");
 	if (stored != footer->data_bytes || packets != footer->packets)
 		return refuse(err, "its members are not the file's");
+	mark_ungrouped(footer, members);
 	*ret_members = take_ptr(members);
 	return 0;
 }

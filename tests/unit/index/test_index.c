@@ -769,6 +769,126 @@ static void test_more_than_the_format_has_is_refused(void **state)
 	assert_int_equal(index_read_members(footer, plain, 3, &members, &err), 0);
 }
 
+/* Sections by type and range, until a type of 0. */
+struct directory_case {
+	const char *name;
+	uint16_t sections[8][3];
+	bool is_index;
+};
+
+static const struct directory_case directory_cases[] = {
+	{ "members only", { { 2, 0, 10 }, { 4 } }, true },
+	{ "two groups",
+	  { { 1, 0, 4 }, { 1, 6, 4 }, { 2, 0, 10 }, { 3, 0, 4 }, { 3, 6, 4 }, { 4 } },
+	  true },
+	{ "one that nobody knows", { { 2, 0, 10 }, { 0x8000, 3, 4 }, { 4 } }, true },
+	{ "no members", { { 1, 0, 4 }, { 3, 0, 4 }, { 4 } }, false },
+	{ "members twice", { { 2, 0, 10 }, { 2, 0, 10 }, { 4 } }, false },
+	{ "members of a part", { { 2, 0, 9 }, { 4 } }, false },
+	{ "members from the second on", { { 2, 1, 9 }, { 4 } }, false },
+	{ "no addresses", { { 1, 0, 4 }, { 2, 0, 10 } }, false },
+	{ "no conversations", { { 2, 0, 10 }, { 3, 0, 4 } }, false },
+	{ "addresses of others", { { 1, 0, 4 }, { 2, 0, 10 }, { 3, 0, 5 } }, false },
+	{ "addresses from elsewhere", { { 1, 0, 4 }, { 2, 0, 10 }, { 3, 1, 4 } }, false },
+	{ "in another order",
+	  { { 1, 0, 4 }, { 1, 6, 4 }, { 2, 0, 10 }, { 3, 6, 4 }, { 3, 0, 4 } },
+	  false },
+	{ "one over the other",
+	  { { 1, 0, 4 }, { 1, 3, 4 }, { 2, 0, 10 }, { 3, 0, 4 }, { 3, 3, 4 } },
+	  false },
+};
+
+/* A footer behind 1,000 bytes of 10 members, and sections that nobody looks at. */
+static bool is_directory_read(const struct index_section *sections, uint32_t count)
+{
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	cleanup_free struct index_footer *found = mem_calloc(1, sizeof *found);
+	uint8_t bytes[FOOTER_FIXED_BYTES + 200 * FOOTER_ENTRY_BYTES + 100];
+	uint64_t before = 1000;
+	size_t length;
+
+	footer->data_bytes = 1000;
+	footer->members = 10;
+	footer->sections_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		footer->sections[i] = sections[i];
+		footer->sections[i].stored_bytes = 30;
+		before += 30;
+	}
+	length = footer_encode(footer, bytes);
+	return index_read_footer(bytes, length, before + length, found) > 0;
+}
+
+static void test_directories_that_cannot_be_are_none(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(directory_cases); i++) {
+		const struct directory_case *c = &directory_cases[i];
+		struct index_section sections[8] = { 0 };
+		uint32_t count = 0;
+
+		print_message("# %s\n", c->name);
+		for (; c->sections[count][0] != 0; count++)
+			sections[count] = (struct index_section){
+				.type = c->sections[count][0],
+				.first_member = c->sections[count][1],
+				.members = c->sections[count][2],
+			};
+		assert_int_equal(is_directory_read(sections, count), c->is_index);
+	}
+}
+
+static void test_more_groups_than_there_can_be_are_none(void **state)
+{
+	struct index_section sections[2 * INDEX_GROUPS_MAX + 3] = { 0 };
+
+	(void)state;
+	for (uint32_t groups = INDEX_GROUPS_MAX; groups <= INDEX_GROUPS_MAX + 1; groups++) {
+		for (uint32_t i = 0; i < groups; i++) /* of no members: there are not so many */
+			sections[i].type = INDEX_CONVERSATIONS;
+		sections[groups].type = INDEX_MEMBERS;
+		sections[groups].members = 10;
+		for (uint32_t i = 0; i < groups; i++)
+			sections[groups + 1 + i] = sections[0];
+		for (uint32_t i = 0; i < groups; i++)
+			sections[groups + 1 + i].type = INDEX_ADDRESSES;
+		assert_int_equal(is_directory_read(sections, 2 * groups + 1),
+				 groups == INDEX_GROUPS_MAX);
+	}
+}
+
+/* Whoever wrote the bitmap: what is in no group, and has packets, may have any key. */
+static void test_a_member_in_no_group_is_unlisted(void **state)
+{
+	static struct chunk_keys keys;
+	static const struct index_member members[] = { { .stored_bytes = 44, .plain_bytes = 24 },
+						       { 100, 1000, 5, 2000, 3000, false },
+						       { .stored_bytes = 44, .plain_bytes = 24 } };
+	struct file *file = begin_file(&ethernet);
+	cleanup_free struct index_footer *footer = NULL;
+	const struct index_section *section;
+	cleanup_free struct index_member *found = NULL;
+	cleanup_free uint8_t *plain = NULL;
+	struct error err;
+
+	(void)state;
+	make_keys(&keys, 5, 100);
+	for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+		add_member(file, &members[i], i == 1 ? &keys : NULL);
+	end_file(file, "");
+	footer = read_footer(file);
+	section = find_section(footer, INDEX_MEMBERS, 0);
+	plain = read_plain(file, footer, section);
+	for (uint32_t i = 0; i < footer->sections_count; i++) /* as if there were no group */
+		if (footer->sections[i].type == INDEX_CONVERSATIONS)
+			footer->sections[i].members = 0;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), 0);
+	assert_false(found[0].is_unlisted);
+	assert_true(found[1].is_unlisted);
+	assert_false(found[2].is_unlisted);
+	free_file(file);
+}
+
 static void count_pieces(const struct file *file, enum index_wrapping wrapping, size_t *ret_pieces)
 {
 	*ret_pieces = 0;
@@ -824,6 +944,9 @@ UNIT_TESTS()
 		cmocka_unit_test(test_files_that_were_put_together_have_no_index),
 		cmocka_unit_test(test_members_that_do_not_add_up_are_refused),
 		cmocka_unit_test(test_more_than_the_format_has_is_refused),
+		cmocka_unit_test(test_directories_that_cannot_be_are_none),
+		cmocka_unit_test(test_more_groups_than_there_can_be_are_none),
+		cmocka_unit_test(test_a_member_in_no_group_is_unlisted),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
