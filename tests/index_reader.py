@@ -263,7 +263,7 @@ def key_of(link_type, packet, tunnel=None):
         return ((bytes(4), bytes(4), inner if tags else 0, (first, OPAQUE, vlan, 0, (units if units <= 5 else 0) | mark)),
                 (0, 0), (0, None))
     if kind == ARP:
-        return ((*sorted((net[14:18], net[24:28])), 0, (first, ARP, vlan, 0, mark)), (0, 0), (0, None))
+        return ((*sorted((net[14:18], net[24:28])), inner if tags else 0, (first, ARP, vlan, 0, mark)), (0, 0), (0, None))
     flags = 0
     if kind == IPV4:
         protocol, ends, header = net[9], (net[12:16], net[16:20]), (net[0] & 15) * 4

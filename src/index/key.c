@@ -62,6 +62,12 @@ static uint16_t read_transport(const struct headers *headers, struct key *key)
 	return 0;
 }
 
+/* What the type does not tell: the frame's ethertype is that of the tag. */
+static uint16_t tagged_ethertype(const struct headers *headers)
+{
+	return headers->tags > 0 ? headers->inner_ethertype : 0;
+}
+
 /* VLAN: the tags, and the tunnel if it is one. */
 static void make_key(const struct headers *headers, uint8_t vlan, uint8_t inner,
 		     struct key *ret_key)
@@ -87,10 +93,11 @@ static void make_key(const struct headers *headers, uint8_t vlan, uint8_t inner,
 		break;
 	case HEADERS_ARP:
 		ret_key->pair = pair_of(network + ARP_SENDER, network + ARP_TARGET);
+		port = tagged_ethertype(headers);
 		break;
 	default:
 		flags = length_flags(headers->captured);
-		port = headers->tags > 0 ? headers->inner_ethertype : 0;
+		port = tagged_ethertype(headers);
 		break;
 	}
 	ret_key->what = (uint64_t)port << KEY_TYPE_BITS | (uint64_t)headers->ethertype << 32 |

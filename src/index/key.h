@@ -26,8 +26,8 @@ struct key {
 	uint64_t pair;
 	const uint8_t *low, *high; /* instead, of IPv6: in the packet; else NULL */
 	/*
-	 * Port << 48 | type. The port is the lower one of two; the type of ICMP; of an opaque packet behind VLAN
-	 * tags the ethertype there; else 0.
+	 * Port << 48 | type. The port is the lower one of two; the type of ICMP; of ARP or an opaque packet
+	 * behind VLAN tags the ethertype there; else 0.
 	 */
 	uint64_t what;
 	uint16_t hint;     /* a bit that stands for the higher port; 0: there is none */
