@@ -134,8 +134,8 @@ static bool reserve(struct group *group, const struct chunk_keys *keys)
 		 grow_address_slots(group, slots_for(addresses))));
 }
 
-/* The group's number of an address; -1: not within so many probes. */
-static int64_t number_address(struct group *group, const uint8_t *address)
+/* The group's number of an address; -1: not within so many probes, or it has none and may not get one. */
+static int64_t number_address(struct group *group, const uint8_t *address, bool may_add)
 {
 	uint8_t(*list)[16] = group->addresses.list;
 	uint32_t *slots = group->address_slots.list;
@@ -145,6 +145,8 @@ static int64_t number_address(struct group *group, const uint8_t *address)
 		uint32_t *slot = &slots[(hash + i) & (group->address_slots.capacity - 1)];
 
 		if (*slot == 0) {
+			if (!may_add)
+				return -1;
 			memcpy(list[group->addresses.count], address, 16);
 			*slot = (uint32_t)++group->addresses.count;
 		} else if (memcmp(list[*slot - 1], address, 16) != 0) {
@@ -180,8 +182,9 @@ static bool note_type(struct group *group, uint64_t what)
 	return true;
 }
 
-/* The place of a conversation, new or not; -1: not within so many probes, or no memory. */
-static int64_t find_conversation(struct group *group, const struct group_conversation *wanted)
+/* The place of a conversation, new or not; -1: likewise, or no memory. */
+static int64_t find_conversation(struct group *group, const struct group_conversation *wanted,
+				 bool may_add)
 {
 	struct group_conversation *list = group->conversations.list;
 	uint16_t *slots = group->slots.list;
@@ -191,7 +194,7 @@ static int64_t find_conversation(struct group *group, const struct group_convers
 		uint16_t *slot = &slots[(hash + i) & (group->slots.capacity - 1)];
 
 		if (*slot == 0) {
-			if (!note_type(group, wanted->what))
+			if (!may_add || !note_type(group, wanted->what))
 				return -1;
 			list[group->conversations.count] = *wanted;
 			*slot = (uint16_t)++group->conversations.count;
@@ -203,21 +206,23 @@ static int64_t find_conversation(struct group *group, const struct group_convers
 	return -1;
 }
 
-static bool add_key(struct group *group, const struct chunk_keys *keys, const struct chunk_key *key)
+static bool add_key(struct group *group, const struct chunk_keys *keys, const struct chunk_key *key,
+		    bool may_add)
 {
 	struct group_posting *postings = group->postings.list;
 	struct group_conversation wanted = { key->pair, key->what };
 	int64_t place;
 
 	if (key_kind(key->what) == HEADERS_IPV6) {
-		int64_t low = number_address(group, keys->addresses[key->pair >> 32]);
-		int64_t high = number_address(group, keys->addresses[key->pair & UINT32_MAX]);
+		int64_t low = number_address(group, keys->addresses[key->pair >> 32], may_add);
+		int64_t high = number_address(group, keys->addresses[key->pair & UINT32_MAX],
+					      may_add);
 
 		if (low < 0 || high < 0)
 			return false;
 		wanted.pair = (uint64_t)low << 32 | (uint64_t)high;
 	}
-	place = find_conversation(group, &wanted);
+	place = find_conversation(group, &wanted, may_add);
 	if (place < 0)
 		return false;
 	postings[group->postings.count++] = (struct group_posting){ (uint16_t)place, key->hints,
@@ -247,9 +252,26 @@ bool group_add(struct group *group, const struct chunk_keys *keys)
 	if (!reserve(group, keys))
 		return false;
 	for (size_t i = 0; i < keys->count; i++)
-		is_whole &= add_key(group, keys, &keys->list[i]);
+		is_whole &= add_key(group, keys, &keys->list[i], true);
 	group->is_full |= !is_whole;
 	return end_member(group) && is_whole;
+}
+
+bool group_add_known(struct group *group, const struct chunk_keys *keys)
+{
+	/* Nobody relies on them: without room, none is noted. */
+	bool has_room = group->conversations.count > 0 &&
+			group->postings.count + keys->count <= POSTINGS_MAX &&
+			pool_array_reserve(group->pool, &group->postings,
+					   sizeof(struct group_posting),
+					   group->postings.count + keys->count);
+
+	if (group->ends.count == MEMBERS_MAX)
+		return false;
+	for (size_t i = 0; has_room && i < keys->count; i++)
+		if (key_kind(keys->list[i].what) != HEADERS_IPV6 || group->addresses.count > 0)
+			(void)add_key(group, keys, &keys->list[i], false);
+	return end_member(group);
 }
 
 bool group_add_nothing(struct group *group)

@@ -142,6 +142,12 @@ static bool list_keys(struct index *index, uint32_t member, const struct chunk_k
 	return false;
 }
 
+static void list_known(struct index *index, const struct chunk_keys *keys)
+{
+	if (index->group.pool && !group_add_known(&index->group, keys))
+		close_group(index);
+}
+
 /* A member without keys is in the open group as well: a group is about a range of members. */
 static void skip_keys(struct index *index)
 {
@@ -194,7 +200,7 @@ void index_add(struct index *index, const struct index_member *member,
 	       const struct chunk_keys *keys)
 {
 	uint32_t number = index->footer.members;
-	bool has_keys = member->packets > 0 && keys && keys->state != CHUNK_KEYS_NONE;
+	bool has_packets = member->packets > 0 && keys;
 	bool is_listed = member->packets == 0;
 
 	/* Without all its members an index is none. */
@@ -204,8 +210,10 @@ void index_add(struct index *index, const struct index_member *member,
 		return;
 	}
 	note_member(index, member);
-	if (has_keys)
-		is_listed = list_keys(index, number, keys) && keys->state == CHUNK_KEYS_ALL;
+	if (has_packets && keys->state == CHUNK_KEYS_ALL)
+		is_listed = list_keys(index, number, keys);
+	else if (has_packets && keys->state == CHUNK_KEYS_SOME)
+		list_known(index, keys);
 	else
 		skip_keys(index);
 	if (!is_listed)

@@ -60,6 +60,11 @@ void group_begin(struct group *group, struct index_pool *pool, uint32_t first_me
 void group_end(struct group *group);
 /* A member's keys. False: not all of them are listed now, for want of memory; or is_full, and none is. */
 bool group_add(struct group *group, const struct chunk_keys *keys);
+/*
+ * A member that cannot be listed, because its chunk has more keys than these: those that the group knows anyhow. In a
+ * scan the others would fill it for nobody's use. False: it has all the members that it may have, or no memory.
+ */
+bool group_add_known(struct group *group, const struct chunk_keys *keys);
 /* A member without keys. False: no memory. */
 bool group_add_nothing(struct group *group);
 
