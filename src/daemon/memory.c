@@ -51,11 +51,12 @@ static uint64_t count_interfaces(const struct conf *conf)
 	return count < conf->capture_max_interfaces ? count : conf->capture_max_interfaces;
 }
 
-/* The keys of each chunk, the tables by which captures find them, and what recorders make of them. */
+/* The keys of each chunk, the tables by which captures find them, what recorders make of them, and what packs that. */
 static uint64_t count_index_bytes(const struct daemon *daemon, uint64_t interfaces)
 {
 	return daemon->pool.count * sizeof(struct chunk_keys) +
-	       interfaces * sizeof(struct collector) + daemon->index_pool.limit;
+	       interfaces * (sizeof(struct collector) + INDEX_OWN_BYTES) +
+	       daemon->index_pool.limit + INDEX_PACKING_BYTES;
 }
 
 /*

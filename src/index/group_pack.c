@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "index/index_private.h"
 #include "index/key.h"
 
@@ -28,6 +29,7 @@ struct placed {
 /* All that packing needs beside the group. */
 struct packing {
 	struct group *group;
+	struct index_pool pool;                  /* its own */
 	struct pool_array ipv4;                  /* uint32_t, sorted */
 	struct pool_array ipv6_order, ipv6_rank; /* uint32_t, of the group's addresses */
 	struct pool_array ranked;                /* struct ranked */
@@ -38,7 +40,7 @@ struct packing {
 
 static void free_packing(struct packing *packing)
 {
-	struct index_pool *pool = packing->group->pool;
+	struct index_pool *pool = &packing->pool;
 
 	pool_array_free(pool, &packing->ipv4, sizeof(uint32_t));
 	pool_array_free(pool, &packing->ipv6_order, sizeof(uint32_t));
@@ -85,7 +87,7 @@ static bool rank_ipv4(struct packing *packing)
 	size_t count = packing->group->conversations.count, kept = 0;
 	uint32_t *ipv4;
 
-	if (!pool_array_reserve(packing->group->pool, &packing->ipv4, sizeof *ipv4, 2 * count))
+	if (!pool_array_reserve(&packing->pool, &packing->ipv4, sizeof *ipv4, 2 * count))
 		return false;
 	ipv4 = packing->ipv4.list;
 	for (size_t i = 0; i < count; i++) {
@@ -104,7 +106,7 @@ static bool rank_ipv4(struct packing *packing)
 
 static bool rank_ipv6(struct packing *packing)
 {
-	struct index_pool *pool = packing->group->pool;
+	struct index_pool *pool = &packing->pool;
 	size_t count = packing->group->addresses.count;
 	uint32_t *order, *rank;
 
@@ -140,7 +142,7 @@ static bool rank_conversations(struct packing *packing)
 	size_t count = packing->group->conversations.count;
 	struct ranked *ranked;
 
-	if (!pool_array_reserve(packing->group->pool, &packing->ranked, sizeof *ranked, count))
+	if (!pool_array_reserve(&packing->pool, &packing->ranked, sizeof *ranked, count))
 		return false;
 	ranked = packing->ranked.list;
 	for (uint32_t i = 0; i < count; i++) {
@@ -171,8 +173,8 @@ static bool place_postings(struct packing *packing)
 	struct placed *placed;
 	uint32_t *starts;
 
-	if (!pool_array_reserve(group->pool, &packing->starts, sizeof *starts, count + 2) ||
-	    !pool_array_reserve(group->pool, &packing->placed, sizeof *placed,
+	if (!pool_array_reserve(&packing->pool, &packing->starts, sizeof *starts, count + 2) ||
+	    !pool_array_reserve(&packing->pool, &packing->placed, sizeof *placed,
 				group->postings.count))
 		return false;
 	starts = packing->starts.list;
@@ -308,7 +310,7 @@ static size_t put_addresses(const struct packing *packing, uint8_t *out)
 static bool pack_conversations(struct packing *packing, const struct index_library *library,
 			       struct blob *ret_blob)
 {
-	struct index_pool *pool = packing->group->pool;
+	struct index_pool *pool = &packing->pool;
 	size_t length;
 
 	if (!rank_conversations(packing) || !place_postings(packing) ||
@@ -318,7 +320,6 @@ static bool pack_conversations(struct packing *packing, const struct index_libra
 		return false;
 	length = put_conversations(packing, packing->plain.list);
 	length += put_columns(packing, (uint8_t *)packing->plain.list + length);
-	/* What the library needs comes from the same pool. */
 	pool_array_free(pool, &packing->placed, sizeof(struct placed));
 	return blob_pack(ret_blob, pool, library, packing->plain.list, length);
 }
@@ -326,8 +327,9 @@ static bool pack_conversations(struct packing *packing, const struct index_libra
 static bool pack_addresses(struct packing *packing, const struct index_library *library,
 			   struct blob *ret_blob)
 {
-	struct index_pool *pool = packing->group->pool;
+	struct index_pool *pool = &packing->pool;
 
+	pool_array_free(pool, &packing->plain, 1);
 	if (!pool_array_reserve(pool, &packing->plain, 1,
 				3 * COUNT_BYTES_MAX +
 					(packing->ipv4.count + packing->group->addresses.count) *
@@ -341,18 +343,22 @@ static bool pack_addresses(struct packing *packing, const struct index_library *
 bool group_pack(struct group *group, const struct index_library *library,
 		struct blob *ret_conversations, struct blob *ret_addresses)
 {
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&group->pool->packing);
 	struct packing packing = { .group = group };
 	bool is_packed;
 
-	/* They are not needed any more. */
-	pool_array_free(group->pool, &group->slots, sizeof(uint16_t));
-	pool_array_free(group->pool, &group->address_slots, sizeof(uint32_t));
+	index_pool_init(&packing.pool, INDEX_PACKING_BYTES);
 	*ret_conversations = *ret_addresses = (struct blob){ .bytes = NULL };
 	is_packed = rank_ipv4(&packing) && rank_ipv6(&packing) &&
 		    pack_conversations(&packing, library, ret_conversations) &&
 		    pack_addresses(&packing, library, ret_addresses);
-	if (!is_packed)
-		blob_free(ret_conversations, group->pool);
+	if (is_packed) {
+		blob_move(ret_conversations, &packing.pool, group->pool);
+		blob_move(ret_addresses, &packing.pool, group->pool);
+	} else {
+		blob_free(ret_conversations, &packing.pool);
+	}
 	free_packing(&packing);
+	group_end(group);
 	return is_packed;
 }

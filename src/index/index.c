@@ -12,6 +12,8 @@
 #define REST_BYTES       (INDEX_STORED_MAX / 8)
 #define GROUPS_PLAIN_MAX (INDEX_PLAIN_MAX - INDEX_PLAIN_MAX / 8)
 #define MEMBER_BYTES_MAX (5 * VARINT_BYTES_MAX)
+/* While it grows, it is there twice; so is the bitmap, of 128 KiB at most. */
+#define MEMBERS_OWN_BYTES ((size_t)128 << 10)
 
 struct packed_group {
 	uint32_t first_member, members, conversations;
@@ -27,9 +29,12 @@ struct index {
 	struct packed_group packed[INDEX_GROUPS_MAX];
 	size_t packed_count;
 	uint64_t packed_bytes, packed_plain;
-	struct pool_array members;  /* uint8_t: MEMBERS, up to the bitmap */
-	struct pool_array unlisted; /* uint8_t: the bitmap */
-	int64_t latest_before;      /* of the last member with packets */
+	/* Of this index alone, so that others' conversations do not cost it its members. */
+	struct index_pool own;
+	struct index_pool *members_pool; /* that one, until they are many */
+	struct pool_array members;       /* uint8_t: MEMBERS, up to the bitmap */
+	struct pool_array unlisted;      /* uint8_t: the bitmap; its own */
+	int64_t latest_before;           /* of the last member with packets */
 	struct index_footer footer;
 	uint8_t *bytes; /* what index_finish() returns */
 	size_t bytes_length;
@@ -41,10 +46,21 @@ struct index *index_new(struct index_pool *pool, const struct index_library *lib
 	struct index *index = mem_calloc(1, sizeof *index);
 
 	index->pool = pool;
+	index_pool_init(&index->own, INDEX_OWN_BYTES);
+	index->members_pool = &index->own;
 	index->library = library;
 	index->footer.file = *file;
 	index->footer.key_version = KEY_VERSION;
 	return index;
+}
+
+static void free_packed(struct index *index)
+{
+	for (size_t i = 0; i < index->packed_count; i++) {
+		blob_free(&index->packed[i].conversations_blob, index->pool);
+		blob_free(&index->packed[i].addresses_blob, index->pool);
+	}
+	index->packed_count = 0;
 }
 
 struct index *index_free(struct index *index)
@@ -52,12 +68,9 @@ struct index *index_free(struct index *index)
 	if (!index)
 		return NULL;
 	group_end(&index->group);
-	for (size_t i = 0; i < index->packed_count; i++) {
-		blob_free(&index->packed[i].conversations_blob, index->pool);
-		blob_free(&index->packed[i].addresses_blob, index->pool);
-	}
-	pool_array_free(index->pool, &index->members, 1);
-	pool_array_free(index->pool, &index->unlisted, 1);
+	free_packed(index);
+	pool_array_free(index->members_pool, &index->members, 1);
+	pool_array_free(&index->own, &index->unlisted, 1);
 	pool_free(index->pool, index->bytes, index->bytes_length);
 	free(index);
 	return NULL;
@@ -98,10 +111,8 @@ static void close_group(struct index *index)
 	if (!group_pack(group, index->library, &packed->conversations_blob,
 			&packed->addresses_blob)) {
 		mark_unlisted(index, packed->first_member, packed->members);
-		group_end(group);
 		return;
 	}
-	group_end(group);
 	stored = index->packed_bytes +
 		 wrap_bytes(index->footer.file.wrapping, packed->conversations_blob.length) +
 		 wrap_bytes(index->footer.file.wrapping, packed->addresses_blob.length);
@@ -155,14 +166,30 @@ static void skip_keys(struct index *index)
 		close_group(index);
 }
 
+/* Room for so many bytes more in MEMBERS; a long list is the pool's. */
+static bool reserve_members(struct index *index, size_t bytes)
+{
+	size_t wanted = index->members.count + bytes;
+	struct pool_array moved = { .count = index->members.count };
+
+	if (index->members_pool == index->pool || wanted <= MEMBERS_OWN_BYTES)
+		return pool_array_reserve(index->members_pool, &index->members, 1, wanted);
+	if (!pool_array_reserve(index->pool, &moved, 1, 2 * wanted))
+		return false;
+	memcpy(moved.list, index->members.list, moved.count);
+	pool_array_free(&index->own, &index->members, 1);
+	index->members = moved;
+	index->members_pool = index->pool;
+	return true;
+}
+
 /* As MEMBERS has it; the time before is that of the last member that had packets. */
 static bool put_member(struct index *index, const struct index_member *member)
 {
 	uint8_t *out;
 
-	if (!pool_array_reserve(index->pool, &index->members, 1,
-				index->members.count + MEMBER_BYTES_MAX) ||
-	    !pool_array_reserve(index->pool, &index->unlisted, 1, index->footer.members / 8 + 1))
+	if (!reserve_members(index, MEMBER_BYTES_MAX) ||
+	    !pool_array_reserve(&index->own, &index->unlisted, 1, index->footer.members / 8 + 1))
 		return false;
 	out = (uint8_t *)index->members.list + index->members.count;
 	out += put_varint(out, member->stored_bytes);
@@ -263,45 +290,55 @@ static size_t append_sections(struct trailer *trailer, const struct blob *member
 	return (size_t)(trailer->at - small);
 }
 
-static bool pack_members(struct index *index, struct blob *ret_blob)
+static bool pack_members(struct index *index, struct index_pool *pool, struct blob *ret_blob)
 {
 	size_t bitmap = index->footer.has_unlisted ? (index->footer.members + 7) / 8 : 0;
 
-	if (!pool_array_reserve(index->pool, &index->members, 1, index->members.count + bitmap))
+	if (bitmap > 0 && !reserve_members(index, bitmap))
 		return false;
 	if (bitmap > 0)
 		memcpy((uint8_t *)index->members.list + index->members.count, index->unlisted.list,
 		       bitmap);
 	index->members.count += bitmap;
-	return blob_pack(ret_blob, index->pool, index->library, index->members.list,
-			 index->members.count);
+	return blob_pack(ret_blob, pool, index->library, index->members.list, index->members.count);
+}
+
+/* False: it would be too large. */
+static bool put_together(struct index *index, const struct blob *members, const struct blob *facts,
+			 size_t *ret_tail_bytes)
+{
+	enum index_wrapping wrapping = index->footer.file.wrapping;
+	uint64_t length = index->packed_bytes + wrap_bytes(wrapping, members->length) +
+			  wrap_bytes(wrapping, facts->length) +
+			  footer_bytes(wrapping, 2 * (uint32_t)index->packed_count + 2);
+	struct trailer trailer = { .index = index };
+
+	if (length > INDEX_STORED_MAX ||
+	    index->packed_plain + members->plain_bytes + facts->plain_bytes > INDEX_PLAIN_MAX)
+		return false;
+	index->bytes = trailer.at = pool_take(index->pool, length);
+	index->bytes_length = length;
+	*ret_tail_bytes = append_sections(&trailer, members, facts);
+	free_packed(index);
+	return true;
 }
 
 size_t index_finish(struct index *index, const char *facts, const uint8_t **ret_bytes,
 		    size_t *ret_tail_bytes)
 {
-	enum index_wrapping wrapping = index->footer.file.wrapping;
 	struct blob members = { .bytes = NULL }, lines = { .bytes = NULL };
-	uint64_t length, plain;
+	const uint8_t *text = (const uint8_t *)facts;
+	struct index_pool packing;
 
 	close_group(index);
-	if (!index->is_broken && !index->bytes && pack_members(index, &members) &&
-	    blob_pack(&lines, index->pool, index->library, (const uint8_t *)facts, strlen(facts))) {
-		length = index->packed_bytes + wrap_bytes(wrapping, members.length) +
-			 wrap_bytes(wrapping, lines.length) +
-			 footer_bytes(wrapping, 2 * (uint32_t)index->packed_count + 2);
-		plain = index->packed_plain + members.plain_bytes + lines.plain_bytes;
-		if (length <= INDEX_STORED_MAX && plain <= INDEX_PLAIN_MAX)
-			index->bytes = pool_alloc(index->pool, length);
-		if (index->bytes) {
-			struct trailer trailer = { index, index->bytes };
-
-			index->bytes_length = length;
-			*ret_tail_bytes = append_sections(&trailer, &members, &lines);
-			*ret_bytes = index->bytes;
-		}
-	}
-	blob_free(&members, index->pool);
-	blob_free(&lines, index->pool);
+	index_pool_init(&packing, INDEX_PACKING_BYTES);
+	(void)pthread_mutex_lock(&index->pool->packing);
+	if (!index->is_broken && !index->bytes && pack_members(index, &packing, &members) &&
+	    blob_pack(&lines, &packing, index->library, text, strlen(facts)) &&
+	    put_together(index, &members, &lines, ret_tail_bytes))
+		*ret_bytes = index->bytes;
+	blob_free(&members, &packing);
+	blob_free(&lines, &packing);
+	(void)pthread_mutex_unlock(&index->pool->packing);
 	return index->bytes_length;
 }

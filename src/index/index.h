@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "packet/packet.h"
 
 /* Limits of the format: an index beyond them is none. */
@@ -46,12 +47,18 @@ struct index_library {
 	bool (*inflate)(const uint8_t *bytes, size_t length, uint8_t *out, size_t out_bytes);
 };
 
-/* The memory of all indexes in the making. */
-#define INDEX_POOL_BYTES ((size_t)16 << 20)
+/*
+ * The memory of all indexes in the making. What packs a group, or puts an index together, is beside it, for one at a
+ * time: a pool that is used up must not keep it from becoming smaller. So are the lists of members that are not long.
+ */
+#define INDEX_POOL_BYTES    ((size_t)16 << 20)
+#define INDEX_PACKING_BYTES ((size_t)10 << 20)
+#define INDEX_OWN_BYTES     ((size_t)448 << 10) /* of each index */
 
 struct index_pool {
 	size_t limit;
 	atomic_size_t used;
+	pthread_mutex_t packing; /* held by whoever uses those INDEX_PACKING_BYTES */
 };
 
 void index_pool_init(struct index_pool *pool, size_t limit);
@@ -81,7 +88,7 @@ struct index *index_new(struct index_pool *pool, const struct index_library *lib
 struct index *index_free(struct index *index);
 /*
  * The file's next member, in order, the header's and the trailer's too. keys: of its packets; NULL: they are not
- * known. Compresses once in a while; where there is no memory, members are unlisted.
+ * known. Compresses once in a while, one index of the pool at a time; where there is no memory, members are unlisted.
  */
 void index_add(struct index *index, const struct index_member *member,
 	       const struct chunk_keys *keys);

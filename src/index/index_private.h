@@ -8,6 +8,8 @@
 /* pool.c: NULL where the pool, or the machine, has no more. */
 void *pool_alloc(struct index_pool *pool, size_t bytes);
 void *pool_grow(struct index_pool *pool, void *old, size_t old_bytes, size_t bytes);
+/* Whatever the pool has: for what takes the place of something as large, which is given back next. */
+void *pool_take(struct index_pool *pool, size_t bytes);
 void pool_free(struct index_pool *pool, void *ptr, size_t bytes);
 
 /* A growing array of the pool's. */
@@ -30,6 +32,8 @@ struct blob {
 /* Compress into a blob; false: no memory. */
 bool blob_pack(struct blob *blob, struct index_pool *pool, const struct index_library *library,
 	       const uint8_t *plain, size_t length);
+/* The same in this pool, in place of what it was made of. */
+void blob_move(struct blob *blob, struct index_pool *from, struct index_pool *to);
 void blob_free(struct blob *blob, struct index_pool *pool);
 
 /* group.c: conversations and addresses of a range of members. */
@@ -68,7 +72,7 @@ bool group_add_known(struct group *group, const struct chunk_keys *keys);
 /* A member without keys. False: no memory. */
 bool group_add_nothing(struct group *group);
 
-/* group_pack.c: the group as two sections; false: no memory. The group can only be ended after. */
+/* group_pack.c: the group as two sections, which are smaller; false: no memory. Waits for others that pack. The group can only be ended after. */
 bool group_pack(struct group *group, const struct index_library *library,
 		struct blob *ret_conversations, struct blob *ret_addresses);
 

@@ -9,6 +9,7 @@ void index_pool_init(struct index_pool *pool, size_t limit)
 {
 	pool->limit = limit;
 	atomic_init(&pool->used, 0);
+	(void)pthread_mutex_init(&pool->packing, NULL);
 }
 
 static bool take_bytes(struct index_pool *pool, size_t bytes)
@@ -25,6 +26,12 @@ static bool take_bytes(struct index_pool *pool, size_t bytes)
 void *pool_alloc(struct index_pool *pool, size_t bytes)
 {
 	return take_bytes(pool, bytes) ? mem_alloc(bytes) : NULL;
+}
+
+void *pool_take(struct index_pool *pool, size_t bytes)
+{
+	atomic_fetch_add(&pool->used, bytes);
+	return mem_alloc(bytes);
 }
 
 void *pool_grow(struct index_pool *pool, void *old, size_t old_bytes, size_t bytes)
@@ -49,7 +56,7 @@ void pool_free(struct index_pool *pool, void *ptr, size_t bytes)
 bool pool_array_reserve(struct index_pool *pool, struct pool_array *array, size_t element_bytes,
 			size_t capacity)
 {
-	size_t grown = array->capacity > 0 ? array->capacity : 64;
+	size_t grown = array->capacity > 0 ? array->capacity : capacity > 64 ? capacity : 64;
 	void *list;
 
 	if (capacity <= array->capacity)
@@ -93,6 +100,16 @@ bool blob_pack(struct blob *blob, struct index_pool *pool, const struct index_li
 		blob->capacity = blob->length;
 	}
 	return true;
+}
+
+void blob_move(struct blob *blob, struct index_pool *from, struct index_pool *to)
+{
+	uint8_t *bytes = pool_take(to, blob->length);
+
+	memcpy(bytes, blob->bytes, blob->length);
+	pool_free(from, blob->bytes, blob->capacity);
+	blob->bytes = bytes;
+	blob->capacity = blob->length;
 }
 
 void blob_free(struct blob *blob, struct index_pool *pool)

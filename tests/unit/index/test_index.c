@@ -573,6 +573,42 @@ static void test_a_scan_costs_next_to_nothing(void **state)
 	free_file(file);
 }
 
+#define INTERFACES 16
+
+/* As many interfaces as there are by default, all busy, whose files end at once: each has all its packets listed. */
+static void test_many_files_at_once_are_all_listed(void **state)
+{
+	static struct chunk_keys keys;
+	struct file *files[INTERFACES];
+	struct index_member members[40];
+
+	(void)state;
+	for (uint32_t f = 0; f < INTERFACES; f++)
+		files[f] = begin_file(&ethernet);
+	for (uint32_t m = 0; m < ARRAY_LENGTH(members); m++)
+		for (uint32_t f = 0; f < INTERFACES; f++) {
+			int64_t time = 1000 + m;
+
+			members[m] = make_member(&time);
+			keys.state = CHUNK_KEYS_ALL;
+			keys.count = keys.address_count = 0;
+			for (uint32_t k = 0; k < 1200; k++)
+				make_key(&keys, f * 100000 + 2 * ((m * 150 + k) % 6000));
+			add_member(files[f], &members[m], &keys);
+			assert_true(atomic_load(&pool.used) <= INDEX_POOL_BYTES);
+		}
+	/* The memory of all but what is in use is another's. */
+	atomic_store(&pool.used, atomic_load(&pool.used) + pool.limit);
+	for (uint32_t f = 0; f < INTERFACES; f++) {
+		end_file(files[f], "facts");
+		check_file(files[f], NULL);
+	}
+	for (uint32_t f = 0; f < INTERFACES; f++)
+		free_file(files[f]);
+	assert_int_equal(atomic_load(&pool.used), pool.limit);
+	index_pool_init(&pool, INDEX_POOL_BYTES);
+}
+
 /* However little memory there is: an index that is right, or none; and nothing is left behind. */
 static void test_a_small_pool_costs_listings_only(void **state)
 {
@@ -993,6 +1029,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_many_types),
 		cmocka_unit_test(test_an_index_stays_within_its_limits),
 		cmocka_unit_test(test_a_scan_costs_next_to_nothing),
+		cmocka_unit_test(test_many_files_at_once_are_all_listed),
 		cmocka_unit_test(test_a_small_pool_costs_listings_only),
 		cmocka_unit_test(test_it_does_not_depend_on_the_hash),
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
