@@ -57,7 +57,9 @@ static void take_chunk(struct capture *capture)
 	capture->chunk->max_age_s = capture->rotate.limits.interval_ns / CLOCK_NS_PER_S;
 	capture->chunk->start_ns = capture->rotate.start_ns;
 	capture->chunk->opened_ms = clock_monotonic_ms();
-	if (atomic_load_explicit(&capture->is_index_wanted, memory_order_relaxed))
+	capture->is_collecting = atomic_load_explicit(&capture->is_index_wanted,
+						      memory_order_relaxed);
+	if (capture->is_collecting)
 		collector_begin(&capture->collector, capture->chunk->keys);
 	capture->is_begun = true;
 }
@@ -241,7 +243,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
 				      (uint32_t)header->ts.tv_usec, captured, header->len, packet);
 	capture->rotate.bytes += bytes;
 	/* The index is about the bytes that are stored. */
-	if (chunk->keys->state == CHUNK_KEYS_ALL)
+	if (capture->is_collecting)
 		collector_add(&capture->collector, chunk->keys, capture->source.link_type, packet,
 			      captured);
 }

@@ -46,7 +46,8 @@ struct capture {
 	struct device device;
 	struct chunk_source source;
 	struct own_traffic own;
-	struct collector collector; /* of the keys of the chunk being filled */
+	bool is_collecting;         /* the keys of the chunk being filled */
+	struct collector collector; /* of them */
 	struct rotate rotate;
 	uint64_t since_ns; /* real time: captured without a break since then; 0: not yet */
 	bool is_pausing;

@@ -97,7 +97,8 @@ void memory_log(const struct daemon *daemon, bool is_detailed)
 		log_notice("memory for packets is at most", log_text("total", all),
 			   log_number("interfaces", count), log_text("kernel_buffers", rings),
 			   log_text("chunks", chunks), log_text("recorders", recorders),
-			   log_text("uploads", uploads), log_text("indexes", indexes));
+			   log_text("uploads", uploads),
+			   log_text(bytes[4] > 0 ? "indexes" : NULL, indexes));
 	if (is_group_short || sum > machine)
 		log_event(EVENT_MEMORY_SHORT, log_text("total", all),
 			  log_number("interfaces", count), log_text("kernel_buffers", rings),

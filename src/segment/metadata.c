@@ -20,6 +20,7 @@ static const struct field {
 	size_t offset, size;
 	bool is_ours;  /* in our files only */
 	bool is_fixed; /* there, of a fixed length */
+	bool is_rare;  /* left out where there is nothing to say */
 } fields[] = {
 #define FIELD(key, type, field, ...)                                         \
 	{                                                                    \
@@ -52,8 +53,8 @@ static const struct field {
 	FIELD("drops-disk", FIELD_NUMBER, drops.count[DROP_DISK]),
 	FIELD("bytes", FIELD_NUMBER, bytes),
 	FIELD("crc32c", FIELD_CRC, crc32c),
-	FIELD("index", FIELD_TEXT, index),
-	FIELD("data-bytes", FIELD_NUMBER, data_bytes, .is_ours = true),
+	FIELD("index", FIELD_TEXT, index, .is_rare = true),
+	FIELD("data-bytes", FIELD_NUMBER, data_bytes, .is_ours = true, .is_rare = true),
 	FIELD("link-type-value", FIELD_NUMBER, link_type_value, .is_ours = true),
 	FIELD("time-digits", FIELD_NUMBER, time_digits, .is_ours = true),
 	FIELD("losses-stated", FIELD_NUMBER, losses_stated, .is_ours = true),
@@ -180,7 +181,8 @@ static void visit_fields(const struct segment *segment, bool is_for_us,
 			continue;
 		format_value(segment, &fields[i],
 			     is_for_us && fields[i].is_fixed ? SEGMENT_PACKETS_DIGITS : 1, text);
-		visit(context, fields[i].key, text);
+		if (!fields[i].is_rare || (*text != '\0' && strcmp(text, "0") != 0))
+			visit(context, fields[i].key, text);
 	}
 	memcpy(text, segment->attachments, sizeof text);
 	while ((line = strsep(&rest, "\n")) && *line) {

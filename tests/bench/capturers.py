@@ -94,7 +94,7 @@ class Tracer(Capturer):
     ready = re.compile("notice: recording ")
     stop_signal = signal.SIGTERM
 
-    def __init__(self, name, compression, form="pcap", uploads=False, index="true"):
+    def __init__(self, name, compression, form="pcap", uploads=False, index="false"):
         super().__init__(name)
         self.compression, self.form, self.uploads, self.index = compression, form, uploads, index
 
@@ -131,9 +131,9 @@ CAPTURERS = {each.name: each for each in (
     NetsniffNg("netsniff-ng"),
     Tracer("knt-none", "none"),
     Tracer("knt-gzip", "gzip"),
-    Tracer("knt-gzip-noindex", "gzip", index="false"),
+    Tracer("knt-gzip-index", "gzip", index="true"),
     Tracer("knt-zstd", "zstd"),
-    Tracer("knt-zstd-noindex", "zstd", index="false"),
+    Tracer("knt-zstd-index", "zstd", index="true"),
     Tracer("knt-none-pcapng", "none", "pcapng"),
     Tracer("knt-gzip-pcapng", "gzip", "pcapng"),
     Tracer("knt-zstd-pcapng", "zstd", "pcapng"),

@@ -491,6 +491,19 @@ static void test_packets_are_durable_before_the_index(void **state)
 	assert_memory_equal(synced, "dmdm", 4);
 }
 
+/* Switched off, it costs nothing: what is synced is what was without. */
+static void test_without_an_index_packets_are_synced_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	synced_count = 0;
+	before_sync = note_sync;
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, false);
+	before_sync = NULL;
+	assert_int_equal(synced_count, 2);
+	assert_memory_equal(synced, "dm", 2);
+}
+
 static struct fixture *losing;      /* whose disk loses what is not synced */
 static unsigned refused, refuse_at; /* syncs of the segment; which of them fails */
 static char unpublished[SEGMENT_NAME_MAX + 1];
@@ -604,6 +617,8 @@ UNIT_TESTS()
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_files_that_get_none, set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets_are_durable_before_the_index,
+						set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_an_index_packets_are_synced_once,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets_that_were_not_synced_are_not_published,
 						set_up_pool, tear_down),
