@@ -31,6 +31,16 @@ struct index *file_index_begin(struct index_pool *pool, const struct file_index_
 	return pool && source->codec->compress ? index_new(pool, &deflate_library, &file) : NULL;
 }
 
+void file_index_note_time(struct file_index_member *member, uint64_t time_ns)
+{
+	if (member->packets++ == 0)
+		member->earliest_ns = member->latest_ns = time_ns;
+	else if (time_ns > member->latest_ns)
+		member->latest_ns = time_ns;
+	else if (time_ns < member->earliest_ns)
+		member->earliest_ns = time_ns;
+}
+
 void file_index_add(struct index *index, bool is_nano, const struct file_index_member *member,
 		    const struct chunk_keys *keys)
 {

@@ -30,6 +30,9 @@ struct file_index_member {
 	uint64_t earliest_ns, latest_ns; /* real time */
 };
 
+/* It has a packet of this time, in any order. */
+void file_index_note_time(struct file_index_member *member, uint64_t time_ns);
+
 /* The next member was appended; does nothing without an index. keys: NULL if it has no packets. */
 void file_index_add(struct index *index, bool is_nano, const struct file_index_member *member,
 		    const struct chunk_keys *keys);

@@ -103,16 +103,6 @@ static void note_gap(struct walk_found *found, uint64_t from_ns, uint64_t to_ns)
 	found->gaps[found->gap_count++] = (struct walk_gap){ from_ns, to_ns };
 }
 
-static void note_time(struct file_index_member *member, uint64_t time_ns)
-{
-	if (member->packets++ == 0)
-		member->earliest_ns = member->latest_ns = time_ns;
-	else if (time_ns > member->latest_ns)
-		member->latest_ns = time_ns;
-	else if (time_ns < member->earliest_ns)
-		member->earliest_ns = time_ns;
-}
-
 /* The records of a member, or of what there is without members, are found, too; returns how many bytes they take. */
 static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t length,
 			   struct walk_found *found)
@@ -134,7 +124,7 @@ static size_t read_records(struct walk *walk, const uint8_t *bytes, size_t lengt
 		before = whole;
 		if (!walk->keys)
 			continue;
-		note_time(&walk->member, record.time_ns);
+		file_index_note_time(&walk->member, record.time_ns);
 		collector_add(walk->collector, walk->keys, record.link_type, record.packet,
 			      record.captured);
 	}
@@ -166,9 +156,8 @@ static void index_member(struct walk *walk, uint64_t stored_bytes, uint64_t plai
 }
 
 /*
- * Are there packets no more from this offset on? 1 if so, -1 on errors. Where it was noted, nothing else tells; where
- * not, an index stands right behind a member. What looks like a piece of one behind something that cannot be read may
- * be packets' payload.
+ * Are there packets no more from this offset on? 1 if so, -1 on errors. Where it was noted, nothing else tells; if not,
+ * an index stands right behind a member: behind what cannot be read, a piece of one may be packets' payload.
  */
 static int find_data_end(struct walk *walk, uint64_t offset, struct error *err)
 {

@@ -85,7 +85,8 @@ int fsync(int fd)
 	const char *name;
 
 	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	if ((unsynced_folder || before_sync || refuse_sync) && readlink(link, path, sizeof path - 1) > 0) {
+	if ((unsynced_folder || before_sync || refuse_sync) &&
+	    readlink(link, path, sizeof path - 1) > 0) {
 		name = strrchr(path, '/');
 		if (name && before_sync)
 			before_sync(name + 1);
