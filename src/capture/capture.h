@@ -37,13 +37,7 @@ int capture_new(const struct capture_context *context, const struct conf *conf,
 /* Waits for the thread, which was told to stop or has ended. */
 struct capture *capture_free(struct capture *capture);
 /*
- * Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms, and waits for
- * the filter to be compiled, or capture_stop(). Fails with ERROR_CONFIG or ERROR_USAGE for bad options, ERROR_FATAL if the interface is down or gone.
- */
-int capture_open(struct capture *capture, struct error *err) __attribute__((warn_unused_result));
-
-/*
- * Start the thread, which opens the interface unless it is open, pushes chunks to the queue, and closes the
+ * Start the thread, which opens the interface, pushes chunks to the queue, and closes the
  * queue when it ends. With CAPTURE_FROM_START it records everything in the ring and all that follows; with
  * CAPTURE_FROM_LATER it discards packets until capture_begin() sets the time from which to record.
  */

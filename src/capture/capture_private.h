@@ -62,3 +62,10 @@ struct capture {
 	uint64_t statistics_ms; /* monotonic: last query of the drops */
 	bool is_begun;          /* the segment has a chunk, or has sent one */
 };
+
+/*
+ * capture.c. Open the interface and install the filter; from then on the kernel fills the ring. Takes about 10 ms, and
+ * waits for the filter to be compiled, or capture_stop(). Fails with ERROR_CONFIG or ERROR_USAGE for bad options,
+ * ERROR_FATAL if the interface is down or gone.
+ */
+int capture_open(struct capture *capture, struct error *err) __attribute__((warn_unused_result));

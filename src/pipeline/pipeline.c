@@ -39,6 +39,9 @@ void pipeline_remove(struct pipelines *pipelines, struct pipeline *pipeline)
 	while (pipelines->list[place] != pipeline)
 		place++;
 	pipelines->list[place] = pipelines->list[--pipelines->count];
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->predecessor == pipeline)
+			pipelines->list[i]->predecessor = NULL;
 	free_stages(pipeline);
 	free(pipeline);
 }
@@ -51,15 +54,7 @@ static int make_stages(struct pipelines *pipelines, struct pipeline *pipeline, s
 			   pipeline->name, pipeline->index, &pipeline->capture, err);
 }
 
-int pipeline_open(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
-{
-	if (make_stages(pipelines, pipeline, err) < 0 || capture_open(pipeline->capture, err) < 0)
-		return -1;
-	pipeline->state = PIPELINE_RECORDING;
-	return 0;
-}
-
-int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct error *err)
+static int start_stages(struct pipeline *pipeline, enum capture_from from, struct error *err)
 {
 	if (recorder_start(pipeline->recorder, err) < 0)
 		return -1;
@@ -68,10 +63,10 @@ int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct err
 
 void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline)
 {
+	enum capture_from from = pipeline->is_successor ? CAPTURE_FROM_LATER : pipelines->from;
 	struct error err;
 
-	if (make_stages(pipelines, pipeline, &err) < 0 ||
-	    pipeline_start(pipeline, pipelines->from, &err) < 0)
+	if (make_stages(pipelines, pipeline, &err) < 0 || start_stages(pipeline, from, &err) < 0)
 		pipeline_handle(pipelines, pipeline, pipeline_failure(&err), &err);
 }
 
@@ -80,6 +75,37 @@ static bool is_told_later(const struct pipelines *pipelines, enum pipeline_event
 {
 	return !pipelines->is_settled &&
 	       (event == PIPELINE_OPENED || event == PIPELINE_OPEN_REFUSED);
+}
+
+/* The capture is open: now the old one's ends, and not a packet is lost or recorded twice. */
+static void take_over(const struct pipeline *pipeline, const struct pipeline *old)
+{
+	uint64_t instant_ns = capture_next_instant(clock_real_ns());
+
+	capture_agree(old->capture, capture_emptied_ns(old->capture));
+	capture_agree(pipeline->capture, capture_emptied_ns(old->capture));
+	capture_stop(old->capture, "interface", instant_ns);
+	capture_begin(pipeline->capture, instant_ns);
+	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),
+		  log_text("before", old->name));
+}
+
+/* It was opened, or will not be soon: then the old one ends as that of any interface that has another name. */
+static void end_succession(struct pipelines *pipelines, struct pipeline *pipeline,
+			   enum pipeline_event event)
+{
+	struct pipeline *old = take_ptr(pipeline->predecessor);
+	bool is_heir = event == PIPELINE_OPENED && old && pipeline_is_running(old->state);
+
+	pipeline->is_successor = false;
+	if (is_heir)
+		take_over(pipeline, old);
+	else if (pipeline_is_running(pipeline->state))
+		capture_begin(pipeline->capture, clock_real_ns());
+	/* Renamed once more, it gets another successor. */
+	if (old && event != PIPELINE_LINK_RENAMED)
+		pipeline_handle(pipelines, old, is_heir ? PIPELINE_REPLACED : PIPELINE_LINK_RENAMED,
+				NULL);
 }
 
 void pipeline_log(const struct pipelines *pipelines, const struct pipeline *pipeline,
@@ -152,8 +178,12 @@ void pipeline_handle(struct pipelines *pipelines, struct pipeline *pipeline,
 		pipeline->failure.kind = ERROR_NONE;
 	if (event == PIPELINE_OPEN_FAILED || event == PIPELINE_OPEN_REFUSED)
 		pipeline->failure = *err;
-	if (step.actions & PIPELINE_LOG && !is_told_later(pipelines, event))
+	if (step.actions & PIPELINE_LOG && !is_told_later(pipelines, event) &&
+	    !(pipeline->is_successor &&
+	      event == PIPELINE_OPENED)) /* that it has another name, says all */
 		pipeline_log(pipelines, pipeline, event, err);
+	if (pipeline->is_successor && pipeline->state != PIPELINE_OPENING)
+		end_succession(pipelines, pipeline, event);
 	if (step.actions & PIPELINE_NOTE_LINK)
 		capture_note_link(pipeline->capture, pipeline->is_up);
 	if (step.actions & PIPELINE_STOP_NOW)

@@ -66,6 +66,9 @@ struct pipeline {
 	struct capture *capture; /* NULL while it waits, as the recorder */
 	struct recorder *recorder;
 	struct error failure; /* why it could not be opened last; ERROR_NONE: it could */
+	/* Of a renamed interface, while OPENING: it records once it is told to, when it takes over from this one. */
+	bool is_successor;
+	struct pipeline *predecessor; /* NULL: that has gone meanwhile */
 };
 
 /* Places for each interface that may be recorded: those that end, and those that wait, take one, too. */
@@ -120,11 +123,6 @@ enum pipeline_event pipeline_thread_event(enum pipeline_state state, enum captur
 struct pipeline *pipeline_add(struct pipelines *pipelines, const struct link *link);
 /* Waits for its threads, which were told to end or have ended. */
 void pipeline_remove(struct pipelines *pipelines, struct pipeline *pipeline);
-/* Make its stages and open the interface here and now: it is RECORDING once pipeline_start() ran. */
-int pipeline_open(struct pipelines *pipelines, struct pipeline *pipeline, struct error *err)
-	__attribute__((warn_unused_result));
-int pipeline_start(struct pipeline *pipeline, enum capture_from from, struct error *err)
-	__attribute__((warn_unused_result));
 /* Make its stages and start their threads, one of which opens the interface. A failure is an event of it. */
 void pipeline_launch(struct pipelines *pipelines, struct pipeline *pipeline);
 void pipeline_log(const struct pipelines *pipelines, const struct pipeline *pipeline,

@@ -263,30 +263,26 @@ void pipelines_end_segments(struct pipelines *pipelines, const char *reason)
 			capture_end_segment(pipelines->list[i]->capture, reason);
 }
 
-/* The same interface by another name: a new pipeline takes over, and nothing is lost in between. */
-static bool take_over_renamed(struct pipelines *pipelines, struct pipeline *old,
-			      const struct link *link)
+/* Is one being opened that takes over from this one? */
+static bool has_successor(const struct pipelines *pipelines, const struct pipeline *pipeline)
+{
+	for (size_t i = 0; i < pipelines->count; i++)
+		if (pipelines->list[i]->predecessor == pipeline)
+			return true;
+	return false;
+}
+
+/* The same interface by another name: another pipeline opens it meanwhile, and takes over. False: there is no place. */
+static bool add_successor(struct pipelines *pipelines, struct pipeline *old,
+			  const struct link *link)
 {
 	struct pipeline *pipeline = pipeline_add(pipelines, link);
-	uint64_t instant_ns;
-	struct error err;
 
 	if (!pipeline)
 		return false;
-	if (pipeline_open(pipelines, pipeline, &err) < 0 ||
-	    pipeline_start(pipeline, CAPTURE_FROM_LATER, &err) < 0) {
-		if (pipeline->capture)
-			capture_stop(pipeline->capture, "interface", 0);
-		pipeline_remove(pipelines, pipeline);
-		return false;
-	}
-	instant_ns = capture_next_instant(clock_real_ns());
-	capture_agree(old->capture, capture_emptied_ns(old->capture));
-	capture_agree(pipeline->capture, capture_emptied_ns(old->capture));
-	capture_stop(old->capture, "interface", instant_ns);
-	capture_begin(pipeline->capture, instant_ns);
-	log_event(EVENT_INTERFACE_RENAMED, log_text("interface", pipeline->name),
-		  log_text("before", old->name));
+	pipeline->is_successor = true;
+	pipeline->predecessor = old;
+	pipeline_launch(pipelines, pipeline);
 	return true;
 }
 
@@ -297,10 +293,12 @@ static void follow_link(struct pipelines *pipelines, struct pipeline *pipeline,
 	bool is_link_wanted = link && is_wanted(pipelines->conf, view, link);
 	enum pipeline_event event = pipeline_link_event(pipeline, link, is_link_wanted);
 
+	if (event == PIPELINE_LINK_RENAMED && has_successor(pipelines, pipeline))
+		return;
 	if (event == PIPELINE_LINK_RENAMED && pipeline->state == PIPELINE_RECORDING &&
 	    link->is_up && is_link_wanted && pipelines->from == CAPTURE_FROM_START &&
-	    take_over_renamed(pipelines, pipeline, link))
-		event = PIPELINE_REPLACED;
+	    add_successor(pipelines, pipeline, link))
+		return;
 	pipeline_handle(pipelines, pipeline, event, NULL);
 }
 

@@ -13,7 +13,7 @@
  *
  * Three handles: writer.h for the recorder and for recovery, claim.h for the uploader, and this header for
  * the daemon. Functions may be called from any thread; they lock, and block on the disk: all but
- * spool_set_budget(), spool_wake(), spool_is_full(), spool_is_removed() and spool_totals(), which the main
+ * spool_set_budget(), spool_wake(), spool_hurry(), spool_is_full(), spool_is_removed() and spool_totals(), which the main
  * thread may call.
  *
  * A kill loses nothing that was written. Which sync is for which promise in a power failure: docs/packet-loss.md.

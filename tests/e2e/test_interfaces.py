@@ -196,6 +196,34 @@ def test_renamed_under_traffic(lab):
         equal(len(numbers), len(set(numbers)), "packets recorded twice")
 
 
+def test_renamed_again_and_again(lab):
+    """Also while the pipeline for the name before is still being opened; and in the end it is gone."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-i", "veth0,lan*", "-B", "16384").start_ready()
+    names = ["veth0", "lan0", "lan1", "lan2"]
+    with lab.traffic(rate=20000) as traffic:
+        time.sleep(0.3)
+        is_live = True
+        for pause in (0, 0.005, 0.02, 0, 0.01, 0.05, 0, 0):
+            is_live = rename(names[0], names[1]) and is_live
+            names.append(names.pop(0))
+            time.sleep(pause)
+        wait_capturing(names[0])
+        time.sleep(0.5)
+        if is_live:
+            daemon.wait_event("interface-renamed", interface=names[0])
+    rename(names[0], names[1])
+    command("ip", "link", "del", names[1])
+    daemon.wait_event("interface-gone")
+    equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    numbers = [number for each in objects for number in each.capture.numbers(1)]
+    equal(len(numbers), len(set(numbers)), "packets recorded twice")
+    if is_live:
+        lab.check_numbers(objects, traffic["sent"])
+
+
 def test_moves_to_another_namespace_and_back(lab):
     lab.link()
     lab.bucket()
