@@ -12,6 +12,7 @@
 #include "base/checksum.h"
 #include "base/mem.h"
 
+#define PAGE_BYTES           ((size_t)4096)
 #define CHECKSUM_BLOCK_BYTES ((size_t)256 * 1024)
 
 int file_write_all(int fd, const void *bytes, size_t length, struct error *err)
@@ -49,6 +50,38 @@ ssize_t file_read_at(int fd, void *bytes, size_t capacity, uint64_t offset, stru
 			break;
 		length += (size_t)got;
 	}
+	return (ssize_t)length;
+}
+
+ssize_t file_read_around(int fd, void *bytes, size_t capacity, uint64_t offset, struct error *err)
+{
+	ssize_t got = file_read_at(fd, bytes, capacity, offset, err);
+	size_t length = 0;
+	struct stat st;
+
+	if (got >= 0 || err->errnum != EIO)
+		return got;
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, "stat");
+	while (length < capacity && offset + length < (uint64_t)st.st_size) {
+		/* To the end of a page: the disk fails, or not, for whole ones. */
+		size_t part = PAGE_BYTES - (offset + length) % PAGE_BYTES;
+
+		if (part > capacity - length)
+			part = capacity - length;
+		got = file_read_at(fd, (char *)bytes + length, part, offset + length, err);
+		if (got < 0 && err->errnum != EIO)
+			return -1;
+		if (got < 0) {
+			memset((char *)bytes + length, 0, part);
+			got = (ssize_t)part;
+		}
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	if (offset + length > (uint64_t)st.st_size)
+		length = (uint64_t)st.st_size > offset ? (size_t)st.st_size - offset : 0;
 	return (ssize_t)length;
 }
 

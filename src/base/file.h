@@ -18,6 +18,9 @@ int file_write_all(int fd, const void *bytes, size_t length, struct error *err)
 /* Read capacity bytes at offset, fewer only at the end of the file. Returns the number of bytes. */
 ssize_t file_read_at(int fd, void *bytes, size_t capacity, uint64_t offset, struct error *err)
 	__attribute__((warn_unused_result));
+/* The same, but what the disk cannot read (EIO) is zeros, page by page. */
+ssize_t file_read_around(int fd, void *bytes, size_t capacity, uint64_t offset, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* CRC32C of the whole file. */
 int file_checksum(int fd, uint32_t *ret_crc32c, struct error *err)

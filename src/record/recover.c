@@ -18,7 +18,8 @@
 #include "segment/codec.h"
 
 /* A crash right after the beginning leaves no more; in a larger file there were packets, whatever its metadata say. */
-#define SMALL_BYTES 4096
+#define SMALL_BYTES  4096
+#define FAILURES_MAX 3
 
 struct recovery {
 	struct spool_writer *writer;
@@ -53,9 +54,9 @@ static int look_for_rest(const struct recovery *recovery, struct error *err)
 
 		if (atomic_load(recovery->order.is_stopping))
 			return error_set(err, ERROR_TRANSIENT, "the program ends");
-		got = file_read_at(recovery->writer->file.fd, block,
-				   end - offset < sizeof block ? end - offset : sizeof block,
-				   offset, err);
+		got = recovery->order.read(
+			recovery->writer->file.fd, block,
+			end - offset < sizeof block ? end - offset : sizeof block, offset, err);
 		if (got <= 0)
 			return (int)got;
 		if (memcmp(block, zeros, (size_t)got) != 0)
@@ -261,6 +262,9 @@ void recover_unfinished(struct spool *spool, struct counters *counters,
 		recovery.writer = writer;
 		recovery.found = (struct walk_found){ .packets = 0 };
 		recovery.is_damaged = recovery.is_kept = false;
+		/* A disk that is in trouble may read it later; a bad sector stays one. */
+		recovery.order.read = writer->failures < FAILURES_MAX ? file_read_at
+								      : file_read_around;
 		if (recover_one(&recovery, &err) == 0)
 			continue;
 		/* One that cannot be read now may be readable later; one that is damaged never will be. */

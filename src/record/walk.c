@@ -35,8 +35,7 @@ struct walk {
 	size_t member_bytes, window_bytes;
 	uint64_t window_start;
 	struct walk_found found;
-	/* With an index only. */
-	struct index *index; /* once there was a header */
+	struct index *index; /* once there was a header; as those below, with an index only */
 	struct collector *collector;
 	struct chunk_keys *keys;         /* of the member that is read */
 	struct file_index_member member; /* that one */
@@ -65,7 +64,8 @@ static ssize_t look_at(struct walk *walk, uint64_t offset, const uint8_t **ret_b
 
 		if (atomic_load(walk->order->is_stopping))
 			return error_set(err, ERROR_TRANSIENT, "the program ends");
-		got = file_read_at(walk->fd, walk->window, 2 * walk->member_bytes, offset, err);
+		got = walk->order->read(walk->fd, walk->window, 2 * walk->member_bytes, offset,
+					err);
 		if (got < 0)
 			return -1;
 		walk->window_start = offset;

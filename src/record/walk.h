@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "index/index.h"
@@ -40,6 +41,8 @@ struct walk_order {
 		*copy; /* append all that can be read, which is a capture file again; or NULL */
 	struct index_pool *index_pool; /* make an index of all that can be read; or NULL */
 	const atomic_bool *is_stopping;
+	/* file_read_at(), or file_read_around(). */
+	ssize_t (*read)(int fd, void *bytes, size_t capacity, uint64_t offset, struct error *err);
 };
 
 /*

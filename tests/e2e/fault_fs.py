@@ -40,6 +40,7 @@ class FaultFs:
     def __init__(self, source, target):
         self.source, self.target = source, target
         self.errors = {}  # opcode: errno
+        self.bad = (0, 0)  # from where to where no file can be read
         self.before_sync = lambda: None
         self.history = []  # ("rename", new path) and ("sync", folder): what is durable when
         self.may_go_on = threading.Event()
@@ -244,9 +245,10 @@ class FaultFs:
         os.close(fd)
         return b""
 
-    @staticmethod
-    def read(_, body):
+    def read(self, _, body):
         fd, offset, size = struct.unpack_from("=QQI", body)
+        if offset < self.bad[1] and offset + size > self.bad[0]:
+            raise OSError(errno.EIO, "a bad sector")
         return os.pread(fd, size, offset)
 
     @staticmethod

@@ -395,6 +395,30 @@ def test_pages_that_a_failed_sync_dropped(lab):
         check(0 < finish(lab, daemon, 200, "disk") < 200, "nothing was counted")
 
 
+def test_bad_sector_in_a_file_to_be_recovered(lab):
+    """After some attempts, what is around it is recovered; the rest is counted."""
+    lab.link()
+    lab.bucket()
+    with faulty_spool(lab) as faults:
+        daemon = lab.daemon("-G", "0", "-s", "0", "-c", "none").start_ready()
+        sent = lab.send_megabytes(2)
+        daemon.wait_for(lambda: sum(os.path.getsize(os.path.join(lab.spool, name)) for name
+                                    in lab.spool_files("capturing")) > 2000000, 10, "a file")
+        time.sleep(1.5)  # what was recorded is noted
+        daemon.kill()
+        faults.bad = (1 << 20, (1 << 20) + 4096)
+        daemon = lab.daemon("-G", "0").start_ready()
+        daemon.wait_event("recovery-failed")
+        daemon.wait_event("segment-repaired", timeout=60, gaps=1)
+        faults.bad = (0, 0)  # it holds for all files
+        deliver_all(lab, daemon)
+        equal(daemon.stop(), 0, "exit status")
+    objects = lab.objects()
+    numbers = {number for each in objects for number in each.capture.numbers(1)}
+    check(sent - 20 <= len(numbers) < sent, "%d of %d packets recovered" % (len(numbers), sent))
+    equal(lab.check_accounted(objects, sent), sent - len(numbers), "packets that are lost")
+
+
 def test_eio_at_sync_alone(lab):
     check_trouble(lab, errno.EIO, "sync")
 
