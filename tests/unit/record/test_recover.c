@@ -994,6 +994,44 @@ static void test_what_is_known_of_the_time_before_a_segment(void **state)
 	chunk_pool_done(&pool);
 }
 
+static unsigned refusals; /* of syncs of segments, to come */
+
+static bool refuse_segment(const char *name)
+{
+	return strstr(name, ".pcap") && refusals > 0 && refusals-- > 0;
+}
+
+/* The end of one that could not be synced may be lost, and must not be taken for silence. */
+static void test_no_silence_behind_a_segment_that_was_not_finished(void **state)
+{
+	struct fixture *fixture = *state;
+	struct chunk_pool pool;
+	struct recorder_context context = {
+		.node = "n",
+		.pool = &pool,
+		.spool = fixture->spool,
+		.counters = &fixture->counters,
+		.wake_fd = -1,
+	};
+	struct recorder *recorder;
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	chunk_pool_init(&pool, 4);
+	recorder = recorder_new(&context, "eth0");
+	recorder_set_codec(recorder, &codec_none, 0);
+	give(&pool, recorder, START_NS + 1000, 1, "size");
+	give(&pool, recorder, START_NS + 3000, 1, "size");
+	refusals = 1;
+	refuse_sync = refuse_segment;
+	assert_int_equal(recorder_start(recorder, &err), 0);
+	recorder_free(recorder);
+	refuse_sync = NULL;
+	assert_int_equal(refusals, 0);
+	(void)check_since(fixture, END_NS, 0);
+	chunk_pool_done(&pool);
+}
+
 static void test_the_interfaces_of_a_segment(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1055,6 +1093,7 @@ UNIT_TESTS()
 		SPOOL_TEST(test_segment_that_takes_its_part_of_the_spool),
 		SPOOL_TEST(test_the_earliest_and_the_latest_packet_of_all_chunks),
 		SPOOL_TEST(test_what_is_known_of_the_time_before_a_segment),
+		SPOOL_TEST(test_no_silence_behind_a_segment_that_was_not_finished),
 		SPOOL_TEST(test_the_interfaces_of_a_segment),
 	};
 
