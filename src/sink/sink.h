@@ -58,6 +58,27 @@ struct sink_object {
 	const char *identity;
 };
 
+/* What is read: which objects, and in which order. All in byte order of the names. */
+struct sink_list {
+	const char *prefix; /* of the names */
+	const char *from;   /* from this name on; "": from the first */
+	const char *to;     /* below this one; "": to the last */
+	unsigned limit;     /* so many at most; 0: all */
+};
+
+#define SINK_VERSION_MAX 128
+
+/* One object as a listing tells it. Borrowed for the call. */
+struct sink_item {
+	const char *name; /* below the destination, as in struct sink_object */
+	uint64_t bytes;
+	/* Of these very bytes: read() gets no others. */
+	const char *version;
+	const char *storage_class; /* "": the service has none, or does not tell */
+	/* As its metadata say; NULL: none of ours. */
+	const struct segment *segment;
+};
+
 /* What an attempt reports, for the log and the next attempt. */
 struct sink_receipt {
 	char location[SINK_URL_MAX]; /* "gs://BUCKET/NAME", "/DIR/NAME": as a shell takes it */
@@ -94,6 +115,22 @@ struct sink_ops {
 	 */
 	int (*send)(struct sink_worker *worker, const struct sink_object *object,
 		    struct sink_receipt *ret_receipt, struct error *err);
+
+	/*
+	 * For searches. Call visit for each object in byte order of the names, until it returns false; *requests
+	 * counts the round trips. ERROR_CONFIG: no such destination, or no right to list it, with the remedy;
+	 * ERROR_TRANSIENT: may work later, and some were visited, perhaps.
+	 */
+	int (*list)(struct sink_worker *worker, const struct sink_list *what,
+		    bool (*visit)(void *context, const struct sink_item *item), void *context,
+		    unsigned *requests, struct error *err);
+	/*
+	 * Exactly these bytes of an object as it is stored, in one request. ERROR_REJECTED: the object is gone, or
+	 * another one by now, or whatever stands between us and it gives no ranges; ERROR_CONFIG: no right to
+	 * read, with the remedy; ERROR_TRANSIENT: may work later.
+	 */
+	int (*read)(struct sink_worker *worker, const char *name, const char *version,
+		    uint64_t offset, size_t length, uint8_t *out, struct error *err);
 };
 
 /* First member of every sink's own struct sink. */

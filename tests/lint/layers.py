@@ -8,7 +8,7 @@ import re
 import lint
 
 # Includes point to a smaller number or stay in their own folder.
-LAYERS = {"main": 9, "cli": 8, "daemon": 7, "pipeline": 6, "capture": 5, "record": 5, "upload": 5, "status": 5,
+LAYERS = {"main": 9, "cli": 8, "daemon": 7, "fetch": 7, "pipeline": 6, "match": 4, "capture": 5, "record": 5, "upload": 5, "status": 5,
           "spool": 4, "sink": 4, "segment": 3, "index": 3, "google": 3, "packet": 2, "http": 2, "netif": 2,
           "conf": 1, "base": 0}
 
@@ -22,12 +22,12 @@ LIBRARIES = [
     (r"cap-ng\.h", r"daemon/"),
     (r"libconfig\.h", r"conf/"),
     (r"getopt\.h", r"cli/"),
-    (r"pcap.*", r"capture/"),
+    (r"pcap.*", r"capture/|match/"),
     (r"libmnl/.*", r"netif/"),
     (r"isa-l.*|igzip_lib\.h|zlib\.h|zstd\.h", r"segment/"),
     (r"curl/.*", r"http/"),
     (r"openssl/x509_vfy\.h", r"http/"), # the words for a certificate that does not verify
-    (r"jansson\.h", r"google/|sink/|status/"),
+    (r"jansson\.h", r"fetch/|google/|sink/|status/"),
     (r"openssl/.*", r"google/|sink/"),
     (r"microhttpd\.h", r"status/"),
     (r"malloc\.h", r"base/"), # glibc's settings

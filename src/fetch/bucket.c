@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/bucket.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#define PAUSE_FIRST_MS  UINT64_C(250)
+#define PAUSE_MAX_MS    UINT64_C(8000)
+#define PATIENCE_MS     UINT64_C(30000)
+#define CACHE_MODE      0700
+#define CACHE_FILE_MODE 0600 /* packets are private */
+
+int bucket_open(const struct conf *conf, const char *cache, const atomic_bool *cancel,
+		struct bucket *ret_bucket, struct error *err)
+{
+	struct bucket *bucket = ret_bucket;
+
+	*bucket = (struct bucket){ .cache_fd = -1, .cancel = cancel };
+	if (cache) {
+		if (file_make_folders(cache, CACHE_MODE, err) < 0)
+			return error_wrap(err, "--cache");
+		bucket->cache_fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (bucket->cache_fd < 0)
+			return error_errno_as(err, ERROR_USAGE, "--cache %s", cache);
+	}
+	bucket->context = (struct sink_context){
+		.conf = conf,
+		.connections = connections_new(),
+		.counters = mem_calloc(1, sizeof *bucket->context.counters),
+		.cancel = cancel,
+	};
+	if (sink_open(&bucket->context, &bucket->sink, err) == 0)
+		return 0;
+	bucket_close(bucket);
+	return -1;
+}
+
+void bucket_close(struct bucket *bucket)
+{
+	sink_close(bucket->sink);
+	connections_free(bucket->context.connections);
+	free(bucket->context.counters);
+	close_fd(&bucket->cache_fd);
+}
+
+/* Crew ------------------------------------------------------------------------------------------- */
+
+struct member {
+	struct thread thread;
+	struct bucket *bucket;
+	int (*work)(void *context, struct bucket_reader *reader, struct error *err);
+	void *context;
+	int result;
+	struct error failure;
+};
+
+static void run_member(void *context)
+{
+	struct member *member = context;
+	struct bucket_reader reader = { .bucket = member->bucket };
+	const struct sink_ops *ops = sink_ops(member->bucket->sink);
+
+	member->result = ops->worker_open(member->bucket->sink, &reader.worker, &member->failure);
+	if (member->result < 0)
+		return;
+	member->result = member->work(member->context, &reader, &member->failure);
+	ops->worker_close(reader.worker);
+}
+
+int bucket_crew(struct bucket *bucket, unsigned threads,
+		int (*work)(void *context, struct bucket_reader *reader, struct error *err),
+		void *context, struct error *err)
+{
+	cleanup_free struct member *crew = mem_calloc(threads, sizeof *crew);
+	unsigned started = 0;
+	int result = 0;
+
+	while (started < threads) {
+		struct member *member = &crew[started];
+
+		*member = (struct member){ .bucket = bucket, .work = work, .context = context };
+		/* With one of them the work is done all the same. */
+		if (thread_start(&member->thread, "search", run_member, member, err) < 0)
+			break;
+		started++;
+	}
+	if (started == 0)
+		return -1;
+	for (unsigned i = 0; i < started; i++) {
+		thread_join(&crew[i].thread);
+		if (crew[i].result < 0 && result == 0) {
+			*err = crew[i].failure;
+			result = -1;
+		}
+	}
+	return result;
+}
+
+/* Again ------------------------------------------------------------------------------------------ */
+
+/* How long one question has been asked in vain. */
+struct patience {
+	uint64_t until_ms, pause_ms;
+};
+
+static struct patience begin_patience(void)
+{
+	return (struct patience){ clock_monotonic_ms() + PATIENCE_MS, PAUSE_FIRST_MS };
+}
+
+/* After a failure: wait, and try again? Ctrl-C ends the waiting. */
+static bool is_worth_another(const struct bucket *bucket, struct patience *patience,
+			     const struct error *err)
+{
+	uint64_t pause_ms = err->retry_after_ms > patience->pause_ms ? err->retry_after_ms
+								     : patience->pause_ms;
+	uint64_t now_ms = clock_monotonic_ms(), end_ms = now_ms + pause_ms;
+
+	if (err->kind != ERROR_TRANSIENT || end_ms > patience->until_ms)
+		return false;
+	log_debug("the bucket is asked again", log_reason(err));
+	for (; now_ms < end_ms && !atomic_load(bucket->cancel); now_ms = clock_monotonic_ms())
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 20 * (long)CLOCK_NS_PER_MS }, NULL);
+	patience->pause_ms *= 2;
+	if (patience->pause_ms > PAUSE_MAX_MS)
+		patience->pause_ms = PAUSE_MAX_MS;
+	return !atomic_load(bucket->cancel);
+}
+
+/* A listing that breaks off goes on behind the last name it told. */
+struct visiting {
+	bool (*visit)(void *context, const struct sink_item *item);
+	void *context;
+	char *last; /* NULL: none yet */
+	unsigned count;
+	bool has_ended;
+};
+
+static bool visit_once(void *context, const struct sink_item *item)
+{
+	struct visiting *visiting = context;
+
+	if (visiting->last && strcmp(item->name, visiting->last) <= 0)
+		return true;
+	free(visiting->last);
+	visiting->last = mem_strdup(item->name);
+	visiting->count++;
+	visiting->has_ended = !visiting->visit(visiting->context, item);
+	return !visiting->has_ended;
+}
+
+int bucket_list(struct bucket_reader *reader, const struct sink_list *what,
+		bool (*visit)(void *context, const struct sink_item *item), void *context,
+		struct error *err)
+{
+	struct bucket *bucket = reader->bucket;
+	struct visiting visiting = { .visit = visit, .context = context };
+	struct patience patience = begin_patience();
+	struct sink_list rest = *what;
+	int result = 0;
+
+	do {
+		unsigned requests = 0;
+
+		if (visiting.last) {
+			rest.from = visiting.last;
+			/* That one will be told again. */
+			rest.limit = what->limit ? what->limit - visiting.count + 1 : 0;
+		}
+		if (what->limit && visiting.count >= what->limit)
+			break;
+		result = sink_ops(bucket->sink)
+				 ->list(reader->worker, &rest, visit_once, &visiting, &requests,
+					err);
+		atomic_fetch_add(&bucket->requests, requests);
+	} while (result < 0 && !visiting.has_ended && is_worth_another(bucket, &patience, err));
+	free(visiting.last);
+	return visiting.has_ended ? 0 : result;
+}
+
+/* Cache ------------------------------------------------------------------------------------------ */
+
+/* What was read has a file: a name cannot hold all that it depends on, so its beginning says that. */
+static char *describe(const struct bucket *bucket, const char *name, const char *version,
+		      uint64_t offset, size_t length)
+{
+	return mem_printf("%s\n%s\n%s\n%ju+%zu\n", bucket->context.conf->upload_destination, name,
+			  version, (uintmax_t)offset, length);
+}
+
+static char *name_in_cache(const char *description)
+{
+	size_t length = strlen(description);
+
+	return mem_printf("%08x%08x", crc32c_update(0, description, length),
+			  crc32c_update(UINT32_MAX, description + length / 2, length - length / 2));
+}
+
+static bool read_cached(struct bucket *bucket, const char *description, uint8_t *out, size_t length)
+{
+	cleanup_free char *name = name_in_cache(description);
+	cleanup_close int fd = openat(bucket->cache_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	size_t head = strlen(description);
+	cleanup_free char *found = mem_alloc(head);
+	uint32_t checksum;
+	struct error err;
+	struct stat st;
+
+	/* The description, the checksum of what follows, the bytes. */
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == head + sizeof checksum + length &&
+	       file_read_at(fd, found, head, 0, &err) == (ssize_t)head &&
+	       memcmp(found, description, head) == 0 &&
+	       file_read_at(fd, &checksum, sizeof checksum, head, &err) == sizeof checksum &&
+	       file_read_at(fd, out, length, head + sizeof checksum, &err) == (ssize_t)length &&
+	       crc32c_update(0, out, length) == checksum;
+}
+
+/* The cache is a convenience: what it has no room for is read again. */
+static void write_cached(struct bucket *bucket, const char *description, const uint8_t *bytes,
+			 size_t length)
+{
+	cleanup_free char *name = name_in_cache(description);
+	size_t head = strlen(description);
+	uint32_t checksum = crc32c_update(0, bytes, length);
+	cleanup_free char *whole = mem_alloc(head + sizeof checksum + length);
+	struct error err;
+
+	memcpy(whole, description, head);
+	memcpy(whole + head, &checksum, sizeof checksum);
+	memcpy(whole + head + sizeof checksum, bytes, length);
+	if (file_replace_in_place(bucket->cache_fd, name, CACHE_FILE_MODE, whole,
+				  head + sizeof checksum + length, &err) < 0)
+		log_debug("not kept in --cache", log_reason(&err));
+}
+
+int bucket_read(struct bucket_reader *reader, const char *name, const char *version,
+		uint64_t offset, size_t length, uint8_t *out, struct error *err)
+{
+	struct bucket *bucket = reader->bucket;
+	cleanup_free char *description = describe(bucket, name, version, offset, length);
+	struct patience patience = begin_patience();
+	int result;
+
+	if (bucket->cache_fd >= 0 && read_cached(bucket, description, out, length)) {
+		atomic_fetch_add(&bucket->cached_bytes, length);
+		return 0;
+	}
+	do {
+		result = sink_ops(bucket->sink)
+				 ->read(reader->worker, name, version, offset, length, out, err);
+		atomic_fetch_add(&bucket->requests, 1);
+	} while (result < 0 && is_worth_another(bucket, &patience, err));
+	if (result < 0)
+		return -1;
+	atomic_fetch_add(&bucket->bytes, length);
+	if (bucket->cache_fd >= 0)
+		write_cached(bucket, description, out, length);
+	return 0;
+}
