@@ -110,11 +110,12 @@ static int parse_value(const struct field *field, const char *value, struct segm
 	case FIELD_NUMBER:
 		return text_parse_number(value, place);
 	case FIELD_ORDINAL:
-		*(uint64_t *)place = 0;
-		return *value ? text_parse_number(value, place) : 0;
 	case FIELD_TIME:
+		if (*value)
+			return field->type == FIELD_TIME ? text_parse_time(value, place)
+							 : text_parse_number(value, place);
 		*(uint64_t *)place = 0;
-		return *value ? text_parse_time(value, place) : 0;
+		return 0;
 	case FIELD_CRC:
 		if (strlen(value) != 8 || strspn(value, "0123456789abcdefABCDEF") < 8)
 			return -1;
@@ -222,6 +223,34 @@ static bool is_key(const char *key)
 	       strcmp(key, OLD_KEY) != 0;
 }
 
+/* NULL: not ours. */
+static const struct field *find_field(const char *key)
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (strcmp(fields[i].key, key) == 0)
+			return &fields[i];
+	return NULL;
+}
+
+bool segment_take_field(struct segment *segment, const char *key, const char *value)
+{
+	const struct field *field = find_field(key);
+	char clean[VALUE_MAX];
+
+	if (field && field->is_ours)
+		return true;
+	if (field && field->type != FIELD_TEXT)
+		return parse_value(field, value, segment) == 0;
+	(void)snprintf(clean, sizeof clean, "%s", value);
+	/* Attachments are lines. */
+	text_blank_controls(clean, "");
+	if (field)
+		return parse_value(field, clean, segment) == 0;
+	if (is_key(key))
+		(void)segment_attach(segment, key, clean);
+	return true;
+}
+
 int segment_decode(const char *metadata, struct segment *ret_segment, struct error *err)
 {
 	struct segment segment = { 0 };
@@ -229,7 +258,7 @@ int segment_decode(const char *metadata, struct segment *ret_segment, struct err
 	while (*metadata) {
 		size_t length = strcspn(metadata, "\n");
 		char line[VALUE_MAX], *value;
-		const struct field *field = fields;
+		const struct field *field;
 
 		if (length >= sizeof line)
 			return error_set(err, ERROR_FATAL, "metadata: a line is too long");
@@ -239,9 +268,8 @@ int segment_decode(const char *metadata, struct segment *ret_segment, struct err
 		if (!value)
 			return error_set(err, ERROR_FATAL, "metadata: a line without '='");
 		*value++ = '\0';
-		while (field < fields + FIELD_COUNT && strcmp(field->key, line) != 0)
-			field++;
-		if (field == fields + FIELD_COUNT) {
+		field = find_field(line);
+		if (!field) {
 			if (is_key(line))
 				(void)segment_attach(&segment, line, value);
 		} else if (parse_value(field, value, &segment) < 0) {

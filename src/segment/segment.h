@@ -83,6 +83,14 @@ void segment_each_field(const struct segment *segment,
 			void *context);
 
 /*
+ * Take one field as segment_each_field() told it, of a segment that somebody else describes; begin with one that is
+ * zero. Text is cut to fit and has blanks for control characters; fields for the spool alone are left out. False, with
+ * nothing changed: a field of this name has no such value.
+ */
+bool segment_take_field(struct segment *segment, const char *key, const char *value)
+	__attribute__((warn_unused_result));
+
+/*
  * Attach a field that is known to whoever writes and reads it alone; it goes wherever the others go. In place
  * of one with the same key; "" removes it. False, with nothing changed, if there is no room for it.
  */

@@ -263,6 +263,51 @@ static void test_attachments_pass_through(void **state)
 	assert_string_equal(back.attachments, "");
 }
 
+static void take_again(void *context, const char *key, const char *value)
+{
+	assert_true(segment_take_field(context, key, value));
+}
+
+/* As an object's metadata have it: field by field, in whatever order, and written by whoever can. */
+static void test_fields_are_taken_one_by_one(void **state)
+{
+	struct segment segment = example(), back = { 0 }, before;
+	char bytes[SEGMENT_METADATA_MAX], huge[2 * SEGMENT_ATTACHMENTS_MAX];
+	struct text text = text_over(bytes, sizeof bytes);
+
+	(void)state;
+	assert_true(segment_attach(&segment, "pod", "b=c"));
+	segment_each_field(&segment, take_again, &back);
+	assert_memory_equal(&segment, &back, sizeof segment);
+	/* A filter on several lines has one line here; controls are those of terminals. */
+	assert_true(segment_take_field(&back, "filter", "a\nid=x\x1b[2J\xc2\x9b"));
+	assert_string_equal(back.filter, "a id=x [2J  ");
+	assert_true(segment_take_field(&back, "colour", "red\nrejected=1"));
+	segment_attachment(&back, "colour", bytes, sizeof bytes);
+	assert_string_equal(bytes, "red rejected=1");
+	/* What is for the spool alone is nobody else's. */
+	before = back;
+	assert_true(segment_take_field(&back, "rejected", "1"));
+	assert_true(segment_take_field(&back, "data-bytes", "no number"));
+	assert_true(segment_take_field(&back, "Bad Key", "1"));
+	assert_true(segment_take_field(&back, "a\nb", "1"));
+	assert_true(segment_take_field(&back, "", "1"));
+	/* What does not fit is cut, or left out where its end matters. */
+	memset(huge, 'x', sizeof huge);
+	huge[sizeof huge - 1] = '\0';
+	assert_true(segment_take_field(&back, "large", huge));
+	assert_memory_equal(&before, &back, sizeof back);
+	assert_true(segment_take_field(&back, "reason", huge));
+	assert_string_equal(back.reason, "xxxxxxxxxxxxxxx");
+	before = back;
+	assert_false(segment_take_field(&back, "packets", "-1"));
+	assert_false(segment_take_field(&back, "start", "now"));
+	assert_false(segment_take_field(&back, "crc32c", "123456789"));
+	assert_memory_equal(&before, &back, sizeof back);
+	segment_encode(&back, &text);
+	assert_false(text.is_cut);
+}
+
 static void test_losses_are_bounded_and_complete(void **state)
 {
 	struct losses losses = { .count = 0 }, back;
@@ -433,6 +478,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_largest_metadata_fit),
 		cmocka_unit_test(test_damaged_metadata_are_refused),
 		cmocka_unit_test(test_attachments_pass_through),
+		cmocka_unit_test(test_fields_are_taken_one_by_one),
 		cmocka_unit_test(test_losses_are_bounded_and_complete),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_budget_use),
