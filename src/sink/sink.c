@@ -73,19 +73,46 @@ int sink_open(const struct sink_context *context, struct sink **ret_sink, struct
 					 "is required (-b): %s", forms);
 }
 
-void sink_url(const struct conf *conf, const char *name, struct text *out)
+/* The destination without the slashes at its end. */
+static void append_destination(const struct conf *conf, bool is_path_plain, struct text *out)
 {
 	const char *rest = "";
 	const struct sink_ops *ops = find_sink(conf->upload_destination, &rest);
 	size_t length = strlen(rest);
+	bool has_scheme = ops && !(is_path_plain && rest[0] == '/');
+
+	while (length > 0 && rest[length - 1] == '/')
+		length--;
+	text_append(out, "%s%.*s/", has_scheme ? ops->scheme : "", (int)length, rest);
+}
+
+void sink_url(const struct conf *conf, const char *name, struct text *out)
+{
 	struct name_parts parts = { .node_length = 0 };
 	cleanup_free char *node = name_parse(name, &parts) ? mem_strndup(name, parts.node_length)
 							   : mem_strdup(conf->node_name);
 
-	while (length > 0 && rest[length - 1] == '/')
-		length--;
-	text_append(out, "%s%.*s/", ops ? ops->scheme : "", (int)length, rest);
+	append_destination(conf, false, out);
 	name_object(conf->upload_prefix, conf->upload_layout, node, name, out);
+}
+
+void sink_object_url(const struct conf *conf, const char *name, struct text *out)
+{
+	append_destination(conf, true, out);
+	text_append(out, "%s", name);
+}
+
+bool sink_is_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length == 0 || length > SINK_NAME_MAX)
+		return false;
+	/* Those of UTF-8, U+0080 to U+009F, control terminals, too. */
+	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+		if (*p < ' ' || *p == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
+			return false;
+	return true;
 }
 
 struct sink *sink_close(struct sink *sink)

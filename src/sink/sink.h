@@ -58,7 +58,9 @@ struct sink_object {
 	const char *identity;
 };
 
-/* What is read: which objects, and in which order. All in byte order of the names. */
+#define SINK_NAME_MAX 1024 /* bytes of an object's name */
+
+/* What is read: which objects, and in which order. All in byte order of the names, which are UTF-8. */
 struct sink_list {
 	const char *prefix; /* of the names */
 	const char *from;   /* from this name on; "": from the first */
@@ -117,8 +119,9 @@ struct sink_ops {
 		    struct sink_receipt *ret_receipt, struct error *err);
 
 	/*
-	 * For searches. Call visit for each object in byte order of the names, until it returns false; *requests
-	 * counts the round trips. ERROR_CONFIG: no such destination, or no right to list it, with the remedy;
+	 * For searches. Call visit for each object in byte order of the names, until it returns false; it must not
+	 * use the worker. Names that sink_is_name() does not like are left out. *requests counts the round trips,
+	 * also after a failure. ERROR_CONFIG: no such destination, or no right to list it, with the remedy;
 	 * ERROR_TRANSIENT: may work later, and some were visited, perhaps.
 	 */
 	int (*list)(struct sink_worker *worker, const struct sink_list *what,
@@ -150,6 +153,15 @@ const struct sink_ops *sink_ops(const struct sink *sink);
 
 /* The URL that a segment of this name has at conf's destination, which is one: "gs://BUCKET/NODE/FILE". Pure. */
 void sink_url(const struct conf *conf, const char *name, struct text *out);
+
+/*
+ * The same for any object below conf's destination, by its name in struct sink_item, as a shell takes it:
+ * "gs://BUCKET/NAME", "/DIR/NAME". Pure.
+ */
+void sink_object_url(const struct conf *conf, const char *name, struct text *out);
+
+/* May an object have this name: 1 to SINK_NAME_MAX bytes without control characters? */
+bool sink_is_name(const char *name);
 
 /* The media type of a segment's file, by its extension. */
 const char *sink_content_type(const char *name);

@@ -3,7 +3,7 @@
  * A folder: file:///DIR, on a local disk, an NFS share or a volume. Files are named as objects would be,
  * DIR/[PREFIX/]NODE/NAME or as upload.layout says. The path is taken literally: "%20" is no blank.
  */
-#include "sink/sink.h"
+#include "sink/sink_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 #include "base/thread.h"
 #include "sink/mount.h"
 
-#define BLOCK_BYTES 262144
 /*
  * A sync shows no progress while it waits for the share. In portions of this size it ends before twice
  * upload.stall_timeout even on a slow share; after that an upload is reported as hanging.
@@ -27,17 +26,6 @@
 #define SYNC_BYTES  (UINT64_C(8) << 20)
 #define FOLDER_MODE 0755
 #define FILE_MODE   0640 /* captures are private */
-
-struct sink {
-	struct sink_base base;
-	char *folder; /* absolute, without a slash at the end, or "/" */
-};
-
-struct sink_worker {
-	struct sink *sink;
-	char *last_folder; /* below it: made and synced; NULL: none yet */
-	char block[BLOCK_BYTES];
-};
 
 static int refuse_spool(const struct conf *conf, const char *folder, struct error *err)
 {
@@ -371,4 +359,6 @@ const struct sink_ops sink_file = {
 	.worker_close = file_worker_close,
 	.probe = file_probe,
 	.send = file_send,
+	.list = file_list,
+	.read = file_read,
 };
