@@ -22,7 +22,7 @@
 #include "http/http.h"
 
 #define COUNT_OF(array)     (sizeof(array) / sizeof *(array))
-#define SERVER_REQUESTS_MAX 32
+#define SERVER_REQUESTS_MAX 128
 
 /* Replies: the head and body as they go out, with "CLOSE" for hanging up without one. */
 #define CLOSE_CONNECTION "CLOSE"

@@ -4,7 +4,8 @@
  * What the files of the GCS sink share: sink_gcs.c (the sink, the probe), gcs_send.c (small objects in one request,
  * large ones by a session), gcs_session.c (sessions: their start, and the state that the next attempt needs), gcs_verify.c (whose object is
  * it, and has it our bytes?), gcs_request.c (one request with credentials, and what follows from the reply) and
- * gcs_api.c (names and formats of the service). Used by the upload threads.
+ * gcs_api.c (names and formats of the service). Used by the upload threads. For searches, in gcs_read.h: gcs_read.c
+ * (lists objects, reads their bytes) and gcs_page.c (what a page of a listing says).
  */
 
 #include "google/google.h"
@@ -80,6 +81,8 @@ enum gcs_phase {
 	GCS_STATUS,    /* how far a session is */
 	GCS_METADATA,  /* an object's resource */
 	GCS_DELETE,    /* of a session or an object */
+	GCS_LIST,      /* a page of the objects */
+	GCS_MEDIA,     /* bytes of an object */
 	GCS_PHASE_COUNT,
 };
 

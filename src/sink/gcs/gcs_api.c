@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <endian.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "http/url.h"
 
 #define FIELDS            "fields=generation,size,crc32c,metadata"
+#define LIST_FIELDS       "fields=items(name,size,generation,metadata,storageClass),nextPageToken"
 
 #define BUCKET_MIN        3
 #define BUCKET_MAX        63 /* also of each part between dots */
@@ -73,6 +75,27 @@ char *gcs_object_url(const char *base_url, const char *bucket, const char *name,
 
 	return mem_printf("%s/storage/v1/b/%s/o/%s?%s", base_url, bucket, escaped,
 			  query ? query : FIELDS);
+}
+
+/* "&KEY=VALUE" behind a URL; nothing for an empty value. Frees the URL. */
+static char *add_parameter(char *url, const char *key, const char *value)
+{
+	cleanup_free char *shorter = url;
+	cleanup_free char *escaped = http_escape(value);
+
+	return value[0] ? mem_printf("%s&%s=%s", url, key, escaped) : take_ptr(shorter);
+}
+
+char *gcs_list_url(const char *base_url, const char *bucket, const struct sink_list *what,
+		   const char *page_token)
+{
+	char *url = mem_printf("%s/storage/v1/b/%s/o?" LIST_FIELDS "&maxResults=%u", base_url,
+			       bucket, what->limit);
+
+	url = add_parameter(url, "prefix", what->prefix);
+	url = add_parameter(url, "startOffset", what->from);
+	url = add_parameter(url, "endOffset", what->to);
+	return add_parameter(url, "pageToken", page_token ? page_token : "");
 }
 
 char *gcs_permissions_url(const char *base_url, const char *bucket)
@@ -157,6 +180,17 @@ bool gcs_parse_range(const char *range, uint64_t *ret_persisted)
 		return false;
 	*ret_persisted = last + 1;
 	return true;
+}
+
+bool gcs_is_content_range(const char *text, uint64_t first, uint64_t last)
+{
+	cleanup_free char *expected = mem_printf("bytes %" PRIu64 "-%" PRIu64 "/", first, last);
+	size_t length = strlen(expected);
+	uint64_t total;
+
+	return strncmp(text, expected, length) == 0 &&
+	       (strcmp(text + length, "*") == 0 ||
+		(text_parse_number(text + length, &total) == 0 && total > last));
 }
 
 void gcs_format_crc32c(uint32_t crc32c, char out[GCS_CRC32C_LENGTH + 1])

@@ -20,6 +20,12 @@
 	"GOOGLE_CLOUD_QUOTA_PROJECT"
 #define NOT_GOOGLE \
 	"this is no answer of Cloud Storage: check the proxy, firewall or login page on the way"
+#define GRANT_VIEWER(permission) \
+	"grant roles/storage.objectViewer on the bucket to this account (" permission ")"
+#define CHECK_BUCKET "correct the name of the bucket: -b, upload.destination"
+#define CHECK_KEY                                                                       \
+	"enable the object's key, and grant the bucket's service agent its use (roles/" \
+	"cloudkms.cryptoKeyEncrypterDecrypter)"
 enum {
 	MULTIPART = BIT(GCS_MULTIPART),
 	START = BIT(GCS_START),
@@ -27,9 +33,12 @@ enum {
 	STATUS = BIT(GCS_STATUS),
 	METADATA = BIT(GCS_METADATA),
 	DELETE = BIT(GCS_DELETE),
+	LIST = BIT(GCS_LIST),
+	MEDIA = BIT(GCS_MEDIA),
 	SESSION = DATA | STATUS,
 	CREATE = MULTIPART | START | SESSION,
-	ANY = CREATE | METADATA | DELETE,
+	READ = LIST | MEDIA,
+	ANY = CREATE | METADATA | DELETE | READ,
 };
 
 /* What else a rule may ask for. */
@@ -56,11 +65,14 @@ static const struct reply_rule rules[] = {
 	{ 100, 399, ANY, NULL, GCS_RETRY },
 
 	{ 400, 400, ANY, ABOUT_MONEY, GCS_SETUP, EXPLAINED, CHECK_BILLING },
+	/* Each object may have a key of its own. */
+	{ 400, 400, MEDIA, "cloudKms", GCS_REFUSED, EXPLAINED, CHECK_KEY },
 	{ 400, 400, ANY, "cloudKms", GCS_SETUP, .traits = EXPLAINED },
 	{ 400, 400, MULTIPART | SESSION, "doesn't match calculated", GCS_MISMATCH },
 	/* About the session, when that was all that was asked for. */
 	{ 400, 400, STATUS, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
-	{ 400, 400, CREATE, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 400, 400, CREATE | MEDIA, NULL, GCS_REFUSED, .traits = EXPLAINED },
+	{ 400, 400, LIST, NULL, GCS_SETUP, .traits = EXPLAINED },
 	{ 400, 400, ANY, NULL, GCS_RETRY, .remedy = NOT_GOOGLE },
 
 	{ 401, 401, ANY, NULL, GCS_LOGIN, FOREIGN, NOT_GOOGLE },
@@ -74,10 +86,16 @@ static const struct reply_rule rules[] = {
 	{ 403, 403, CREATE,
 	  "retentionPolicyNotMet|objectUnderActiveHold|retention policy|object retention",
 	  GCS_REFUSED },
+	{ 403, 403, MEDIA, "cloudKms", GCS_REFUSED, .remedy = CHECK_KEY },
+	{ 403, 403, READ, NULL, GCS_SETUP, SCOPE,
+	  "the access scopes are too narrow: log in again with gcloud auth application-default login, "
+	  "or use a node with the scope devstorage.read_only" },
 	{ 403, 403, ANY, NULL, GCS_SETUP, SCOPE,
 	  "the access scopes of the node are too narrow: use Workload Identity, a node pool with the "
 	  "scope devstorage.read_write, or a key by gcs.credentials" },
 	{ 403, 403, ANY, ABOUT_MONEY, GCS_SETUP, .remedy = CHECK_BILLING },
+	{ 403, 403, LIST, NULL, GCS_SETUP, .remedy = GRANT_VIEWER(GCS_LISTING) },
+	{ 403, 403, MEDIA, NULL, GCS_SETUP, .remedy = GRANT_VIEWER(GCS_READ) },
 	{ 403, 403, ANY, NULL, GCS_SETUP,
 	  .remedy = "grant roles/storage.objectCreator on the bucket to this account" },
 
@@ -86,6 +104,9 @@ static const struct reply_rule rules[] = {
 	{ 404, 404, METADATA, NULL, GCS_RETRY }, /* deleted in between */
 	{ 404, 404, DELETE, NULL, GCS_DONE },
 	{ 404, 404, ANY, NULL, GCS_RETRY, FOREIGN, NOT_GOOGLE },
+	{ 404, 404, MEDIA, "bucket does not exist", GCS_SETUP, .remedy = CHECK_BUCKET },
+	{ 404, 404, MEDIA, NULL, GCS_REFUSED },
+	{ 404, 404, LIST, NULL, GCS_SETUP, .remedy = CHECK_BUCKET },
 	{ 404, 404, ANY, NULL, GCS_SETUP,
 	  .remedy = "create the bucket, or correct upload.destination" },
 
@@ -109,6 +130,7 @@ static const struct reply_rule rules[] = {
 
 	/* 499 is cancelled: the session, or by us. */
 	{ 416, 416, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },
+	{ 416, 416, MEDIA, NULL, GCS_REFUSED },
 	{ 416, 416, ANY, NULL, GCS_RETRY },
 	{ 429, 429, ANY, NULL, GCS_RETRY },
 	{ 499, 499, SESSION, NULL, GCS_NEW_SESSION, .traits = EXPLAINED },

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 #include "sink/gcs/gcs.h"
+#include "sink/gcs/gcs_read.h"
 
 #define UNIVERSE_MAX 200
 #define CHUNK_UNIT   (UINT64_C(256) << 10) /* the protocol's: chunks are multiples of it */
@@ -168,4 +169,6 @@ const struct sink_ops sink_gcs = {
 	.worker_close = gcs_worker_close,
 	.probe = gcs_probe,
 	.send = gcs_send,
+	.list = gcs_list,
+	.read = gcs_read,
 };
