@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A fake of Google Cloud Storage's JSON API, as far as an uploader sees it: multipart and resumable
-uploads, session status and cancelling, object metadata and bytes, testPermissions. It behaves as
-the service does and writes down everything that a good client would not send (`violations`).
+"""A fake of Google Cloud Storage's JSON API, as far as an uploader and a search see it: multipart and
+resumable uploads, session status and cancelling, object metadata and bytes, listings, testPermissions.
+It behaves as the service does and writes down everything that a good client would not send
+(`violations`).
 
 As a program: fake_gcs.py [--host H] [--port P] [--directory DIR] prints its URL and serves until it
 is killed; objects are files DIR/BUCKET/NAME. POST /_control sets faults (fake_http.py), GET shows
@@ -15,11 +16,21 @@ Faults of its own (kinds: multipart, start, chunk, status, cancel, metadata, med
 permissions; dead: any request to a session in `dead`):
     accept_bytes  keep no more than this of the chunk, and answer 308
     claim         answer a question to a session as if it had made the object
-    corrupt       answer with a resource whose crc32c is not that of the object"""
+    corrupt       answer with a resource whose crc32c is not that of the object
+Of a listing:
+    disorder      tell the objects in another order than that of their names
+Of media (and for a short body, a slow one, … see fake_http.py):
+    gone          delete the object before it is looked for
+    replaced      the same, and put an object with these bytes (b"") in its place
+    no_ranges     answer 200 with the whole object
+    cut           leave out so many bytes at the end, as if they had not been asked for
+    flip          change a bit of the byte with this number"""
 
 import argparse
+import base64
 import email.parser
 import email.policy
+import gzip
 import json
 import os
 import re
@@ -41,6 +52,7 @@ CREATE_ONLY = frozenset(["storage.objects.create"])
 EVERYTHING = frozenset("storage.objects." + each for each in ("create", "get", "list", "delete"))
 NEEDED = {"multipart": "create", "start": "create", "metadata": "get", "media": "get",
           "delete": "delete", "list": "list"}
+PAGE_MAX = 1000
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -73,6 +85,8 @@ class FakeGcs(FakeServer):
         self.dead = set()    # ids of sessions
         self.is_mortal = False  # does the next session die of its first chunk?
         self.locations = []  # of the next sessions: hosts that may not be ours
+        self.page_max = PAGE_MAX  # objects of a page; the service may give fewer than it is asked for
+        self.payer = None    # the project that has to pay: the bucket's owner does not
         self.directory = directory
         self.tokens, self.buckets = tokens, buckets
         self.objects = {}   # (bucket, name) -> resource
@@ -133,10 +147,16 @@ class FakeGcs(FakeServer):
             return error_reply(400, "invalid", "Invalid bucket name: '%s'" % bucket)
         if self.buckets is not None and bucket not in self.buckets:
             return error_reply(404, "notFound", "The specified bucket does not exist.")
+        if self.payer and request.headers.get("x-goog-user-project") != self.payer:
+            return error_reply(400, "required", "Bucket is a requester pays bucket but no user project "
+                               "provided.")
         needed = "storage.objects." + NEEDED.get(request.kind, "")
         if request.kind in NEEDED and needed not in self.permissions:
-            return error_reply(403, "forbidden", "account does not have %s access to the Google "
-                               "Cloud Storage object." % needed)
+            refusal = "account does not have %s access to the Google Cloud Storage %s." % (
+                needed, "bucket" if request.kind == "list" else "object")
+            if request.kind == "media":
+                return self.media_error(403, refusal)
+            return error_reply(403, "forbidden", refusal)
         return getattr(self, "answer_" + request.kind)(request, bucket)
 
     def authorize(self, request):
@@ -171,6 +191,8 @@ class FakeGcs(FakeServer):
         if "contentEncoding" in resource or "contentEncoding" in request.query:
             self.violation("contentEncoding would make readers unpack: %s" % name)
         expected = next((TYPES[end] for end in TYPES if name.endswith(end)), None)
+        if resource.get("cacheControl") != "no-transform":
+            self.violation("cacheControl %s of %s" % (resource.get("cacheControl"), name))
         if resource.get("contentType") != expected:
             self.violation("contentType %s of %s" % (resource.get("contentType"), name))
         if not re.fullmatch(r"[A-Za-z0-9+/]{6}==", str(resource.get("crc32c"))):
@@ -212,17 +234,30 @@ class FakeGcs(FakeServer):
             conflict = self.exists(bucket, resource["name"], generation_match)
             if conflict:
                 return None, conflict
+            made = self.put(bucket, content=content, **resource)
+        return made, self.resource_reply(request, made)
+
+    def put(self, bucket, name, content, **more):
+        """Make an object, whatever was there; more of its resource: metadata, storageClass, …"""
+        with self.lock:
             self.generation += 1
-            made = {"kind": "storage#object", "contentType": "application/octet-stream", **resource,
-                    "id": "%s/%s/%d" % (bucket, resource["name"], self.generation),
+            made = {"kind": "storage#object", "contentType": "application/octet-stream",
+                    "storageClass": "STANDARD", **more, "name": name,
+                    "id": "%s/%s/%d" % (bucket, name, self.generation),
                     "bucket": bucket, "generation": str(self.generation), "metageneration": "1",
-                    "size": str(len(content)), "crc32c": actual, "timeCreated": utc()}
-            path = self.path(bucket, resource["name"])
+                    "size": str(len(content)), "crc32c": crc32c.encode(content),
+                    "timeCreated": utc()}
+            path = self.path(bucket, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as file:
                 file.write(content)
-            self.objects[bucket, resource["name"]] = made
-        return made, self.resource_reply(request, made)
+            self.objects[bucket, name] = made
+        return made
+
+    def remove(self, bucket, name):
+        with self.lock:
+            if self.objects.pop((bucket, name), None):
+                os.unlink(self.path(bucket, name))
 
     @staticmethod
     def resource_reply(request, made):
@@ -409,12 +444,80 @@ class FakeGcs(FakeServer):
             made = self.objects.get((bucket, name))
         if not made:
             return error_reply(404, "notFound", "No such object: %s/%s" % (bucket, name))
-        if request.kind == "media":
-            with open(self.path(bucket, name), "rb") as file:
-                return Reply(200, file.read(), {}, made["contentType"])
         return self.resource_reply(request, made)
 
-    answer_media = answer_metadata
+    @staticmethod
+    def media_error(status, message):
+        """Where bytes were asked for, the service has plain words."""
+        return Reply(status, message, {"X-GUploader-UploadID": "fake"}, "text/html; charset=UTF-8")
+
+    def find_media(self, request, bucket, name):
+        """((object, bytes), None), or (None, the reply to somebody who asks for another one)."""
+        if "gone" in request.fault or "replaced" in request.fault:
+            self.remove(bucket, name)
+        if "replaced" in request.fault:
+            self.put(bucket, name, request.fault["replaced"])
+        generation, condition = (request.parameter(each) for each in (
+            "generation", "ifGenerationMatch"))
+        if generation is None and condition is None:
+            self.violation("media of whatever generation there is: " + name)
+        with self.lock:
+            made = self.objects.get((bucket, name))
+            if not made or generation not in (None, made["generation"]):
+                return None, self.media_error(404, "No such object: %s/%s" % (bucket, name))
+            if condition not in (None, made["generation"]):
+                return None, self.media_error(412, "At least one of the pre-conditions you specified "
+                                              "did not hold.")
+            with open(self.path(bucket, name), "rb") as file:
+                return (made, file.read()), None
+
+    def answer_media(self, request, bucket):
+        name = urllib.parse.unquote(request.raw_path.rsplit("/", 1)[1])
+        request.note["name"] = name
+        found, reply = self.find_media(request, bucket, name)
+        if not found:
+            return reply
+        made, content = found
+        stored = made.get("contentEncoding", "identity")
+        headers = {"X-GUploader-UploadID": "fake", "X-Goog-Generation": made["generation"],
+                   "X-Goog-Hash": "crc32c=" + made["crc32c"],
+                   "X-Goog-Stored-Content-Encoding": stored,
+                   "X-Goog-Stored-Content-Length": made["size"],
+                   "X-Goog-Storage-Class": made["storageClass"]}
+        takes_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+        if not takes_gzip:
+            self.violation("media without Accept-Encoding: gzip, which may be unpacked: " + name)
+        if stored == "gzip":
+            headers["Vary"] = "Accept-Encoding"
+            if not takes_gzip and made.get("cacheControl") != "no-transform":
+                # Also without ranges.
+                return Reply(200, gzip.decompress(content),
+                             {**headers, "Warning": "214 UploadServer gunzipped"}, made["contentType"])
+            headers["Content-Encoding"] = "gzip"
+        return self.answer_range(request, made, content, headers)
+
+    def answer_range(self, request, made, content, headers):
+        total = len(content)
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("Range", ""))
+        if asked and asked[1] == asked[2] == "":
+            asked = None
+        if not asked:
+            self.violation("media without a range of bytes: " + made["name"])
+        status, start, end = 200, 0, total
+        if asked and not request.fault.get("no_ranges"):
+            start = int(asked[1]) if asked[1] else max(0, total - int(asked[2]))
+            end = min(total, int(asked[2]) + 1) if asked[1] and asked[2] else total
+            if start >= end:
+                return self.media_error(416, "The requested range cannot be satisfied.")
+            end = max(start, end - request.fault.get("cut", 0))
+            status = 206
+            headers["Content-Range"] = "bytes %d-%d/%d" % (
+                start, end - 1 + request.fault.get("cut", 0), total)
+        body = bytearray(content[start:end])
+        if "flip" in request.fault and body:
+            body[request.fault["flip"] % len(body)] ^= 1
+        request.note["range"] = (start, end)
+        return Reply(status, bytes(body), headers, made["contentType"])
 
     def answer_delete(self, request, bucket):
         name = urllib.parse.unquote(request.raw_path.rsplit("/", 1)[1])
@@ -430,11 +533,50 @@ class FakeGcs(FakeServer):
         return Reply(204)
 
     def answer_list(self, request, bucket):
-        prefix = request.parameter("prefix", "")
+        for each in ("delimiter", "matchGlob", "versions"):
+            if each in request.query:
+                return self.refuse("a listing with %s costs more than it seems" % each)
+        fields = re.fullmatch(r"items\(([\w,]+)\),nextPageToken", request.parameter("fields", ""))
+        if not fields:
+            self.violation("a listing of all fields")
+        size = request.parameter("maxResults", str(PAGE_MAX))
+        if not size.isdigit() or int(size) < 1:
+            return self.refuse("maxResults=" + size)
+        # Texts are compared as bytes.
+        prefix, first, last = (request.parameter(each, "").encode() for each in (
+            "prefix", "startOffset", "endOffset"))
+        behind = self.read_token(request, prefix, first, last)
+        if behind is None:
+            return self.refuse("a token of no page of this listing")
         with self.lock:
-            items = [made for (where, name), made in sorted(self.objects.items())
-                     if where == bucket and name.startswith(prefix)]
-        return Reply(200, {"kind": "storage#objects", "items": items})
+            items = sorted((name.encode(), made) for (where, name), made in self.objects.items()
+                           if where == bucket)
+        items = [(name, made) for name, made in items if name.startswith(prefix) and name >= first
+                 and name > behind and (not last or name < last)]
+        page = items[:min(int(size), self.page_max, PAGE_MAX)]
+        answer = {} if fields else {"kind": "storage#objects"}
+        if len(page) < len(items):
+            answer["nextPageToken"] = base64.b64encode(
+                b"\0".join((page[-1][0], prefix, first, last))).decode()
+        if request.fault.get("disorder"):
+            page = page[1:] + page[:1]
+        wanted = fields[1].split(",") if fields else None
+        if page:
+            answer["items"] = [{key: made[key] for key in wanted or made if key in made}
+                               for _, made in page]
+        request.note["items"] = len(page)
+        return Reply(200, answer, {"X-GUploader-UploadID": "fake"})
+
+    @staticmethod
+    def read_token(request, *listing):
+        """The name behind which the page begins; None: it belongs to another listing."""
+        try:
+            name, *same = base64.b64decode(request.parameter("pageToken", ""), validate=True).split(b"\0")
+        except ValueError:
+            return None
+        if "pageToken" not in request.query:
+            return b""
+        return name if same == list(listing) else None
 
     def answer_permissions(self, request, bucket):
         asked = request.query.get("permissions", [])

@@ -3,6 +3,7 @@
 
 import base64
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -59,7 +60,7 @@ def ask(server, method, path, body=b"", headers=None):
 
 def resource(content, **more):
     return {"name": NAME, "contentType": "application/gzip", "crc32c": crc32c.encode(content),
-            "metadata": {"node": "node1", "packets-own": "0"}, **more}
+            "cacheControl": "no-transform", "metadata": {"node": "node1", "packets-own": "0"}, **more}
 
 
 def multipart(gcs, content, about, query=INSERT % "multipart"):
@@ -69,6 +70,22 @@ def multipart(gcs, content, about, query=INSERT % "multipart"):
             ).encode() + content + ("\r\n--%s--\r\n" % boundary).encode()
     return ask(gcs, "POST", query, body,
                {"Content-Type": "multipart/related; boundary=" + boundary})
+
+
+def listing(gcs, **parameters):
+    """(status, body) of a page of the bucket's objects."""
+    query = urllib.parse.urlencode({
+        "fields": "items(name,generation),nextPageToken", **parameters})
+    status, _, body = ask(gcs, "GET", "/storage/v1/b/bucket/o?" + query)
+    return status, json.loads(body)
+
+
+def media(gcs, made, first, last, headers=None, query="generation"):
+    """(status, headers, body) of a range of an object."""
+    path = "/storage/v1/b/bucket/o/%s?alt=media&%s=%s" % (
+        urllib.parse.quote(made["name"], safe=""), query, made["generation"])
+    return ask(gcs, "GET", path, b"", {"Accept-Encoding": "gzip",
+                                       "Range": "bytes=%s-%s" % (first, last), **(headers or {})})
 
 
 def start(gcs, content, size=None):
@@ -96,8 +113,9 @@ def test_multipart_stores_once(lab):
     equal((status, json.loads(body)["crc32c"]), (200, crc32c.encode(content)), "first")
     equal(multipart(lab.gcs, content, resource(content))[0], 412, "second")
     path = "/storage/v1/b/bucket/o/" + urllib.parse.quote(NAME, safe="")
-    equal(ask(lab.gcs, "GET", path + "?alt=media")[2], content, "bytes")
-    equal(json.loads(ask(lab.gcs, "GET", path)[2])["size"], "3000", "size")
+    made = json.loads(ask(lab.gcs, "GET", path)[2])
+    equal(made["size"], "3000", "size")
+    equal(media(lab.gcs, made, 0, 2999)[2], content, "bytes")
     equal(lab.gcs.violations, [], "violations")
 
 
@@ -108,6 +126,8 @@ def test_multipart_violations(lab):
         ({**resource(content), "crc32c": None}, INSERT % "multipart", "no crc32c", 200),
         (resource(content, name="../x.pcap.gz"), INSERT % "multipart", "bad object name", 400),
         (resource(content, name="b/b.pcap"), INSERT % "multipart", "contentType", 200),
+        (resource(content, name="h.pcap.gz", cacheControl=None), INSERT % "multipart",
+         "cacheControl", 200),
         (resource(content, name="c.pcap.gz", contentEncoding="gzip"), INSERT % "multipart",
          "contentEncoding", 200),
         (resource(content, name="d.pcap.gz", metadata={"Node": "x"}), INSERT % "multipart",
@@ -210,6 +230,121 @@ def test_faults(lab):
     equal(ask(lab.gcs, "POST", "/_control", b'{"faults": [{"kind": "*", "status": 500}]}')[0], 200,
           "control")
     equal(ask(lab.gcs, "GET", "/storage/v1/b/bucket/o")[0], 500, "set by control")
+
+
+def names_of(answer):
+    return [each["name"] for each in answer[1].get("items", [])]
+
+
+def test_listing(lab):
+    names = ["a/b", "a-b", "a.b", "a0", "\u00e4", "b/c/d", "node-1/x", "node-10/x", "z"]
+    for name in names:
+        lab.gcs.put("bucket", name, b"x", metadata={"packets": "5"})
+    lab.gcs.put("others", "aa", b"x")
+    names.sort(key=str.encode)
+    equal(names_of(listing(lab.gcs)), names, "all")
+    equal(listing(lab.gcs)[1].keys(), {"items"}, "no token")
+    equal(names_of(listing(lab.gcs, prefix="a")), ["a-b", "a.b", "a/b", "a0"], "prefix")
+    equal(names_of(listing(lab.gcs, startOffset="a.b", endOffset="a0")), ["a.b", "a/b"], "window")
+    equal(names_of(listing(lab.gcs, startOffset="node-10", maxResults=1)), ["node-10/x"], "first")
+    equal(listing(lab.gcs, prefix="none")[1], {}, "none")
+    equal(listing(lab.gcs, fields="items(size,metadata),nextPageToken", maxResults=1)[1]["items"],
+          [{"size": "1", "metadata": {"packets": "5"}}], "fields")
+    # Page by page; the service may give fewer than it is asked for.
+    lab.gcs.page_max = 3
+    seen, token = [], None
+    while True:
+        answer = listing(lab.gcs, startOffset="a.", maxResults=4,
+                         **({"pageToken": token} if token else {}))
+        check(1 <= len(names_of(answer)) <= 3, answer)
+        seen += names_of(answer)
+        token = answer[1].get("nextPageToken")
+        if not token:
+            break
+        previous = token
+    equal(seen, names[1:], "pages")
+    lab.gcs.fault("list", disorder=True)
+    check(names_of(listing(lab.gcs)) != names[:3], "in order")
+    equal(lab.gcs.violations, [], "violations")
+    for wrong in ({"delimiter": "/"}, {"pageToken": "x"}, {"pageToken": previous, "prefix": "b"},
+                  {"maxResults": "0"}):
+        equal(listing(lab.gcs, **wrong)[0], 400, wrong)
+    ask(lab.gcs, "GET", "/storage/v1/b/bucket/o")
+    equal(len(lab.gcs.violations), 5, lab.gcs.violations)
+    lab.gcs.permissions -= {"storage.objects.list"}
+    status, body = listing(lab.gcs)
+    equal((status, "storage.objects.list" in body["error"]["message"]), (403, True), "permission")
+
+
+def test_media(lab):
+    content = random.randbytes(1000)
+    made = lab.gcs.put("bucket", "n/f", content)
+    status, headers, body = media(lab.gcs, made, 10, 19)
+    equal((status, headers["Content-Range"], body), (206, "bytes 10-19/1000", content[10:20]), "range")
+    equal(media(lab.gcs, made, 990, 2000)[1]["Content-Range"], "bytes 990-999/1000", "end")
+    equal(media(lab.gcs, made, "", 5)[2], content[-5:], "suffix")
+    equal(media(lab.gcs, made, 995, "")[2], content[-5:], "rest")
+    equal(media(lab.gcs, made, 1000, 1000)[0], 416, "behind the end")
+    equal(media(lab.gcs, made, 0, 1, query="ifGenerationMatch")[0], 206, "condition")
+    other = {**made, "generation": "7"}
+    equal(media(lab.gcs, other, 0, 1)[0], 404, "another generation")
+    equal(media(lab.gcs, other, 0, 1, query="ifGenerationMatch")[0], 412, "another generation")
+    equal(media(lab.gcs, {**made, "name": "x"}, 0, 1)[0], 404, "no such object")
+    equal(lab.gcs.violations, [], "violations")
+    path = "/storage/v1/b/bucket/o/n%2Ff?alt=media"
+    equal(ask(lab.gcs, "GET", path)[::2], (200, content), "all")
+    equal(len(lab.gcs.violations), 3, lab.gcs.violations)
+    lab.gcs.permissions -= {"storage.objects.get"}
+    status, _, body = media(lab.gcs, made, 0, 1)
+    equal((status, b"storage.objects.get" in body), (403, True), "permission")
+
+
+def test_media_faults(lab):
+    content = random.randbytes(1000)
+    made = lab.gcs.put("bucket", "f", content)
+    lab.gcs.fault("media", no_ranges=True)
+    equal(media(lab.gcs, made, 10, 19)[::2], (200, content), "no ranges")
+    lab.gcs.fault("media", cut=3)
+    status, headers, body = media(lab.gcs, made, 10, 19)
+    equal((status, headers["Content-Range"], body), (206, "bytes 10-19/1000", content[10:17]), "cut")
+    lab.gcs.fault("media", flip=2)
+    equal([at for at, byte in enumerate(media(lab.gcs, made, 10, 19)[2]) if byte != content[10 + at]],
+          [2], "flipped")
+    lab.gcs.fault("media", reply="half")
+    try:
+        media(lab.gcs, made, 10, 19)
+        check(False, "all of it came")
+    except http.client.IncompleteRead:
+        pass
+    lab.gcs.fault("media", replaced=b"y" * 1000)
+    equal(media(lab.gcs, made, 10, 19)[0], 404, "replaced")
+    made = json.loads(ask(lab.gcs, "GET", "/storage/v1/b/bucket/o/f")[2])
+    equal(media(lab.gcs, made, 10, 19)[2], b"y" * 10, "the new one")
+    lab.gcs.fault("media", gone=True)
+    equal(media(lab.gcs, made, 10, 19)[0], 404, "gone")
+    equal(lab.gcs.names(), [], "names")
+
+
+def test_media_that_is_unpacked(lab):
+    """Decompressive transcoding: https://cloud.google.com/storage/docs/transcoding"""
+    packed = gzip.compress(b"0123456789" * 100)
+    made = lab.gcs.put("bucket", "f", packed, contentEncoding="gzip")
+    status, headers, body = media(lab.gcs, made, 10, 19)
+    equal((status, headers["Content-Encoding"], body), (206, "gzip", packed[10:20]), "as it is stored")
+    equal(lab.gcs.violations, [], "violations")
+    status, headers, body = media(lab.gcs, made, 10, 19, {"Accept-Encoding": "identity"})
+    equal((status, headers["Content-Encoding"], body), (200, None, b"0123456789" * 100), "unpacked")
+    equal(len(lab.gcs.violations), 1, lab.gcs.violations)
+    made = lab.gcs.put("bucket", "g", packed, contentEncoding="gzip", cacheControl="no-transform")
+    equal(media(lab.gcs, made, 10, 19, {"Accept-Encoding": "identity"})[2], packed[10:20],
+          "no-transform")
+
+
+def test_who_pays(lab):
+    made = lab.gcs.put("bucket", "f", b"x")
+    lab.gcs.payer = "payer-1"
+    equal((listing(lab.gcs)[0], media(lab.gcs, made, 0, 0)[0]), (400, 400), "nobody")
+    equal(media(lab.gcs, made, 0, 0, {"x-goog-user-project": "payer-1"})[0], 206, "we")
 
 
 def sign(key, header, claims):
