@@ -14,18 +14,7 @@ enum {
 	TCP_FLAGS = 13,
 	LENGTH_UNIT = 16, /* of the captured length of opaque packets */
 	LENGTH_MAX = 5,
-	EPHEMERAL = 32768,
-	HINTS_EPHEMERAL = 14,
 };
-
-/* Services are told apart from ephemeral ports, so that one does not hide behind the other. */
-static inline uint16_t port_hint(uint16_t port)
-{
-	/* Both are computed: which one it is, nobody can predict. */
-	unsigned service = port & 1u, ephemeral = 2u + port % HINTS_EPHEMERAL;
-
-	return (uint16_t)(1u << (port < EPHEMERAL ? service : ephemeral));
-}
 
 /* The captured length in units of 16 bytes, if it is short. */
 static uint8_t length_flags(size_t captured)
@@ -54,7 +43,7 @@ static uint16_t read_transport(const struct headers *headers, struct key *key)
 
 		if (headers->protocol == PROTOCOL_TCP && headers->transport_bytes > TCP_FLAGS)
 			key->tcp_flags = transport[TCP_FLAGS];
-		key->hint = port_hint(one > other ? one : other);
+		key->hint = key_port_hint(one > other ? one : other);
 		return one < other ? one : other;
 	}
 	if (headers->protocol == (headers->kind == HEADERS_IPV4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6))
@@ -144,7 +133,7 @@ static inline bool read_usual(uint32_t link_type, const uint8_t *packet, size_t 
 		.pair = pair_of(ip + IPV4_SOURCE, ip + IPV4_DESTINATION),
 		.what = (uint64_t)low << KEY_TYPE_BITS | UINT64_C(0x0800) << 32 |
 			(uint64_t)HEADERS_IPV4 << 24 | (uint64_t)ip[9] << 8,
-		.hint = port_hint(high),
+		.hint = key_port_hint(high),
 		.tcp_flags = is_tcp ? transport[TCP_FLAGS] : 0,
 	};
 	return true;

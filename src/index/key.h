@@ -40,6 +40,20 @@ unsigned key_of_packet(uint32_t link_type, const uint8_t *packet, size_t capture
 /* The same of a packet whose headers were read already. */
 unsigned key_of_headers(const struct headers *headers, struct key ret_keys[KEYS_MAX]);
 
+/* Bits of a hint: by services, two of them, which no ephemeral port has; and by ephemeral ones. */
+#define KEY_EPHEMERAL       32768
+#define KEY_HINTS_SERVICE   3
+#define KEY_HINTS_EPHEMERAL 14
+
+/* Services are told apart from ephemeral ports, so that one does not hide behind the other. */
+static inline uint16_t key_port_hint(uint16_t port)
+{
+	/* Both are computed: which one it is, nobody can predict. */
+	unsigned service = port & 1u, ephemeral = 2u + port % KEY_HINTS_EPHEMERAL;
+
+	return (uint16_t)(1u << (port < KEY_EPHEMERAL ? service : ephemeral));
+}
+
 static inline uint8_t key_kind(uint64_t what)
 {
 	return (uint8_t)(what >> 24);
