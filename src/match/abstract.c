@@ -193,6 +193,7 @@ static bool run_load(struct abstract_machine *machine, const struct bpf_insn *in
 	struct state *now = &machine->now;
 	struct value value;
 
+	machine->is_lost |= size == 0;
 	switch (BPF_MODE(insn->code)) {
 	case BPF_IMM:
 		*out = value_of(insn->k);
