@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "index/headers.h"
 
 enum {
 	PENDING_MAX = 256, /* branches */
@@ -26,25 +27,50 @@ struct abstract_machine {
 	const struct abstract_program *program;
 	const struct abstract_packet *packet;
 	uint64_t run;
-	bool has_used_facts;
+	bool has_used_facts, has_used_ports;
 	bool is_lost; /* there is something that it cannot follow */
 	uint32_t pending;
 	struct state now, stack[PENDING_MAX];
 	struct visit visits[]; /* one for each instruction; unused with loops or memory */
 };
 
+/* A byte that is not known is 0 in both. */
+static uint32_t read_big(const uint8_t *bytes, uint32_t size)
+{
+	if (size == 1)
+		return bytes[0];
+	return size == 2 ? headers_u16(bytes) : headers_u32(bytes);
+}
+
 /* The known bytes among those of a load. */
 static struct value load_bytes(const struct abstract_packet *packet, uint64_t offset, uint32_t size)
 {
-	struct value value = { .known = size == 4 ? 0 : UINT32_MAX << 8 * size };
+	struct value value = value_of_size(size);
 
-	for (uint32_t i = 0; i < size && offset + i < ABSTRACT_BYTES; i++) {
-		unsigned shift = 8 * (size - 1 - i);
-
-		value.bits |= (uint32_t)packet->bytes[offset + i] << shift;
-		value.known |= (uint32_t)packet->known[offset + i] << shift;
+	if (offset + size <= ABSTRACT_BYTES) {
+		value.bits = read_big(packet->bytes + offset, size);
+		value.known |= read_big(packet->known + offset, size);
 	}
 	return value;
+}
+
+/* What is known of the value beside its bits. */
+static void add_meaning(const struct abstract_packet *packet, uint32_t offset, uint32_t size,
+			struct value *value)
+{
+	if (size == 2 && offset == packet->higher_at)
+		value->kind = VALUE_HIGHER_PORT;
+	if (size == 2 && offset == packet->nonzero_at) {
+		value->kind = VALUE_NONZERO;
+		value->mask = packet->nonzero;
+	}
+	for (unsigned i = 0; size == 4 && i < packet->places; i++) {
+		if (offset == packet->place_at[i]) {
+			value->kind = VALUE_OF_SET;
+			value->place = (uint16_t)i;
+			value->mask = UINT32_MAX;
+		}
+	}
 }
 
 /* False: no packet is that long. */
@@ -56,21 +82,10 @@ static bool load_packet(struct abstract_machine *machine, uint64_t offset, uint3
 	if (offset + size > packet->captured_max)
 		return false;
 	*ret_value = load_bytes(packet, offset, size);
-	if (packet->tcp_flags_at - offset < size)
-		machine->has_used_facts = true;
-	if (size == 2 && offset == packet->higher_at)
-		ret_value->kind = VALUE_HIGHER_PORT;
-	if (size == 2 && offset == packet->nonzero_at) {
-		ret_value->kind = VALUE_NONZERO;
-		ret_value->mask = packet->nonzero;
-	}
-	for (unsigned i = 0; size == 4 && i < packet->places; i++) {
-		if (offset == packet->place[i].at) {
-			ret_value->kind = VALUE_OF_SET;
-			ret_value->set = packet->place[i].set;
-			ret_value->mask = UINT32_MAX;
-		}
-	}
+	machine->has_used_facts |= packet->tcp_flags_at - offset < size;
+	machine->has_used_ports |= offset < (uint64_t)packet->ports_at + 4 &&
+				   offset + size > packet->ports_at;
+	add_meaning(packet, (uint32_t)offset, size, ret_value);
 	return true;
 }
 
@@ -163,7 +178,7 @@ static bool run_jump(struct abstract_machine *machine, const struct bpf_insn *in
 		return enter_target(machine, next + (int32_t)insn->k);
 	branches = value_compare(BPF_OP(insn->code), &now->a,
 				 BPF_SRC(insn->code) == BPF_X ? &now->x : &constant,
-				 &machine->packet->higher);
+				 &machine->packet->facts);
 	if (branches.is_unknown) {
 		machine->is_lost = true;
 		return false;
@@ -205,7 +220,7 @@ static bool run_load(struct abstract_machine *machine, const struct bpf_insn *in
 			return load_packet(machine, (uint64_t)now->x.bits + insn->k, size, out);
 		if ((uint64_t)insn->k + size > machine->packet->captured_max)
 			return false;
-		*out = (struct value){ .known = size == 4 ? 0 : UINT32_MAX << 8 * size };
+		*out = value_of_size(size);
 		return true;
 	case BPF_MEM:
 		machine->is_lost |= insn->k >= BPF_MEMWORDS;
@@ -265,7 +280,7 @@ static bool run_step(struct abstract_machine *machine, bool *ret_may_accept)
 	case BPF_RET:
 		*ret_may_accept = BPF_RVAL(insn->code) == BPF_K
 					  ? insn->k > 0
-					  : value_max(&now->a, &machine->packet->higher) > 0;
+					  : value_max(&now->a, &machine->packet->facts) > 0;
 		return false;
 	default: /* BPF_MISC */
 		if (BPF_MISCOP(insn->code) == BPF_TAX)
@@ -280,7 +295,7 @@ static void begin_run(struct abstract_machine *machine, const struct abstract_pa
 {
 	machine->packet = packet;
 	machine->run++; /* 64 bits: it never comes round to an old visit's */
-	machine->has_used_facts = machine->is_lost = false;
+	machine->has_used_facts = machine->has_used_ports = machine->is_lost = false;
 	machine->pending = 0;
 	machine->now.at = 0;
 	machine->now.a = machine->now.x = value_of(0);
@@ -304,5 +319,6 @@ struct abstract_result abstract_run(struct abstract_machine *machine,
 			break;
 	}
 	result.has_used_facts = machine->has_used_facts;
+	result.has_used_ports = machine->has_used_ports;
 	return result;
 }

@@ -100,6 +100,7 @@ void abstract_packet_init(struct abstract_packet *packet)
 {
 	*packet = (struct abstract_packet){
 		.captured_max = UINT32_MAX,
+		.ports_at = ABSTRACT_NONE,
 		.higher_at = ABSTRACT_NONE,
 		.tcp_flags_at = ABSTRACT_NONE,
 		.nonzero_at = ABSTRACT_NONE,

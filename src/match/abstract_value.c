@@ -8,7 +8,7 @@
 bool value_is_same(const struct value *one, const struct value *other)
 {
 	return one->bits == other->bits && one->known == other->known && one->mask == other->mask &&
-	       one->kind == other->kind && one->set == other->set;
+	       one->kind == other->kind && one->place == other->place;
 }
 
 /* Sets ---------------------------------------------------------------------------------------------- */
@@ -56,40 +56,41 @@ struct range {
 };
 
 /* Only with ports. */
-static bool has_hint(const struct abstract_port *higher, uint32_t port)
+static bool has_hint(const struct abstract_facts *facts, uint32_t port)
 {
-	return port <= UINT16_MAX && port >= higher->min &&
-	       (higher->hints & key_port_hint((uint16_t)port));
+	return port <= UINT16_MAX && port >= facts->higher_min &&
+	       (facts->hints & key_port_hint((uint16_t)port));
 }
 
 /* Of the higher port, by what the hints say of services and ephemeral ports. */
-static struct range port_range(const struct abstract_port *higher)
+static struct range port_range(const struct abstract_facts *facts)
 {
-	struct range range = { higher->min, UINT16_MAX };
+	struct range range = { facts->higher_min, UINT16_MAX };
 
-	if (!(higher->hints & ~KEY_HINTS_SERVICE))
+	if (!(facts->hints & ~KEY_HINTS_SERVICE))
 		range.max = KEY_EPHEMERAL - 1;
-	if (!(higher->hints & KEY_HINTS_SERVICE) && range.min < KEY_EPHEMERAL)
+	if (!(facts->hints & KEY_HINTS_SERVICE) && range.min < KEY_EPHEMERAL)
 		range.min = KEY_EPHEMERAL;
 	return range;
 }
 
-static struct range value_range(const struct value *value, const struct abstract_port *higher)
+static struct range value_range(const struct value *value, const struct abstract_facts *facts)
 {
 	if (value->kind == VALUE_HIGHER_PORT)
-		return port_range(higher);
+		return port_range(facts);
 	return (struct range){ value->bits, value->bits | ~value->known };
 }
 
-uint32_t value_max(const struct value *value, const struct abstract_port *higher)
+uint32_t value_max(const struct value *value, const struct abstract_facts *facts)
 {
-	return value_range(value, higher).max;
+	return value_range(value, facts).max;
 }
 
 /* Is it one word, and can it be that? */
-static struct value_branches compare_set(const struct value *value, uint32_t word)
+static struct value_branches compare_set(const struct value *value, uint32_t word,
+					 const struct abstract_facts *facts)
 {
-	struct abstract_set *set = value->set;
+	struct abstract_set *set = facts->sets[value->place];
 	struct value_branches branches = { .may_hold = true };
 	uint32_t from, to;
 
@@ -111,16 +112,16 @@ static struct value_branches compare_set(const struct value *value, uint32_t wor
 }
 
 static struct value_branches compare_equal(const struct value *value, const struct value *other,
-					   const struct abstract_port *higher)
+					   const struct abstract_facts *facts)
 {
 	struct value_branches branches = { .may_hold = true, .may_fail = true };
 
 	if (value->kind == VALUE_OF_SET && value_is_known(other))
-		return compare_set(value, other->bits);
+		return compare_set(value, other->bits, facts);
 	branches.may_hold = ((value->bits ^ other->bits) & value->known & other->known) == 0;
 	branches.may_fail = !branches.may_hold || !value_is_known(value) || !value_is_known(other);
 	if (value->kind == VALUE_HIGHER_PORT && value_is_known(other) && branches.may_hold) {
-		branches.may_hold = has_hint(higher, other->bits);
+		branches.may_hold = has_hint(facts, other->bits);
 		branches.has_used_facts = true;
 	}
 	if (value->kind == VALUE_NONZERO && value_is_known(other) && other->bits == 0)
@@ -143,14 +144,14 @@ static struct value_branches compare_bits(const struct value *value, const struc
 }
 
 struct value_branches value_compare(unsigned operation, const struct value *value,
-				    const struct value *other, const struct abstract_port *higher)
+				    const struct value *other, const struct abstract_facts *facts)
 {
-	struct range one = value_range(value, higher), two = value_range(other, higher);
+	struct range one = value_range(value, facts), two = value_range(other, facts);
 	bool has_used_facts = value->kind == VALUE_HIGHER_PORT || other->kind == VALUE_HIGHER_PORT;
 
 	switch (operation) {
 	case BPF_JEQ:
-		return compare_equal(value, other, higher);
+		return compare_equal(value, other, facts);
 	case BPF_JSET:
 		return compare_bits(value, other);
 	case BPF_JGT:
@@ -179,7 +180,7 @@ struct value value_and(struct value one, struct value other)
 	if (one.kind == VALUE_OF_SET || (one.kind == VALUE_NONZERO && !(one.mask & ~other.bits)) ||
 	    (one.kind == VALUE_HIGHER_PORT && (other.bits & UINT16_MAX) == UINT16_MAX)) {
 		result.kind = one.kind;
-		result.set = one.set;
+		result.place = one.place;
 		result.mask = one.kind == VALUE_OF_SET ? one.mask & other.bits : one.mask;
 	}
 	return result;

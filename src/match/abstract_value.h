@@ -13,9 +13,13 @@ struct abstract_set {
 	bool is_sorted;
 };
 
-/* What is known of the higher one of two ports: it is at least this, and has one of these hints (index/key.h). */
-struct abstract_port {
-	uint16_t min, hints;
+#define ABSTRACT_PLACES 8
+
+/* What is known of values beside their bits. */
+struct abstract_facts {
+	uint16_t higher_min; /* of two ports the higher one is at least this, */
+	uint16_t hints;      /* and has one of these hints (index/key.h) */
+	struct abstract_set *sets[ABSTRACT_PLACES];
 };
 
 enum value_kind {
@@ -28,8 +32,8 @@ enum value_kind {
 struct value {
 	uint32_t bits, known; /* an unknown bit is 0 in both */
 	uint32_t mask;
-	enum value_kind kind;
-	struct abstract_set *set;
+	uint16_t kind;  /* an enum value_kind */
+	uint16_t place; /* of the packet's, that have sets */
 };
 
 static inline struct value value_of(uint32_t bits)
@@ -42,6 +46,12 @@ static inline struct value value_unknown(void)
 	return (struct value){ .known = 0 };
 }
 
+/* Of so many bytes that are not known. */
+static inline struct value value_of_size(uint32_t bytes)
+{
+	return (struct value){ .known = bytes == 4 ? 0 : UINT32_MAX << 8 * bytes };
+}
+
 static inline bool value_is_known(const struct value *value)
 {
 	return value->known == UINT32_MAX;
@@ -49,7 +59,7 @@ static inline bool value_is_known(const struct value *value)
 
 bool value_is_same(const struct value *one, const struct value *other);
 /* The greatest that it may be. */
-uint32_t value_max(const struct value *value, const struct abstract_port *higher);
+uint32_t value_max(const struct value *value, const struct abstract_facts *facts);
 struct value value_and(struct value one, struct value other);
 struct value value_shift_left(struct value value, uint32_t bits);
 /* An operation of BPF_ALU. False: the packet is rejected, for a division by 0. */
@@ -64,4 +74,4 @@ struct value_branches {
 
 /* An operation of BPF_JMP. */
 struct value_branches value_compare(unsigned operation, const struct value *value,
-				    const struct value *other, const struct abstract_port *higher);
+				    const struct value *other, const struct abstract_facts *facts);

@@ -75,8 +75,8 @@ static void add_place(struct shape *shape, size_t offset, struct abstract_set *s
 {
 	struct abstract_packet *packet = &shape->packet;
 
-	packet->place[packet->places].at = (uint32_t)(shape->network + offset);
-	packet->place[packet->places++].set = set;
+	packet->place_at[packet->places] = (uint32_t)(shape->network + offset);
+	packet->facts.sets[packet->places++] = set;
 }
 
 struct abstract_result reach_by_type(struct abstract_machine *machine, uint32_t link_type,
@@ -168,7 +168,8 @@ static void shape_ports(struct shape *shape, uint16_t lower, bool is_reversed)
 	abstract_packet_set(&shape->packet, lower_at, 2, lower, UINT16_MAX);
 	abstract_packet_set(&shape->packet, higher_at, 2, 0, 0);
 	shape->packet.higher_at = (uint32_t)higher_at;
-	shape->packet.higher.min = lower;
+	shape->packet.facts.higher_min = lower;
+	shape->packet.ports_at = (uint32_t)shape->transport;
 }
 
 /* All but addresses and ports. Returns true where there are ports. */
@@ -193,8 +194,25 @@ static bool shape_key(struct shape *shape, const struct reach_key *key, struct r
 		abstract_packet_set(&shape->packet, shape->packet.tcp_flags_at, 1, 0,
 				    (uint8_t)~facts.tcp_flags);
 	}
-	shape->packet.higher.hints = facts.hints;
+	shape->packet.facts.hints = facts.hints;
 	return shape_type_has_ports(type);
+}
+
+/* Both ways for the ports; if no byte of them was looked at, the other way is the same. */
+static struct abstract_result run_ports(struct abstract_machine *machine, struct shape *shape,
+					uint16_t lower)
+{
+	struct abstract_result one, other;
+
+	shape_ports(shape, lower, false);
+	one = abstract_run(machine, &shape->packet);
+	if (one.may_accept || !one.has_used_ports)
+		return one;
+	shape_ports(shape, lower, true);
+	other = abstract_run(machine, &shape->packet);
+	other.has_used_facts |= one.has_used_facts;
+	other.steps += one.steps;
+	return other;
 }
 
 struct abstract_result reach_by_key(struct abstract_machine *machine, uint32_t link_type,
@@ -209,17 +227,14 @@ struct abstract_result reach_by_key(struct abstract_machine *machine, uint32_t l
 	has_direction = shape_addresses(&shape, key, false) &&
 			memcmp(key->low, key->high, sizeof key->low) != 0;
 	for (unsigned i = 0; i <= has_direction && !all.may_accept; i++) {
-		(void)shape_addresses(&shape, key, i > 0);
-		for (unsigned j = 0; j <= has_two_ports && !all.may_accept; j++) {
-			struct abstract_result one;
+		struct abstract_result one;
 
-			if (has_two_ports)
-				shape_ports(&shape, key->port, j > 0);
-			one = abstract_run(machine, &shape.packet);
-			all.may_accept |= one.may_accept;
-			all.has_used_facts |= one.has_used_facts;
-			all.steps += one.steps;
-		}
+		(void)shape_addresses(&shape, key, i > 0);
+		one = has_two_ports ? run_ports(machine, &shape, key->port)
+				    : abstract_run(machine, &shape.packet);
+		all.may_accept |= one.may_accept;
+		all.has_used_facts |= one.has_used_facts;
+		all.steps += one.steps;
 	}
 	return all;
 }

@@ -172,9 +172,8 @@ static void hide_meanings(struct abstract_packet *packet, const uint8_t *bytes,
 	memset(packet->known + 20, 0, 12);
 	memset(packet->bytes + 20, 0, 12);
 	packet->higher_at = 20;
-	packet->higher.min = (uint16_t)random_below((uint32_t)port + 1);
-	packet->higher.hints = key_port_hint(port) |
-			       (uint16_t)(random_below(2) << random_below(16));
+	packet->facts.higher_min = (uint16_t)random_below((uint32_t)port + 1);
+	packet->facts.hints = key_port_hint(port) | (uint16_t)(random_below(2) << random_below(16));
 	if ((offset & 0x1fff) != 0) {
 		packet->nonzero_at = 24;
 		packet->nonzero = 0x1fff;
@@ -186,8 +185,8 @@ static void hide_meanings(struct abstract_packet *packet, const uint8_t *bytes,
 					      bytes[31];
 	set->is_sorted = false;
 	packet->places = 1;
-	packet->place[0].at = 28;
-	packet->place[0].set = set;
+	packet->place_at[0] = 28;
+	packet->facts.sets[0] = set;
 }
 
 struct tally {
@@ -379,8 +378,8 @@ static void test_a_word_of_a_set(void **state)
 
 	(void)state;
 	packet.places = 1;
-	packet.place[0].at = 12;
-	packet.place[0].set = &set;
+	packet.place_at[0] = 12;
+	packet.facts.sets[0] = &set;
 	assert_true(may_equal(&packet, BPF_W, 12, UINT32_MAX, 0x0a000001));
 	assert_false(may_equal(&packet, BPF_W, 12, UINT32_MAX, 0x0a000002));
 	assert_true(may_equal(&packet, BPF_W, 12, 0xffffff00, 0x0a000100));
@@ -392,7 +391,7 @@ static void test_a_word_of_a_set(void **state)
 	assert_true(may_equal(&packet, BPF_B, 12, 0xff, 0x77));
 	assert_true(may_equal(&packet, BPF_H, 14, 0xffff, 0x7777));
 	assert_true(may_equal(&packet, BPF_W, 11, UINT32_MAX, 0x77777777));
-	packet.place[0].set = &empty;
+	packet.facts.sets[0] = &empty;
 	assert_false(may_equal(&packet, BPF_W, 12, UINT32_MAX, 0x0a000001));
 }
 
@@ -402,12 +401,12 @@ static void test_the_higher_port(void **state)
 
 	(void)state;
 	packet.higher_at = 36;
-	packet.higher.min = 443;
-	packet.higher.hints = UINT16_MAX;
+	packet.facts.higher_min = 443;
+	packet.facts.hints = UINT16_MAX;
 	assert_true(may_equal(&packet, BPF_H, 36, 0xffff, 443));
 	assert_false(may_equal(&packet, BPF_H, 36, 0xffff, 442));
 	assert_false(may_equal(&packet, BPF_H, 36, 0xffffffff, 65536));
-	packet.higher.hints = key_port_hint(49152);
+	packet.facts.hints = key_port_hint(49152);
 	assert_true(may_equal(&packet, BPF_H, 36, 0xffff, 49152));
 	assert_true(may_equal(&packet, BPF_H, 36, 0xffff, 49152 + 14));
 	assert_false(may_equal(&packet, BPF_H, 36, 0xffff, 49153));
