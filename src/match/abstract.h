@@ -71,7 +71,7 @@ struct abstract_machine *abstract_machine_free(struct abstract_machine *machine)
 
 struct abstract_result {
 	bool may_accept;
-	bool has_used_facts; /* the hints, or the flags of TCP */
+	bool has_used_facts; /* the hints, or the flags of TCP: other facts may have another result */
 	bool has_used_ports; /* any byte of them */
 	uint32_t steps;
 };

@@ -43,7 +43,7 @@ static uint32_t count_below(const struct abstract_set *set, uint32_t word)
 	return from;
 }
 
-/* The mask is of a network: words that agree in it are neighbours. */
+/* The mask is of a network: words that agree in it are neighbours, with no other among them. */
 static bool is_prefix(uint32_t mask)
 {
 	return (~mask & (~mask + 1)) == 0;
@@ -86,29 +86,24 @@ uint32_t value_max(const struct value *value, const struct abstract_facts *facts
 	return value_range(value, facts).max;
 }
 
-/* Is it one word, and can it be that? */
+/* A word that is this one behind the mask is not less, and has at most all the other bits. */
 static struct value_branches compare_set(const struct value *value, uint32_t word,
 					 const struct abstract_facts *facts)
 {
 	struct abstract_set *set = facts->sets[value->place];
-	struct value_branches branches = { .may_hold = true };
-	uint32_t from, to;
+	uint32_t last = word | ~value->mask, from, to;
 
 	if (set->count == 0)
 		return (struct value_branches){ .may_hold = false };
-	branches.may_fail = true;
-	if (word & ~value->mask) {
-		branches.may_hold = false;
-	} else if (is_prefix(value->mask)) {
-		sort_set(set);
-		from = count_below(set, word);
-		to = (word | ~value->mask) == UINT32_MAX
-			     ? set->count
-			     : count_below(set, (word | ~value->mask) + 1);
-		branches.may_hold = from < to;
-		branches.may_fail = to - from < set->count;
-	}
-	return branches;
+	if (word & ~value->mask)
+		return (struct value_branches){ .may_fail = true };
+	sort_set(set);
+	from = count_below(set, word);
+	to = last == UINT32_MAX ? set->count : count_below(set, last + 1);
+	return (struct value_branches){
+		.may_hold = from < to,
+		.may_fail = to - from < set->count || !is_prefix(value->mask),
+	};
 }
 
 static struct value_branches compare_equal(const struct value *value, const struct value *other,

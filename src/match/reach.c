@@ -210,7 +210,6 @@ static struct abstract_result run_ports(struct abstract_machine *machine, struct
 		return one;
 	shape_ports(shape, lower, true);
 	other = abstract_run(machine, &shape->packet);
-	other.has_used_facts |= one.has_used_facts;
 	other.steps += one.steps;
 	return other;
 }
@@ -232,9 +231,8 @@ struct abstract_result reach_by_key(struct abstract_machine *machine, uint32_t l
 		(void)shape_addresses(&shape, key, i > 0);
 		one = has_two_ports ? run_ports(machine, &shape, key->port)
 				    : abstract_run(machine, &shape.packet);
-		all.may_accept |= one.may_accept;
-		all.has_used_facts |= one.has_used_facts;
-		all.steps += one.steps;
+		one.steps += all.steps;
+		all = one; /* only what accepts, or rejects last, is of interest */
 	}
 	return all;
 }

@@ -41,7 +41,7 @@ struct reach_facts {
 
 #define REACH_FACTS_UNKNOWN ((struct reach_facts){ UINT8_MAX, UINT16_MAX })
 
-/* May a packet with this key be accepted? */
+/* May a packet with this key be accepted? What it cannot be whatever the facts, it cannot be with any. */
 struct abstract_result reach_by_key(struct abstract_machine *machine, uint32_t link_type,
 				    const struct reach_key *key, struct reach_facts facts);
 

@@ -41,7 +41,7 @@ struct shape_type shape_type_of(uint64_t bits)
 		.tags = is_inner ? vlan & 0x0f : vlan,
 		.tunnel = is_inner ? vlan >> 4 : 0,
 		.protocol = (uint8_t)(bits >> 8),
-		.flags = (uint8_t)(bits & ~(uint64_t)KEY_FLAG_INNER),
+		.flags = (uint8_t)bits,
 	};
 }
 

@@ -11,7 +11,7 @@
 /* A type, taken apart. */
 struct shape_type {
 	uint16_t ethertype;
-	uint8_t kind, tags, tunnel, protocol, flags; /* flags: without KEY_FLAG_INNER */
+	uint8_t kind, tags, tunnel, protocol, flags;
 };
 
 struct shape_type shape_type_of(uint64_t bits);

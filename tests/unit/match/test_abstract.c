@@ -269,6 +269,22 @@ static void test_a_jump_backwards_is_followed(void **state)
 	assert_in_range(result.steps, 1, 2001);
 }
 
+static void test_nothing_is_divided_by_zero(void **state)
+{
+	static const uint16_t operations[] = { BPF_DIV, BPF_MOD };
+	struct abstract_packet packet = unknown_packet();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
+		const struct bpf_insn list[] = {
+			STATEMENT((uint16_t)(BPF_ALU | operations[i] | BPF_X), 0),
+			ACCEPT,
+		};
+
+		assert_false(run(list, ARRAY_LENGTH(list), &packet).may_accept);
+	}
+}
+
 static void test_programs_that_make_no_sense_may_accept(void **state)
 {
 	static const struct bpf_insn programs[][3] = {
@@ -334,36 +350,84 @@ static void test_what_takes_too_long_may_accept(void **state)
 	assert_in_range(result.steps, 4000, 4001);
 }
 
-/* More branches wait than there is room for: each instruction is a jump that may go to the next. */
+/* More branches wait than there is room for, and only the last of them accepts. */
 static void test_too_many_branches_may_accept(void **state)
 {
 	enum {
-		JUMPS = 600
+		BRANCHES = 300
 	};
-	struct bpf_insn list[JUMPS + 3];
+	struct bpf_insn list[2 + 2 * BRANCHES + 2];
+	const uint32_t end = 2 + 2 * BRANCHES;
 	struct abstract_packet packet = unknown_packet();
 	struct abstract_result result;
 
 	(void)state;
 	list[0] = (struct bpf_insn)STATEMENT(BPF_LD | BPF_ABS | BPF_W, 0);
-	for (uint32_t i = 0; i < JUMPS; i++)
-		list[i + 1] = (struct bpf_insn)JUMP(BPF_JMP | BPF_JEQ, i, 1, 0);
-	list[JUMPS + 1] = list[JUMPS + 2] = (struct bpf_insn)REJECT;
-	result = run(list, ARRAY_LENGTH(list), &packet);
-	assert_true(!result.may_accept || result.steps < 4000);
 	list[1] = (struct bpf_insn)STATEMENT(BPF_ST, 0); /* so that nothing is remembered */
-	assert_true(run(list, ARRAY_LENGTH(list), &packet).may_accept);
+	for (uint32_t i = 2; i < end; i += 2) {
+		list[i] = (struct bpf_insn)JUMP(BPF_JMP | BPF_JEQ, i, 0, 1);
+		list[i + 1] = (struct bpf_insn)JUMP(BPF_JMP | BPF_JA, end - i - 2, 0, 0);
+	}
+	list[end - 1].k++; /* to the acceptance */
+	list[end] = (struct bpf_insn)REJECT;
+	list[end + 1] = (struct bpf_insn)ACCEPT;
+	result = run(list, ARRAY_LENGTH(list), &packet);
+	assert_true(result.may_accept);
+	assert_in_range(result.steps, 1, 3999);
+}
+
+/* The ways meet with another number in X. */
+static void test_ways_that_differ_in_a_register_are_both_followed(void **state)
+{
+	static const struct bpf_insn of_x[] = {
+		STATEMENT(BPF_LD | BPF_ABS | BPF_B, 0), STATEMENT(BPF_LDX | BPF_IMM, 0),
+		JUMP(BPF_JMP | BPF_JEQ, 1, 0, 1),       STATEMENT(BPF_LDX | BPF_IMM, 1),
+		JUMP(BPF_JMP | BPF_JA, 0, 0, 0),        STATEMENT(BPF_MISC | BPF_TXA, 0),
+		STATEMENT(BPF_RET | BPF_A, 0),
+	};
+	static const struct bpf_insn of_a[] = {
+		STATEMENT(BPF_LD | BPF_ABS | BPF_B, 0), JUMP(BPF_JMP | BPF_JEQ, 1, 2, 0),
+		STATEMENT(BPF_LD | BPF_IMM, 0),         JUMP(BPF_JMP | BPF_JA, 2, 0, 0),
+		STATEMENT(BPF_LD | BPF_IMM, 1),         JUMP(BPF_JMP | BPF_JA, 0, 0, 0),
+		STATEMENT(BPF_RET | BPF_A, 0),
+	};
+	struct abstract_packet packet = unknown_packet();
+
+	(void)state;
+	assert_true(run(of_x, ARRAY_LENGTH(of_x), &packet).may_accept);
+	assert_true(run(of_a, ARRAY_LENGTH(of_a), &packet).may_accept);
+}
+
+/* Can these bytes, and a mask, stand so to a number? */
+static bool may_be(struct abstract_packet *packet, uint16_t comparison, uint16_t size, uint32_t at,
+		   uint32_t mask, uint32_t number)
+{
+	const struct bpf_insn list[] = {
+		STATEMENT((uint16_t)(BPF_LD | BPF_ABS | size), at),
+		STATEMENT(BPF_ALU | BPF_AND | BPF_K, mask),
+		JUMP((uint16_t)(BPF_JMP | BPF_K | comparison), number, 0, 1),
+		ACCEPT,
+		REJECT,
+	};
+
+	return run(list, ARRAY_LENGTH(list), packet).may_accept;
 }
 
 static bool may_equal(struct abstract_packet *packet, uint16_t size, uint32_t at, uint32_t mask,
 		      uint32_t number)
 {
+	return may_be(packet, BPF_JEQ, size, at, mask, number);
+}
+
+/* Can they be another number? */
+static bool may_differ(struct abstract_packet *packet, uint32_t at, uint32_t mask, uint32_t number)
+{
 	const struct bpf_insn list[] = {
-		STATEMENT((uint16_t)(BPF_LD | BPF_ABS | size), at),
+		STATEMENT(BPF_LD | BPF_ABS | BPF_W, at),
 		STATEMENT(BPF_ALU | BPF_AND | BPF_K, mask),
-		JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-		ACCEPT,
+		JUMP(BPF_JMP | BPF_K | BPF_JEQ, number, 0, 1),
 		REJECT,
+		ACCEPT,
 	};
 
 	return run(list, ARRAY_LENGTH(list), packet).may_accept;
@@ -391,8 +455,28 @@ static void test_a_word_of_a_set(void **state)
 	assert_true(may_equal(&packet, BPF_B, 12, 0xff, 0x77));
 	assert_true(may_equal(&packet, BPF_H, 14, 0xffff, 0x7777));
 	assert_true(may_equal(&packet, BPF_W, 11, UINT32_MAX, 0x77777777));
+	assert_true(may_differ(&packet, 12, UINT32_MAX, 0x0a000001));
+	assert_true(may_differ(&packet, 12, 0x000000ff, 0x00000001)); /* of two */
+	assert_true(may_differ(&packet, 12, 0xff000000, 0x0a000000));
+	assert_false(may_differ(&packet, 12, 0, 0));
+	set.count = 2; /* when they are sorted: 10.0.0.1 and 10.0.1.2 */
+	assert_false(may_differ(&packet, 12, 0xffff0000, 0x0a000000));
 	packet.facts.sets[0] = &empty;
 	assert_false(may_equal(&packet, BPF_W, 12, UINT32_MAX, 0x0a000001));
+}
+
+static void test_bits_of_which_one_is_set(void **state)
+{
+	struct abstract_packet packet = unknown_packet();
+
+	(void)state;
+	packet.nonzero_at = 20;
+	packet.nonzero = 0x1fff;
+	assert_false(may_equal(&packet, BPF_H, 20, 0x1fff, 0));
+	assert_false(may_equal(&packet, BPF_H, 20, 0x3fff, 0));
+	assert_true(may_equal(&packet, BPF_H, 20, 0x0fff, 0));
+	assert_true(may_equal(&packet, BPF_H, 20, 0x1fff, 1));
+	assert_true(may_equal(&packet, BPF_H, 19, 0x1fff, 0));
 }
 
 static void test_the_higher_port(void **state)
@@ -413,6 +497,34 @@ static void test_the_higher_port(void **state)
 	assert_false(may_equal(&packet, BPF_H, 36, 0xffff, 8080));
 	assert_true(may_equal(&packet, BPF_B, 36, 0xff, 0x77));
 	assert_true(may_equal(&packet, BPF_W, 36, UINT32_MAX, 0x77777777));
+	assert_true(may_equal(&packet, BPF_H, 36, 0xff, 0xbb)); /* of it only the low byte */
+	assert_true(may_be(&packet, BPF_JGE, BPF_H, 36, 0xffff, 65535));
+	assert_true(may_be(&packet, BPF_JGE, BPF_H, 36, 0xffff, 32768));
+	packet.facts.hints = key_port_hint(443);
+	assert_true(may_be(&packet, BPF_JGE, BPF_H, 36, 0xffff, 32767));
+	assert_false(may_be(&packet, BPF_JGT, BPF_H, 36, 0xffff, 32767));
+}
+
+/* Is it less than a number? */
+static void test_the_higher_port_may_be_ephemeral_only(void **state)
+{
+	struct abstract_packet packet = unknown_packet();
+	struct bpf_insn list[] = {
+		STATEMENT(BPF_LD | BPF_ABS | BPF_H, 36),
+		JUMP(BPF_JMP | BPF_K | BPF_JGE, 32768, 0, 1),
+		REJECT,
+		ACCEPT,
+	};
+
+	(void)state;
+	packet.higher_at = 36;
+	packet.facts.higher_min = 443;
+	packet.facts.hints = key_port_hint(49152);
+	assert_false(run(list, ARRAY_LENGTH(list), &packet).may_accept);
+	list[1].k++;
+	assert_true(run(list, ARRAY_LENGTH(list), &packet).may_accept);
+	packet.facts.higher_min = 50000;
+	assert_false(run(list, ARRAY_LENGTH(list), &packet).may_accept);
 }
 
 UNIT_TESTS()
@@ -420,12 +532,16 @@ UNIT_TESTS()
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_random_program_accepts_nothing_that_was_ruled_out),
 		cmocka_unit_test(test_a_jump_backwards_is_followed),
+		cmocka_unit_test(test_nothing_is_divided_by_zero),
 		cmocka_unit_test(test_programs_that_make_no_sense_may_accept),
 		cmocka_unit_test(test_ways_that_meet_are_followed_once),
 		cmocka_unit_test(test_what_takes_too_long_may_accept),
 		cmocka_unit_test(test_too_many_branches_may_accept),
 		cmocka_unit_test(test_a_word_of_a_set),
+		cmocka_unit_test(test_ways_that_differ_in_a_register_are_both_followed),
+		cmocka_unit_test(test_bits_of_which_one_is_set),
 		cmocka_unit_test(test_the_higher_port),
+		cmocka_unit_test(test_the_higher_port_may_be_ephemeral_only),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -164,6 +164,7 @@ static void test_addresses_alone_rule_out_a_file(void **state)
 static void test_facts_are_those_of_a_member(void **state)
 {
 	struct indexed_file *file = indexed_file_new(LINK_RAW);
+	struct match_file about = { .has_our_tunnels = true, .steps_left = 3000 };
 	struct packet packet = conversations[0];
 	char expected[1024] = "";
 	size_t length = 0;
@@ -183,6 +184,8 @@ static void test_facts_are_those_of_a_member(void **state)
 	}
 	indexed_file_finish(file);
 	assert_plan(file, "tcp[13] & 4 != 0", expected);
+	(void)plan_of(file, "tcp[13] & 4 != 0", false, &about);
+	assert_true(about.is_too_complex); /* each of them costs something */
 	(void)indexed_file_free(file);
 }
 
@@ -207,6 +210,61 @@ static void test_inner_packets_are_judged_alone(void **state)
 	assert_inner_plan(file, "proto 4", "");
 	assert_inner_plan(file, "host 203.0.113.1", "");
 	assert_int_equal(indexed_file_groups(file), 0);
+	(void)indexed_file_free(file);
+}
+
+/* The header of a frame with IPv4, and the packet. */
+static struct indexed_file *make_framed_file(uint16_t link_type, size_t header, size_t type_at)
+{
+	struct indexed_file *file = indexed_file_new(link_type);
+	uint8_t bytes[32 + IP_BYTES] = { 0 };
+
+	put_big(bytes + type_at, 0x0800, 2);
+	write_ip(&conversations[0], bytes + header);
+	indexed_file_add_packet(file, bytes, header + IP_BYTES);
+	indexed_file_end_member(file);
+	put_big(bytes + type_at, 0x0806, 2); /* of the same addresses, at other places */
+	memmove(bytes + header + 24, bytes + header + 16, 4);
+	memmove(bytes + header + 14, bytes + header + 12, 4);
+	indexed_file_add_packet(file, bytes, header + IP_BYTES);
+	indexed_file_end_member(file);
+	indexed_file_finish(file);
+	return file;
+}
+
+static void test_each_kind_of_frame_is_known(void **state)
+{
+	static const struct {
+		uint16_t link_type;
+		size_t header, type_at;
+	} frames[] = { { LINK_ETHERNET, 14, 12 }, { LINK_SLL, 16, 14 }, { LINK_SLL2, 20, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(frames); i++) {
+		struct indexed_file *file = make_framed_file(frames[i].link_type, frames[i].header,
+							     frames[i].type_at);
+
+		assert_plan(file, "ip", "1");
+		assert_plan(file, "arp", "2");
+		assert_plan(file, "ip6", "");
+		assert_plan(file, "udp", "");
+		assert_plan(file, "port 443", "1");
+		assert_plan(file, "dst port 8080", "");
+		assert_plan(file, "host 10.0.0.2", "1 2");
+		assert_plan(file, "arp host 10.0.0.9", "");
+		assert_plan(file, "arp and src host 10.0.0.2 and dst host 10.0.0.2", "");
+		(void)indexed_file_free(file);
+	}
+}
+
+static void test_addresses_cost_steps_too(void **state)
+{
+	struct match_file about = { .has_our_tunnels = true, .steps_left = 10 };
+	struct indexed_file *file = make_file(conversations, 3);
+
+	(void)state;
+	assert_string_equal(plan_of(file, "host 203.0.113.1", false, &about), "1 2 3");
+	assert_true(about.is_too_complex);
 	(void)indexed_file_free(file);
 }
 
@@ -350,6 +408,8 @@ UNIT_TESTS()
 		cmocka_unit_test(test_addresses_alone_rule_out_a_file),
 		cmocka_unit_test(test_facts_are_those_of_a_member),
 		cmocka_unit_test(test_inner_packets_are_judged_alone),
+		cmocka_unit_test(test_each_kind_of_frame_is_known),
+		cmocka_unit_test(test_addresses_cost_steps_too),
 		cmocka_unit_test(test_other_rules_for_keys_rule_out_nothing),
 		cmocka_unit_test(test_types_of_others_may_be_anything),
 		cmocka_unit_test(test_twelve_questions_are_not_too_complex),
