@@ -65,9 +65,7 @@ static struct match_program *compile_filter(const char *filter, uint16_t link_ty
 	if (pcap_compile(pcap, &program->compiled, filter, 1, 0) == 0)
 		abstract_program_init(&program->abstract, program->compiled.bf_insns,
 				      program->compiled.bf_len);
-	else if (is_reject_all(pcap_geterr(pcap)))
-		program->is_empty = true;
-	else
+	else if (!is_reject_all(pcap_geterr(pcap)))
 		program->problem = mem_strdup(pcap_geterr(pcap));
 	pcap_close(pcap);
 	return program;
@@ -123,10 +121,10 @@ const struct match_program *match_program_of(struct match *match, uint16_t link_
 	return program ? program : compile_new(match, link_type);
 }
 
-/* The last is at the head of the list, which is searched often. */
+/* Ethernet last: so it is at the head of the list, which is searched for each packet, and the message is its own. */
 static int compile_known(struct match *match, struct error *err)
 {
-	static const uint16_t link_types[] = { LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW };
+	static const uint16_t link_types[] = { LINK_RAW, LINK_SLL, LINK_SLL2, LINK_ETHERNET };
 	const char *problem = NULL;
 	bool is_usable = false;
 
@@ -134,11 +132,10 @@ static int compile_known(struct match *match, struct error *err)
 		struct match_program *program = compile_filter(match->filter, link_types[i]);
 
 		add_program(match, program);
-		is_usable |= !program->problem;
-		if (program->problem && is_name_problem(program->problem))
-			return error_set(err, ERROR_TRANSIENT, "filter: %s", program->problem);
-		if (!problem)
-			problem = program->problem;
+		problem = program->problem;
+		is_usable |= !problem;
+		if (problem && is_name_problem(problem))
+			return error_set(err, ERROR_TRANSIENT, "filter: %s", problem);
 	}
 	return is_usable ? 0 : error_set(err, ERROR_USAGE, "filter: %s", problem);
 }

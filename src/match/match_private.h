@@ -10,9 +10,8 @@
 struct match_program {
 	struct match_program *next;
 	uint16_t link_type;
-	bool is_empty; /* it accepts nothing */
-	char *problem; /* NULL: there is a program */
-	struct bpf_program compiled;
+	char *problem;               /* NULL: there is a program, */
+	struct bpf_program compiled; /* or none, which accepts nothing */
 	struct abstract_program abstract;
 };
 
