@@ -107,23 +107,21 @@ int bucket_crew(struct bucket *bucket, unsigned threads,
 
 /* Again ------------------------------------------------------------------------------------------ */
 
-/* How long one question has been asked in vain. */
+/* How long one question has been asked in vain: since its first failure, not while it was answered. */
 struct patience {
-	uint64_t until_ms, pause_ms;
+	uint64_t until_ms, pause_ms; /* 0: it has not failed yet */
 };
-
-static struct patience begin_patience(void)
-{
-	return (struct patience){ clock_monotonic_ms() + PATIENCE_MS, PAUSE_FIRST_MS };
-}
 
 /* After a failure: wait, and try again? Ctrl-C ends the waiting. */
 static bool is_worth_another(const struct bucket *bucket, struct patience *patience,
 			     const struct error *err)
 {
-	uint64_t pause_ms = err->retry_after_ms > patience->pause_ms ? err->retry_after_ms
-								     : patience->pause_ms;
-	uint64_t now_ms = clock_monotonic_ms(), end_ms = now_ms + pause_ms;
+	uint64_t now_ms = clock_monotonic_ms(), end_ms;
+
+	if (patience->until_ms == 0)
+		*patience = (struct patience){ now_ms + PATIENCE_MS, PAUSE_FIRST_MS };
+	end_ms = now_ms + (err->retry_after_ms > patience->pause_ms ? err->retry_after_ms
+								    : patience->pause_ms);
 
 	if (err->kind != ERROR_TRANSIENT || end_ms > patience->until_ms)
 		return false;
@@ -141,7 +139,7 @@ struct visiting {
 	bool (*visit)(void *context, const struct sink_item *item);
 	void *context;
 	char *last; /* NULL: none yet */
-	unsigned count;
+	unsigned count, limit;
 	bool has_ended;
 };
 
@@ -154,7 +152,8 @@ static bool visit_once(void *context, const struct sink_item *item)
 	free(visiting->last);
 	visiting->last = mem_strdup(item->name);
 	visiting->count++;
-	visiting->has_ended = !visiting->visit(visiting->context, item);
+	visiting->has_ended = !visiting->visit(visiting->context, item) ||
+			      visiting->count == visiting->limit;
 	return !visiting->has_ended;
 }
 
@@ -163,25 +162,25 @@ int bucket_list(struct bucket_reader *reader, const struct sink_list *what,
 		struct error *err)
 {
 	struct bucket *bucket = reader->bucket;
-	struct visiting visiting = { .visit = visit, .context = context };
-	struct patience patience = begin_patience();
+	struct visiting visiting = { .visit = visit, .context = context, .limit = what->limit };
+	struct patience patience = { .until_ms = 0 };
 	struct sink_list rest = *what;
 	int result = 0;
 
 	do {
-		unsigned requests = 0;
+		unsigned requests = 0, before = visiting.count;
 
 		if (visiting.last) {
 			rest.from = visiting.last;
 			/* That one will be told again. */
 			rest.limit = what->limit ? what->limit - visiting.count + 1 : 0;
 		}
-		if (what->limit && visiting.count >= what->limit)
-			break;
 		result = sink_ops(bucket->sink)
 				 ->list(reader->worker, &rest, visit_once, &visiting, &requests,
 					err);
 		atomic_fetch_add(&bucket->requests, requests);
+		if (visiting.count > before) /* it was answered */
+			patience.until_ms = 0;
 	} while (result < 0 && !visiting.has_ended && is_worth_another(bucket, &patience, err));
 	free(visiting.last);
 	return visiting.has_ended ? 0 : result;
@@ -225,22 +224,40 @@ static bool read_cached(struct bucket *bucket, const char *description, uint8_t 
 	       crc32c_update(0, out, length) == checksum;
 }
 
-/* The cache is a convenience: what it has no room for is read again. */
+static int write_file(struct bucket *bucket, const char *temporary, const char *description,
+		      const uint8_t *bytes, size_t length, struct error *err)
+{
+	cleanup_close int fd = openat(bucket->cache_fd, temporary,
+				      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+				      CACHE_FILE_MODE);
+	uint32_t checksum = crc32c_update(0, bytes, length);
+
+	if (fd < 0)
+		return error_errno(err, "create %s", temporary);
+	if (file_write_all(fd, description, strlen(description), err) < 0 ||
+	    file_write_all(fd, &checksum, sizeof checksum, err) < 0)
+		return -1;
+	return file_write_all(fd, bytes, length, err);
+}
+
+/*
+ * The cache is a convenience: what it has no room for is read again, and so is what a power failure damaged. Nothing
+ * waits for the disk: there may be a file for each of 26,000 objects.
+ */
 static void write_cached(struct bucket *bucket, const char *description, const uint8_t *bytes,
 			 size_t length)
 {
 	cleanup_free char *name = name_in_cache(description);
-	size_t head = strlen(description);
-	uint32_t checksum = crc32c_update(0, bytes, length);
-	cleanup_free char *whole = mem_alloc(head + sizeof checksum + length);
+	cleanup_free char *temporary = mem_printf(".%s.new", name);
 	struct error err;
 
-	memcpy(whole, description, head);
-	memcpy(whole + head, &checksum, sizeof checksum);
-	memcpy(whole + head + sizeof checksum, bytes, length);
-	if (file_replace_in_place(bucket->cache_fd, name, CACHE_FILE_MODE, whole,
-				  head + sizeof checksum + length, &err) < 0)
-		log_debug("not kept in --cache", log_reason(&err));
+	if (write_file(bucket, temporary, description, bytes, length, &err) == 0) {
+		if (renameat(bucket->cache_fd, temporary, bucket->cache_fd, name) == 0)
+			return;
+		(void)error_errno(&err, "rename %s", temporary);
+	}
+	(void)unlinkat(bucket->cache_fd, temporary, 0);
+	log_debug("not kept in --cache", log_reason(&err));
 }
 
 int bucket_read(struct bucket_reader *reader, const char *name, const char *version,
@@ -248,7 +265,7 @@ int bucket_read(struct bucket_reader *reader, const char *name, const char *vers
 {
 	struct bucket *bucket = reader->bucket;
 	cleanup_free char *description = describe(bucket, name, version, offset, length);
-	struct patience patience = begin_patience();
+	struct patience patience = { .until_ms = 0 };
 	int result;
 
 	if (bucket->cache_fd >= 0 && read_cached(bucket, description, out, length)) {
