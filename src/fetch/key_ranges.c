@@ -7,6 +7,7 @@
 #include "fetch/key_space.h"
 
 #define WASTED_AT_FIRST 16 /* thefts in vain; more with the nodes that there are */
+#define SHARED_MIN      4  /* so few nodes need no second thread */
 
 /* Making ----------------------------------------------------------------------------------------- */
 
@@ -122,30 +123,12 @@ static char *cut_range(const struct key_ranges *ranges, const struct range *rang
 	size_t length = strlen(range->floor), guess = length > 1 ? length - 1 : 0;
 
 	*ret_place = 0;
-	if (high > low + 1 && strcmp(ranges->known.list[low + (high - low) / 2].node, range->floor))
+	if (high >= low + SHARED_MIN)
 		return mem_strdup(ranges->known.list[low + (high - low) / 2].node);
+	if (high > low)
+		return NULL; /* not worth it */
 	return key_space_cut(range->floor, range->end, guess < range->guess ? guess : range->guess,
 			     ret_place);
-}
-
-static struct range *find_largest(const struct key_ranges *ranges)
-{
-	struct range *largest = NULL;
-	unsigned largest_size = 0;
-
-	for (unsigned i = 0; i < ranges->threads; i++) {
-		struct range *range = &ranges->list[i];
-		unsigned size;
-
-		if (!range->position || !range->has_found)
-			continue;
-		size = key_space_size(range->floor, range->end);
-		if (size > largest_size) {
-			largest = range;
-			largest_size = size;
-		}
-	}
-	return largest;
 }
 
 /* Most of those who steal at the end find nothing: the requests for that are limited. */
@@ -157,14 +140,41 @@ static bool may_steal(const struct key_ranges *ranges)
 	       (at_first < WASTED_AT_FIRST ? at_first : WASTED_AT_FIRST) + ranges->nodes / 16;
 }
 
+/* The largest range that can be cut, with a key that the caller frees. */
+static struct range *find_victim(const struct key_ranges *ranges, char **ret_key, size_t *ret_place)
+{
+	struct range *largest = NULL;
+	unsigned largest_size = 0;
+
+	for (unsigned i = 0; i < ranges->threads; i++) {
+		struct range *range = &ranges->list[i];
+		unsigned size;
+		size_t place;
+		char *key;
+
+		if (!range->position || !range->has_found)
+			continue;
+		size = key_space_size(range->floor, range->end);
+		key = size > largest_size ? cut_range(ranges, range, &place) : NULL;
+		if (!key)
+			continue;
+		if (largest)
+			free(*ret_key);
+		largest = range;
+		largest_size = size;
+		*ret_key = key;
+		*ret_place = place;
+	}
+	return largest;
+}
+
 static bool steal_range(struct key_ranges *ranges, struct range *own)
 {
-	struct range *victim = may_steal(ranges) ? find_largest(ranges) : NULL;
 	size_t place;
 	char *key;
+	struct range *victim = may_steal(ranges) ? find_victim(ranges, &key, &place) : NULL;
 
-	key = victim ? cut_range(ranges, victim, &place) : NULL;
-	if (!key)
+	if (!victim)
 		return false;
 	*own = make_range(key, victim->end);
 	own->guess = place;

@@ -52,7 +52,10 @@ static int list_batch(struct batch *batch, struct bucket_reader *reader, const c
 			result = batch_finish(batch, looked_back_s, err);
 		(void)pthread_mutex_unlock(&work->lock);
 	}
-	*ret_newest_ns = batch->listed > 0 ? batch->newest_ns : lower_ns;
+	if (batch->listed > 0)
+		*ret_newest_ns = batch->newest_ns;
+	else /* names have milliseconds */
+		*ret_newest_ns = lower_ns < CLOCK_NS_PER_MS ? 0 : lower_ns - CLOCK_NS_PER_MS;
 	return result < 0 ? -1 : batch->listed > 0;
 }
 

@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "fetch/listing.h"
+#include "fetch/bucket.h"
+#include "fetch/listing_order.h"
+#include "fetch/object.h"
 #include "fetch/patterns.h"
 #include "fetch/sources.h"
 
