@@ -126,7 +126,7 @@ static void explain_gap(struct walk *walk, size_t i)
 
 	if (from > to)
 		from = to;
-	if (!piece->is_known || piece->since_ns == 0) {
+	if (piece->since_ns == 0) { /* nor without metadata */
 		add_interval(walk, COVERAGE_UNKNOWN, from, to, 0, "no file says what was then");
 		return;
 	}
@@ -202,7 +202,7 @@ static void add_drops(struct walk *walk, enum drop_reason reason, bool is_stated
 
 	if (packets == 0)
 		return;
-	if (*last > 0 && walk->coverage->intervals[*last - 1].to_ns == from_ns && from_ns > 0) {
+	if (*last > 0 && walk->coverage->intervals[*last - 1].to_ns == from_ns) {
 		interval = &walk->coverage->intervals[*last - 1];
 	} else {
 		interval = append_interval(walk, is_dropped ? COVERAGE_DROPS : COVERAGE_LOST,

@@ -37,6 +37,7 @@ struct file {
 	uint64_t sequence, previous;
 	const char *reason;
 	bool is_unknown; /* its name only */
+	bool is_ageless;
 	const char *lost;
 	uint64_t packets;
 	struct drops drops;
@@ -54,7 +55,7 @@ static void make_segment(const struct file *file, struct segment *segment)
 		.previous = file->previous,
 		.packets = file->packets,
 		.drops = file->drops,
-		.max_age_s = 300,
+		.max_age_s = file->is_ageless ? 0 : 300,
 	};
 	(void)snprintf(segment->node, sizeof segment->node, "n");
 	(void)snprintf(segment->interface, sizeof segment->interface, "%s",
@@ -286,9 +287,21 @@ static const struct coverage_case {
 	  "eth0:1 covered 7200-7500 10\n",
 	  .is_complete = true },
 	{ "ends before it begins",
-	  { { 7300, 7100, 6000, 1, 0, .packets = 5 }, { 7300, 7600, 6000, 2, 1, .packets = 5 } },
-	  "silent 7200-7300\ncovered 7300-7500 5\n",
+	  { { 7300, 7100, 6000, 1, 0, .packets = 5 }, { 7350, 7600, 6000, 2, 1, .packets = 5 } },
+	  "silent 7200-7350\ncovered 7350-7500 5\n",
 	  .is_complete = true },
+	{ "without metadata, and with a break in it",
+	  { { 7000, 7250, 6000, 2, 1, .is_unknown = true },
+	    { 7300, 7600, 7280, 3, 2, .packets = 7 } },
+	  "unknown 7200-7280 (a file without metadata: its end is not known)\nsilent 7280-7300\n"
+	  "covered 7300-7500 7\n" },
+	{ "missing where the window ends",
+	  { { 7000, 7500, 6000, 2, 1, .packets = 5 }, { 7500, 7600, 6000, 4, 3, .packets = 7 } },
+	  "covered 7200-7500 5\n",
+	  .is_complete = true },
+	{ "files that end when they are full",
+	  { { 7000, 7300, 6000, 2, 1, .packets = 5, .is_ageless = true } },
+	  "covered 7200-7300 5\nnewer 7300-7500 (" STILL_THERE ")\n" },
 	{ "nothing", { { 0 } }, "" },
 };
 
@@ -564,6 +577,10 @@ static void test_totals_of_an_interface(void **state)
 	assert_int_equal(totals.drops, 1204);
 	assert_string_equal(totals.comment,
 			    "02:00:00 to 02:05:00 dropped (1,204 packets dropped by the kernel)");
+	add_node(coverage, "d", "eth0",
+		 &(struct file){ 7200, 7500, 6000, 2, 1, .drops.count[DROP_BUDGET] = 7 });
+	coverage_of(coverage, "d", "eth0", &totals);
+	assert_int_equal(totals.drops, 7);
 	coverage_of(coverage, "a", "eth1", &totals);
 	assert_int_equal(totals.end_ns, 0);
 	coverage_of(coverage, "z", "eth0", &totals);
