@@ -14,6 +14,13 @@ void mem_setup(void)
 #endif
 }
 
+void mem_share(void)
+{
+#ifdef M_ARENA_MAX
+	(void)mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 /* The result of an allocation; aborts if it is NULL. */
 static void *checked(void *ptr)
 {

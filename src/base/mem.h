@@ -17,6 +17,8 @@
  * raises its threshold to the largest block ever freed, and the buffers of the start stay resident for good.
  */
 void mem_setup(void);
+/* Have all threads that are started from now on share what glibc reserves: many short-lived threads, a small limit. */
+void mem_share(void);
 
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 /* Zeroed; aborts on overflow of count * size. */

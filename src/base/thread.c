@@ -28,15 +28,15 @@ static void *run_thread(void *argument)
 	return NULL;
 }
 
-int thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context,
-		 struct error *err)
+static int start_thread(struct thread *thread, const char *name, const pthread_attr_t *attributes,
+			void (*run)(void *context), void *context, struct error *err)
 {
 	struct start *start = mem_alloc(sizeof *start);
 	char short_name[16];
 
 	*start = (struct start){ thread, run, context };
 	atomic_store(&thread->beat_ms, clock_monotonic_ms());
-	errno = pthread_create(&thread->id, NULL, run_thread, start);
+	errno = pthread_create(&thread->id, attributes, run_thread, start);
 	if (errno) {
 		free(start);
 		return error_errno(err, "start thread %s", name);
@@ -45,6 +45,25 @@ int thread_start(struct thread *thread, const char *name, void (*run)(void *cont
 	(void)snprintf(short_name, sizeof short_name, "%s", name);
 	(void)pthread_setname_np(thread->id, short_name);
 	return 0;
+}
+
+int thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context,
+		 struct error *err)
+{
+	return start_thread(thread, name, NULL, run, context, err);
+}
+
+int thread_start_small(struct thread *thread, const char *name, size_t stack_bytes,
+		       void (*run)(void *context), void *context, struct error *err)
+{
+	pthread_attr_t attributes;
+	int result;
+
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setstacksize(&attributes, stack_bytes);
+	result = start_thread(thread, name, &attributes, run, context, err);
+	(void)pthread_attr_destroy(&attributes);
+	return result;
 }
 
 void thread_join(struct thread *thread)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,6 +22,10 @@ struct thread {
 /* Start a thread that calls run(context). Its name is truncated to 15 characters. */
 int thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context,
 		 struct error *err) __attribute__((warn_unused_result));
+/* The same, with a stack of so many bytes: for many threads that do little. */
+int thread_start_small(struct thread *thread, const char *name, size_t stack_bytes,
+		       void (*run)(void *context), void *context, struct error *err)
+	__attribute__((warn_unused_result));
 /* Wait for the thread to end; does nothing if it was not started. */
 void thread_join(struct thread *thread);
 
