@@ -86,6 +86,23 @@ const struct codec *codec_of_name(const char *name)
 	return codecs[i].codec;
 }
 
+const struct codec *codec_of_bytes(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t skippable[] = { 0x2a, 0x4d, 0x18 }; /* behind 0x50 to 0x5f */
+
+	if (length >= CODEC_MAGIC_BYTES && bytes[0] >> 4 == 5 &&
+	    memcmp(bytes + 1, skippable, sizeof skippable) == 0)
+		return &codec_zstd;
+	for (size_t i = 0; i < CODEC_COUNT; i++) {
+		const struct codec *codec = codecs[i].codec;
+
+		if (codec->magic && length >= codec->magic_bytes &&
+		    memcmp(bytes, codec->magic, codec->magic_bytes) == 0)
+			return codec;
+	}
+	return &codec_none;
+}
+
 struct codec_state *codec_state_new(const struct codec *codec)
 {
 	struct codec_state *state = mem_calloc(1, codec->state_bytes);

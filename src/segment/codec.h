@@ -20,6 +20,22 @@
 
 struct codec_state;
 
+/* Of bytes that come in parts; zeroed at the beginning. */
+struct codec_stream {
+	const uint8_t *in; /* the CODEC_BEFORE bytes before it are those that came before */
+	size_t in_length;
+	uint8_t *out;
+	size_t out_length; /* room */
+	bool is_in_member; /* at the end it has to be false */
+};
+#define CODEC_BEFORE 16
+
+enum codec_unpacked {
+	CODEC_GOES_ON, /* with more bytes, or more room */
+	CODEC_MEMBER_ENDS,
+	CODEC_DAMAGED,
+};
+
 struct codec {
 	const char *name;      /* as in segment.compression */
 	const char *extension; /* ".gz"; "" for none */
@@ -48,9 +64,18 @@ struct codec {
 	 */
 	size_t (*decompress)(struct codec_state *state, const uint8_t *bytes, size_t length,
 			     uint8_t *out, size_t capacity, size_t *ret_length);
+	/*
+	 * Searches: unpack members of any length and making, in a stream; in and out move on. Needs bytes and room.
+	 * NULL: there are no members.
+	 */
+	enum codec_unpacked (*unpack)(struct codec_state *state, struct codec_stream *stream);
 };
 
 extern const struct codec codec_gzip, codec_zstd, codec_none;
+
+/* The codec of bytes that begin so: at least CODEC_MAGIC_BYTES of them, if there are so many. */
+#define CODEC_MAGIC_BYTES 4
+const struct codec *codec_of_bytes(const uint8_t *bytes, size_t length);
 
 struct codec_state *codec_state_new(const struct codec *codec);
 void codec_state_free(const struct codec *codec, struct codec_state *state);

@@ -105,6 +105,37 @@ static size_t decompress_member(struct codec_state *state, const uint8_t *bytes,
 	return available - inflate->avail_in;
 }
 
+static enum codec_unpacked unpack(struct codec_state *state, struct codec_stream *stream)
+{
+	struct inflate_state *inflate = &state->inflate;
+	uint32_t in = stream->in_length < UINT32_MAX ? (uint32_t)stream->in_length : UINT32_MAX;
+	uint32_t out = stream->out_length < UINT32_MAX ? (uint32_t)stream->out_length : UINT32_MAX;
+	int result;
+
+	if (!stream->is_in_member) {
+		isal_inflate_init(inflate);
+		inflate->crc_flag = ISAL_GZIP;
+		stream->is_in_member = true;
+	}
+	inflate->next_in = (uint8_t *)(uintptr_t)stream->in;
+	inflate->avail_in = in;
+	inflate->next_out = stream->out;
+	inflate->avail_out = out;
+	result = isal_inflate(inflate);
+	/* At the end of a member it gives back what it had read ahead, perhaps of the part before. */
+	stream->in_length =
+		(size_t)((ptrdiff_t)stream->in_length - (inflate->next_in - stream->in));
+	stream->in = inflate->next_in;
+	stream->out_length -= (size_t)(inflate->next_out - stream->out);
+	stream->out = inflate->next_out;
+	if (result != ISAL_DECOMP_OK && result != ISAL_END_INPUT)
+		return CODEC_DAMAGED;
+	if (inflate->block_state != ISAL_BLOCK_FINISH)
+		return CODEC_GOES_ON;
+	stream->is_in_member = false;
+	return CODEC_MEMBER_ENDS;
+}
+
 const struct codec codec_gzip = {
 	.name = "gzip",
 	.extension = ".gz",
@@ -117,4 +148,5 @@ const struct codec codec_gzip = {
 	.magic = "\x1f\x8b\x08", /* RFC 1952: deflate is the only method there is */
 	.magic_bytes = 3,
 	.decompress = decompress_member,
+	.unpack = unpack,
 };

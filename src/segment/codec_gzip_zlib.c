@@ -76,6 +76,34 @@ static size_t decompress_member(struct codec_state *state, const uint8_t *bytes,
 	return stream->total_in;
 }
 
+static enum codec_unpacked unpack(struct codec_state *state, struct codec_stream *stream)
+{
+	z_stream *zlib = &state->inflate;
+	int result;
+
+	if (!state->has_inflate && inflateInit2(zlib, GZIP_WINDOW) != Z_OK)
+		abort();
+	state->has_inflate = true;
+	if (!stream->is_in_member)
+		(void)inflateReset(zlib);
+	stream->is_in_member = true;
+	zlib->next_in = (Bytef *)(uintptr_t)stream->in;
+	zlib->avail_in = stream->in_length < UINT32_MAX ? (uInt)stream->in_length : UINT32_MAX;
+	zlib->next_out = stream->out;
+	zlib->avail_out = stream->out_length < UINT32_MAX ? (uInt)stream->out_length : UINT32_MAX;
+	result = inflate(zlib, Z_NO_FLUSH);
+	stream->in_length -= (size_t)(zlib->next_in - stream->in);
+	stream->in = zlib->next_in;
+	stream->out_length -= (size_t)(zlib->next_out - stream->out);
+	stream->out = zlib->next_out;
+	if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+		return CODEC_DAMAGED;
+	if (result != Z_STREAM_END)
+		return CODEC_GOES_ON;
+	stream->is_in_member = false;
+	return CODEC_MEMBER_ENDS;
+}
+
 const struct codec codec_gzip = {
 	.name = "gzip",
 	.extension = ".gz",
@@ -90,4 +118,5 @@ const struct codec codec_gzip = {
 	.magic = "\x1f\x8b\x08", /* RFC 1952: deflate is the only method there is */
 	.magic_bytes = 3,
 	.decompress = decompress_member,
+	.unpack = unpack,
 };

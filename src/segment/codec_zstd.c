@@ -19,6 +19,9 @@
 #define TUNED_HASH_LOG  15
 #define TUNED_MATCH_MIN 4
 
+/* Of a foreign frame that is unpacked, 8 MiB: what a reader has to accept (RFC 8878, 3.1.1.1.2). */
+#define WINDOW_LOG_MAX 23
+
 struct codec_state {
 	ZSTD_CCtx *compressor;
 	ZSTD_DCtx *decompressor; /* made when it is needed: recovery only */
@@ -61,6 +64,15 @@ static size_t compress_frame(struct codec_state *state, int level, const uint8_t
 	return result;
 }
 
+static ZSTD_DCtx *get_decompressor(struct codec_state *state)
+{
+	if (!state->decompressor)
+		state->decompressor = ZSTD_createDCtx();
+	if (!state->decompressor)
+		abort();
+	return state->decompressor;
+}
+
 static size_t decompress_frame(struct codec_state *state, const uint8_t *bytes, size_t length,
 			       uint8_t *out, size_t capacity, size_t *ret_length)
 {
@@ -68,15 +80,36 @@ static size_t decompress_frame(struct codec_state *state, const uint8_t *bytes, 
 
 	if (ZSTD_isError(frame))
 		return 0;
-	if (!state->decompressor)
-		state->decompressor = ZSTD_createDCtx();
-	if (!state->decompressor)
-		abort();
-	result = ZSTD_decompressDCtx(state->decompressor, out, capacity, bytes, frame);
+	result = ZSTD_decompressDCtx(get_decompressor(state), out, capacity, bytes, frame);
 	if (ZSTD_isError(result))
 		return 0;
 	*ret_length = result;
 	return frame;
+}
+
+static enum codec_unpacked unpack(struct codec_state *state, struct codec_stream *stream)
+{
+	ZSTD_DCtx *decompressor = get_decompressor(state);
+	ZSTD_inBuffer in = { stream->in, stream->in_length, 0 };
+	ZSTD_outBuffer out = { stream->out, stream->out_length, 0 };
+	size_t result;
+
+	if (!stream->is_in_member) {
+		(void)ZSTD_DCtx_reset(decompressor, ZSTD_reset_session_only);
+		(void)ZSTD_DCtx_setParameter(decompressor, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	}
+	stream->is_in_member = true;
+	result = ZSTD_decompressStream(decompressor, &out, &in);
+	stream->in += in.pos;
+	stream->in_length -= in.pos;
+	stream->out += out.pos;
+	stream->out_length -= out.pos;
+	if (ZSTD_isError(result))
+		return CODEC_DAMAGED;
+	if (result > 0)
+		return CODEC_GOES_ON;
+	stream->is_in_member = false;
+	return CODEC_MEMBER_ENDS;
 }
 
 const struct codec codec_zstd = {
@@ -94,4 +127,5 @@ const struct codec codec_zstd = {
 	.magic = "\x28\xb5\x2f\xfd", /* RFC 8878 */
 	.magic_bytes = 4,
 	.decompress = decompress_frame,
+	.unpack = unpack,
 };
