@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/coverage.h"
+#include "fetch/coverage/coverage.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "fetch/coverage_private.h"
+#include "fetch/coverage/coverage_private.h"
 #include "segment/losses.h"
 
 /* 10,000 nodes with 400 files each; some 300 MB. */
@@ -282,4 +282,11 @@ void coverage_each(struct coverage *coverage,
 uint64_t coverage_earliest_ns(const struct coverage *coverage)
 {
 	return coverage->earliest_ns;
+}
+
+const char *coverage_filter(const struct coverage *coverage)
+{
+	const struct interned *recordings = &coverage->recordings;
+
+	return recordings->count == 1 ? strchr(recordings->list[0], ' ') + 1 : "";
 }

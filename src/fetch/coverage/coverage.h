@@ -80,6 +80,9 @@ void coverage_of(struct coverage *coverage, const char *node, const char *interf
  */
 void coverage_describe_recording(const struct coverage *coverage, struct text *out);
 
+/* The filter that all of them were recorded with; "": none, or not the same one. */
+const char *coverage_filter(const struct coverage *coverage);
+
 /*
  * "coverage: 19 of 20 nodes complete", then a line for each interval that is not covered, 50 at most; is_verbose: all,
  * and what is covered, too.

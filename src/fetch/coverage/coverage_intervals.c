@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "fetch/coverage_private.h"
+#include "fetch/coverage/coverage_private.h"
 
 /* A file is uploaded this long after its end, at the latest, if all is well. */
 #define UPLOAD_NS (UINT64_C(600) * CLOCK_NS_PER_S)

@@ -4,8 +4,8 @@
 
 #include "base/drops.h"
 #include "base/mem.h"
-#include "fetch/coverage.h"
-#include "fetch/interned.h"
+#include "fetch/coverage/coverage.h"
+#include "fetch/coverage/interned.h"
 
 enum piece_reason { /* why a file ended */
 	REASON_OTHER,

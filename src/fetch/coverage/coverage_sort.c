@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/coverage_private.h"
+#include "fetch/coverage/coverage_private.h"
 
 static int compare_numbers(uint64_t a, uint64_t b)
 {

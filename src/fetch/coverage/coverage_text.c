@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/coverage_private.h"
+#include "fetch/coverage/coverage_private.h"
 #include "packet/packet.h"
 
 #define LINES_MAX 50

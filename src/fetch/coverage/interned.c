@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/interned.h"
+#include "fetch/coverage/interned.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/batch.h"
+#include "fetch/listing/batch.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
  * the listing has to look back for them.
  */
 
-#include "fetch/listing_private.h"
-#include "fetch/object_name.h"
+#include "fetch/listing/listing_private.h"
+#include "fetch/listing/object_name.h"
 
 struct batch {
 	struct listing_work *work;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/key_ranges.h"
+#include "fetch/listing/key_ranges.h"
 
 #include <string.h>
 
 #include "base/mem.h"
-#include "fetch/key_space.h"
+#include "fetch/listing/key_space.h"
 
 #define WASTED_AT_FIRST 16 /* thefts in vain; more with the nodes that there are */
 #define SHARED_MIN      4  /* so few nodes need no second thread */

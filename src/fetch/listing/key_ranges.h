@@ -5,8 +5,8 @@
  * part of the largest one. Together they are always all names that were not walked over yet. Not locked.
  */
 
-#include "fetch/node_names.h"
-#include "fetch/patterns.h"
+#include "fetch/listing/node_names.h"
+#include "fetch/listing/patterns.h"
 
 /* Names below the prefix. */
 struct range {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/key_space.h"
+#include "fetch/listing/key_space.h"
 
 #include <stdint.h>
 #include <string.h>

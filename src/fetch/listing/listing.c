@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/listing.h"
+#include "fetch/listing/listing.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "fetch/listing_by_node.h"
-#include "fetch/listing_by_time.h"
-#include "fetch/node_walk.h"
+#include "fetch/listing/listing_by_node.h"
+#include "fetch/listing/listing_by_time.h"
+#include "fetch/listing/node_walk.h"
 
 /* All that the threads do. */
 struct effort {

@@ -14,8 +14,8 @@
  */
 
 #include "fetch/bucket.h"
-#include "fetch/listing_order.h"
-#include "fetch/object.h"
+#include "fetch/listing/listing_order.h"
+#include "fetch/listing/object.h"
 
 struct listing {
 	struct object *objects; /* by node, interface, start, sequence */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/listing_by_node.h"
+#include "fetch/listing/listing_by_node.h"
 
 #include <string.h>
 
 #include "base/mem.h"
-#include "fetch/batch.h"
+#include "fetch/listing/batch.h"
 
 static bool visit_object(void *context, const struct sink_item *item)
 {

@@ -2,7 +2,7 @@
 #pragma once
 /* The objects of one node, in the layout by node. */
 
-#include "fetch/listing_private.h"
+#include "fetch/listing/listing_private.h"
 
 /*
  * List a node's objects of the window, and those that may reach into it. Blocks on the network; locks. In

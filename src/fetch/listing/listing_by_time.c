@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/listing_by_time.h"
+#include "fetch/listing/listing_by_time.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * list the folders of the window, and, when all of them are done, those before it if that is necessary.
  */
 
-#include "fetch/batch.h"
+#include "fetch/listing/batch.h"
 
 struct by_time {
 	struct batch batch;

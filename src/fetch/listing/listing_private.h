@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "fetch/bucket.h"
-#include "fetch/listing_order.h"
-#include "fetch/object.h"
-#include "fetch/patterns.h"
-#include "fetch/sources.h"
+#include "fetch/listing/listing_order.h"
+#include "fetch/listing/object.h"
+#include "fetch/listing/patterns.h"
+#include "fetch/listing/sources.h"
 
 /* Of its successor an object may still have packets, which are not quite in order (up to 1 s). */
 #define LISTING_SLACK_S 2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/node_names.h"
+#include "fetch/listing/node_names.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "fetch/object_name.h"
+#include "fetch/listing/object_name.h"
 
 #define AGE_MAX_S   86400
 #define BYTES_MAX   ((size_t)64 << 20)

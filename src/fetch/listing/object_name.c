@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/object_name.h"
+#include "fetch/listing/object_name.h"
 
 #include <ctype.h>
 #include <string.h>

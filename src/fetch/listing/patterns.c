@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/patterns.h"
+#include "fetch/listing/patterns.h"
 
 #include <fnmatch.h>
 #include <string.h>

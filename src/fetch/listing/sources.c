@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/sources.h"
+#include "fetch/listing/sources.h"
 
 #include <string.h>
 

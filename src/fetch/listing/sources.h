@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fetch/object.h"
+#include "fetch/listing/object.h"
 
 /* How far back the search for a source has come. */
 struct source_state {

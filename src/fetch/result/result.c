@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/result.h"
+#include "fetch/result/result.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/interned.h"
-#include "fetch/result_blocks.h"
-#include "fetch/result_file.h"
-#include "fetch/result_folder.h"
+#include "fetch/coverage/interned.h"
+#include "fetch/result/result_blocks.h"
+#include "fetch/result/result_file.h"
+#include "fetch/result/result_folder.h"
 #include "packet/packet.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "fetch/result_source.h"
+#include "fetch/result/result_source.h"
 
 struct result;
 

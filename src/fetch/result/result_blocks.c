@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/result_blocks.h"
+#include "fetch/result/result_blocks.h"
 
 #include <stdio.h>
 

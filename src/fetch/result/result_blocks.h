@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "fetch/result_source.h"
+#include "fetch/result/result_source.h"
 
 /* Large enough for each of these but a packet. */
 #define RESULT_BLOCK_MAX 8192

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/result_file.h"
+#include "fetch/result/result_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

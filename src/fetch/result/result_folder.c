@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/result_folder.h"
+#include "fetch/result/result_folder.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -3,7 +3,7 @@
 /* The folder of a result that has a file for each node. Blocks on the disk. */
 
 #include "base/error.h"
-#include "fetch/interned.h"
+#include "fetch/coverage/interned.h"
 
 /* Make it, or see that nothing is in it but parts of a run that was broken off. */
 int result_folder_open(const char *path, struct error *err) __attribute__((warn_unused_result));

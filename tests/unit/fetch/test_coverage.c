@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/coverage.h"
+#include "fetch/coverage/coverage.h"
 #include "segment/losses.h"
 
 #define MIDNIGHT_NS (UINT64_C(1795392000) * CLOCK_NS_PER_S) /* 2026-11-23 */

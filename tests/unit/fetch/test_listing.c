@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/listing.h"
-#include "fetch/object_name.h"
+#include "fetch/listing/listing.h"
+#include "fetch/listing/object_name.h"
 #include "memory_sink.h"
 
 #define S    CLOCK_NS_PER_S

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/listing.h"
-#include "fetch/node_names.h"
+#include "fetch/listing/listing.h"
+#include "fetch/listing/node_names.h"
 #include "memory_sink.h"
 
 #define S    CLOCK_NS_PER_S

@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "fetch/interned.h"
-#include "fetch/result.h"
-#include "fetch/result_blocks.h"
+#include "fetch/coverage/interned.h"
+#include "fetch/result/result.h"
+#include "fetch/result/result_blocks.h"
 #include "packet/packet.h"
 #include "packet/pcapng.h"
 
