@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 
-#define COMMAND_FLAGS_MAX 16
+#define COMMAND_FLAGS_MAX 24
 
 struct command_line;
 
@@ -30,8 +30,9 @@ struct command_flag {
 enum command_kind {
 	COMMAND_CONFIGURES, /* they configure this process; the words at the end are capture.filter */
 	COMMAND_ASKS,       /* they find the running daemon */
-	COMMAND_INFORMS,    /* they are of no use; given as a flag, nothing after it counts */
-	COMMAND_HELPS,      /* likewise; the word at the end is a command */
+	COMMAND_SEARCHES, /* they name the bucket; the words at the end are the filter of the search */
+	COMMAND_INFORMS, /* they are of no use; given as a flag, nothing after it counts */
+	COMMAND_HELPS,   /* likewise; the word at the end is a command */
 };
 
 struct command {

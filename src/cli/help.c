@@ -172,6 +172,10 @@ void help_write_command(FILE *out, const struct command *command)
 	write_command_flags(out, command);
 	if (command->kind == COMMAND_CONFIGURES)
 		fprintf(out, "\nIt takes the flags that kube-node-tracer --help lists.\n");
+	else if (command->kind == COMMAND_SEARCHES)
+		fprintf(out,
+			"\nThe bucket is that of -b, or of the configuration file. Credentials and "
+			"proxy\nare found as for uploads.\n");
 	else if (command->kind == COMMAND_ASKS)
 		fprintf(out,
 			"\nThe daemon is found by its configuration: give the flags that it was "

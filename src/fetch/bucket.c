@@ -16,6 +16,7 @@
 #define PAUSE_FIRST_MS  UINT64_C(250)
 #define PAUSE_MAX_MS    UINT64_C(8000)
 #define PATIENCE_MS     UINT64_C(30000)
+#define STACK_BYTES     ((size_t)1 << 20) /* enough for TLS and name servers */
 #define CACHE_MODE      0700
 #define CACHE_FILE_MODE 0600 /* packets are private */
 
@@ -89,7 +90,8 @@ int bucket_crew(struct bucket *bucket, unsigned threads,
 
 		*member = (struct member){ .bucket = bucket, .work = work, .context = context };
 		/* With one of them the work is done all the same. */
-		if (thread_start(&member->thread, "search", run_member, member, err) < 0)
+		if (thread_start_small(&member->thread, "search", STACK_BYTES, run_member, member,
+				       err) < 0)
 			break;
 		started++;
 	}

@@ -152,7 +152,8 @@ def zsh_own(command):
     """The case of a command that takes more than the flags of all."""
     items = [zsh_flag(flag) for flag in command.flags]
     items += ["'2::command:_kube_node_tracer_commands'"] if is_help(command) else []
-    return f"{command.word}) own=({' '.join(items)}) ;;\n" if items else ""
+    items = "".join(f"\n\t\t{item}" for item in items)
+    return f"{command.word})\n\town=({items}\n\t)\n\t;;\n" if items else ""
 
 
 def zsh():

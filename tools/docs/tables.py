@@ -71,8 +71,10 @@ def evaluate_row(tokens):
 
 
 def macro_uses(path, name):
-    """What is between the brackets of every NAME(…) of a file: a list, or a dict if there are designators."""
-    tokens = tokenize(read(path))
+    """What is between the brackets of every NAME(…) of a file, with the file's own macros expanded: a list, or a
+    dict if there are designators."""
+    text = read(path)
+    tokens = expand(tokenize(text), macros_of(text))
     return [evaluate_row(tokens[position + 2:group_end(tokens, position + 1)])
             for position, token in enumerate(tokens) if token == name and tokens[position + 1] == "("]
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/answer_json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static const char *const state_names[] = {
+	[PLANNED_NOTHING] = "nothing", [PLANNED_MEMBERS] = "members",
+	[PLANNED_WHOLE] = "whole",     [PLANNED_NOT_SEARCHED] = "not-searched",
+	[PLANNED_LOST] = "lost",
+};
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	if (!value || json_object_set_new(object, key, value) < 0)
+		abort(); /* no memory, as mem_alloc() does */
+}
+
+static void set_time(json_t *object, const char *key, uint64_t time_ns)
+{
+	char text[TEXT_TIME_MAX];
+
+	if (time_ns == 0)
+		return;
+	text_format_time(time_ns, text);
+	set(object, key, json_string(text));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+	set(object, key, json_integer((json_int_t)number));
+}
+
+static json_t *describe_object(const struct search *search, size_t number)
+{
+	const struct object *object = &search->listing.objects[number];
+	const struct planned *planned = &search->plan.objects[number];
+	const struct source *source = &search->listing.sources[object->source];
+	json_t *out = json_object();
+
+	set(out, "node", json_string(source->node));
+	set(out, "interface", json_string(source->interface));
+	set(out, "object", json_string(object->name));
+	set_number(out, "size", object->bytes);
+	set(out, "read", json_string(state_names[planned->state]));
+	set_number(out, "bytes", planned->wanted_bytes);
+	if (planned->state == PLANNED_MEMBERS) {
+		set_number(out, "members", planned->wanted);
+		set_number(out, "of_members", planned->members);
+	}
+	set_time(out, "from", planned->earliest_ns);
+	set_time(out, "to", planned->latest_ns);
+	return out;
+}
+
+static json_t *describe_plan(const struct search *search)
+{
+	const struct plan *plan = &search->plan;
+	json_t *out = json_object();
+
+	set_number(out, "bytes", plan->pieces.bytes);
+	set_number(out, "requests", plan->pieces.requests);
+	set_number(out, "objects", plan->admitted);
+	set_number(out, "of_objects", plan->searched);
+	set_number(out, "of_bytes", plan->window_bytes);
+	set_number(out, "too_complex", plan->too_complex);
+	set_number(out, "not_searched", plan->not_searched);
+	if (plan->not_searched > 0)
+		set(out, "not_searched_why", json_string(plan->not_searched_why));
+	return out;
+}
+
+static json_t *describe_result(const struct merge_total *total)
+{
+	json_t *out = json_object();
+
+	set_number(out, "packets", total->packets);
+	set_number(out, "interfaces", total->interfaces);
+	set_number(out, "unordered", total->unordered);
+	set_time(out, "first", total->earliest_ns);
+	set_time(out, "last", total->latest_ns);
+	return out;
+}
+
+void answer_write_json(const struct search *search, const struct merge_total *total, FILE *out)
+{
+	json_t *answer = json_object(), *window = json_object(), *objects = json_array();
+	json_t *bucket = json_object();
+
+	set_time(window, "from", search->window.from_ns);
+	set_time(window, "to", search->window.to_ns);
+	set(answer, "window", window);
+	set(answer, "filter", json_string(search->order->filter));
+	set_number(answer, "nodes", search->listing.nodes);
+	for (size_t i = 0; i < search->listing.count; i++) {
+		enum planned_state state = search->plan.objects[i].state;
+
+		if (state != PLANNED_NOTHING &&
+		    json_array_append_new(objects, describe_object(search, i)) < 0)
+			abort();
+	}
+	set(answer, "objects", objects);
+	set(answer, "plan", describe_plan(search));
+	set(answer, "coverage", coverage_write_json(search->coverage));
+	set_number(bucket, "requests", atomic_load(&search->bucket.requests));
+	set_number(bucket, "bytes", atomic_load(&search->bucket.bytes));
+	set_number(bucket, "cached_bytes", atomic_load(&search->bucket.cached_bytes));
+	set(answer, "read", bucket);
+	if (total)
+		set(answer, "result", describe_result(total));
+	(void)json_dumpf(answer, out, JSON_INDENT(1) | JSON_SORT_KEYS);
+	(void)fputc('\n', out);
+	json_decref(answer);
+}

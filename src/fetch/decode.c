@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/decode.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "segment/codec.h"
+
+#define LAYERS_MAX    2 /* a file that was packed once more, on its way or by hand */
+#define PART_BYTES    ((size_t)64 << 10)
+#define PLAIN_BYTES   ((size_t)1 << 20)
+#define PLAIN_MAX     ((size_t)17 << 20) /* a block of pcapng has 16 MiB at most */
+#define RECORDS_TRIED 8
+#define MAGIC_BYTES   8 /* of pcap: the number, and the version */
+
+/* One compression: its bytes come from outside, or from the layer before. */
+struct layer {
+	const struct codec *codec; /* NULL: not known yet */
+	struct codec_state *state;
+	struct codec_stream stream;
+	uint8_t in[CODEC_BEFORE + PART_BYTES]; /* behind the bytes before */
+	size_t in_length;
+};
+
+struct decode {
+	decode_take *take;
+	void *context;
+	const struct format *format; /* NULL: not known yet */
+	struct format_reader reader;
+	bool is_order_known;
+	struct layer *layers[LAYERS_MAX];
+	uint8_t *plain; /* not taken yet */
+	size_t length, capacity;
+};
+
+static int refuse(struct error *err, const char *what)
+{
+	return error_set(err, ERROR_REJECTED, "%s", what);
+}
+
+static struct layer *new_layer(const struct codec *codec)
+{
+	struct layer *layer = mem_calloc(1, sizeof *layer);
+
+	layer->codec = codec;
+	if (codec && codec->unpack)
+		layer->state = codec_state_new(codec);
+	return layer;
+}
+
+struct decode *decode_file(decode_take *take, void *context)
+{
+	struct decode *decode = mem_calloc(1, sizeof *decode);
+
+	decode->take = take;
+	decode->context = context;
+	decode->capacity = PLAIN_BYTES;
+	decode->plain = mem_alloc(decode->capacity);
+	decode->layers[0] = new_layer(NULL);
+	return decode;
+}
+
+struct decode *decode_members(const struct index_file *file, decode_take *take, void *context)
+{
+	struct decode *decode = decode_file(take, context);
+
+	free(decode->layers[0]);
+	decode->layers[0] = new_layer(file->wrapping == INDEX_ZSTD ? &codec_zstd : &codec_gzip);
+	decode->format = file->is_pcapng ? &format_pcapng : &format_pcap;
+	/* As the reader would be behind the file's header, in our byte order. */
+	decode->reader = (struct format_reader){
+		.has_header = true,
+		.interfaces = 1,
+		.interface[0] = { file->link_type, file->is_nano ? 9 : 6 },
+	};
+	return decode;
+}
+
+struct decode *decode_free(struct decode *decode)
+{
+	if (!decode)
+		return NULL;
+	for (size_t i = 0; i < LAYERS_MAX && decode->layers[i]; i++) {
+		if (decode->layers[i]->state)
+			codec_state_free(decode->layers[i]->codec, decode->layers[i]->state);
+		free(decode->layers[i]);
+	}
+	free(decode->plain);
+	free(decode);
+	return NULL;
+}
+
+/* Records ---------------------------------------------------------------------------------------- */
+
+/* Does a file of classic pcap begin here? Also in the middle, where files were put one behind the other. */
+static bool begins_pcap(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t heads[][MAGIC_BYTES] = {
+		{ 0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4 },
+		{ 0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0 },
+		{ 0xa1, 0xb2, 0x3c, 0x4d, 0, 2, 0, 4 },
+		{ 0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0 },
+	};
+
+	for (size_t i = 0; length >= MAGIC_BYTES && i < sizeof heads / sizeof *heads; i++)
+		if (memcmp(bytes, heads[i], MAGIC_BYTES) == 0)
+			return true;
+	return false;
+}
+
+static bool begins_pcapng(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t head[] = { 0x0a, 0x0d, 0x0d, 0x0a };
+
+	return length >= sizeof head && memcmp(bytes, head, sizeof head) == 0;
+}
+
+/* Members from the middle do not tell the byte order of the node: in one of them the records make sense. */
+static void find_order(struct decode *decode)
+{
+	struct format_reader reader = decode->reader;
+	enum format_state state = FORMAT_RECORD;
+	struct format_record record;
+	size_t offset = 0;
+
+	for (int i = 0; i < RECORDS_TRIED && state == FORMAT_RECORD; i++)
+		state = decode->format->next(&reader, decode->plain, decode->length, &offset,
+					     &record);
+	if (state == FORMAT_CORRUPT && offset == 0)
+		decode->reader.is_swapped = !decode->reader.is_swapped;
+	decode->is_order_known = true;
+}
+
+/* What the beginning says; false: more bytes are needed. */
+static bool find_format(struct decode *decode, bool is_end)
+{
+	if (decode->length < MAGIC_BYTES && !is_end)
+		return false;
+	decode->format = begins_pcapng(decode->plain, decode->length) ? &format_pcapng
+								      : &format_pcap;
+	decode->is_order_known = true;
+	return true;
+}
+
+/* Take all records that are whole. */
+static int take_records(struct decode *decode, bool is_end, struct error *err)
+{
+	enum format_state state = FORMAT_RECORD;
+	struct format_record record;
+	size_t offset = 0;
+
+	if (decode->length == 0 || (!decode->format && !find_format(decode, is_end)))
+		return 0;
+	if (!decode->is_order_known)
+		find_order(decode);
+	while (state == FORMAT_RECORD) {
+		size_t left = decode->length - offset;
+
+		if (decode->format == &format_pcap && left < MAGIC_BYTES && left > 0 && !is_end)
+			break;
+		if (decode->format == &format_pcap && begins_pcap(decode->plain + offset, left))
+			decode->reader = (struct format_reader){ .has_header = false };
+		state = decode->format->next(&decode->reader, decode->plain, decode->length,
+					     &offset, &record);
+		if (state == FORMAT_RECORD)
+			decode->take(decode->context, &record,
+				     decode->reader.interface[record.interface].resolution != 6);
+	}
+	decode->length -= offset;
+	memmove(decode->plain, decode->plain + offset, decode->length);
+	if (state == FORMAT_CORRUPT)
+		return refuse(err, "there is something that is no packet");
+	return 0;
+}
+
+/* Room for more plain bytes: a record can be longer than the buffer. */
+static int make_room(struct decode *decode, struct error *err)
+{
+	if (decode->length < decode->capacity)
+		return 0;
+	if (take_records(decode, false, err) < 0)
+		return -1;
+	if (decode->length <= decode->capacity / 2)
+		return 0;
+	if (decode->capacity == PLAIN_MAX)
+		return refuse(err, "a block is larger than 16 MiB");
+	decode->capacity = 4 * decode->capacity < PLAIN_MAX ? 4 * decode->capacity : PLAIN_MAX;
+	decode->plain = mem_realloc(decode->plain, decode->capacity, 1);
+	return 0;
+}
+
+/* Layers ----------------------------------------------------------------------------------------- */
+
+static int push_layer(struct decode *decode, size_t number, const uint8_t *bytes, size_t length,
+		      struct error *err);
+
+/* What a layer gave: to the next one, or to the records. */
+static int push_plain(struct decode *decode, size_t number, const uint8_t *bytes, size_t length,
+		      struct error *err)
+{
+	if (number + 1 < LAYERS_MAX && decode->layers[number + 1])
+		return push_layer(decode, number + 1, bytes, length, err);
+	while (length > 0) {
+		size_t part;
+
+		if (make_room(decode, err) < 0)
+			return -1;
+		part = decode->capacity - decode->length;
+		part = part < length ? part : length;
+		memcpy(decode->plain + decode->length, bytes, part);
+		decode->length += part;
+		bytes += part;
+		length -= part;
+	}
+	return 0;
+}
+
+/* Unpack all that the layer has. Its rest, of no use yet, stays. */
+static int unpack(struct decode *decode, size_t number, struct error *err)
+{
+	struct layer *layer = decode->layers[number];
+	struct codec_stream *stream = &layer->stream;
+	uint8_t out[PART_BYTES];
+
+	stream->in = layer->in + CODEC_BEFORE;
+	stream->in_length = layer->in_length;
+	/* Whoever filled all the room may have more to give. */
+	for (bool is_full = false; stream->in_length > 0 || (is_full && stream->is_in_member);) {
+		const uint8_t *before = stream->in;
+		enum codec_unpacked unpacked;
+
+		stream->out = out;
+		stream->out_length = sizeof out;
+		unpacked = layer->codec->unpack(layer->state, stream);
+		/* Also before damage: what came out until then is good. */
+		if (push_plain(decode, number, out, sizeof out - stream->out_length, err) < 0)
+			return -1;
+		is_full = stream->out_length == 0;
+		if (unpacked == CODEC_DAMAGED ||
+		    (unpacked == CODEC_GOES_ON && stream->in == before && stream->in_length > 0 &&
+		     stream->out_length == sizeof out))
+			return refuse(err, "it cannot be unpacked");
+	}
+	memmove(layer->in, stream->in + stream->in_length - CODEC_BEFORE, CODEC_BEFORE);
+	layer->in_length = 0;
+	return 0;
+}
+
+/* The first bytes of a layer say what it is; the next one may be packed, too. */
+static void identify(struct decode *decode, size_t number)
+{
+	struct layer *layer = decode->layers[number];
+	const struct codec *codec = codec_of_bytes(layer->in + CODEC_BEFORE, layer->in_length);
+
+	layer->codec = codec;
+	if (!codec->unpack)
+		return;
+	layer->state = codec_state_new(codec);
+	if (number + 1 < LAYERS_MAX)
+		decode->layers[number + 1] = new_layer(NULL);
+}
+
+/* Enough bytes to know what it is, or no more to come. */
+static int pass_on(struct decode *decode, size_t number, struct error *err)
+{
+	struct layer *layer = decode->layers[number];
+	size_t length = layer->in_length;
+
+	if (!layer->codec)
+		identify(decode, number);
+	if (layer->codec->unpack)
+		return unpack(decode, number, err);
+	layer->in_length = 0;
+	return push_plain(decode, number, layer->in + CODEC_BEFORE, length, err);
+}
+
+static int push_layer(struct decode *decode, size_t number, const uint8_t *bytes, size_t length,
+		      struct error *err)
+{
+	struct layer *layer = decode->layers[number];
+
+	while (length > 0) {
+		size_t part = PART_BYTES - layer->in_length;
+
+		part = part < length ? part : length;
+		memcpy(layer->in + CODEC_BEFORE + layer->in_length, bytes, part);
+		layer->in_length += part;
+		bytes += part;
+		length -= part;
+		if ((layer->codec || layer->in_length >= CODEC_MAGIC_BYTES) &&
+		    pass_on(decode, number, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int decode_push(struct decode *decode, const uint8_t *bytes, size_t length, struct error *err)
+{
+	struct error ignored;
+
+	if (push_layer(decode, 0, bytes, length, err) == 0)
+		return take_records(decode, false, err);
+	(void)take_records(decode, false, &ignored); /* what was whole before it */
+	return -1;
+}
+
+int decode_end(struct decode *decode, struct error *err)
+{
+	for (size_t i = 0; i < LAYERS_MAX && decode->layers[i]; i++) {
+		struct layer *layer = decode->layers[i];
+
+		if (layer->in_length > 0 && pass_on(decode, i, err) < 0)
+			return -1;
+		if (layer->stream.is_in_member) {
+			struct error ignored;
+
+			(void)take_records(decode, true, &ignored);
+			return refuse(err, "it is cut off");
+		}
+	}
+	if (take_records(decode, true, err) < 0)
+		return -1;
+	return decode->length > 0 ? refuse(err, "it ends in the middle of a packet") : 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "fetch/answer_json.h"
+#include "fetch/fetch.h"
+
+#define TIME_OF_DAY 11 /* where it begins in "2026-11-23T14:02:00.1Z" */
+
+static bool is_admitted(const struct planned *planned)
+{
+	return planned->state == PLANNED_MEMBERS || planned->state == PLANNED_WHOLE;
+}
+
+/* "14:02:00.123", or "-" */
+static void format_clock(uint64_t time_ns, char out[TEXT_TIME_MAX])
+{
+	char text[TEXT_TIME_MAX];
+
+	if (time_ns == 0) {
+		(void)snprintf(out, TEXT_TIME_MAX, "-");
+		return;
+	}
+	text_format_rfc3339(time_ns, text);
+	(void)snprintf(out, TEXT_TIME_MAX, "%.12s", text + TIME_OF_DAY);
+}
+
+static void print_object(const struct search *search, size_t number, int node_width)
+{
+	const struct object *object = &search->listing.objects[number];
+	const struct planned *planned = &search->plan.objects[number];
+	const struct source *source = &search->listing.sources[object->source];
+	char from[TEXT_TIME_MAX], to[TEXT_TIME_MAX], bytes[TEXT_SIZE_MAX], members[32] = "all";
+
+	format_clock(planned->earliest_ns, from);
+	format_clock(planned->latest_ns, to);
+	text_format_size(planned->wanted_bytes, bytes);
+	if (planned->state == PLANNED_MEMBERS)
+		(void)snprintf(members, sizeof members, "%u of %u", planned->wanted,
+			       planned->members);
+	(void)printf("%-*s  %-9s  %-12s  %-12s  %-12s  %-8s  %s\n", node_width, source->node,
+		     source->interface, from, to, members, bytes, object->name);
+}
+
+static void print_table(const struct search *search)
+{
+	const struct listing *listing = &search->listing;
+	int width = 4;
+	char wanted[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX];
+
+	for (size_t i = 0; i < listing->count; i++)
+		if (is_admitted(&search->plan.objects[i]) &&
+		    (int)strlen(listing->sources[listing->objects[i].source].node) > width)
+			width = (int)strlen(listing->sources[listing->objects[i].source].node);
+	(void)printf("%-*s  %-9s  %-12s  %-12s  %-12s  %-8s  %s\n", width, "NODE", "INTERFACE",
+		     "FROM", "TO", "MEMBERS", "BYTES", "OBJECT");
+	for (size_t i = 0; i < listing->count; i++)
+		if (is_admitted(&search->plan.objects[i]))
+			print_object(search, i, width);
+	text_format_size(search->plan.pieces.bytes, wanted);
+	text_format_size(search->plan.window_bytes, all);
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "%zu of %zu objects may hold matches: %s of %s\n",
+		      search->plan.admitted, search->plan.searched, wanted, all);
+}
+
+static void print_names(const struct search *search)
+{
+	for (size_t i = 0; i < search->listing.count; i++)
+		if (is_admitted(&search->plan.objects[i]))
+			(void)printf("%s\n", search->listing.objects[i].name);
+}
+
+int find_run(const struct fetch_order *order, struct error *err)
+{
+	cleanup(search_close) struct search search;
+	int status = search_open(order, &search, err);
+
+	if (status != 0)
+		return status;
+	if (order->is_json)
+		answer_write_json(&search, NULL, stdout);
+	else if (order->is_quiet)
+		print_names(&search);
+	else
+		print_table(&search);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return FETCH_NO_OUTPUT;
+	if (!order->is_json)
+		search_say_coverage(&search, search.plan.admitted > 0);
+	return search_strict(&search, search.plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "fetch/tail.h"
+#include "index/decap.h"
+#include "index/key.h"
+
+#define PIECES_HOLE_BYTES \
+	UINT64_C(131072)              /* between two members: read rather than another request */
+#define PIECE_BYTES UINT64_C(1048576) /* until pieces_join() */
+/* Packets outside the times that a name tells, or metadata of before 0.9: of the first and the last record. */
+#define EARLY_NS    (2 * CLOCK_NS_PER_S)
+#define TUNNELS_KEY "tunnels"
+
+struct planner {
+	const struct plan_order *order;
+	struct coverage *coverage;
+	struct plan *plan;
+	atomic_size_t next; /* object */
+	atomic_bool is_failing;
+	pthread_mutex_t lock; /* of coverage and plan */
+};
+
+/* One object while it is looked at, by one thread. */
+struct subject {
+	struct planner *planner;
+	struct bucket_reader *reader;
+	const struct object *object;
+	struct planned *planned;
+	struct tail tail;
+	uint32_t number;
+	uint64_t unit_ns; /* of the file's times */
+	uint8_t *wanted;  /* a bit for each member: may it have a match, by its conversations? */
+	struct match_file file;
+	bool is_by_time; /* the index can say nothing else */
+};
+
+/* Facts ------------------------------------------------------------------------------------------ */
+
+/* What can be said of an object by its name. */
+static void describe(const struct planner *planner, const struct object *object,
+		     struct segment *ret_segment)
+{
+	const struct source *source = &planner->order->listing->sources[object->source];
+
+	*ret_segment = (struct segment){
+		.sequence = object->sequence,
+		.start_ns = object->start_ns,
+		.bytes = object->bytes,
+	};
+	(void)snprintf(ret_segment->node, sizeof ret_segment->node, "%s", source->node);
+	(void)snprintf(ret_segment->interface, sizeof ret_segment->interface, "%s",
+		       source->interface);
+}
+
+static void lose(struct planner *planner, const struct object *object, struct planned *planned,
+		 const char *why)
+{
+	cleanup_free struct segment *segment = mem_alloc(sizeof *segment);
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&planner->lock);
+
+	describe(planner, object, segment);
+	coverage_lose(planner->coverage, segment, why);
+	planned->state = PLANNED_LOST;
+}
+
+/* What a file says of itself, where its object has no metadata. */
+static void cover(struct subject *subject, const char *facts)
+{
+	struct planner *planner = subject->planner;
+	cleanup_free struct segment *segment = mem_alloc(sizeof *segment);
+	char tunnels[sizeof DECAP_TUNNELS + 1] = "";
+	struct error err;
+	bool is_known = facts && segment_decode(facts, segment, &err) == 0;
+
+	if (is_known)
+		segment_attachment(segment, TUNNELS_KEY, tunnels, sizeof tunnels);
+	else
+		describe(planner, subject->object, segment);
+	subject->file.has_our_tunnels = strcmp(tunnels, DECAP_TUNNELS) == 0;
+	if (!subject->object->has_metadata) {
+		cleanup_unlock pthread_mutex_t *lock = thread_lock(&planner->lock);
+
+		coverage_add(planner->coverage, segment, is_known);
+	}
+}
+
+/* Members ---------------------------------------------------------------------------------------- */
+
+static uint64_t to_ns(const struct subject *subject, int64_t time)
+{
+	uint64_t ns;
+
+	if (time < 0)
+		return 0;
+	return __builtin_mul_overflow((uint64_t)time, subject->unit_ns, &ns) ? UINT64_MAX : ns;
+}
+
+static bool overlaps(const struct subject *subject, const struct index_member *member)
+{
+	const struct window *window = subject->planner->order->window;
+
+	return member->packets > 0 && to_ns(subject, member->latest) >= window->from_ns &&
+	       to_ns(subject, member->earliest) < window->to_ns;
+}
+
+/* Has the group a member with packets of the window? */
+static bool is_group_in_window(const struct subject *subject, const struct index_section *section)
+{
+	for (uint32_t i = 0; i < section->members; i++)
+		if (overlaps(subject, &subject->tail.members[section->first_member + i]))
+			return true;
+	return false;
+}
+
+/* ADDRESSES of a group, the n-th of which belongs to the n-th CONVERSATIONS; NULL: there is none. */
+static const struct index_section *find_addresses(const struct index_footer *footer,
+						  uint32_t number)
+{
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		if (footer->sections[i].type == INDEX_ADDRESSES && number-- == 0)
+			return &footer->sections[i];
+	return NULL;
+}
+
+/* 1: the index is damaged. */
+static int judge_group(struct subject *subject, const struct index_section *conversations,
+		       const struct index_section *places, struct error *err)
+{
+	const struct tail *tail = &subject->tail;
+	cleanup(index_free_addresses) struct index_addresses addresses = { .ipv4 = NULL };
+	cleanup_free uint8_t *plain = NULL, *listed = NULL;
+	struct match *match = subject->planner->order->match;
+	int result = tail_section(subject->reader, subject->object, tail, places, &plain, err);
+
+	if (result != 0)
+		return result;
+	if (index_read_addresses(plain, places->plain_bytes, &addresses, err) < 0)
+		return 1;
+	if (!match_may_have(match, &subject->file, &addresses))
+		return 0;
+	result = tail_section(subject->reader, subject->object, tail, conversations, &listed, err);
+	if (result != 0)
+		return result;
+	return match_members(match, &subject->file, conversations, listed, &addresses,
+			     subject->wanted, err) < 0;
+}
+
+/* By their conversations, which members may hold a match? 1: the index is damaged. */
+static int judge_conversations(struct subject *subject, struct error *err)
+{
+	const struct index_footer *footer = &subject->tail.footer;
+	uint32_t group = 0;
+	int result = 0;
+
+	for (uint32_t i = 0; i < footer->sections_count && result == 0; i++) {
+		const struct index_section *section = &footer->sections[i];
+		const struct index_section *places;
+
+		if (section->type != INDEX_CONVERSATIONS)
+			continue;
+		places = find_addresses(footer, group++);
+		if (!places)
+			return 1;
+		if (is_group_in_window(subject, section))
+			result = judge_group(subject, section, places, err);
+	}
+	return result;
+}
+
+/* Pieces ----------------------------------------------------------------------------------------- */
+
+static void want_member(struct planned *planned, const struct index_member *member,
+			uint64_t earliest_ns, uint64_t latest_ns)
+{
+	if (planned->wanted++ == 0 || earliest_ns < planned->earliest_ns)
+		planned->earliest_ns = earliest_ns;
+	if (latest_ns > planned->latest_ns)
+		planned->latest_ns = latest_ns;
+	planned->wanted_bytes += member->stored_bytes;
+}
+
+static bool is_wanted(const struct subject *subject, uint32_t member)
+{
+	return subject->is_by_time || subject->tail.members[member].is_unlisted ||
+	       subject->wanted[member / 8] >> member % 8 & 1;
+}
+
+/* What is wanted, in pieces: what lies between two wanted members that are near each other is read, too. */
+static void want_members(struct subject *subject)
+{
+	struct planned *planned = subject->planned;
+	struct piece piece = { .object = subject->number };
+	uint64_t offset = 0;
+
+	for (uint32_t i = 0; i < subject->tail.footer.members; i++) {
+		const struct index_member *member = &subject->tail.members[i];
+		uint64_t end = offset + member->stored_bytes;
+
+		if (is_wanted(subject, i) && overlaps(subject, member) &&
+		    member->stored_bytes <= UINT32_MAX) {
+			uint64_t earliest_ns = to_ns(subject, member->earliest);
+
+			want_member(planned, member, earliest_ns, to_ns(subject, member->latest));
+			if (piece.length > 0 &&
+			    (offset - (piece.offset + piece.length) > PIECES_HOLE_BYTES ||
+			     end - piece.offset > PIECE_BYTES)) {
+				pieces_add(&subject->planner->plan->pieces, &piece);
+				piece.length = 0;
+			}
+			if (piece.length == 0) {
+				piece.offset = offset;
+				piece.earliest_ns = earliest_ns;
+			}
+			if (earliest_ns < piece.earliest_ns)
+				piece.earliest_ns = earliest_ns;
+			piece.length = (uint32_t)(end - piece.offset);
+		}
+		offset = end;
+	}
+	if (piece.length > 0)
+		pieces_add(&subject->planner->plan->pieces, &piece);
+}
+
+static void want_whole(struct subject *subject)
+{
+	const struct object *object = subject->object;
+	uint64_t start_ns = object->earliest_ns ? object->earliest_ns : object->start_ns;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&subject->planner->lock);
+
+	subject->planned->state = PLANNED_WHOLE;
+	subject->planned->wanted_bytes = object->bytes;
+	pieces_add(&subject->planner->plan->pieces,
+		   &(struct piece){ .earliest_ns = start_ns > EARLY_NS ? start_ns - EARLY_NS : 0,
+				    .object = subject->number });
+}
+
+/* Objects ---------------------------------------------------------------------------------------- */
+
+static bool is_searchable(struct subject *subject)
+{
+	struct plan *plan = subject->planner->plan;
+	const char *problem = match_problem(subject->planner->order->match,
+					    subject->tail.footer.file.link_type);
+
+	if (!problem)
+		return true;
+	subject->planned->state = PLANNED_NOT_SEARCHED;
+	thread_lock(&subject->planner->lock);
+	if (plan->not_searched++ == 0)
+		(void)snprintf(plan->not_searched_why, sizeof plan->not_searched_why, "%s",
+			       problem);
+	(void)pthread_mutex_unlock(&subject->planner->lock);
+	return false;
+}
+
+static bool is_file_in_window(const struct subject *subject)
+{
+	const struct index_footer *footer = &subject->tail.footer;
+	const struct index_member all = { .packets = footer->packets,
+					  .earliest = footer->earliest,
+					  .latest = footer->latest };
+
+	return overlaps(subject, &all);
+}
+
+/* With an index. 1: it is damaged. */
+static int plan_members(struct subject *subject, struct error *err)
+{
+	const struct plan_order *order = subject->planner->order;
+	const struct index_footer *footer = &subject->tail.footer;
+	int result = 0;
+
+	subject->planned->file = footer->file;
+	subject->planned->members = footer->members;
+	subject->wanted = mem_calloc(footer->members / 8 + 1, 1);
+	subject->is_by_time = !order->has_filter || !match_has_use(order->match, &subject->file);
+	if (!is_file_in_window(subject) || !is_searchable(subject))
+		return 0;
+	if (!subject->is_by_time)
+		result = judge_conversations(subject, err);
+	if (result != 0)
+		return result;
+	thread_lock(&subject->planner->lock);
+	want_members(subject);
+	subject->planner->plan->too_complex += subject->file.is_too_complex;
+	(void)pthread_mutex_unlock(&subject->planner->lock);
+	if (subject->planned->wanted > 0)
+		subject->planned->state = PLANNED_MEMBERS;
+	return 0;
+}
+
+static void end_subject(struct subject *subject)
+{
+	tail_free(&subject->tail);
+	free(subject->wanted);
+}
+
+/* By its metadata: has it no packet of the window? Then nobody has to look at it. */
+static bool is_outside(const struct planner *planner, const struct object *object)
+{
+	const struct window *window = planner->order->window;
+
+	return object->has_metadata &&
+	       (object->latest_ns == 0 || object->latest_ns + EARLY_NS < window->from_ns ||
+		object->earliest_ns >= window->to_ns + EARLY_NS);
+}
+
+static int plan_object(struct planner *planner, struct bucket_reader *reader, uint32_t number,
+		       struct error *err)
+{
+	cleanup(end_subject) struct subject subject = {
+		.planner = planner,
+		.reader = reader,
+		.object = &planner->order->listing->objects[number],
+		.planned = &planner->plan->objects[number],
+		.number = number,
+		.file = { .footer = &subject.tail.footer, .steps_left = MATCH_STEPS },
+	};
+	cleanup_free char *facts = NULL;
+	int result;
+
+	if (is_outside(planner, subject.object))
+		return 0;
+	result = tail_read(reader, subject.object, &subject.tail, err);
+	if (result == 0) {
+		subject.unit_ns = subject.tail.footer.file.is_nano ? 1 : 1000;
+		facts = tail_facts(subject.object, &subject.tail);
+	}
+	if (result >= 0)
+		cover(&subject, facts);
+	if (result == 0)
+		result = plan_members(&subject, err);
+	if (result < 0 && err->kind == ERROR_REJECTED) {
+		lose(planner, subject.object, subject.planned, err->message);
+		result = 0;
+	}
+	if (result == 1)
+		want_whole(&subject);
+	return result < 0 ? -1 : 0;
+}
+
+static int work(void *context, struct bucket_reader *reader, struct error *err)
+{
+	struct planner *planner = context;
+	size_t count = planner->order->listing->count, number;
+
+	while (!atomic_load(&planner->is_failing) && !atomic_load(reader->bucket->cancel) &&
+	       (number = atomic_fetch_add(&planner->next, 1)) < count)
+		if (plan_object(planner, reader, (uint32_t)number, err) < 0) {
+			atomic_store(&planner->is_failing, true);
+			return -1;
+		}
+	return 0;
+}
+
+/* The plan ---------------------------------------------------------------------------------------- */
+
+int plan_make(const struct plan_order *order, struct coverage *coverage, struct plan *ret_plan,
+	      struct error *err)
+{
+	const struct listing *listing = order->listing;
+	struct planner planner = { .order = order, .coverage = coverage, .plan = ret_plan };
+	int result;
+
+	*ret_plan =
+		(struct plan){ .objects = mem_calloc(listing->count, sizeof *ret_plan->objects) };
+	(void)pthread_mutex_init(&planner.lock, NULL);
+	result = bucket_crew(order->bucket, order->threads, work, &planner, err);
+	(void)pthread_mutex_destroy(&planner.lock);
+	if (result < 0)
+		return -1;
+	for (size_t i = 0; i < listing->count; i++) {
+		ret_plan->searched += !is_outside(&planner, &listing->objects[i]);
+		ret_plan->admitted += ret_plan->objects[i].state == PLANNED_MEMBERS ||
+				      ret_plan->objects[i].state == PLANNED_WHOLE;
+		ret_plan->window_bytes += is_outside(&planner, &listing->objects[i])
+						  ? 0
+						  : listing->objects[i].bytes;
+	}
+	pieces_sum(&ret_plan->pieces, listing->objects);
+	pieces_join(&ret_plan->pieces, PIECE_BYTES);
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	free(plan->objects);
+	pieces_done(&plan->pieces);
+}
