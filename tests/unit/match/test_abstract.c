@@ -461,6 +461,7 @@ static void test_a_word_of_a_set(void **state)
 	assert_false(may_differ(&packet, 12, 0, 0));
 	set.count = 2; /* when they are sorted: 10.0.0.1 and 10.0.1.2 */
 	assert_false(may_differ(&packet, 12, 0xffff0000, 0x0a000000));
+	assert_true(may_differ(&packet, 12, 0x000000ff, 0x00000001)); /* of no network */
 	packet.facts.sets[0] = &empty;
 	assert_false(may_equal(&packet, BPF_W, 12, UINT32_MAX, 0x0a000001));
 }
