@@ -81,25 +81,33 @@ static char *spell_flag(const struct grammar *grammar, int given)
 
 /* Errors ----------------------------------------------------------------------------------------- */
 
-/* No flag of this command: perhaps one of another. */
+/* Is this, of so many characters, how one types this flag? */
+static bool is_typed(const struct command_flag *flag, const char *typed, size_t length)
+{
+	cleanup_free char *spelled = typed[1] == '-' ? mem_printf("--%s", flag->name)
+						     : mem_printf("-%c", flag->letter);
+
+	return strlen(spelled) == length && strncmp(spelled, typed, length) == 0;
+}
+
+/* No flag of this command: perhaps one of others. */
 static int refuse_unknown(const struct command *table, const char *typed, struct error *err)
 {
 	size_t length = 2 + strcspn(typed + 2, "=");
+	unsigned count = 0;
+	char bytes[256];
+	struct text words = text_over(bytes, sizeof bytes);
 
 	for (const struct command *command = table; command->word; command++)
-		for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++) {
-			const struct command_flag *flag = &command->flags[i];
-			cleanup_free char *spelled = typed[1] == '-'
-							     ? mem_printf("--%s", flag->name)
-							     : mem_printf("-%c", flag->letter);
-
-			if (strlen(spelled) == length && strncmp(spelled, typed, length) == 0)
-				return error_set(err, ERROR_USAGE,
-						 "flag '%.100s' belongs to the command '%s', which "
-						 "must be the first word",
-						 typed, command->word);
-		}
-	return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", typed);
+		for (int i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].name; i++)
+			if (is_typed(&command->flags[i], typed, length))
+				text_append(&words, "%s'%s'", count++ > 0 ? ", " : "",
+					    command->word);
+	if (count == 0)
+		return error_set(err, ERROR_USAGE, "unknown flag '%.100s'; see --help", typed);
+	return error_set(err, ERROR_USAGE,
+			 "flag '%.100s' belongs to the command%s %s, which must be the first word",
+			 typed, count > 1 ? "s" : "", bytes);
 }
 
 /* Does a flag begin with this word, or end with it, as --capture-snaplen does with snaplen? */
