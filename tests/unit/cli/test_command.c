@@ -134,9 +134,9 @@ static void test_refusals(void **state)
 		  "flag '--json' belongs to the commands 'find', 'fetch', 'status', which must be the "
 		  "first word" },
 		{ "x run --all",
-		  "flag '--all' belongs to the command 'help', which must be the first word" },
+		  "flag '--all' belongs to the commands 'find', 'fetch', 'help', which must be the first word" },
 		{ "x status --all",
-		  "flag '--all' belongs to the command 'help', which must be the first word" },
+		  "flag '--all' belongs to the commands 'find', 'fetch', 'help', which must be the first word" },
 		{ "x status --check-config",
 		  "--check-config cannot be combined with the command 'status'" },
 		{ "x check-config --print-config",
