@@ -74,6 +74,7 @@ complete -c kube-node-tracer -n '__fish_seen_subcommand_from find' -s j -l paral
 complete -c kube-node-tracer -n '__fish_seen_subcommand_from find' -l strict -d 'Exit with 2 if anything of the window is missing or was dropped'
 complete -c kube-node-tracer -n '__fish_seen_subcommand_from find' -l json -d 'Say all of it as one JSON object: find on standard output, fetch on standard error'
 complete -c kube-node-tracer -n '__fish_seen_subcommand_from find' -s q -l quiet -d 'Say only what is wrong; find prints only names'
+complete -c kube-node-tracer -n '__fish_seen_subcommand_from find' -l conversations -d 'Show who talked to whom instead, from the indexes alone: in how many parts of files (about a second each), and in how many of them with a SYN or a RST'
 complete -c kube-node-tracer -n __fish_use_subcommand -a fetch -d 'Get the packets that match from the bucket, of all nodes in one file'
 complete -c kube-node-tracer -n '__fish_seen_subcommand_from fetch' -l from -x -d 'Packets from this time on: 2026-11-23T14:02:10Z, 14:02, \'10m ago\', @1795429330'
 complete -c kube-node-tracer -n '__fish_seen_subcommand_from fetch' -l to -x -d 'And before this one; now if it is not given'

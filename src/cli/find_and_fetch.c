@@ -122,7 +122,8 @@ static int run(struct command_line *line, struct fetch_order *order,
 
 int search_find(struct command_line *line, struct error *err)
 {
-	struct fetch_order order = { .conf = NULL };
+	struct fetch_order order = { .is_conversations = command_line_value(line,
+									    "conversations") };
 
 	return run(line, &order, find_run, err);
 }

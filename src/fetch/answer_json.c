@@ -84,7 +84,8 @@ static json_t *describe_result(const struct merge_total *total)
 	return out;
 }
 
-void answer_write_json(const struct search *search, const struct merge_total *total, FILE *out)
+void answer_write_json(const struct search *search, const struct merge_total *total,
+		       json_t *conversations, FILE *out)
 {
 	json_t *answer = json_object(), *window = json_object(), *objects = json_array();
 	json_t *bucket = json_object();
@@ -108,6 +109,8 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 	set_number(bucket, "bytes", atomic_load(&search->bucket.bytes));
 	set_number(bucket, "cached_bytes", atomic_load(&search->bucket.cached_bytes));
 	set(answer, "read", bucket);
+	if (conversations)
+		set(answer, "conversations", conversations);
 	if (total)
 		set(answer, "result", describe_result(total));
 	(void)json_dumpf(answer, out, JSON_INDENT(1) | JSON_SORT_KEYS);

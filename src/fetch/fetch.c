@@ -91,7 +91,7 @@ static void say_result(const struct search *search, const struct merge_total *to
 static void say_answer(const struct search *search, const struct merge_total *total)
 {
 	if (search->order->is_json) {
-		answer_write_json(search, total, stderr);
+		answer_write_json(search, total, NULL, stderr);
 		return;
 	}
 	if (total)

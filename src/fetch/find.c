@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "fetch/answer_json.h"
+#include "fetch/conversations.h"
 #include "fetch/fetch.h"
 
 #define TIME_OF_DAY 11 /* where it begins in "2026-11-23T14:02:00.1Z" */
@@ -73,6 +74,48 @@ static void print_names(const struct search *search)
 			(void)printf("%s\n", search->listing.objects[i].name);
 }
 
+static int print_conversations(struct search *search, struct error *err)
+{
+	const struct plan_order order = {
+		.bucket = &search->bucket,
+		.listing = &search->listing,
+		.window = &search->window,
+		.match = search->match,
+		.threads = search->order->threads,
+	};
+	cleanup(conversations_done) struct conversations conversations;
+	int result = conversations_gather(&order, &search->plan, &conversations, err);
+
+	if (result < 0)
+		return search_explain(err);
+	if (search->order->is_json)
+		answer_write_json(search, NULL, conversations_json(&conversations), stdout);
+	else
+		conversations_write(&conversations, stdout);
+	(void)fflush(stdout);
+	if (conversations.unlisted_files > 0)
+		(void)fprintf(stderr,
+			      "%zu files have packets of the window that no index lists, so that "
+			      "their conversations are not here, or not all of them\n",
+			      conversations.unlisted_files);
+	if (conversations.left_out > 0)
+		(void)fprintf(stderr,
+			      "only %zu conversations are listed, there are more: use a filter\n",
+			      CONVERSATIONS_MAX);
+	return conversations.count > 0 ? FETCH_FOUND : FETCH_NOTHING;
+}
+
+static int print_objects(const struct search *search)
+{
+	if (search->order->is_json)
+		answer_write_json(search, NULL, NULL, stdout);
+	else if (search->order->is_quiet)
+		print_names(search);
+	else
+		print_table(search);
+	return search->plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING;
+}
+
 int find_run(const struct fetch_order *order, struct error *err)
 {
 	cleanup(search_close) struct search search;
@@ -80,15 +123,13 @@ int find_run(const struct fetch_order *order, struct error *err)
 
 	if (status != 0)
 		return status;
-	if (order->is_json)
-		answer_write_json(&search, NULL, stdout);
-	else if (order->is_quiet)
-		print_names(&search);
-	else
-		print_table(&search);
+	status = order->is_conversations ? print_conversations(&search, err)
+					 : print_objects(&search);
+	if (status < 0 || status > FETCH_NOTHING)
+		return status;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return FETCH_NO_OUTPUT;
 	if (!order->is_json)
-		search_say_coverage(&search, search.plan.admitted > 0);
-	return search_strict(&search, search.plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING);
+		search_say_coverage(&search, status == FETCH_FOUND);
+	return search_strict(&search, status);
 }

@@ -19,8 +19,9 @@ struct fetch_order {
 	uint64_t limit_bytes; /* to read */
 	uint64_t memory_bytes;
 	unsigned threads;
-	bool all_nodes; /* also those that were silent for long */
-	bool is_all;    /* no filter, many nodes, a long window: meant so */
+	bool all_nodes;        /* also those that were silent for long */
+	bool is_all;           /* no filter, many nodes, a long window: meant so */
+	bool is_conversations; /* find: who talked to whom */
 	bool is_inner, is_split, is_json, is_quiet, is_dry_run, is_strict;
 };
 

@@ -74,3 +74,14 @@ bool match_may_have(struct match *match, struct match_file *file,
 int match_members(struct match *match, struct match_file *file, const struct index_section *section,
 		  const uint8_t *plain, const struct index_addresses *addresses, uint8_t *bitmap,
 		  struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * The same, one by one: call visit for each conversation that may have a match, with the bits of its own members alone,
+ * which are borrowed. Of a file whose index can say nothing, and once it is too complex: for all.
+ */
+int match_conversations(struct match *match, struct match_file *file,
+			const struct index_section *section, const uint8_t *plain,
+			const struct index_addresses *addresses,
+			void (*visit)(void *context, const struct index_conversation *conversation,
+				      const uint8_t *bitmap),
+			void *context, struct error *err) __attribute__((warn_unused_result));

@@ -223,3 +223,52 @@ int match_members(struct match *match, struct match_file *file, const struct ind
 		set_all(&planner);
 	return 0;
 }
+
+/* Conversations one by one. */
+struct listing {
+	struct planner planner;
+	void (*visit)(void *context, const struct index_conversation *conversation,
+		      const uint8_t *bitmap);
+	void *context;
+};
+
+static void list_conversation(void *context, const struct index_conversation *conversation)
+{
+	struct listing *listing = context;
+	struct planner *planner = &listing->planner;
+	bool has_some = false;
+
+	if (match_has_use(planner->match, planner->file))
+		judge_conversation(planner, conversation);
+	for (uint32_t i = 0; i < conversation->count; i++) {
+		if (!match_has_use(planner->match, planner->file) || planner->file->is_too_complex)
+			set_member(planner, conversation->members[i]);
+		has_some |= is_set(planner, conversation->members[i]);
+	}
+	if (has_some)
+		listing->visit(listing->context, conversation, planner->bitmap);
+	for (uint32_t i = 0; i < conversation->count; i++)
+		planner->bitmap[conversation->members[i] / 8] = 0;
+}
+
+int match_conversations(struct match *match, struct match_file *file,
+			const struct index_section *section, const uint8_t *plain,
+			const struct index_addresses *addresses,
+			void (*visit)(void *context, const struct index_conversation *conversation,
+				      const uint8_t *bitmap),
+			void *context, struct error *err)
+{
+	cleanup_free uint8_t *bitmap =
+		mem_calloc(((size_t)section->first_member + section->members) / 8 + 1, 1);
+	struct listing listing = { .visit = visit, .context = context };
+	int result = 0;
+
+	begin_planner(&listing.planner, match, file, addresses);
+	listing.planner.section = section;
+	listing.planner.bitmap = bitmap;
+	if (!listing.planner.judges[REACH_OUTER].program->problem)
+		result = index_read_conversations(section, plain, addresses, list_conversation,
+						  &listing, err);
+	end_planner(&listing.planner);
+	return result;
+}
