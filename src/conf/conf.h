@@ -186,6 +186,16 @@ int conf_error(const struct conf *conf, enum conf_option option, struct error *e
  */
 bool conf_is_prefix(const char *prefix, const char *forbidden, struct text *reason);
 
+/*
+ * Does capture.snaplen cut headers off a packet in a tunnel that it would keep outside? That takes 70 bytes more: an
+ * Ethernet frame in VXLAN over IPv6.
+ */
+#define CONF_SNAPLEN_TUNNELS 168
+static inline bool conf_cuts_tunnels(const struct conf *conf)
+{
+	return conf->capture_snaplen > 0 && conf->capture_snaplen < CONF_SNAPLEN_TUNNELS;
+}
+
 /* The value of an option as one would type it; parses back to the same. The caller frees. */
 char *conf_format(const struct conf *conf, enum conf_option option)
 	__attribute__((warn_unused_result));

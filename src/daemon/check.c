@@ -46,6 +46,7 @@ static int check_online(struct daemon *daemon, struct error *err)
 	    pipelines_check(conf, &daemon->view, err) == 0) {
 		daemon_log_missing(daemon, conf);
 		daemon_log_small_limits(daemon, conf);
+		daemon_log_cut_tunnels(daemon, conf);
 		result = uploader_check(daemon->uploader, err);
 	}
 	if (result < 0 && err->kind == ERROR_TRANSIENT)

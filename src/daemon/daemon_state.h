@@ -162,6 +162,8 @@ int daemon_refresh_links(struct daemon *daemon, const struct conf *conf, struct 
 void daemon_log_missing(struct daemon *daemon, const struct conf *conf);
 /* Warn of limits of the spool that have no room for what the interfaces that there are make; waits for the disk. */
 void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf);
+/* Of packets in tunnels, is more cut off than of others? */
+void daemon_log_cut_tunnels(struct daemon *daemon, const struct conf *conf);
 /* The same as a job: while running, main does not wait. */
 void daemon_check_limits(struct daemon *daemon, const struct conf *conf);
 /* Interfaces may have come or gone, pipelines may have ended: do what follows from that. */

@@ -94,6 +94,18 @@ static void log_small_limits(const struct limits_check *check)
 			  log_number("available", there));
 }
 
+void daemon_log_cut_tunnels(struct daemon *daemon, const struct conf *conf)
+{
+	const struct link *tunnel = conf_cuts_tunnels(conf) ? links_tunnel(daemon->view.links)
+							    : NULL;
+
+	if (tunnel)
+		log_warning("this node has a tunnel: of the packets in it, headers are cut off",
+			    log_text("tunnel", tunnel->name),
+			    log_number("snaplen", conf->capture_snaplen),
+			    log_number("needed", CONF_SNAPLEN_TUNNELS));
+}
+
 void daemon_log_small_limits(struct daemon *daemon, const struct conf *conf)
 {
 	const struct limits_check check = { conf, count_selected(daemon, conf) };

@@ -88,6 +88,7 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 {
 	struct daemon *daemon = context;
 	struct text interfaces = text_over(daemon->interfaces, sizeof daemon->interfaces);
+	const struct link *tunnel;
 
 	*ret_snapshot = (struct status_snapshot){
 		.conf = daemon->conf,
@@ -106,6 +107,9 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 		.outage = daemon->outage,
 		.outage_reason = "",
 	};
+	if (conf_cuts_tunnels(daemon->conf) && daemon->view.links &&
+	    (tunnel = links_tunnel(daemon->view.links)))
+		ret_snapshot->tunnel = tunnel->name;
 	/* While the spool is busy, what it last told. */
 	ret_snapshot->is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);
 	ret_snapshot->spool = daemon->totals;

@@ -50,6 +50,25 @@ static void take_out(struct links *links, size_t place)
 	links->changes |= LINKS_LINK;
 }
 
+/* "vxlan" and the like, by the kernel's name for the kind of device, in the attribute IFLA_LINKINFO. */
+static bool is_tunnel(const struct nlattr *info)
+{
+	static const char *const kinds[] = { "vxlan",     "geneve", "gre", "gretap", "ip6gre",
+					     "ip6gretap", "ipip",   "sit", "ip6tnl" };
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, info)
+	{
+		if (mnl_attr_get_type(attribute) != IFLA_INFO_KIND ||
+		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) != 0)
+			continue;
+		for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+			if (strcmp(mnl_attr_get_str(attribute), kinds[i]) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* Messages ------------------------------------------------------------------------------------ */
 
 static void on_link(struct links *links, const struct nlmsghdr *message)
@@ -74,12 +93,17 @@ static void on_link(struct links *links, const struct nlmsghdr *message)
 			take_out(links, place);
 		return;
 	}
-	mnl_attr_for_each(attribute, message,
-			  sizeof *what) if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-					    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) ==
-						    0 &&
-					    mnl_attr_get_payload_len(attribute) <= sizeof link.name)
-		memcpy(link.name, mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute));
+	mnl_attr_for_each(attribute, message, sizeof *what)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0 &&
+		    mnl_attr_get_payload_len(attribute) <= sizeof link.name)
+			memcpy(link.name, mnl_attr_get_str(attribute),
+			       mnl_attr_get_payload_len(attribute));
+		else if (mnl_attr_get_type(attribute) == IFLA_LINKINFO &&
+			 mnl_attr_validate(attribute, MNL_TYPE_NESTED) == 0)
+			link.is_tunnel = is_tunnel(attribute);
+	}
 	if (!*link.name || (!is_known && links->count == LINKS_MAX))
 		return;
 	if (!is_known)
@@ -226,6 +250,14 @@ const struct link *links_list(const struct links *links, size_t *ret_count)
 {
 	*ret_count = links->count;
 	return links->list;
+}
+
+const struct link *links_tunnel(const struct links *links)
+{
+	for (size_t i = 0; i < links->count; i++)
+		if (links->list[i].is_tunnel && links->list[i].is_up)
+			return &links->list[i];
+	return NULL;
 }
 
 const struct link *links_find(const struct links *links, unsigned index)

@@ -26,6 +26,7 @@ struct link {
 	char name[IF_NAMESIZE];
 	bool is_up; /* administratively ("ip link set up"), with or without a carrier */
 	bool is_loopback;
+	bool is_tunnel; /* packets of another network travel in those that it makes: vxlan, geneve, gre … */
 	bool is_listed; /* private to links.c: seen in the dump that is being read */
 };
 
@@ -49,6 +50,8 @@ int links_read(struct links *links, struct error *err) __attribute__((warn_unuse
 
 /* All links by ascending index; valid until the next links_read(). */
 const struct link *links_list(const struct links *links, size_t *ret_count);
+/* One that is up and a tunnel, or NULL. */
+const struct link *links_tunnel(const struct links *links);
 /* The link with this index, or NULL. */
 const struct link *links_find(const struct links *links, unsigned index);
 

@@ -243,6 +243,8 @@ void status_json_write(FILE *out, const struct status_snapshot *snapshot, bool i
 	set(document, "interfaces_left_out", json_integer(snapshot->left_out));
 	if (snapshot->left_out > 0)
 		set(document, "interfaces_limit", json_text(snapshot->left_out_limit));
+	if (snapshot->tunnel)
+		set(document, "tunnel_cut_short", json_text(snapshot->tunnel));
 	set(document, "packets", json_integer(counter_read(&counters->packets)));
 	set(document, "discarded", json_integer(counter_read(&counters->packets_discarded)));
 	set(document, "bytes", json_integer(counter_read(&counters->bytes)));

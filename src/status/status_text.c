@@ -88,6 +88,11 @@ static void write_capture(FILE *out, const struct status_snapshot *snapshot)
 	if (snapshot->left_out > 0)
 		(void)fprintf(out, "  and %" PRIu64 " more are NOT recorded (limit: %s)\n",
 			      snapshot->left_out, snapshot->left_out_limit);
+	if (snapshot->tunnel)
+		(void)fprintf(out,
+			      "  of packets in the tunnel %s, headers are cut off: capture.snaplen "
+			      "= %d keeps them\n",
+			      snapshot->tunnel, CONF_SNAPLEN_TUNNELS);
 	(void)fputc('\n', out);
 }
 

@@ -2,6 +2,7 @@
 """Command line and configuration as a user meets them: what works, and what is said about
 mistakes."""
 
+import json
 import os
 import re
 import shutil
@@ -152,6 +153,28 @@ def test_check_config(lab):
     contains(output, " indexes=\"33", "output")
     equal(snapshot(lab), before, "files")
     equal(lab.gcs.names(), [], "objects")
+
+
+def test_tunnels_that_are_cut_too_short(lab):
+    """Of packets in them, TCP flags stand behind byte 96: said by the check and by status, with the remedy."""
+    lab.link()
+    lab.bucket()
+    path = lab.configure(GOOD, "given.conf")
+    check_it = ["-N", "x", "--check-config"]
+    check("tunnel" not in lab.run(*check_it, plain=True, config=path)[1], "a tunnel where there is none")
+    command("ip", "link", "add", "flannel.1", "type", "vxlan", "id", "1", "dstport", "8472", "dev", "veth0")
+    check("tunnel" not in lab.run(*check_it, plain=True, config=path)[1], "one that is down")
+    command("ip", "link", "set", "flannel.1", "up")
+    status, output = lab.run(*check_it, plain=True, config=path)
+    equal(status, 0, "exit status: " + output)
+    contains(output, "tunnel=flannel.1 snaplen=96 needed=168", "output")
+    check("tunnel" not in lab.run(*check_it, "-s", "168", plain=True, config=path)[1], "bytes enough")
+    daemon = lab.daemon().start_ready()
+    contains(command(program(), "status", "-o", lab.spool),
+             "in the tunnel flannel.1, headers are cut off: capture.snaplen = 168", "status")
+    told = json.loads(command(program(), "status", "--json", "-o", lab.spool))
+    equal(told["tunnel_cut_short"], "flannel.1", "as JSON")
+    daemon.stop()
 
 
 def test_check_config_offline(lab):
