@@ -96,7 +96,7 @@ static void log_small_limits(const struct limits_check *check)
 
 void daemon_log_cut_tunnels(struct daemon *daemon, const struct conf *conf)
 {
-	const struct link *tunnel = conf_cuts_tunnels(conf) ? links_tunnel(daemon->view.links)
+	const struct link *tunnel = conf_cuts_tunnels(conf) ? links_find_tunnel(daemon->view.links)
 							    : NULL;
 
 	if (tunnel)

@@ -108,7 +108,7 @@ void daemon_gather(void *context, struct status_snapshot *ret_snapshot)
 		.outage_reason = "",
 	};
 	if (conf_cuts_tunnels(daemon->conf) && daemon->view.links &&
-	    (tunnel = links_tunnel(daemon->view.links)))
+	    (tunnel = links_find_tunnel(daemon->view.links)))
 		ret_snapshot->tunnel = tunnel->name;
 	/* While the spool is busy, what it last told. */
 	ret_snapshot->is_spool_stale = !spool_totals(daemon->spool, &daemon->totals);

@@ -252,14 +252,6 @@ const struct link *links_list(const struct links *links, size_t *ret_count)
 	return links->list;
 }
 
-const struct link *links_tunnel(const struct links *links)
-{
-	for (size_t i = 0; i < links->count; i++)
-		if (links->list[i].is_tunnel && links->list[i].is_up)
-			return &links->list[i];
-	return NULL;
-}
-
 const struct link *links_find(const struct links *links, unsigned index)
 {
 	size_t place = place_of(links, index);

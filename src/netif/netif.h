@@ -50,10 +50,20 @@ int links_read(struct links *links, struct error *err) __attribute__((warn_unuse
 
 /* All links by ascending index; valid until the next links_read(). */
 const struct link *links_list(const struct links *links, size_t *ret_count);
-/* One that is up and a tunnel, or NULL. */
-const struct link *links_tunnel(const struct links *links);
 /* The link with this index, or NULL. */
 const struct link *links_find(const struct links *links, unsigned index);
+
+/* One that is up and a tunnel, or NULL. */
+static inline const struct link *links_find_tunnel(const struct links *links)
+{
+	size_t count;
+	const struct link *list = links_list(links, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].is_tunnel && list[i].is_up)
+			return &list[i];
+	return NULL;
+}
 
 /* select.c: the words of capture.interface against the links that there are. Pure. */
 

@@ -68,9 +68,9 @@ struct status_snapshot {
 	const char *left_out_limit;         /* … because of this */
 	struct status_stage stages[STATUS_STAGES];
 	/* For the control socket only: it may name bucket and files. */
-	const char *interfaces;    /* "eth0,eth1 (down)" */
-	const char *tunnel;        /* a device whose packets capture.snaplen cuts too short; NULL: none */
-	const char *outage;        /* "uploads failing since 12 min: …", or "" */
+	const char *interfaces; /* "eth0,eth1 (down)" */
+	const char *tunnel; /* a device whose packets capture.snaplen cuts too short; NULL: none */
+	const char *outage; /* "uploads failing since 12 min: …", or "" */
 	const char *outage_reason; /* of it, without the time */
 	bool is_outage_lasting;    /* the destination said no, or has not worked for a minute */
 };
