@@ -86,17 +86,16 @@ static bool visit_object(void *context, const struct sink_item *item)
 
 /*
  * One question for each year: between "2026/12/31/2355" and "2027/01/01/0000" are the objects of a node that is called
- * "2026a"; in "2026/" there are none but folders of months and those of a node "2026", which are behind them.
+ * "2026a"; within a year there are none but folders of months.
  */
 static int list_year(struct by_time *by_time, const char *from, const char *to, bool *is_found,
 		     struct bucket_reader *reader, struct error *err)
 {
-	size_t length = strlen(by_time->batch.work->prefix) + strlen("2026/");
-	cleanup_free char *year = mem_strndup(from, length);
 	cleanup_free char *end = mem_printf("%s0", to); /* '0' follows '/' */
-	const struct sink_list what = {
-		.prefix = year, .from = from, .to = end, .limit = is_found ? 1 : 0
-	};
+	const struct sink_list what = { .prefix = by_time->batch.work->prefix,
+					.from = from,
+					.to = end,
+					.limit = is_found ? 1 : 0 };
 
 	return bucket_list(reader, &what, is_found ? visit_any : visit_object,
 			   is_found ? (void *)is_found : &by_time->batch, err);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fetch/listing/key_space.h"
 #include "fetch/listing/listing.h"
 #include "fetch/listing/object_name.h"
 #include "memory_sink.h"
@@ -140,6 +141,14 @@ static bool is_late(const struct fixture *fixture, const char *node, const char 
 	return false;
 }
 
+static uint32_t roll(uint32_t sides)
+{
+	uint32_t random;
+
+	unit_random(&random, sizeof random);
+	return random % sides;
+}
+
 /* One node ---------------------------------------------------------------------------------------- */
 
 static void one_node_costs_one_request_and_one_for_the_other_layout(void **state)
@@ -220,6 +229,15 @@ static void interfaces_are_chosen(void **state)
 	assert_int_equal(fixture->listing.count, 2);
 	assert_non_null(find(fixture, "Z_eth1_"));
 	assert_non_null(find(fixture, "Z_veth_a.1_"));
+	/* As it is called, and as file names have it. */
+	add_hour(fixture, "node-1", "veth@7", false);
+	fixture->order.interfaces = "veth@*";
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 1);
+	assert_non_null(find(fixture, "Z_veth-7_"));
+	fixture->order.interfaces = "veth@7";
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 1);
 }
 
 /* Looking back ------------------------------------------------------------------------------------ */
@@ -343,6 +361,24 @@ static void without_metadata_the_next_object_tells(void **state)
 	}
 	list(fixture);
 	assert_int_equal(fixture->listing.count, 2);
+}
+
+/* Numbers begin again with a new spool, and two recorders may have the same name: what is known counts. */
+static void a_successor_says_nothing_about_others(void **state)
+{
+	struct fixture *fixture = *state;
+
+	memory_add(&fixture->memory, "n/n_20261123T134500.000Z_eth0_00000100.pcap.gz");
+	memory_add(&fixture->memory, "n/n_20261123T135000.000Z_eth0_00000101.pcap.gz");
+	memory_add(&fixture->memory, "n/n_20261123T140100.000Z_eth0_00000003.pcap.gz");
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 2);
+	assert_null(find(fixture, "_00000100."));
+	add(fixture, "node-1", "eth0", T0 - 10 * MIN, 3600, false);
+	add(fixture, "node-1", "eth0", T0 - 5 * MIN, 300, false);
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 3);
+	assert_non_null(find(fixture, "node-1_20261123T135000"));
 }
 
 /* A packet of T + 5 us ends a segment, the next one is called T, and has a packet of T - 22 us. */
@@ -472,6 +508,9 @@ static void names_that_begin_like_others(void **state)
 	fixture->order.nodes = "node-1,node-10*";
 	list(fixture);
 	assert_int_equal(fixture->listing.count, 2);
+	fixture->order.nodes = "node-1,node-1*";
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 5);
 	fixture->order.nodes = "*/x,node-1*/,nodes*";
 	list(fixture);
 	assert_int_equal(fixture->listing.count, 0);
@@ -515,13 +554,15 @@ static void foreign_names_are_stepped_over(void **state)
 	memory_add(&fixture->memory, "node-1/README");
 	memory_add(&fixture->memory, "node-1/node-2_20261123T140000.000Z_eth0_00000001.pcap.gz");
 	memory_add(&fixture->memory, "node-1/node-1_20261123T140000.000Z_eth0_00000001");
-	memory_add(&fixture->memory, "node-1/node-1_20261323T140000.000Z_eth0_00000001.pcap");
+	memory_add(&fixture->memory, "node-1/node-1_20261323T140000.000Z_eth0_99999999.pcap");
 	memory_add(&fixture->memory, "node-1/node-1_20261123T140000.000Z_eth0/x_1.pcap");
 	memory_add(&fixture->memory, "node-1/zzz");
 	memory_add(&fixture->memory, "node-3/a/b/c");
 	memory_add(&fixture->memory, "/node-1_20261123T140000.000Z_eth0_00000001.pcap.gz");
 	memory_add(&fixture->memory, "2026/11/23/1400/notes.txt");
 	memory_add(&fixture->memory, "2026/11/23/1400");
+	memory_add(&fixture->memory,
+		   "2026/99/99/9999/node-1_20261120T140000.000Z_eth0_00000001.pcap.gz");
 	memory_add(&fixture->memory, "incidents");
 	memory_add(&fixture->memory,
 		   "incidents/incidents_20261123T140000.000Z_eth0_00000001.pcap.gz");
@@ -554,6 +595,27 @@ static void a_bucket_of_other_things_is_refused(void **state)
 	fixture->order.nodes = "node-1";
 	list(fixture);
 	assert_int_equal(fixture->listing.count, 1);
+}
+
+static void few_other_things_are_no_hindrance(void **state)
+{
+	static const char patterns[] =
+		"a*,b*,c*,d*,e*,f*,g*,h*,i*,j*,k*,l*,m*,n*,o*,p*,q*,r*,s*,t*,u*,v*";
+	struct fixture *fixture = *state;
+
+	/* Each of more nodes than there may be pages of other things has one. */
+	add_fleet(fixture, 50, "node-", false);
+	for (unsigned i = 0; i < 50; i++)
+		memory_add(&fixture->memory, "node-%05u/README", i);
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 50);
+	/* So has each of as many ranges. */
+	for (const char *p = patterns; *p; p++)
+		if (*p >= 'a')
+			memory_add(&fixture->memory, "%c-1", *p);
+	fixture->order.nodes = patterns;
+	list(fixture);
+	assert_int_equal(fixture->listing.count, 50);
 }
 
 static void a_prefix_keeps_others_out(void **state)
@@ -629,6 +691,23 @@ static void by_time_a_long_file_is_found_too(void **state)
 	assert_int_equal(fixture->listing.count, 1);
 }
 
+static void by_time_each_node_has_its_interfaces(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_hour(fixture, "node-1", "eth0", true);
+	add_hour(fixture, "node-2", "eth0", true);
+	for (size_t i = 0; i < fixture->memory.count; i++) {
+		fixture->memory.objects[i].interfaces = "eth0 eth1";
+		fixture->memory.objects[i].max_age_s = 0;
+	}
+	list(fixture);
+	assert_int_equal(fixture->listing.sources_count, 4);
+	assert_true(is_late(fixture, "node-1", "eth1"));
+	assert_true(is_late(fixture, "node-2", "eth1"));
+	assert_false(is_late(fixture, "node-2", "eth0"));
+}
+
 static void a_window_over_new_year(void **state)
 {
 	struct fixture *fixture = *state;
@@ -699,15 +778,40 @@ static void an_interruption_ends_it(void **state)
 	assert_in_range(requests(fixture), 100, 112);
 }
 
-/* Any bucket -------------------------------------------------------------------------------------- */
+/* Cutting ----------------------------------------------------------------------------------------- */
 
-static uint32_t roll(uint32_t sides)
+static void a_key_is_between_and_cuts_no_folder(void **state)
 {
-	uint32_t random;
+	static const char alphabet[] = "-.0129_azAZ~\x7f\xc3";
 
-	unit_random(&random, sizeof random);
-	return random % sides;
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		char from[9] = "", end[9] = "";
+		size_t place, length = roll(8);
+		cleanup_free char *key = NULL;
+
+		for (size_t i = 0; i < length; i++)
+			from[i] = alphabet[roll(sizeof alphabet - 1)];
+		memcpy(end, from, sizeof end);
+		length = roll(8);
+		for (size_t i = roll(8); i < length; i++)
+			end[i] = alphabet[roll(sizeof alphabet - 1)];
+		end[length] = '\0';
+		if (strcmp(from, end) >= 0) {
+			assert_int_equal(key_space_size(from, end), 0);
+			end[0] = '\0';
+		}
+		key = key_space_cut(from, *end ? end : NULL, roll(12), &place);
+		if (!key)
+			continue;
+		assert_true(strcmp(key, from) > 0);
+		assert_true(!*end || strcmp(key, end) < 0);
+		assert_null(strchr(key, '/'));
+		assert_memory_equal(key, from, place);
+	}
 }
+
+/* Any bucket -------------------------------------------------------------------------------------- */
 
 /* How often objects of a bucket have metadata. */
 enum telling {
@@ -865,6 +969,7 @@ UNIT_TESTS()
 		TEST(what_the_metadata_cannot_name_is_looked_for),
 		TEST(the_age_of_segments_and_silence_bound_the_search),
 		TEST(without_metadata_the_next_object_tells),
+		TEST(a_successor_says_nothing_about_others),
 		TEST(a_segment_that_begins_at_the_end_of_the_window),
 		TEST(a_fleet_costs_two_requests_a_node),
 		TEST(threads_share_a_fleet),
@@ -875,14 +980,17 @@ UNIT_TESTS()
 		TEST(nodes_that_are_silent_are_counted),
 		TEST(foreign_names_are_stepped_over),
 		TEST(a_bucket_of_other_things_is_refused),
+		TEST(few_other_things_are_no_hindrance),
 		TEST(a_prefix_keeps_others_out),
 		TEST(the_layout_by_time),
 		TEST(both_layouts_in_one_bucket),
 		TEST(by_time_a_long_file_is_found_too),
+		TEST(by_time_each_node_has_its_interfaces),
 		TEST(a_window_over_new_year),
 		TEST(times_at_the_edges),
 		TEST(a_failure_ends_all_threads),
 		TEST(an_interruption_ends_it),
+		TEST(a_key_is_between_and_cuts_no_folder),
 		TEST(any_bucket_gives_all_that_overlap),
 	};
 

@@ -123,6 +123,17 @@ static char *find_file(const struct fixture *fixture)
 	return path;
 }
 
+static size_t count_names(const struct fixture *fixture)
+{
+	struct node_names names;
+	size_t count;
+
+	node_names_read(&names, fixture->below, &fixture->memory.conf);
+	count = names.count;
+	node_names_done(&names);
+	return count;
+}
+
 static void silent_nodes_cost_one_request(void **state)
 {
 	struct fixture *fixture = *state;
@@ -142,6 +153,12 @@ static void silent_nodes_cost_one_request(void **state)
 	fixture->order.threads = 1;
 	fixture->order.all_nodes = true;
 	assert_in_range(list(fixture), first, first);
+	/* Days later all are silent; what was the newest then is not news. */
+	fixture->order.all_nodes = false;
+	fixture->order.from_ns += 100 * HOUR;
+	fixture->order.to_ns += 100 * HOUR;
+	assert_in_range(list(fixture), 200, 202);
+	assert_int_equal(fixture->listing.silent_nodes, 200);
 }
 
 static void nobody_new_is_missed(void **state)
@@ -161,6 +178,8 @@ static void nobody_new_is_missed(void **state)
 	for (fixture->order.threads = 1; fixture->order.threads < 9; fixture->order.threads++) {
 		list(fixture);
 		assert_int_equal(fixture->listing.count, 45);
+		assert_int_equal(fixture->listing.silent_nodes, 19);
+		assert_int_equal(count_names(fixture), 44);
 		/* Before, it was silent for other reasons. */
 		fixture->order.from_ns = T0 - 99 * HOUR;
 		fixture->order.to_ns = fixture->order.from_ns + 60 * S;
@@ -213,17 +232,6 @@ static void each_bucket_and_prefix_has_its_own(void **state)
 	other.upload_destination = (char *)"memory://b ";
 	node_names_read(&names, fixture->below, &other);
 	assert_int_equal(names.count, 0);
-}
-
-static size_t count_names(const struct fixture *fixture)
-{
-	struct node_names names;
-	size_t count;
-
-	node_names_read(&names, fixture->below, &fixture->memory.conf);
-	count = names.count;
-	node_names_done(&names);
-	return count;
 }
 
 static void an_old_list_is_not_used(void **state)
@@ -294,6 +302,10 @@ static void hostile_lists_are_not_used(void **state)
 	write_list(path, text);
 	assert_int_equal(count_names(fixture), 1);
 	/* No file of ours. */
+	(void)snprintf(text, sizeof text, "%s/other", fixture->below);
+	assert_int_equal(rename(path, text), 0);
+	assert_int_equal(symlink("other", path), 0);
+	assert_int_equal(count_names(fixture), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/dev/zero", path), 0);
 	assert_int_equal(count_names(fixture), 0);
