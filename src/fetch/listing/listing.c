@@ -181,6 +181,8 @@ static void hand_over(struct listing_work *work, struct listing *ret_listing)
 {
 	size_t nodes = sort_objects(work);
 
+	if (work->count > 0) /* half of it may be room that was not needed */
+		work->objects = mem_realloc(work->objects, work->count, sizeof *work->objects);
 	*ret_listing = (struct listing){
 		.nodes = nodes,
 		.objects = take_ptr(work->objects),

@@ -12,6 +12,19 @@
 #define FOREIGN_PAGE      1000
 #define MANY_NODES        5000
 
+/* Before it costs something that people would want to know of. 0: nobody knows how many there will be. */
+static void say_many(size_t nodes)
+{
+	if (nodes > 0)
+		log_notice(
+			"listing all nodes of the bucket takes two requests for each, about $0.01 "
+			"per 1,000 nodes; --node chooses some",
+			log_number("nodes", nodes));
+	else
+		log_notice("the bucket has more than 5,000 nodes; listing all of them takes two "
+			   "requests for each, about $0.01 per 1,000 nodes; --node chooses some");
+}
+
 void node_walk_begin(struct node_walk *walk, struct listing_work *work)
 {
 	const struct listing_order *order = work->order;
@@ -20,6 +33,8 @@ void node_walk_begin(struct node_walk *walk, struct listing_work *work)
 	if (order->cache_folder)
 		node_names_read(&walk->ranges.known, order->cache_folder,
 				work->bucket->context.conf);
+	if (walk->ranges.known.count > MANY_NODES && work->nodes.count == 0)
+		say_many(walk->ranges.known.count);
 	key_ranges_begin(&walk->ranges, order->threads, &work->nodes);
 }
 
@@ -165,14 +180,6 @@ static bool pass_folder(struct node_walk *walk, struct range *range, const struc
 	return false;
 }
 
-static void say_many(const struct node_walk *walk)
-{
-	if (walk->ranges.nodes == MANY_NODES + 1)
-		log_notice("the bucket has more than 5,000 nodes; listing all of them costs about "
-			   "$0.01 per 1,000 nodes (--node chooses)",
-			   log_number("nodes_of_earlier_run", walk->ranges.known.count));
-}
-
 /* Enter an answer into the range. Returns whether there is a node to be listed. */
 static bool enter_first(struct node_walk *walk, struct range *range, const struct first *first)
 {
@@ -186,7 +193,8 @@ static bool enter_first(struct node_walk *walk, struct range *range, const struc
 	key_ranges_settle(&walk->ranges, range, is_found);
 	if (!is_found)
 		return false;
-	say_many(walk);
+	if (walk->ranges.nodes == MANY_NODES + 1 && walk->ranges.known.count <= MANY_NODES)
+		say_many(0);
 	is_node = pass_folder(walk, range, first);
 	if (!range->is_inside && range->end && strcmp(range->position, range->end) >= 0)
 		range_clear(range);

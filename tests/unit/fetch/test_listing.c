@@ -554,7 +554,7 @@ static void foreign_names_are_stepped_over(void **state)
 	memory_add(&fixture->memory, "node-1/README");
 	memory_add(&fixture->memory, "node-1/node-2_20261123T140000.000Z_eth0_00000001.pcap.gz");
 	memory_add(&fixture->memory, "node-1/node-1_20261123T140000.000Z_eth0_00000001");
-	memory_add(&fixture->memory, "node-1/node-1_20261323T140000.000Z_eth0_99999999.pcap");
+	memory_add(&fixture->memory, "node-1/node-1_20261123T140199.000Z_eth0_99999999.pcap");
 	memory_add(&fixture->memory, "node-1/node-1_20261123T140000.000Z_eth0/x_1.pcap");
 	memory_add(&fixture->memory, "node-1/zzz");
 	memory_add(&fixture->memory, "node-3/a/b/c");
