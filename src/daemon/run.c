@@ -71,7 +71,7 @@ static void write_ended_segments(void *context, uint64_t real_ns, FILE *out)
 
 static void retry_segments(void *spool)
 {
-	spool_send_kept(spool);
+	spool_send_kept_back(spool);
 	spool_retry_now(spool);
 }
 

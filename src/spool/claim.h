@@ -79,7 +79,7 @@ int spool_reject(struct spool *spool, struct spool_claim *claim, struct error *e
 /*
  * Segments that have this number or a later one, and begin at this real time or later, are recorded for this
  * destination, a URL. Those of earlier ones that wait
- * are sent there, too, if its scheme is theirs; else they are kept back until spool_send_kept(). Both is logged.
+ * are sent there, too, if its scheme is theirs; else they are kept back until spool_send_kept_back(). Both is logged.
  */
 void spool_set_destination(struct spool *spool, const char *name, uint64_t first,
 			   uint64_t since_ns);

@@ -152,7 +152,7 @@ static bool is_for_another_kind(struct spool_destinations *destinations,
 void spool_destinations_apply(struct spool *spool)
 {
 	for (size_t i = 0; i < spool->count; i++)
-		spool->entries[i]->is_kept = is_for_another_kind(&spool->destinations,
+		spool->entries[i]->is_kept_back = is_for_another_kind(&spool->destinations,
 								 spool->entries[i]);
 }
 
@@ -184,7 +184,7 @@ static void log_leftovers(struct spool *spool)
 		if (!is_leftover(destinations, entry))
 			continue;
 		found = find_destination(destinations, entry);
-		if (entry->is_kept) {
+		if (entry->is_kept_back) {
 			kept++;
 			of_kept = found;
 		} else {
@@ -247,10 +247,10 @@ void spool_destinations_follow_clock(struct spool *spool, uint64_t now_ns)
 
 void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry)
 {
-	bool was_kept = entry->is_kept;
+	bool was_kept = entry->is_kept_back;
 
-	entry->is_kept = is_for_another_kind(&spool->destinations, entry);
-	if (entry->is_kept && !was_kept)
+	entry->is_kept_back = is_for_another_kind(&spool->destinations, entry);
+	if (entry->is_kept_back && !was_kept)
 		log_leftovers(spool);
 }
 
@@ -266,7 +266,7 @@ static bool release_kept(struct spool *spool)
 	return has_earlier;
 }
 
-void spool_send_kept(struct spool *spool)
+void spool_send_kept_back(struct spool *spool)
 {
 	if (release_kept(spool))
 		save(spool);

@@ -162,7 +162,7 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 		struct spool_entry *entry = spool->entries[place];
 		uint64_t due_ms;
 
-		if (entry->is_claimed || entry->is_kept || entry->folder == SPOOL_CAPTURING ||
+		if (entry->is_claimed || entry->is_kept_back || entry->folder == SPOOL_CAPTURING ||
 		    entry->folder == SPOOL_REJECTED)
 			continue;
 		due_ms = spread_due_ms(spread, entry);

@@ -343,7 +343,7 @@ static void look_for_spread(struct spool *spool, struct spool_totals *totals)
 		if ((entry->folder != SPOOL_READY && entry->folder != SPOOL_SENDING) ||
 		    entry->is_proven)
 			continue;
-		if (due_ms > now_ms && !entry->is_claimed && !entry->is_kept)
+		if (due_ms > now_ms && !entry->is_claimed && !entry->is_kept_back)
 			totals->delayed++;
 		else if (totals->oldest_ns == 0)
 			totals->oldest_ns = name_start_ns(entry->name) +
@@ -384,7 +384,7 @@ bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
 	look_for_spread(spool, ret_totals);
 	spool_name_full(spool, ret_totals->full_interface);
 	for (size_t i = 0; i < spool->count; i++)
-		ret_totals->kept += spool->entries[i]->is_kept &&
+		ret_totals->kept_back += spool->entries[i]->is_kept_back &&
 				    spool->entries[i]->folder == SPOOL_READY;
 	spool_recent_fill(spool, ret_totals->recent);
 	(void)pthread_mutex_unlock(&spool->lock);

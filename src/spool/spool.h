@@ -88,7 +88,7 @@ int spool_rescan(struct spool *spool, struct error *err) __attribute__((warn_unu
 /* What is held back after failures may be claimed at once. */
 void spool_retry_now(struct spool *spool);
 /* So may what was recorded for a destination of another kind. */
-void spool_send_kept(struct spool *spool);
+void spool_send_kept_back(struct spool *spool);
 
 /* One of the last segments that this run finished, for a person who looks for packets. */
 struct spool_recent {
@@ -114,7 +114,7 @@ struct spool_totals {
 	uint64_t refused, lost;
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */
 	uint64_t oldest_capturing_ns;
-	uint64_t kept; /* of those in ready: for a destination of another kind */
+	uint64_t kept_back; /* of those in ready: for a destination of another kind */
 	uint64_t
 		oldest_unsent_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 	/*

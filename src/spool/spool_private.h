@@ -69,7 +69,7 @@ struct spool_entry {
 	 * back, and can be claimed again; in CAPTURING: it is to be recovered.
 	 */
 	bool is_claimed;
-	bool is_kept;   /* recorded for a destination of another kind: not to be sent */
+	bool is_kept_back;   /* recorded for a destination of another kind: not to be sent */
 	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
 	/* What its metadata say, or said: somebody may take them away with the file. */
 	bool is_known;

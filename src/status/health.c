@@ -152,7 +152,7 @@ static void judge_waiting(const struct status_snapshot *snapshot, struct health_
 	    " s%s)%s%s",
 	    snapshot->spool.ready + snapshot->spool.sending - snapshot->spool.delayed, age_s,
 	    limit_s, limit_s ? "" : ": none", delayed,
-	    snapshot->spool.kept > 0 ? "; some are kept back for another kind of destination: "
+	    snapshot->spool.kept_back > 0 ? "; some are kept back for another kind of destination: "
 				       "kube-node-tracer flush sends them"
 				     : "");
 }

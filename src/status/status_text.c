@@ -149,11 +149,11 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 		(void)fprintf(out, "%s oldest began %s ago",
 			      spool->delayed > 0 ? "; of the others, the" : ", the",
 			      format_seconds(snapshot_waiting_ms(snapshot) / CLOCK_MS_PER_S, age));
-	if (spool->kept > 0)
+	if (spool->kept_back > 0)
 		(void)fprintf(out,
 			      "; %" PRIu64 " kept back for another destination: kube-node-tracer "
 			      "flush sends %s",
-			      spool->kept, spool->kept == 1 ? "it" : "them");
+			      spool->kept_back, spool->kept_back == 1 ? "it" : "them");
 	if (spool->rejected > 0)
 		(void)fprintf(out, "; %" PRIu64 " %s permanently rejected, see rejected/ there",
 			      spool->rejected, spool->rejected == 1 ? "was" : "were");

@@ -1026,7 +1026,7 @@ static uint64_t kept(struct fixture *fixture)
 	struct spool_totals totals;
 
 	assert_true(spool_totals(fixture->spool, &totals));
-	return totals.kept;
+	return totals.kept_back;
 }
 
 /* What was recorded for a folder does not go to a bucket, nor the other way round, until somebody says so. */
@@ -1071,7 +1071,7 @@ static void test_segments_are_kept_for_their_kind(void **state)
 	assert_int_equal(kept(fixture), 1);
 	assert_int_equal(spool_rescan(fixture->spool, &err), 0);
 	assert_int_equal(kept(fixture), 1);
-	spool_send_kept(fixture->spool);
+	spool_send_kept_back(fixture->spool);
 	assert_int_equal(kept(fixture), 0);
 	open_again(fixture);
 	claimed = claim(fixture, SPOOL_NEWEST_FIRST);
@@ -1108,7 +1108,7 @@ static void test_the_destination_is_written_without_the_lock(void **state)
 	assert_in_range(syncs, 4, 8);
 	spool_note_identity(fixture->spool, "file:///srv", "/srv nfs 2");
 	assert_in_range(syncs, 6, 8);
-	spool_send_kept(fixture->spool);
+	spool_send_kept_back(fixture->spool);
 	assert_int_equal(syncs, 8);
 	before_sync = NULL;
 	assert_int_equal(locked_syncs, 0);

@@ -807,7 +807,7 @@ static void test_swap_while_sending(void **state)
 	swap(fixture, folder);
 	WAIT_FOR(uploader_probe(fixture->uploader) == UPLOADER_PROBE_OK);
 	assert_int_equal(waiting(fixture), 3); /* they were recorded for a bucket */
-	spool_send_kept(fixture->spool);
+	spool_send_kept_back(fixture->spool);
 	spool_wake(fixture->spool);
 	WAIT_FOR(waiting(fixture) == 0);
 	for (size_t i = 0; i < COUNT_OF(names); i++)
