@@ -40,6 +40,7 @@ complete -c kube-node-tracer -l spool-max-size -x -d 'Maximum disk usage of the 
 complete -c kube-node-tracer -l spool-min-free -x -d 'Keep this much of the spool\'s file system free for others, and of the destination\'s if that is a directory: a percentage (5 or 5%), or a size with a suffix (2GiB)'
 complete -c kube-node-tracer -l spool-min-free-inodes -x -d 'Keep this many of the file system\'s inodes free for others: a percentage (5%) or a number'
 complete -c kube-node-tracer -l spool-when-full -x -a 'drop-oldest drop-newest stop-capture' -d 'What to do at these limits, after rejected segments are deleted: delete the oldest waiting segments; keep them and drop new packets; or keep them and stop reading packets from the kernel'
+complete -c kube-node-tracer -l spool-keep -x -d 'Keep uploaded segments on this node until so long after their end (3600, 6h), to be searched here with find --here and fetch --here; 0 deletes them once they are uploaded'
 complete -c kube-node-tracer -l status-listen -x -d 'Where to serve the status page (/), metrics (/metrics) and health checks (/healthz, /readyz) over HTTP, to anyone who can reach it: a numeric address and port, or unix:/PATH'
 complete -c kube-node-tracer -l status-max-wait -x -d 'Not ready (/readyz) if a segment that began longer ago than this is still waiting for upload; 0 means no limit'
 complete -c kube-node-tracer -l status-max-loss -x -d 'Not ready (/readyz) if more than this share of the packets of the last minute was dropped; 100 means no limit'

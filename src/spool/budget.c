@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "spool/spool_private.h"
 
 #define SLACK_PART 16
@@ -14,6 +15,7 @@ struct budget budget_from_conf(const struct conf *conf)
 		.min_free = conf->spool_min_free,
 		.min_free_inodes = conf->spool_min_free_inodes,
 		.workers = conf->upload_workers,
+		.keep_ns = conf->spool_keep * CLOCK_NS_PER_S,
 	};
 }
 

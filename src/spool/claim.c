@@ -147,17 +147,32 @@ int spool_claim(struct spool *spool, enum spool_order order, unsigned timeout_ms
 	return 1;
 }
 
+/* It is in KEPT: nobody's claim. */
+static void list_kept(struct spool *spool, struct spool_entry *entry)
+{
+	spool_entry_set_upload_state(entry, NULL);
+	entry->is_claimed = entry->is_proven = entry->is_known = false;
+	entry->end_ns = 0;
+	spool_entry_set_folder(spool, entry, SPOOL_KEPT);
+	spool_measure_sidecars(spool, entry);
+	spool_measure_folders(spool);
+}
+
 /*
- * Delete a file that the sink has; the entry goes with it. Metadata without a file would be a loss: by its temporary
- * name a start after a crash knows what was sent. Locked.
+ * Keep a file that the sink has, or delete it: the entry goes with it. Metadata without a file would be a loss: by its
+ * temporary name a start after a crash knows what was sent. Locked.
  */
-static int delete_proven(struct spool *spool, struct spool_entry *entry, struct error *err)
+static int end_proven(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
 	int folder_fd = spool->folder_fd[SPOOL_SENDING];
 	cleanup_free char *sent = spool_temporary_name(entry->name);
 
 	if (renameat(folder_fd, entry->name, folder_fd, sent) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", entry->name);
+	if (spool_keep_ns(spool) > 0 && spool_kept_add(spool, entry->name, sent)) {
+		list_kept(spool, entry);
+		return 0;
+	}
 	spool_sidecars_delete(spool, entry->name);
 	if (unlinkat(folder_fd, sent, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "remove %s", sent);
@@ -172,7 +187,7 @@ int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *e
 	close_fd(&claim->fd);
 	(void)pthread_mutex_lock(&spool->lock);
 	spool_recent_uploaded(spool, claim->name);
-	result = delete_proven(spool, claim->entry, err);
+	result = end_proven(spool, claim->entry, err);
 	if (result < 0)
 		claim->entry->is_proven = true; /* and claimed: nobody sends it again */
 	(void)pthread_mutex_unlock(&spool->lock);
@@ -190,8 +205,8 @@ void spool_finish_removals(struct spool *spool)
 		char name[SEGMENT_NAME_MAX + 1];
 
 		(void)snprintf(name, sizeof name, "%s", entry->name);
-		if (entry->is_proven && delete_proven(spool, entry, &err) == 0)
-			log_notice("deleted uploaded segment (earlier attempts failed)",
+		if (entry->is_proven && end_proven(spool, entry, &err) == 0)
+			log_notice("deleted or kept uploaded segment (earlier attempts failed)",
 				   log_text("name", name));
 	}
 }

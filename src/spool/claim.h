@@ -61,7 +61,7 @@ int spool_save_upload_state(struct spool *spool, const struct spool_claim *claim
 char *spool_load_upload_state(struct spool *spool, const struct spool_claim *claim);
 
 /*
- * The sink proved that it holds the same bytes. After an error the file is left to spool_maintain(), and never
+ * The sink proved that it holds the same bytes: to kept/, or away. After an error the file is left to spool_maintain(), and never
  * claimed again in this run.
  */
 int spool_remove(struct spool *spool, struct spool_claim *claim, struct error *err)

@@ -153,12 +153,12 @@ void spool_destinations_apply(struct spool *spool)
 {
 	for (size_t i = 0; i < spool->count; i++)
 		spool->entries[i]->is_kept_back = is_for_another_kind(&spool->destinations,
-								 spool->entries[i]);
+								      spool->entries[i]);
 }
 
 static bool is_leftover(struct spool_destinations *destinations, const struct spool_entry *entry)
 {
-	return entry->folder != SPOOL_REJECTED &&
+	return entry->folder < SPOOL_REJECTED &&
 	       strcmp(find_destination(destinations, entry)->name, last(destinations)->name) != 0;
 }
 

@@ -81,13 +81,19 @@ static void return_interface(struct spool *spool, struct spool_interface *interf
 static void count_in(struct spool *spool, struct spool_entry *entry)
 {
 	spool->counts[entry->folder]++;
-	entry->interface->finished += entry->folder != SPOOL_CAPTURING;
+	if (entry->folder == SPOOL_KEPT)
+		spool->kept_bytes += entry->bytes + entry->sidecar_bytes;
+	else
+		entry->interface->finished += entry->folder != SPOOL_CAPTURING;
 }
 
 static void count_out(struct spool *spool, struct spool_entry *entry)
 {
 	spool->counts[entry->folder]--;
-	entry->interface->finished -= entry->folder != SPOOL_CAPTURING;
+	if (entry->folder == SPOOL_KEPT)
+		spool->kept_bytes -= entry->bytes + entry->sidecar_bytes;
+	else
+		entry->interface->finished -= entry->folder != SPOOL_CAPTURING;
 }
 
 void spool_entries_count(struct spool *spool)
@@ -95,6 +101,7 @@ void spool_entries_count(struct spool *spool)
 	struct spool_interface *interface;
 
 	memset(spool->counts, 0, sizeof spool->counts);
+	spool->kept_bytes = 0;
 	for (interface = spool->interfaces; interface; interface = interface->next)
 		interface->finished = 0;
 	for (size_t i = 0; i < spool->count; i++)
@@ -162,8 +169,8 @@ struct spool_entry *spool_entries_next(struct spool *spool, enum spool_order ord
 		struct spool_entry *entry = spool->entries[place];
 		uint64_t due_ms;
 
-		if (entry->is_claimed || entry->is_kept_back || entry->folder == SPOOL_CAPTURING ||
-		    entry->folder == SPOOL_REJECTED)
+		if (entry->is_claimed || entry->is_kept_back ||
+		    (entry->folder != SPOOL_READY && entry->folder != SPOOL_SENDING))
 			continue;
 		due_ms = spread_due_ms(spread, entry);
 		if (due_ms <= now_ms) {
@@ -241,6 +248,8 @@ void spool_sidecars_delete(const struct spool *spool, const char *name)
 {
 	(void)unlinkat(spool->folder_fd[SPOOL_METADATA], name, 0);
 	(void)unlinkat(spool->folder_fd[SPOOL_UPLOAD_STATE], name, 0);
+	if (spool->folder_fd[SPOOL_KEPT_METADATA] >= 0)
+		(void)unlinkat(spool->folder_fd[SPOOL_KEPT_METADATA], name, 0);
 }
 
 void spool_entries_delete(struct spool *spool, struct spool_entry *entry)
@@ -279,15 +288,21 @@ uint64_t spool_allocated(int folder_fd, const char *name)
 void spool_set_bytes(struct spool *spool, struct spool_entry *entry, uint64_t bytes)
 {
 	spool->entry_bytes += bytes - entry->bytes;
+	if (entry->folder == SPOOL_KEPT)
+		spool->kept_bytes += bytes - entry->bytes;
 	entry->bytes = bytes;
 }
 
 void spool_measure_sidecars(struct spool *spool, struct spool_entry *entry)
 {
-	uint64_t bytes = spool_allocated(spool->folder_fd[SPOOL_METADATA], entry->name) +
+	bool is_kept = entry->folder == SPOOL_KEPT;
+	enum spool_folder metadata = is_kept ? SPOOL_KEPT_METADATA : SPOOL_METADATA;
+	uint64_t bytes = spool_allocated(spool->folder_fd[metadata], entry->name) +
 			 spool_allocated(spool->folder_fd[SPOOL_UPLOAD_STATE], entry->name);
 
 	spool->entry_bytes += bytes - entry->sidecar_bytes;
+	if (is_kept)
+		spool->kept_bytes += bytes - entry->sidecar_bytes;
 	entry->sidecar_bytes = bytes;
 }
 
@@ -303,7 +318,7 @@ void spool_measure_folders(struct spool *spool)
 	spool->folder_bytes = 0;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		spool->folder_bytes += spool_allocated(spool->root_fd, names[i]);
-	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
+	for (int folder = 0; folder < SPOOL_FOLDERS && spool->folder_fd[folder] >= 0; folder++)
 		spool->folder_bytes += spool_allocated(spool->folder_fd[folder], ".");
 }
 

@@ -16,11 +16,19 @@
 #define FOLDER_MODE 0750
 
 const char *const spool_folder_names[SPOOL_FOLDERS] = {
-	[SPOOL_CAPTURING] = "capturing", [SPOOL_READY] = "ready",
-	[SPOOL_SENDING] = "sending",     [SPOOL_REJECTED] = "rejected",
-	[SPOOL_METADATA] = "metadata",   [SPOOL_UPLOAD_STATE] = "upload-state",
+	[SPOOL_CAPTURING] = "capturing",
+	[SPOOL_READY] = "ready",
+	[SPOOL_SENDING] = "sending",
+	[SPOOL_REJECTED] = "rejected",
+	[SPOOL_METADATA] = "metadata",
+	[SPOOL_UPLOAD_STATE] = "upload-state",
 	[SPOOL_LOST] = "lost",
+	[SPOOL_KEPT] = "kept",
+	[SPOOL_KEPT_METADATA] = "kept/metadata",
 };
+
+/* What a later version calls some of its own: nobody else's, if it was here before this one. */
+static const char *const later_folder_names[] = { "held", "packing", "incidents" };
 
 /* What an older version called them; its other file noted losses in a way that is gone. */
 static const char *const old_folder_names[SPOOL_FOLDERS] = {
@@ -79,6 +87,9 @@ bool spool_is_folder_name(const char *name)
 	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
 		if (strcmp(name, spool_folder_names[folder]) == 0 ||
 		    (old_folder_names[folder] && strcmp(name, old_folder_names[folder]) == 0))
+			return true;
+	for (size_t i = 0; i < sizeof later_folder_names / sizeof *later_folder_names; i++)
+		if (strcmp(name, later_folder_names[i]) == 0)
 			return true;
 	return false;
 }
@@ -148,9 +159,39 @@ static int adopt_old_folder(struct spool *spool, enum spool_folder folder, struc
 	return 0;
 }
 
+/* The root folder is somebody's who may make a link of any name: the inner one is opened through the outer one. */
+int spool_folder_open_kept(struct spool *spool, bool is_needed, struct error *err)
+{
+	int in_fd = spool->root_fd;
+
+	for (int folder = SPOOL_KEPT; folder < SPOOL_FOLDERS; folder++) {
+		const char *name = spool_folder_names[folder];
+		const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+		int *fd = &spool->folder_fd[folder];
+
+		if (*fd < 0 && (is_needed || folder > SPOOL_KEPT) &&
+		    mkdirat(in_fd, last, FOLDER_MODE) < 0 && errno != EEXIST)
+			return error_errno(err, "create folder %s", name);
+		if (*fd < 0)
+			*fd = openat(in_fd, last, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (*fd < 0 && errno == ENOENT && !is_needed)
+			return 0;
+		if (*fd < 0)
+			return error_errno(err, "open folder %s", name);
+		in_fd = *fd;
+	}
+	return 0;
+}
+
+void spool_folder_close_kept(struct spool *spool)
+{
+	for (int folder = SPOOL_KEPT; folder < SPOOL_FOLDERS; folder++)
+		close_fd(&spool->folder_fd[folder]);
+}
+
 int spool_folder_open_all(struct spool *spool, struct error *err)
 {
-	for (int folder = 0; folder < SPOOL_FOLDERS; folder++) {
+	for (int folder = 0; folder < SPOOL_KEPT; folder++) {
 		const char *name = spool_folder_names[folder];
 
 		if (mkdirat(spool->root_fd, name, FOLDER_MODE) < 0 && errno != EEXIST)
@@ -164,7 +205,7 @@ int spool_folder_open_all(struct spool *spool, struct error *err)
 			return -1;
 	}
 	(void)unlinkat(spool->root_fd, OLD_FILE, 0);
-	return 0;
+	return spool_folder_open_kept(spool, false, err);
 }
 
 /* What the user must change ends the start for good; anything else may have passed at the next one. */
@@ -233,10 +274,19 @@ bool spool_folder_is_intact(const struct spool *spool)
 	if (is_gone(spool->root_fd, AT_FDCWD, spool->directory) ||
 	    is_gone(spool->lock_fd, spool->root_fd, SPOOL_LOCK_FILE))
 		return false;
-	for (int folder = 0; folder < SPOOL_FOLDERS; folder++)
+	for (int folder = 0; folder < SPOOL_KEPT; folder++)
 		if (is_gone(spool->folder_fd[folder], spool->root_fd, spool_folder_names[folder]))
 			return false;
 	return true;
+}
+
+bool spool_folder_is_kept_gone(const struct spool *spool)
+{
+	for (int folder = SPOOL_KEPT; folder < SPOOL_FOLDERS; folder++)
+		if (spool->folder_fd[folder] >= 0 &&
+		    is_gone(spool->folder_fd[folder], spool->root_fd, spool_folder_names[folder]))
+			return true;
+	return false;
 }
 
 DIR *spool_list_folder(int folder_fd, struct error *err)

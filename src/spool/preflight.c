@@ -51,6 +51,22 @@ int spool_check(const char *directory, struct error *err)
 	return spool_folder_start_error(err);
 }
 
+/* What files in kept/ take, and how many there are: they make room when it is needed. */
+static void add_kept(const char *directory, struct budget_state *state)
+{
+	cleanup_free char *path = mem_printf("%s/%s", directory, spool_folder_names[SPOOL_KEPT]);
+	cleanup_closedir DIR *dir = opendir(path);
+	struct name_parts parts;
+	struct error err;
+	const char *name;
+
+	while (dir && spool_next_name(dir, &name, &err) > 0)
+		if (name_parse(name, &parts)) {
+			state->disk_free += spool_allocated(dirfd(dir), name);
+			state->inodes_free += SPOOL_FILES_PER_SEGMENT;
+		}
+}
+
 const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64_t *ret_needed,
 			    uint64_t *ret_there)
 {
@@ -68,6 +84,7 @@ const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64
 	if (find_nearest(path, &st) < 0 || statvfs(path, &fs) < 0)
 		return NULL;
 	state = budget_state_of_disk(&fs);
+	add_kept(conf->spool_directory, &state);
 	*ret_there = budget_room_bytes(&budget, &state);
 	if (*ret_there == 0 || *ret_there < *ret_needed)
 		return "spool.min_free";
@@ -140,7 +157,8 @@ int spool_chown(const char *directory, uid_t uid, gid_t gid, struct error *err)
 	if (result == 0)
 		result = spool_folder_open_all(&spool, err);
 	for (int folder = 0; folder < SPOOL_FOLDERS && result == 0; folder++)
-		result = chown_folder(spool.folder_fd[folder], uid, gid, err);
+		if (spool.folder_fd[folder] >= 0)
+			result = chown_folder(spool.folder_fd[folder], uid, gid, err);
 	if (result == 0)
 		result = chown_folder(spool.root_fd, uid, gid, err);
 	spool_folder_close(&spool);

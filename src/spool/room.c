@@ -32,7 +32,7 @@ void spool_set_budget(struct spool *spool, const struct conf *conf)
 	spool->budget = budget_from_conf(conf);
 }
 
-static struct budget get_budget(struct spool *spool)
+struct budget spool_budget(struct spool *spool)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->budget_lock);
 
@@ -62,6 +62,21 @@ static struct budget_state current_state(const struct spool *spool, struct budge
 	return disk;
 }
 
+struct budget_state spool_state(const struct spool *spool)
+{
+	return current_state(spool, spool->disk);
+}
+
+struct budget_state spool_without_kept(const struct spool *spool, struct budget_state state)
+{
+	state.bytes -= spool->kept_bytes < state.bytes ? spool->kept_bytes : state.bytes;
+	if (state.disk_total > 0)
+		state.disk_free += spool->kept_bytes;
+	if (state.inodes_total > 0)
+		state.inodes_free += spool->counts[SPOOL_KEPT] * SPOOL_FILES_PER_SEGMENT;
+	return state;
+}
+
 /* As it would be with so many bytes more. */
 static struct budget_state measure_state(struct spool *spool, const struct budget *budget,
 					 uint64_t more_bytes)
@@ -87,12 +102,16 @@ static struct budget_state measure_state(struct spool *spool, const struct budge
 	return state;
 }
 
-/* Delete one segment for want of room. Those in rejected/ were counted when they came there. */
+/* Delete one segment for want of room. Those in rejected/ were counted when they came there, those in kept/ uploaded. */
 static int delete_for_room(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
 	bool is_rejected = entry->folder == SPOOL_REJECTED;
 	struct segment segment;
 
+	if (entry->folder == SPOOL_KEPT) {
+		spool_kept_note_short(spool, entry);
+		return spool_kept_delete(spool, entry, err);
+	}
 	spool_metadata_recall(spool, entry, &segment);
 	if (spool_ledger_delete(spool, entry, &segment, is_rejected ? DROP_REJECTED : DROP_BUDGET,
 				err) < 0)
@@ -110,13 +129,18 @@ static int delete_for_room(struct spool *spool, struct spool_entry *entry, struc
 	return 0;
 }
 
-/* What has to go first: the oldest in rejected/, whoever has asked for it; then, by policy, in ready/. */
+/*
+ * What has to go first: the oldest in kept/, which does not count as waiting; then in rejected/, whoever has asked for
+ * it; then, by policy, in ready/.
+ */
 static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when_full policy,
 				       const struct spool_interface *interface)
 {
 	struct spool_entry *victim = NULL;
 
-	if (spool->counts[SPOOL_REJECTED] > 0)
+	if (spool->counts[SPOOL_KEPT] > 0 && !interface)
+		victim = spool_entries_first(spool, SPOOL_KEPT, NULL, UINT64_MAX);
+	if (!victim && spool->counts[SPOOL_REJECTED] > 0)
 		victim = spool_entries_first(spool, SPOOL_REJECTED, interface, UINT64_MAX);
 	if (!victim && policy == CONF_WHEN_FULL_DROP_OLDEST)
 		victim = spool_entries_first(spool, SPOOL_READY, interface, UINT64_MAX);
@@ -145,7 +169,7 @@ struct request {
 	const char *interface; /* to begin a segment of it; NULL: it is not about one */
 	bool is_for_all;       /* keep the limits, whoever exceeds them */
 	bool is_spare;         /* not worth a waiting segment, nor a shortage */
-	bool is_extra;         /* of no worth: nothing is to be deleted for it */
+	bool is_extra;         /* of no worth: nothing but kept/ is to be deleted for it */
 	uint64_t bytes;
 };
 
@@ -163,6 +187,7 @@ static int note_room(struct spool *spool, const struct budget *budget,
 		return 1;
 	}
 	fullest.bytes = state->bytes;
+	fullest = spool_without_kept(spool, fullest);
 	if (budget_has_slack(budget, &fullest))
 		spool_note_slack(spool);
 	else if (budget->policy != CONF_WHEN_FULL_DROP_OLDEST &&
@@ -178,12 +203,12 @@ static int note_room(struct spool *spool, const struct budget *budget,
 static int make_some_room(struct spool *spool, const struct request *request,
 			  struct spool_shortage *first, struct error *err)
 {
-	const struct budget budget = get_budget(spool);
+	const struct budget budget = spool_budget(spool);
 	struct budget_state state = measure_state(spool, &budget, request->bytes);
 	const enum conf_spool_when_full policy = request->is_spare ? CONF_WHEN_FULL_DROP_NEWEST
 								   : budget.policy;
 
-	spool_end_shortages(spool, &budget, state);
+	spool_end_shortages(spool, &budget, spool_without_kept(spool, state));
 	for (int deleted = 0;; deleted++) {
 		struct spool_interface *interface =
 			request->is_for_all  ? find_fullest(spool)
@@ -192,18 +217,20 @@ static int make_some_room(struct spool *spool, const struct request *request,
 		struct spool_shortage now = { find_excess(spool, &budget, &state, &interface), "" };
 		struct spool_entry *victim;
 		uint64_t freed = spool_bytes_taken(spool);
+		bool is_kept;
 
 		if (!now.option)
 			return note_room(spool, &budget, &state, request, first, err);
-		if (request->is_extra)
+		victim = find_victim(spool, policy, interface);
+		is_kept = victim && victim->folder == SPOOL_KEPT;
+		if (request->is_extra && !is_kept)
 			return error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
 		if (deleted == BATCH)
 			return 0;
 		if (interface)
 			memcpy(now.interface, interface->name, sizeof now.interface);
-		if (!first->option)
+		if (!first->option && !is_kept) /* those in kept/ are no shortage */
 			*first = now;
-		victim = find_victim(spool, policy, interface);
 		if (!victim || delete_for_room(spool, victim, err) < 0) {
 			if (!victim)
 				error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
@@ -272,7 +299,7 @@ int spool_reserve_extra(struct spool *spool, struct spool_entry *entry, uint64_t
 
 uint64_t spool_segment_bytes_max(struct spool *spool)
 {
-	const struct budget budget = get_budget(spool);
+	const struct budget budget = spool_budget(spool);
 
 	return budget_segment_bytes_max(&budget);
 }
@@ -283,11 +310,14 @@ bool spool_evict_one(struct spool *spool)
 	static const struct spool_shortage disk = { "the disk", "" };
 	struct spool_entry *victim;
 	struct error err;
+	bool is_kept;
 
-	victim = find_victim(spool, get_budget(spool).policy, NULL);
+	victim = find_victim(spool, spool_budget(spool).policy, NULL);
+	is_kept = victim && victim->folder == SPOOL_KEPT;
 	if (!victim || delete_for_room(spool, victim, &err) < 0)
 		return false;
-	spool_note_shortage(spool, &disk, false);
+	if (!is_kept)
+		spool_note_shortage(spool, &disk, false);
 	return true;
 }
 
@@ -309,84 +339,12 @@ void spool_enforce(struct spool *spool)
 
 struct spread spool_spread(struct spool *spool)
 {
-	const struct budget_state state = current_state(spool, spool->disk);
-	const struct budget budget = get_budget(spool);
+	const struct budget_state state = spool_without_kept(spool, spool_state(spool));
+	const struct budget budget = spool_budget(spool);
 	bool may_wait = budget_use(&budget, &state) <= SPREAD_USE_MAX;
 
 	return (struct spread){
 		.span_ms = may_wait ? atomic_load(&spool->spread_ms) : 0,
 		.hurried_ns = atomic_load(&spool->hurried_ns),
 	};
-}
-
-/* When the oldest begins in these folders, in name order, so by time; 0: there is none. */
-static uint64_t find_oldest_ns(const struct spool *spool, enum spool_folder from,
-			       enum spool_folder to)
-{
-	for (size_t i = 0; i < spool->count; i++)
-		if (spool->entries[i]->folder >= from && spool->entries[i]->folder <= to &&
-		    !spool->entries[i]->is_proven)
-			return name_start_ns(spool->entries[i]->name);
-	return 0;
-}
-
-/* How many wait for nothing but their moment; the oldest of the others, for which that time does not count. */
-static void look_for_spread(struct spool *spool, struct spool_totals *totals)
-{
-	const struct spread spread = spool_spread(spool);
-	uint64_t now_ms = clock_monotonic_ms();
-
-	for (size_t i = 0; i < spool->count; i++) {
-		const struct spool_entry *entry = spool->entries[i];
-		uint64_t due_ms = spread_due_ms(&spread, entry);
-
-		if ((entry->folder != SPOOL_READY && entry->folder != SPOOL_SENDING) ||
-		    entry->is_proven)
-			continue;
-		if (due_ms > now_ms && !entry->is_claimed && !entry->is_kept_back)
-			totals->delayed++;
-		else if (totals->oldest_ns == 0)
-			totals->oldest_ns = name_start_ns(entry->name) +
-					    (due_ms > 0 ? due_ms - entry->ended_ms : 0) *
-						    CLOCK_NS_PER_MS;
-	}
-}
-
-bool spool_totals(struct spool *spool, struct spool_totals *ret_totals)
-{
-	struct budget_state state;
-	struct budget budget;
-
-	if (pthread_mutex_trylock(&spool->lock) != 0)
-		return false;
-	budget = get_budget(spool);
-	state = current_state(spool, spool->disk);
-	*ret_totals = (struct spool_totals){
-		.capturing = spool->counts[SPOOL_CAPTURING],
-		.ready = spool->counts[SPOOL_READY],
-		.sending = spool->counts[SPOOL_SENDING],
-		.rejected = spool->counts[SPOOL_REJECTED],
-		.fullest = state.segments,
-		.bytes = state.bytes,
-		.room_bytes = budget_room_bytes(&budget, &state),
-		.room_inodes = budget_room_inodes(&budget, &state),
-		.use = budget_use(&budget, &state),
-		.refused = spool->refused,
-		.lost = spool->lost,
-		.disk_free = state.disk_free,
-		.disk_total = state.disk_total,
-		.oldest_capturing_ns = spool->counts[SPOOL_CAPTURING] > 0
-					       ? find_oldest_ns(spool, SPOOL_CAPTURING,
-								SPOOL_CAPTURING)
-					       : 0,
-		.oldest_unsent_ns = find_oldest_ns(spool, SPOOL_READY, SPOOL_SENDING),
-	};
-	look_for_spread(spool, ret_totals);
-	spool_name_full(spool, ret_totals->full_interface);
-	for (size_t i = 0; i < spool->count; i++)
-		ret_totals->kept_back += spool->entries[i]->is_kept_back &&
-				    spool->entries[i]->folder == SPOOL_READY;
-	spool_recent_fill(spool, ret_totals->recent);
-	(void)pthread_mutex_unlock(&spool->lock);
-	return true;
 }

@@ -87,7 +87,9 @@ int spool_clean_up(struct spool *spool, struct error *err)
 		if (spool_is_temporary(name)) { /* it was sent: see spool_remove() */
 			cleanup_free char *sent = mem_strndup(name + 1, strlen(name) - 5);
 
-			spool_sidecars_delete(spool, sent);
+			/* Whether it is to be kept is not known here: if others are, it is for as long as they are. */
+			if (spool->folder_fd[SPOOL_KEPT] < 0 || !spool_kept_add(spool, sent, name))
+				spool_sidecars_delete(spool, sent);
 			continue;
 		}
 		if (!is_segment(SPOOL_SENDING, name) ||
@@ -102,7 +104,8 @@ int spool_clean_up(struct spool *spool, struct error *err)
 		return -1;
 	remove_temporary(spool->root_fd);
 	for (int folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
-		remove_temporary(spool->folder_fd[folder]);
+		if (spool->folder_fd[folder] >= 0)
+			remove_temporary(spool->folder_fd[folder]);
 	return result;
 }
 
@@ -161,7 +164,9 @@ static int compare_entries(const void *a, const void *b)
 /* What only this run knows of a segment; how it fared where it was is of no use elsewhere. */
 static void inherit(struct spool_entry *entry, struct spool_entry *old)
 {
-	entry->is_known = old->is_known;
+	entry->is_known = old->is_known &&
+			  (old->folder == SPOOL_KEPT) == (entry->folder == SPOOL_KEPT);
+	entry->end_ns = old->end_ns;
 	entry->packets = old->packets;
 	entry->drops = old->drops;
 	entry->attachments = take_ptr(old->attachments);
@@ -173,6 +178,24 @@ static void inherit(struct spool_entry *entry, struct spool_entry *old)
 	entry->ended_ms = old->ended_ms;
 	entry->start_ns = old->start_ns;
 	entry->share = old->share;
+}
+
+/*
+ * It is in KEPT as well. If that is the same file, its move was left half done: it was uploaded. If it is another one,
+ * somebody wants a copy to be uploaded again, which then takes the other's place.
+ */
+static void prefer_kept(const struct spool *spool, struct spool_entry *entry)
+{
+	int folder_fd = spool->folder_fd[entry->folder];
+	struct stat st, kept;
+
+	if (entry->is_claimed || fstatat(folder_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(spool->folder_fd[SPOOL_KEPT], entry->name, &kept, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_dev != kept.st_dev || st.st_ino != kept.st_ino)
+		return;
+	(void)unlinkat(folder_fd, entry->name, 0);
+	entry->folder = SPOOL_KEPT;
+	entry->is_known = false;
 }
 
 /* Sort, and add up. A power failure may leave a file where it was published from: it is whole in the other place. */
@@ -195,6 +218,8 @@ static void drop_doubles(struct spool *spool)
 		}
 		if (entry->folder == SPOOL_CAPTURING && before->folder != SPOOL_CAPTURING)
 			(void)unlinkat(spool->folder_fd[SPOOL_CAPTURING], entry->name, 0);
+		if (entry->folder == SPOOL_KEPT)
+			prefer_kept(spool, spool->entries[kept - 1]);
 		spool_entry_free(spool, entry);
 	}
 	spool->count = kept;
@@ -243,6 +268,8 @@ int spool_scan(struct spool *spool, struct error *err)
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder <= SPOOL_REJECTED && result == 0;
 	     folder++)
 		result = list_folder(spool, folder, err);
+	if (result == 0 && spool->folder_fd[SPOOL_KEPT] >= 0)
+		result = list_folder(spool, SPOOL_KEPT, err);
 	if (result == 0) {
 		replace_known(spool, known);
 		spool_destinations_apply(spool);
@@ -250,6 +277,7 @@ int spool_scan(struct spool *spool, struct error *err)
 	while (result < 0 && spool->count > known)
 		spool_entry_free(spool, spool->entries[--spool->count]);
 	if (result == 0) {
+		spool_kept_tidy(spool);
 		remove_orphans(spool, SPOOL_METADATA);
 		remove_orphans(spool, SPOOL_UPLOAD_STATE);
 	}

@@ -98,10 +98,11 @@ int spool_sequence_open(struct spool *spool, struct error *err)
 	}
 	spool->sequence = spool->is_sequence_guessed ? 0 : stored;
 	for (enum spool_folder folder = SPOOL_CAPTURING; folder < SPOOL_FOLDERS; folder++)
-		if (raise_to_names(spool, folder, &reading) < 0) {
+		if (spool->folder_fd[folder] >= 0 && raise_to_names(spool, folder, &reading) < 0) {
 			/* Beside a segment there are no numbers but its own. */
 			if (spool->is_sequence_guessed ||
-			    (folder != SPOOL_METADATA && folder != SPOOL_UPLOAD_STATE)) {
+			    (folder != SPOOL_METADATA && folder != SPOOL_UPLOAD_STATE &&
+			     folder != SPOOL_KEPT_METADATA)) {
 				*err = reading;
 				return -1;
 			}

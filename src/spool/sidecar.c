@@ -142,7 +142,7 @@ void spool_metadata_learn(struct spool *spool)
 			struct spool_entry *entry = spool->entries[place];
 			struct segment segment;
 
-			if (entry->is_known || entry->is_claimed)
+			if (entry->is_known || entry->is_claimed || entry->folder == SPOOL_KEPT)
 				continue;
 			spool_metadata_recall(spool, entry, &segment);
 			spool_entry_learn(entry, &segment);

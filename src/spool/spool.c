@@ -118,5 +118,6 @@ void spool_maintain(struct spool *spool)
 	spool_metadata_learn(spool);
 	spool_destinations_follow_clock(spool, clock_real_ns());
 	spool_ledger_save(spool);
+	spool_kept_expire(spool);
 	spool_enforce(spool);
 }

@@ -4,10 +4,11 @@
  * The folder between recorder and uploader, and the only queue of segments there is:
  *
  *     capturing/NAME -finish-> ready/NAME -claim-> sending/NAME -remove-> (the sink proved that it has it)
- *                                        <-release-          `-reject-> rejected/NAME (it never will)
+ *                                        <-release-          |       `-or-> kept/NAME (and stays for spool.keep)
+ *                                                            `-reject-> rejected/NAME (it never will)
  *
- * metadata/NAME holds what is known of a segment, upload-state/NAME what an attempt to send it left behind;
- * lost/ holds losses that no segment has stated yet (ledger.c). A name outside capturing/ and sending/ is
+ * metadata/NAME holds what is known of a segment (kept/metadata/NAME, of one in kept/), upload-state/NAME what an
+ * attempt to send it left behind; lost/ holds losses that no segment has stated yet (ledger.c). A name outside capturing/ and sending/ is
  * complete. The folders are the truth; the list in memory is a cache of them, made by spool_open(). Files
  * with other names than ours are left alone, and not counted.
  *
@@ -72,8 +73,8 @@ const char *spool_too_small(const struct conf *conf, uint64_t interfaces, uint64
 /* What the spool may take from now on. */
 void spool_set_budget(struct spool *spool, const struct conf *conf);
 /*
- * Once a second: delete what the sink has and could not be deleted before, write down losses that the disk
- * did not take before, delete what is over the budget. Failures are logged.
+ * Once a second: delete what the sink has and could not be deleted before, or was kept long enough; write down losses
+ * that the disk did not take before, delete what is over the budget. Failures are logged.
  */
 void spool_maintain(struct spool *spool);
 /* spool_maintain() found that the folders were deleted, and has logged it: nothing can be written any more. */
@@ -106,7 +107,7 @@ struct spool_totals {
 	uint64_t disk_free, disk_total; /* of its file system, when last looked at */
 	/* Above spool.min_free and spool.min_free_inodes; UINT64_MAX: no limit, or not looked at yet. */
 	uint64_t room_bytes, room_inodes;
-	double use;       /* of the nearest limit, 0 to 1: budget_use() */
+	double use; /* of the nearest limit, 0 to 1: budget_use(); what is kept takes none of it */
 	uint64_t fullest; /* finished segments of the interface that has the most */
 	/* One that has spool.max_segments, and so alone is not recorded; "": none, or the whole spool is full. */
 	char full_interface[SEGMENT_INTERFACE_MAX + 1];
@@ -115,6 +116,8 @@ struct spool_totals {
 	/* When the oldest began that is not in ready/ yet: open, or to be recovered; 0: there is none. */
 	uint64_t oldest_capturing_ns;
 	uint64_t kept_back; /* of those in ready: for a destination of another kind */
+	/* What is uploaded and still here, with its metadata (of bytes); when the oldest began, 0: there is none. */
+	uint64_t kept, kept_bytes, oldest_kept_ns;
 	uint64_t
 		oldest_unsent_ns; /* when the oldest begins that is ready or sent; 0: there is none */
 	/*

@@ -20,7 +20,10 @@
 #include "spool/ended.h"
 #include "spool/spool.h"
 
-/* Segments are in CAPTURING to REJECTED; METADATA and UPLOAD_STATE hold files of their names. */
+/*
+ * Segments are in CAPTURING to REJECTED, and in KEPT; METADATA and UPLOAD_STATE hold files of their names, and for those
+ * in KEPT, KEPT_METADATA does: for a version that does not know them they are no segments of which the file is lost.
+ */
 enum spool_folder {
 	SPOOL_CAPTURING,
 	SPOOL_READY,
@@ -29,6 +32,8 @@ enum spool_folder {
 	SPOOL_METADATA,
 	SPOOL_UPLOAD_STATE,
 	SPOOL_LOST, /* see ledger.c */
+	SPOOL_KEPT, /* this one and what follows are there only while they are needed: see kept.c */
+	SPOOL_KEPT_METADATA,
 	SPOOL_FOLDERS,
 };
 
@@ -39,6 +44,7 @@ struct budget {
 	uint64_t max_bytes;    /* of our files and folders, as du counts them; 0: no limit */
 	struct conf_share min_free, min_free_inodes; /* how much is left to others */
 	unsigned workers; /* that send at a time: room for the upload state of each is kept free */
+	uint64_t keep_ns; /* what is uploaded stays for so long after its end; 0: not at all */
 };
 
 struct budget_state {
@@ -54,7 +60,7 @@ struct spool_interface {
 	struct spool_interface *next;
 	char name[SEGMENT_INTERFACE_MAX + 1]; /* as file names have it */
 	size_t entries;
-	uint64_t finished; /* of them, outside of CAPTURING */
+	uint64_t finished; /* of them, outside of CAPTURING and KEPT */
 	bool is_full;      /* nothing may be deleted for another one of them */
 };
 
@@ -69,7 +75,7 @@ struct spool_entry {
 	 * back, and can be claimed again; in CAPTURING: it is to be recovered.
 	 */
 	bool is_claimed;
-	bool is_kept_back;   /* recorded for a destination of another kind: not to be sent */
+	bool is_kept_back; /* recorded for a destination of another kind: not to be sent */
 	bool is_proven; /* the sink has it, and its file could not be deleted yet: stays claimed */
 	/* What its metadata say, or said: somebody may take them away with the file. */
 	bool is_known;
@@ -82,6 +88,7 @@ struct spool_entry {
 	uint64_t ended_ms, start_ns;
 	uint32_t share;
 	char *upload_state; /* what upload-state/NAME should hold, and the disk did not take; a secret */
+	uint64_t end_ns; /* in KEPT: when it ended (real); 0: not known yet */
 };
 
 /* See destinations.c. */
@@ -101,8 +108,9 @@ struct spool_destinations {
 
 struct spool {
 	char *directory;
-	int root_fd, folder_fd[SPOOL_FOLDERS];
-	int lock_fd; /* of the file `lock`: there is one process per spool */
+	int root_fd,
+		folder_fd[SPOOL_FOLDERS]; /* with `lock` held, those of KEPT and behind it, or -1 */
+	int lock_fd;                      /* of the file `lock`: there is one process per spool */
 	struct counters *counters;
 	atomic_bool is_full, is_removed;
 
@@ -147,11 +155,13 @@ struct spool {
 	size_t counts[SPOOL_FOLDERS];
 	/* Allocated: for what is in the list; for the folders and our files in the root folder. */
 	uint64_t entry_bytes, folder_bytes;
+	uint64_t kept_bytes; /* of entry_bytes, those in KEPT */
 	struct spool_destinations destinations;
 	uint64_t refused, lost;                     /* as in struct spool_totals */
 	uint64_t deleted_segments, deleted_packets; /* for want of room, since there was enough */
 	uint64_t drops_before;                      /* by budget, when there was enough */
 	bool is_deleting, was_full, has_failed;     /* logged already */
+	bool is_keeping_less, cannot_keep;          /* so are these */
 	/* As in struct spool_totals; the state is NULL until it is uploaded, and else to be seen by the list. */
 	struct spool_recent recent[SPOOL_RECENT_MAX];
 	struct ended ended;
@@ -222,6 +232,12 @@ int spool_folder_open_root(struct spool *spool, const char *directory, struct er
 	__attribute__((warn_unused_result));
 int spool_folder_open_all(struct spool *spool, struct error *err)
 	__attribute__((warn_unused_result));
+/* Those that are there only while they are needed; where is_needed is false, only if they are there. */
+int spool_folder_open_kept(struct spool *spool, bool is_needed, struct error *err)
+	__attribute__((warn_unused_result));
+void spool_folder_close_kept(struct spool *spool);
+/* Has it one of these, and do their names not lead there any more? */
+bool spool_folder_is_kept_gone(const struct spool *spool);
 void spool_folder_close(struct spool *spool);
 /* Are the folders that are open those that have the names? */
 bool spool_folder_is_intact(const struct spool *spool);
@@ -297,7 +313,7 @@ void spool_entry_free(struct spool *spool, struct spool_entry *entry);
 char *spool_temporary_name(const char *name);
 /* Is it the name of a file of which the undamaged part has become a segment? */
 bool spool_is_damaged(const char *name);
-/* What is known of a segment, and of attempts to send it. */
+/* What is known of a segment, and of attempts to send it; also of one in KEPT. */
 void spool_sidecars_delete(const struct spool *spool, const char *name);
 /* With what is known of it; its file has gone, or never was. */
 void spool_entries_delete(struct spool *spool, struct spool_entry *entry);
@@ -399,6 +415,26 @@ void spool_destinations_apply_to(struct spool *spool, struct spool_entry *entry)
 int spool_finish_exchange(struct spool *spool, const char *name, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* kept.c: what was uploaded and is still here. Locked ------------------------------------------------ */
+
+/* spool.keep, or 0; locks by itself. */
+uint64_t spool_keep_ns(struct spool *spool);
+
+/*
+ * The sink has it: what was sent, whose file has a temporary name in SENDING already, goes to KEPT with its metadata.
+ * False, and nothing of it is there, if the disk does not take that.
+ */
+bool spool_kept_add(struct spool *spool, const char *name, const char *sent);
+/* What an earlier run, or a power failure, left of its files in other folders moves to where it belongs. */
+void spool_kept_tidy(struct spool *spool);
+/* Delete one; it was uploaded, so nothing is lost. */
+int spool_kept_delete(struct spool *spool, struct spool_entry *entry, struct error *err)
+	__attribute__((warn_unused_result));
+/* The next to go is younger than it may become: say so, once. */
+void spool_kept_note_short(struct spool *spool, const struct spool_entry *entry);
+/* Once a second: delete those that have been here long enough. Locks. */
+void spool_kept_expire(struct spool *spool);
+
 /* scan.c: from the folders to the list ----------------------------------------------------------- */
 
 /* What an earlier run left half done: back to ready/, or away. */
@@ -427,23 +463,27 @@ void spool_name_full(struct spool *spool, char ret_name[SEGMENT_INTERFACE_MAX + 
 /* room.c ----------------------------------------------------------------------------------------- */
 
 /*
- * Is there room to begin a segment of this interface with so many bytes? Deletes what the policy allows (rejected
- * first, then the oldest ready), counted and logged. ERROR_TRANSIENT: there is none; others: the disk.
+ * Is there room to begin a segment of this interface with so many bytes? Deletes what the policy allows (kept first,
+ * then rejected, then the oldest ready), counted and logged. ERROR_TRANSIENT: there is none; others: the disk.
  */
 int spool_make_room(struct spool *spool, const char *interface, uint64_t bytes, struct error *err)
 	__attribute__((warn_unused_result));
 /* The same for so many bytes more in the entry's file, which takes them at once. */
 int spool_reserve_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
 		       struct error *err) __attribute__((warn_unused_result));
-/* The same, but of the segments only rejected ones are deleted, and the spool is not full if it fails. */
+/* The same, but of the segments only kept and rejected ones are deleted, and the spool is not full if it fails. */
 int spool_reserve_spare_room(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
 			     struct error *err) __attribute__((warn_unused_result));
-/* The same, but nothing at all is deleted, and the spool is not full if it fails. */
+/* The same, but nothing but kept ones is deleted, and the spool is not full if it fails. */
 int spool_reserve_extra(struct spool *spool, struct spool_entry *entry, uint64_t bytes,
 			struct error *err) __attribute__((warn_unused_result));
 /* Delete what is over the budget. Failures are logged. */
 void spool_enforce(struct spool *spool);
 
+struct budget spool_budget(struct spool *spool);
+/* What is ours, of the interface with the most files; locked. Without what is kept, which goes when room is needed. */
+struct budget_state spool_state(const struct spool *spool);
+struct budget_state spool_without_kept(const struct spool *spool, struct budget_state state);
 /* How uploads are spread: not at all while so much room is taken that nothing may wait. Locked. */
 struct spread spool_spread(struct spool *spool);
 

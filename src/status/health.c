@@ -153,8 +153,8 @@ static void judge_waiting(const struct status_snapshot *snapshot, struct health_
 	    snapshot->spool.ready + snapshot->spool.sending - snapshot->spool.delayed, age_s,
 	    limit_s, limit_s ? "" : ": none", delayed,
 	    snapshot->spool.kept_back > 0 ? "; some are kept back for another kind of destination: "
-				       "kube-node-tracer flush sends them"
-				     : "");
+					    "kube-node-tracer flush sends them"
+					  : "");
 }
 
 static void judge_spool(const struct status_snapshot *snapshot, struct health_finding *finding)

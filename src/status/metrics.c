@@ -31,7 +31,8 @@ enum metric_source {
 
 /* What follows from a snapshot, in the units that are shown. Time stamps: 0, as Prometheus has it, if never. */
 struct computed {
-	uint64_t build, start_ms, queue_chunks, is_spool_full, spool_use_millionths, waiting_ms;
+	uint64_t build, start_ms, queue_chunks, is_spool_full, spool_use_millionths, waiting_ms,
+		kept_oldest_ms;
 	uint64_t is_failing, uploaded_last_ms, token_expires_ms;
 };
 
@@ -304,6 +305,12 @@ static const struct metric metrics[] = {
 	{ "spool_segments", METRIC_GAUGE, SEGMENTS(sending), NULL, "sending" },
 	{ "spool_segments", METRIC_GAUGE, SEGMENTS(rejected), NULL, "rejected" },
 	{ "spool_bytes", METRIC_GAUGE, NUMBER(spool.bytes), "Disk space used by the spool." },
+	{ "spool_kept_segments", METRIC_GAUGE, NUMBER(spool.kept),
+	  "Uploaded segments that are still on this node (spool.keep)." },
+	{ "spool_kept_bytes", METRIC_GAUGE, NUMBER(spool.kept_bytes),
+	  "Disk space of them, included in spool_bytes; freed when anything else needs it." },
+	{ "spool_kept_oldest_timestamp_seconds", METRIC_GAUGE, COMPUTED(kept_oldest_ms, 3), "",
+	  "When the oldest of them began, that is, how far back one can search on this node; 0 if there is none." },
 	{ "spool_limit_bytes", METRIC_GAUGE, OPTION(spool_max_size),
 	  "Maximum disk space of the spool (spool.max_size); 0 means no limit." },
 	{ "spool_limit_segments", METRIC_GAUGE, OPTION(spool_max_segments),
@@ -444,6 +451,7 @@ const char *metrics_write(FILE *out, const char *accept, const struct status_sna
 		.is_spool_full = snapshot->is_spool_full,
 		.spool_use_millionths = (uint64_t)(snapshot->spool.use * 1e6),
 		.waiting_ms = snapshot_waiting_ms(snapshot),
+		.kept_oldest_ms = snapshot->spool.oldest_kept_ns / CLOCK_NS_PER_MS,
 		.is_failing = *snapshot->outage != '\0',
 		.uploaded_last_ms = atomic_load(&counters->uploaded_last_ns) / CLOCK_NS_PER_MS,
 		.token_expires_ms = atomic_load(&counters->token_expires_ns) / CLOCK_NS_PER_MS,

@@ -77,9 +77,12 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 {
 	const struct conf *conf = snapshot->conf;
 	struct forecast forecast = { .seconds = -1 };
-	double bytes = (double)snapshot->spool.room_bytes, seconds,
-	       segments = (double)snapshot->spool.room_inodes / SPOOL_FILES_PER_SEGMENT, left = 0,
-	       fastest = 0;
+	/* What is kept makes room for what is new. */
+	uint64_t kept_bytes = snapshot->spool.kept_bytes;
+	double bytes = (double)snapshot->spool.room_bytes + (double)kept_bytes, seconds,
+	       segments = (double)snapshot->spool.room_inodes / SPOOL_FILES_PER_SEGMENT +
+			  (double)snapshot->spool.kept,
+	       left = 0, fastest = 0;
 	struct series_sample all;
 
 	for (size_t i = 0; i < COUNTERS_INTERFACES_MAX + 1 && *snapshot->series->interfaces[i].name;
@@ -96,8 +99,9 @@ struct forecast snapshot_forecast(const struct status_snapshot *snapshot)
 		return forecast;
 	forecast.packed_bytes = series_rate(all.packed, all.ms);
 	if (conf->spool_max_size > 0) {
-		double budget = conf->spool_max_size > snapshot->spool.bytes
-					? (double)(conf->spool_max_size - snapshot->spool.bytes)
+		uint64_t taken = snapshot->spool.bytes - kept_bytes;
+		double budget = conf->spool_max_size > taken
+					? (double)(conf->spool_max_size - taken)
 					: 0;
 
 		bytes = budget < bytes ? budget : bytes;

@@ -92,6 +92,20 @@ static void set_loss(json_t *document, const struct status_snapshot *snapshot)
 	set(object, "percent", json_rounded(snapshot_loss_percent(&last), 0.001));
 }
 
+/* How far back can one look on this node? */
+static void set_kept(json_t *spool, const struct status_snapshot *snapshot)
+{
+	json_t *object = set(spool, "kept", json_object());
+	char oldest[TEXT_TIME_MAX] = "";
+
+	if (snapshot->spool.oldest_kept_ns > 0)
+		text_format_rfc3339(snapshot->spool.oldest_kept_ns, oldest);
+	set(object, "segments", json_integer(snapshot->spool.kept));
+	set(object, "bytes", json_integer(snapshot->spool.kept_bytes));
+	set(object, "oldest", json_text(oldest));
+	set(object, "limit_seconds", json_integer(snapshot->conf->spool_keep));
+}
+
 static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 		      const struct forecast *forecast, bool is_operator)
 {
@@ -114,6 +128,7 @@ static void set_spool(json_t *document, const struct status_snapshot *snapshot,
 		set(object, "hours_left", json_rounded(forecast->seconds / 3600, 0.01));
 	set(object, "limit_bytes", json_integer(snapshot->conf->spool_max_size));
 	set(object, "limit_segments", json_integer(snapshot->conf->spool_max_segments));
+	set_kept(object, snapshot);
 	if (is_operator)
 		set(object, "directory", json_text(snapshot->conf->spool_directory));
 }

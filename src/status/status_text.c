@@ -172,6 +172,31 @@ static void write_spool(FILE *out, const struct status_snapshot *snapshot,
 		(void)fputs("          how long it lasts is known once there is traffic\n", out);
 }
 
+/* How far back can one look on this node? */
+static void write_kept(FILE *out, const struct status_snapshot *snapshot)
+{
+	const struct spool_totals *spool = &snapshot->spool;
+	char time[TEXT_TIME_MAX], size[TEXT_SIZE_MAX], age[32], keep[32];
+
+	if (snapshot->conf->spool_keep == 0 && spool->kept == 0)
+		return;
+	if (spool->kept == 0) {
+		(void)fputs("Kept      no uploaded segment yet", out);
+	} else {
+		text_format_rfc3339(spool->oldest_kept_ns, time);
+		(void)fprintf(out, "Kept      %" PRIu64 " uploaded segment%s (%s) since %s",
+			      spool->kept, spool->kept == 1 ? "" : "s",
+			      format_bytes((double)spool->kept_bytes, size), time);
+		if (snapshot->real_ns > spool->oldest_kept_ns)
+			(void)fprintf(out, ", %s ago",
+				      format_seconds((snapshot->real_ns - spool->oldest_kept_ns) /
+							     CLOCK_NS_PER_S,
+						     age));
+	}
+	(void)fprintf(out, " (spool.keep: %s); search with kube-node-tracer find --here\n",
+		      format_seconds(snapshot->conf->spool_keep, keep));
+}
+
 static void write_uploads(FILE *out, const struct status_snapshot *snapshot)
 {
 	const struct counters *counters = snapshot->counters;
@@ -223,6 +248,7 @@ void status_text_write(FILE *out, const struct status_snapshot *snapshot)
 	write_capture(out, snapshot);
 	write_loss(out, snapshot);
 	write_spool(out, snapshot, &forecast);
+	write_kept(out, snapshot);
 	write_uploads(out, snapshot);
 	if (forecast.ms >= FORECAST_MONTH_MS_MIN)
 		(void)fprintf(out, "A month   %s objects, %s at the rate of the last %s\n",
