@@ -79,6 +79,11 @@ struct sink_item {
 	const char *storage_class; /* "": the service has none, or does not tell */
 	/* As its metadata say; NULL: none of ours. */
 	const struct segment *segment;
+	/*
+	 * It is being written, in the spool: its last member may be torn or not be there when it is read. What cannot be
+	 * unpacked is its end, and no damage.
+	 */
+	bool is_growing;
 };
 
 /* What an attempt reports, for the log and the next attempt. */
@@ -144,10 +149,20 @@ struct sink_base {
 
 /* The rows. */
 extern const struct sink_ops sink_gcs, sink_file;
+/* No row, since nothing can be sent there: the spool of a recorder, for a search on its node. Has list and read alone. */
+extern const struct sink_ops sink_spool;
 
 /* Open upload.destination. */
 int sink_open(const struct sink_context *context, struct sink **ret_sink, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * For a search, open the spool in this folder, whoever is recording into it: nothing is locked or written. All files
+ * of the spool are there as "NODE/FILE", whatever upload.prefix and upload.layout say. One that the recorder has deleted
+ * meanwhile, mostly because it is uploaded, is ERROR_REJECTED by read(). ERROR_CONFIG: there is no spool, or this account
+ * may not read it (with the one that may).
+ */
+int sink_open_spool(const struct sink_context *context, const char *folder, struct sink **ret_sink,
+		    struct error *err) __attribute__((warn_unused_result));
 struct sink *sink_close(struct sink *sink);
 const struct sink_ops *sink_ops(const struct sink *sink);
 
