@@ -199,7 +199,6 @@ static void remove_folders(struct spool *spool)
 	    unlinkat(spool->root_fd, spool_folder_names[SPOOL_KEPT], AT_REMOVEDIR) < 0)
 		return; /* other people's files are in it */
 	spool_folder_close_kept(spool);
-	spool_measure_folders(spool);
 }
 
 void spool_kept_expire(struct spool *spool)

@@ -116,6 +116,8 @@ static void test_version_2(void **state)
 	assert_int_equal(read_it(fixture).memory_room, 4 * MIB);
 	assert_cpus(read_it(fixture).cpus, 0.2);
 	put(fixture, "/sys/fs/cgroup/system.slice/memory.max", "max\n");
+	put(fixture, "/sys/fs/cgroup/system.slice/cpu.max", "80000 100000\n");
+	assert_cpus(read_it(fixture).cpus, 0.5);
 	put(fixture, "/sys/fs/cgroup/system.slice/cpu.max", "max 100000\n");
 	assert_int_equal(read_it(fixture).memory_room, 96 * MIB);
 	assert_cpus(read_it(fixture).cpus, 0.5);
@@ -159,6 +161,12 @@ static void test_container_of_version_2(void **state)
 			assert_int_equal(read_it(fixture).memory_room, 64 * MIB);
 			assert_cpus(read_it(fixture).cpus, 0.3);
 		}
+	/* What is outside is not to be looked at. */
+	put(fixture, "/proc/cgroup", groups[1]);
+	put(fixture, "/proc/mountinfo", MOUNT_2);
+	put(fixture, "/sys/outside/memory.max", "10\n");
+	put(fixture, "/sys/outside/memory.current", "1\n");
+	assert_int_equal(read_it(fixture).memory_room, 64 * MIB);
 	/* Without a namespace: only its own group is mounted, and the path is of the machine. */
 	put(fixture, "/proc/cgroup", "0::/kubepods/pod1/abc\n");
 	put(fixture, "/proc/mountinfo",
