@@ -10,8 +10,7 @@
 #define THREADS_DEFAULT 16
 #define THREADS_MAX     64
 #define LIMIT_DEFAULT   (UINT64_C(10) << 30)
-#define MEMORY_DEFAULT  (UINT64_C(256) << 20)
-#define MEMORY_MIN      (UINT64_C(16) << 20)
+#define MEMORY_MIN      (UINT64_C(8) << 20)
 #define LOOKBACK_MAX_S  (UINT64_C(366) * 86400)
 #define PLAIN_UNIT      1 /* a size without a suffix is bytes */
 
@@ -26,7 +25,7 @@ static int take_size(const struct command_line *line, const char *flag, uint64_t
 		err, ERROR_USAGE,
 		"--%s: '%.100s' is no size that is allowed; give one such as 64MiB, 500M or "
 		"2GiB%s",
-		flag, text, min > 1 ? ", of at least 16MiB" : "");
+		flag, text, min > 1 ? ", of at least 8MiB" : "");
 }
 
 static int take_threads(const struct command_line *line, unsigned *threads, struct error *err)
@@ -93,9 +92,14 @@ static int take_order(struct command_line *line, struct fetch_order *order, stru
 	order->is_all = command_line_value(line, "all");
 	order->all_nodes = command_line_value(line, "all-nodes");
 	order->is_strict = command_line_value(line, "strict");
+	order->is_here = command_line_value(line, "here");
 	order->is_json = command_line_value(line, "json");
 	order->is_quiet = command_line_value(line, "quiet");
 	order->threads = THREADS_DEFAULT;
+	if (order->is_here && order->cache)
+		return error_set(err, ERROR_USAGE,
+				 "--here reads files of this node, so that "
+				 "--cache has no use");
 	return take_threads(line, &order->threads, err) < 0 ||
 			       take_lookback(line, &order->lookback_s, err) < 0
 		       ? -1
@@ -139,7 +143,6 @@ int search_fetch(struct command_line *line, struct error *err)
 				 "fetch needs -w FILE, or -w - for a pipe: kube-node-tracer fetch "
 				 "--from '10m ago' -w - port 53 | tcpdump -nr -");
 	order.limit_bytes = LIMIT_DEFAULT;
-	order.memory_bytes = MEMORY_DEFAULT;
 	if (take_size(line, "limit", 1, &order.limit_bytes, err) < 0 ||
 	    take_size(line, "memory", MEMORY_MIN, &order.memory_bytes, err) < 0)
 		return -1;

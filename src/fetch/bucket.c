@@ -20,28 +20,47 @@
 #define CACHE_MODE      0700
 #define CACHE_FILE_MODE 0600 /* packets are private */
 
-int bucket_open(const struct conf *conf, const char *cache, const atomic_bool *cancel,
-		struct bucket *ret_bucket, struct error *err)
+static void begin_bucket(struct bucket *bucket, const struct conf *conf, const atomic_bool *cancel)
 {
-	struct bucket *bucket = ret_bucket;
-
 	*bucket = (struct bucket){ .cache_fd = -1, .cancel = cancel };
-	if (cache) {
-		if (file_make_folders(cache, CACHE_MODE, err) < 0)
-			return error_wrap(err, "--cache");
-		bucket->cache_fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (bucket->cache_fd < 0)
-			return error_errno_as(err, ERROR_USAGE, "--cache %s", cache);
-	}
 	bucket->context = (struct sink_context){
 		.conf = conf,
 		.connections = connections_new(),
 		.counters = mem_calloc(1, sizeof *bucket->context.counters),
 		.cancel = cancel,
 	};
-	if (sink_open(&bucket->context, &bucket->sink, err) == 0)
+}
+
+static int open_cache(struct bucket *bucket, const char *cache, struct error *err)
+{
+	if (!cache)
 		return 0;
-	bucket_close(bucket);
+	if (file_make_folders(cache, CACHE_MODE, err) < 0)
+		return error_wrap(err, "--cache");
+	bucket->cache_fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return bucket->cache_fd < 0 ? error_errno_as(err, ERROR_USAGE, "--cache %s", cache) : 0;
+}
+
+int bucket_open(const struct conf *conf, const char *cache, const atomic_bool *cancel,
+		struct bucket *ret_bucket, struct error *err)
+{
+	begin_bucket(ret_bucket, conf, cancel);
+	if (open_cache(ret_bucket, cache, err) == 0 &&
+	    sink_open(&ret_bucket->context, &ret_bucket->sink, err) == 0)
+		return 0;
+	bucket_close(ret_bucket);
+	return -1;
+}
+
+int bucket_open_spool(const struct conf *conf, struct here *here, const atomic_bool *cancel,
+		      struct bucket *ret_bucket, struct error *err)
+{
+	begin_bucket(ret_bucket, conf, cancel);
+	ret_bucket->here = here;
+	if (sink_open_spool(&ret_bucket->context, conf->spool_directory, &ret_bucket->sink, err) ==
+	    0)
+		return 0;
+	bucket_close(ret_bucket);
 	return -1;
 }
 
@@ -270,6 +289,8 @@ int bucket_read(struct bucket_reader *reader, const char *name, const char *vers
 	struct patience patience = { .until_ms = 0 };
 	int result;
 
+	if (bucket->here)
+		here_pause(bucket->here);
 	if (bucket->cache_fd >= 0 && read_cached(bucket, description, out, length)) {
 		atomic_fetch_add(&bucket->cached_bytes, length);
 		return 0;

@@ -8,12 +8,14 @@
 
 #include <stdatomic.h>
 
+#include "fetch/here.h"
 #include "sink/sink.h"
 
 struct bucket {
 	struct sink_context context;
 	struct sink *sink;
 	int cache_fd;              /* a folder; -1: nothing is kept */
+	struct here *here;         /* a search on the node, see here.h; NULL: it is none */
 	const atomic_bool *cancel; /* Ctrl-C: whatever is being done ends, with ERROR_TRANSIENT */
 	atomic_ulong requests, bytes, cached_bytes;
 };
@@ -26,6 +28,10 @@ struct bucket_reader {
 /* conf's destination; cache: a folder, or NULL. All is borrowed until bucket_close(). */
 int bucket_open(const struct conf *conf, const char *cache, const atomic_bool *cancel,
 		struct bucket *ret_bucket, struct error *err) __attribute__((warn_unused_result));
+/* The same of the spool in conf's folder, while a recorder works; for one thread. */
+int bucket_open_spool(const struct conf *conf, struct here *here, const atomic_bool *cancel,
+		      struct bucket *ret_bucket, struct error *err)
+	__attribute__((warn_unused_result));
 void bucket_close(struct bucket *bucket);
 
 /*

@@ -32,7 +32,7 @@ static void say_plan(const struct search *search)
 	text_format_size(plan->pieces.bytes, bytes);
 	(void)fprintf(stderr, "plan: %s in %ju requests from %zu of %zu objects", bytes,
 		      (uintmax_t)plan->pieces.requests, plan->admitted, plan->searched);
-	if (strcmp(sink_ops(search->bucket.sink)->name, "file") != 0)
+	if (!search->order->is_here && strcmp(sink_ops(search->bucket.sink)->name, "file") != 0)
 		(void)fprintf(stderr, ", about $%.3f (outside the bucket's cloud)", dollars);
 	(void)fputc('\n', stderr);
 }
@@ -59,8 +59,9 @@ static struct result *open_result(const struct search *search, struct error *err
 	struct result *result;
 
 	window_describe(&search->window, &text);
-	text_append(&comment, "kube-node-tracer fetch -b %s: %s, filter: %s",
-		    order->conf->upload_destination, window,
+	text_append(&comment, "kube-node-tracer fetch %s%s: %s, filter: %s",
+		    order->is_here ? "--here" : "-b ",
+		    order->is_here ? "" : order->conf->upload_destination, window,
 		    order->filter[0] ? order->filter : "none");
 	return result_open(order->output, order->is_split, bytes, &result, err) < 0 ? NULL : result;
 }
@@ -106,7 +107,7 @@ static enum merge_end merge(struct search *search, struct result *result,
 	const struct fetch_order *order = search->order;
 	cleanup_free char *folder = temporary_folder(order);
 	uint64_t sources = search->plan.admitted > 0 ? search->plan.admitted : 1;
-	uint64_t piece = order->memory_bytes / 4 / sources;
+	uint64_t piece = search->memory_bytes / 4 / sources;
 	struct progress progress = progress_begin(order->is_quiet, search->plan.pieces.bytes);
 	const struct merge_order wanted = {
 		.bucket = &search->bucket,
@@ -115,8 +116,8 @@ static enum merge_end merge(struct search *search, struct result *result,
 		.match = search->match,
 		.plan = &search->plan,
 		.result = result,
-		.threads = order->threads,
-		.memory_bytes = order->memory_bytes / 2,
+		.threads = search->threads,
+		.memory_bytes = search->memory_bytes / 2,
 		.temporary_folder = folder,
 		.progress = progress_show,
 		.progress_context = &progress,

@@ -81,7 +81,7 @@ static int print_conversations(struct search *search, struct error *err)
 		.listing = &search->listing,
 		.window = &search->window,
 		.match = search->match,
-		.threads = search->order->threads,
+		.threads = search->threads,
 	};
 	cleanup(conversations_done) struct conversations conversations;
 	int result = conversations_gather(&order, &search->plan, &conversations, err);

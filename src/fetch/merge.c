@@ -155,6 +155,7 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 	size_t part = object->bytes < PIECES_PART_BYTES ? object->bytes : PIECES_PART_BYTES;
 	cleanup_free uint8_t *bytes = mem_alloc(part + 1);
 	struct decode *decode = decode_file(take_record, gathering);
+	bool is_decoding = false;
 	int result = 0;
 
 	for (uint64_t at = 0; at < object->bytes && result == 0; at += part) {
@@ -163,12 +164,16 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 		if (atomic_load(reader->bucket->cancel) || gathering->is_failed)
 			break;
 		result = bucket_read(reader, object->name, object->version, at, length, bytes, err);
+		is_decoding = result == 0;
 		if (result == 0)
 			result = decode_push(decode, bytes, length, err);
 	}
 	if (result == 0 && !atomic_load(reader->bucket->cancel))
 		result = decode_end(decode, err);
 	decode_free(decode);
+	/* Where a file that is being written cannot be read, it ends. */
+	if (result < 0 && object->is_growing && is_decoding)
+		return 0;
 	return result;
 }
 

@@ -12,15 +12,16 @@ struct fetch_order {
 	const struct conf *conf; /* of the destination, which is read here */
 	const char *from, *to, *around, *window;
 	const char *nodes, *interfaces;
-	const char *filter;   /* "": everything */
-	const char *output;   /* fetch: FILE, or "-" */
-	const char *cache;    /* folder */
-	uint64_t lookback_s;  /* 0: as found necessary */
-	uint64_t limit_bytes; /* to read */
-	uint64_t memory_bytes;
+	const char *filter;    /* "": everything */
+	const char *output;    /* fetch: FILE, or "-" */
+	const char *cache;     /* folder */
+	uint64_t lookback_s;   /* 0: as found necessary */
+	uint64_t limit_bytes;  /* to read */
+	uint64_t memory_bytes; /* 0: not given */
 	unsigned threads;
 	bool all_nodes;        /* also those that were silent for long */
 	bool is_all;           /* no filter, many nodes, a long window: meant so */
+	bool is_here;          /* in this node's spool, not in the bucket */
 	bool is_conversations; /* find: who talked to whom */
 	bool is_inner, is_split, is_json, is_quiet, is_dry_run, is_strict;
 };

@@ -85,7 +85,7 @@ static void cover(struct subject *subject, const char *facts)
 	else
 		describe(planner, subject->object, segment);
 	subject->file.has_our_tunnels = strcmp(tunnels, DECAP_TUNNELS) == 0;
-	if (!subject->object->has_metadata) {
+	if (!subject->object->has_metadata && !subject->object->is_growing) {
 		cleanup_unlock pthread_mutex_t *lock = thread_lock(&planner->lock);
 
 		coverage_add(planner->coverage, segment, is_known);

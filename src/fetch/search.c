@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "conf/environment.h"
 
+#define MEMORY_BYTES   (UINT64_C(256) << 20)
 #define LONG_WINDOW_NS (600 * CLOCK_NS_PER_S)
 
 static atomic_bool is_cancelled;
@@ -64,9 +65,17 @@ static void say_question(const struct search *search)
 		(void)fprintf(stderr, "filter: none (everything)\n");
 }
 
+/* A file that is being written ends here, for all that can be said of it. */
 static void learn(void *context, const struct object *object, const struct segment *segment)
 {
-	(void)object;
+	cleanup_free struct segment *now = NULL;
+
+	if (object->is_growing) {
+		now = mem_alloc(sizeof *now);
+		*now = *segment;
+		now->end_ns = clock_real_ns();
+		segment = now;
+	}
 	coverage_add(context, segment, true);
 }
 
@@ -102,7 +111,7 @@ static int list(struct search *search, struct error *err)
 		.nodes = order->nodes,
 		.interfaces = order->interfaces,
 		.all_nodes = order->all_nodes,
-		.threads = order->threads,
+		.threads = search->threads,
 		.cache_folder = cache,
 	};
 
@@ -119,10 +128,26 @@ static int plan(struct search *search, struct error *err)
 		.window = &search->window,
 		.match = search->match,
 		.has_filter = order->filter[0],
-		.threads = order->threads,
+		.threads = search->threads,
 	};
 
 	return plan_make(&wanted, search->coverage, &search->plan, err);
+}
+
+/* On the node there is one thread, and what the recorder leaves. */
+static int open_bucket(struct search *search, struct error *err)
+{
+	const struct fetch_order *order = search->order;
+
+	search->threads = order->threads;
+	search->memory_bytes = order->memory_bytes > 0 ? order->memory_bytes : MEMORY_BYTES;
+	if (!order->is_here)
+		return bucket_open(order->conf, order->cache, &is_cancelled, &search->bucket, err);
+	search->threads = 1;
+	search->memory_bytes = order->memory_bytes;
+	if (here_begin(&search->here, &search->memory_bytes, &is_cancelled, err) < 0)
+		return -1;
+	return bucket_open_spool(order->conf, &search->here, &is_cancelled, &search->bucket, err);
 }
 
 int search_open(const struct fetch_order *order, struct search *ret_search, struct error *err)
@@ -138,8 +163,8 @@ int search_open(const struct fetch_order *order, struct search *ret_search, stru
 	    match_open(order->filter, order->is_inner, &search->match, err) < 0)
 		return -1;
 	say_question(search);
-	if (bucket_open(order->conf, order->cache, &is_cancelled, &search->bucket, err) < 0)
-		return -1;
+	if (open_bucket(search, err) < 0)
+		return search_explain(err);
 	search->has_bucket = true;
 	search->coverage = coverage_new(&search->window, now_ns);
 	expect_nodes(search);

@@ -9,7 +9,10 @@ struct search {
 	const struct fetch_order *order;
 	struct window window;
 	struct match *match;
+	struct here here;
 	struct bucket bucket;
+	unsigned threads;
+	uint64_t memory_bytes;
 	bool has_bucket;
 	struct listing listing;
 	struct coverage *coverage;

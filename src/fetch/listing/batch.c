@@ -130,10 +130,12 @@ static struct object describe_object(const struct sink_item *item, const struct 
 		.source = source,
 		.sequence = place->parts.sequence,
 		.start_ns = place->start_ns,
-		.has_metadata = item->segment != NULL,
+		/* Of a file that is being written they say how it was a moment ago. */
+		.has_metadata = item->segment && !item->is_growing,
+		.is_growing = item->is_growing,
 	};
 
-	if (item->segment) {
+	if (object.has_metadata) {
 		object.earliest_ns = item->segment->earliest_ns;
 		object.latest_ns = item->segment->latest_ns;
 		object.end_ns = item->segment->end_ns;

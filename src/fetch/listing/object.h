@@ -19,6 +19,7 @@ struct object {
 	uint64_t sequence, start_ns; /* by its name */
 	/* As its metadata say. */
 	bool has_metadata;
+	bool is_growing; /* it is being written, and ends where it can no longer be read */
 	uint64_t earliest_ns, latest_ns; /* of its packets; 0 without any */
 	uint64_t end_ns;
 	uint32_t index_tail_bytes; /* of its index, all but conversations; 0: not known */
