@@ -149,7 +149,9 @@ void spool_kept_note_short(struct spool *spool, const struct spool_entry *entry)
 {
 	uint64_t keep_ns = spool_keep_ns(spool);
 
-	if (!spool->is_keeping_less && keep_ns > 0 && !is_expired(entry, keep_ns, clock_real_ns()))
+	if (keep_ns == 0 || is_expired(entry, keep_ns, clock_real_ns()))
+		return;
+	if (!spool->is_keeping_less)
 		log_notice("kept segments make room before spool.keep has passed",
 			   log_text("name", entry->name),
 			   log_number("kept", spool->counts[SPOOL_KEPT]),

@@ -691,6 +691,33 @@ static void test_names_of_later_versions_are_not_foreign(void **state)
 	assert_true(is_there(fixture, "held", "."));
 }
 
+static uid_t owner(const struct fixture *fixture, const char *folder, const char *name)
+{
+	cleanup_free char *path = mem_printf("%s/%s/%s", fixture->directory, folder, name);
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_uid;
+}
+
+static void test_it_is_given_away_with_the_others(void **state)
+{
+	static const uid_t somebody = 12345;
+	struct fixture *fixture = *state;
+	struct error err;
+
+	if (geteuid() != 0)
+		skip(); /* only root can give anything away */
+	set_budget(fixture, &keeping);
+	upload(fixture, first, seconds_ago(0));
+	if (spool_chown(fixture->directory, somebody, somebody, &err) < 0)
+		skip(); /* root of a namespace that has no such user */
+	assert_int_equal(owner(fixture, "kept", first), somebody);
+	assert_int_equal(owner(fixture, "kept", "."), somebody);
+	assert_int_equal(owner(fixture, "kept/metadata", first), somebody);
+	assert_int_equal(owner(fixture, "kept/metadata", "."), somebody);
+}
+
 static void test_it_is_room_for_a_start(void **state)
 {
 	struct fixture *fixture = *state;
@@ -741,6 +768,7 @@ UNIT_TESTS()
 		KEPT_TEST(test_numbers_of_kept_segments_are_not_repeated),
 		KEPT_TEST(test_destinations_are_forgotten),
 		KEPT_TEST(test_names_of_later_versions_are_not_foreign),
+		KEPT_TEST(test_it_is_given_away_with_the_others),
 		KEPT_TEST(test_it_is_room_for_a_start),
 	};
 
