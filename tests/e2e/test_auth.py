@@ -211,8 +211,11 @@ def test_no_such_bucket(lab):
 
 
 def test_scope_missing(lab):
+    """Said by a server so slow that READY does not wait for it."""
     metadata_server(lab)
-    lab.gcs.fault("*", status=403, reason="forbidden", times=0, message="Provided scope(s) are not authorized")
+    refusal = {"status": 403, "reason": "forbidden", "message": "Provided scope(s) are not authorized"}
+    lab.gcs.fault("*", delay=2.5, **refusal)
+    lab.gcs.fault("*", times=0, **refusal)
     check_refused(lab, google_daemon(lab), "scope", "bucket")
 
 
