@@ -96,16 +96,36 @@ static bool add_key(struct collector *collector, struct chunk_keys *keys, const 
 	return true;
 }
 
-void collector_add(struct collector *collector, struct chunk_keys *keys, uint32_t link_type,
-		   const uint8_t *packet, size_t captured)
+/* All other packets; apart, so that the usual ones need no array. */
+static __attribute__((noinline)) void add_unusual(struct collector *collector,
+						  struct chunk_keys *keys, uint32_t link_type,
+						  const uint8_t *packet, size_t captured)
 {
 	struct key list[KEYS_MAX];
-	unsigned count;
+	unsigned count = key_of_packet(link_type, packet, captured, list);
 
-	if (keys->state != CHUNK_KEYS_ALL)
-		return;
-	count = key_of_packet(link_type, packet, captured, list);
 	for (unsigned i = 0; i < count; i++)
 		if (!add_key(collector, keys, &list[i]))
 			keys->state = CHUNK_KEYS_SOME;
+}
+
+void collector_add(struct collector *collector, struct chunk_keys *keys, uint32_t link_type,
+		   const uint8_t *packet, size_t captured)
+{
+	struct chunk_key *found;
+	struct key key;
+
+	if (keys->state != CHUNK_KEYS_ALL)
+		return;
+	if (!key_of_usual(link_type, packet, captured, &key)) {
+		add_unusual(collector, keys, link_type, packet, captured);
+		return;
+	}
+	found = find_key(collector, keys, key.pair, key.what);
+	if (!found) {
+		keys->state = CHUNK_KEYS_SOME;
+		return;
+	}
+	found->tcp_flags |= key.tcp_flags;
+	found->hints |= key.hint;
 }

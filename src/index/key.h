@@ -58,3 +58,49 @@ static inline uint8_t key_kind(uint64_t what)
 {
 	return (uint8_t)(what >> 24);
 }
+
+/* Where bytes are that the keys are made of. */
+enum {
+	KEY_IPV4_SOURCE = 12,
+	KEY_IPV4_DESTINATION = 16,
+	KEY_TCP_FLAGS = 13,
+};
+
+static inline uint64_t key_pair(const uint8_t *one, const uint8_t *other)
+{
+	uint32_t a = headers_u32(one), b = headers_u32(other), low = a < b ? a : b;
+
+	return (uint64_t)low << 32 | (a ^ b ^ low);
+}
+
+/*
+ * Most packets: TCP or UDP over IPv4 in Ethernet, without tags, options and fragments, and captured up to the flags. The
+ * key is that of key_of_headers(), with a third of the work; false: it is another packet.
+ */
+static inline bool key_of_usual(uint32_t link_type, const uint8_t *packet, size_t captured,
+				struct key *ret_key)
+{
+	const uint8_t *ip = packet + 14, *transport = ip + 20;
+	uint16_t source, destination, low, high;
+	bool is_tcp;
+
+	if (link_type != LINK_ETHERNET || captured <= 14 + 20 + KEY_TCP_FLAGS ||
+	    headers_u16(packet + 12) != 0x0800 || ip[0] != 0x45 ||
+	    (headers_u16(ip + 6) & 0x1fff) != 0 || (ip[9] != PROTOCOL_TCP && ip[9] != PROTOCOL_UDP))
+		return false;
+	is_tcp = ip[9] == PROTOCOL_TCP;
+	source = headers_u16(transport);
+	destination = headers_u16(transport + 2);
+	if (!is_tcp && decap_is_port(destination))
+		return false;
+	low = source < destination ? source : destination;
+	high = source ^ destination ^ low;
+	*ret_key = (struct key){
+		.pair = key_pair(ip + KEY_IPV4_SOURCE, ip + KEY_IPV4_DESTINATION),
+		.what = (uint64_t)low << KEY_TYPE_BITS | UINT64_C(0x0800) << 32 |
+			(uint64_t)HEADERS_IPV4 << 24 | (uint64_t)ip[9] << 8,
+		.hint = key_port_hint(high),
+		.tcp_flags = is_tcp ? transport[KEY_TCP_FLAGS] : 0,
+	};
+	return true;
+}

@@ -228,6 +228,121 @@ static void test_a_full_neighbourhood_ends_the_search(void **state)
 	assert_int_equal(keys->count, 32);
 }
 
+/* Of IPv4: what the chunk should have. */
+static struct chunk_key expected[CHUNK_KEYS_MAX];
+static uint32_t expected_count;
+
+static void expect_key(const struct key *key)
+{
+	struct chunk_key *found = expected;
+
+	while (found < expected + expected_count &&
+	       (found->pair != key->pair || found->what != key->what))
+		found++;
+	if (found == expected + expected_count)
+		expected[expected_count++] = (struct chunk_key){ .pair = key->pair,
+								 .what = key->what };
+	found->hints |= key->hint;
+	found->tcp_flags |= key->tcp_flags;
+}
+
+/* Usual packets, tunnels, fragments and cut ones, of few hosts and ports, so that the same conversations come again. */
+static void test_a_chunk_has_the_keys_of_its_packets(void **state)
+{
+	static const uint16_t ports[] = { 443, 53, 4789, 8472, 40000, 40001, 50000, 0 };
+	unsigned usual = 0;
+
+	(void)state;
+	for (int chunk = 0; chunk < 20; chunk++) {
+		collector_begin(collector, keys);
+		expected_count = 0;
+		for (int i = 0; i < 1000; i++) {
+			uint8_t frame[FRAME_MAX], number[8];
+			size_t length = frame_of(ETHERNET "0800" IPV4_OF("06")
+							 TCP_SYN VXLAN ETHERNET
+						 "0800" INNER_IPV4("06") TCP_SYN,
+						 frame);
+			struct headers headers;
+			struct key list[KEYS_MAX];
+			unsigned count;
+
+			unit_random(number, sizeof number);
+			frame[23] = number[0] % 3 == 0 ? 17 : number[0] == 1 ? 1 : 6;
+			frame[21] = number[0] == 4;
+			frame[29] = number[1] % 3;
+			frame[33] = number[2] % 3;
+			frame[34] = (uint8_t)(ports[number[3] % 8] >> 8);
+			frame[35] = (uint8_t)ports[number[3] % 8];
+			frame[36] = (uint8_t)(ports[number[4] % 8] >> 8);
+			frame[37] = (uint8_t)ports[number[4] % 8];
+			frame[47] = number[5];
+			length = number[6] % 4 == 0 ? number[7] % length : length;
+			add_frame(LINK_ETHERNET, frame, length);
+			headers_read(LINK_ETHERNET, frame, length, &headers);
+			count = key_of_headers(&headers, list);
+			for (unsigned k = 0; k < count; k++)
+				expect_key(&list[k]);
+			usual += count == 1 && list[0].tcp_flags != 0;
+		}
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		assert_int_equal(keys->count, expected_count);
+		for (uint32_t i = 0; i < expected_count; i++) {
+			assert_true(keys->list[i].pair == expected[i].pair);
+			assert_true(keys->list[i].what == expected[i].what);
+			assert_int_equal(keys->list[i].hints, expected[i].hints);
+			assert_int_equal(keys->list[i].tcp_flags, expected[i].tcp_flags);
+		}
+	}
+	assert_true(usual > 5000);
+}
+
+/* Not only of hosts that are far away: usual packets that are too many say so, too. */
+static void test_too_many_usual_keys(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(ETHERNET "0800" IPV4_OF("06") TCP_SYN, frame);
+
+	(void)state;
+	collector_begin(collector, keys);
+	for (uint32_t i = 0; i <= CHUNK_KEYS_MAX; i++) {
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		frame[28] = (uint8_t)(i >> 8);
+		frame[29] = (uint8_t)i;
+		add_frame(LINK_ETHERNET, frame, length);
+	}
+	assert_int_equal(keys->state, CHUNK_KEYS_SOME);
+	assert_int_equal(keys->count, CHUNK_KEYS_MAX);
+	frame[29]++; /* nothing is looked up any more */
+	frame[47] = 0x3f;
+	add_frame(LINK_ETHERNET, frame, length);
+	frame[28] = frame[29] = 0;
+	add_frame(LINK_ETHERNET, frame, length);
+	for (uint32_t i = 0; i < CHUNK_KEYS_MAX; i++)
+		assert_int_equal(keys->list[i].tcp_flags, 2);
+}
+
+/* As many addresses as there is room for are numbered, and one more is too many. */
+static void test_as_many_ipv6_addresses_as_there_can_be(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(IPV6_OF("11") UDP_TO("0035"), frame);
+
+	(void)state;
+	collector_begin(collector, keys);
+	for (uint32_t i = 0; i <= CHUNK_KEYS_MAX; i++) {
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		assert_int_equal(keys->address_count, 2 * i);
+		frame[21] = (uint8_t)(i >> 8);
+		frame[22] = (uint8_t)i;
+		frame[37] = (uint8_t)(i >> 8);
+		frame[38] = (uint8_t)i;
+		add_frame(LINK_RAW, frame, length);
+	}
+	assert_int_equal(keys->state, CHUNK_KEYS_SOME);
+	assert_int_equal(keys->address_count, CHUNK_ADDRESSES_MAX);
+	assert_int_equal(keys->count, CHUNK_KEYS_MAX);
+}
+
 UNIT_TESTS()
 {
 	static const struct CMUnitTest tests[] = {
@@ -241,6 +356,9 @@ UNIT_TESTS()
 		cmocka_unit_test(test_keys_that_are_made_to_collide_are_told_apart),
 		cmocka_unit_test(test_sequences_are_spread),
 		cmocka_unit_test(test_a_full_neighbourhood_ends_the_search),
+		cmocka_unit_test(test_a_chunk_has_the_keys_of_its_packets),
+		cmocka_unit_test(test_too_many_usual_keys),
+		cmocka_unit_test(test_as_many_ipv6_addresses_as_there_can_be),
 	};
 
 	unit_add(tests, set_up_collector, tear_down_collector);

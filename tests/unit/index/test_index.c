@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <stdio.h>
 
 #include "index_fixture.h"
 
+#include "base/checksum.h"
 #include "base/mem.h"
 #include "index/index_private.h"
 
@@ -287,6 +289,38 @@ static struct index_footer *read_footer(const struct file *file)
 	return footer;
 }
 
+/* In the bitmap, too, is every member with packets that no group speaks of: whoever reads it may look at nothing else. */
+static void assert_bitmap(const struct index_footer *footer, const uint8_t *plain, size_t length)
+{
+	const uint8_t *bitmap = plain + length - (footer->members + 7) / 8;
+	cleanup_free struct index_member *members = NULL;
+	struct error err;
+
+	if (index_read_members(footer, plain, length, &members, &err) < 0)
+		fail_msg("%s", err.message);
+	for (uint32_t i = 0; i < footer->members; i++)
+		assert_int_equal(members[i].is_unlisted,
+				 footer->has_unlisted && bitmap[i / 8] >> i % 8 & 1);
+}
+
+/* A trailer behind so many bytes of members: its footer, with a bitmap that is right. */
+static struct index_footer *read_trailer(const uint8_t *bytes, size_t length, uint64_t data_bytes)
+{
+	struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	const struct index_section *section;
+	cleanup_free uint8_t *plain = NULL;
+	struct error err;
+
+	assert_true(length > 0 && length <= INDEX_STORED_MAX);
+	assert_true(index_read_footer(bytes, length, data_bytes + length, footer) > 0);
+	section = find_section(footer, INDEX_MEMBERS, 0);
+	assert_int_equal(index_read_section(footer, section, bytes + (section->offset - data_bytes),
+					    &library, &plain, &err),
+			 0);
+	assert_bitmap(footer, plain, section->plain_bytes);
+	return footer;
+}
+
 /* What is read is what was put in. */
 static void check_file(struct file *file, const struct index_member *members)
 {
@@ -300,6 +334,7 @@ static void check_file(struct file *file, const struct index_member *members)
 	assert_int_equal(footer->members, file->members);
 	assert_int_equal(footer->data_bytes, file->data_bytes);
 	assert_int_equal(footer->key_version, KEY_VERSION);
+	assert_bitmap(footer, plain, section->plain_bytes);
 	if (index_read_members(footer, plain, section->plain_bytes, &found, &err) < 0)
 		fail_msg("%s", err.message);
 	for (uint32_t i = 0; i < file->members; i++) {
@@ -511,7 +546,7 @@ static void test_an_index_stays_within_its_limits(void **state)
 	static struct chunk_keys keys;
 	struct index *index = index_new(&pool, &library, &ethernet);
 	struct index_member member = { 100000, 500000, 5000, 2000, 3000, false };
-	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	cleanup_free struct index_footer *footer = NULL;
 	const uint8_t *bytes;
 	size_t length, tail;
 
@@ -528,11 +563,207 @@ static void test_an_index_stays_within_its_limits(void **state)
 		assert_true(atomic_load(&pool.used) <= INDEX_POOL_BYTES);
 	}
 	length = index_finish(index, "facts", &bytes, &tail);
-	assert_true(length > 0 && length <= INDEX_STORED_MAX);
-	assert_true(index_read_footer(bytes, length, 1500 * UINT64_C(100000) + length, footer) > 0);
+	footer = read_trailer(bytes, length, 1500 * UINT64_C(100000));
 	assert_true(footer->has_unlisted);
 	assert_int_equal(footer->members, 1500);
 	index_free(index);
+	assert_int_equal(atomic_load(&pool.used), 0);
+}
+
+/* Keys of this many types, from this one on. */
+static void make_types(struct chunk_keys *keys, uint32_t first, uint32_t count)
+{
+	keys->state = CHUNK_KEYS_ALL;
+	keys->count = keys->address_count = 0;
+	for (uint32_t k = first; k < first + count; k++)
+		keys->list[keys->count++] = (struct chunk_key){
+			.pair = 1, .what = type_of(0x800, 1, (uint8_t)(k >> 8), (uint8_t)k, 0)
+		};
+}
+
+/* There are no more than the format allows, and members of what would be others are unlisted. */
+static void test_no_more_groups_than_there_can_be_are_made(void **state)
+{
+	static struct chunk_keys keys;
+	struct index *index = index_new(&pool, &library, &ethernet);
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+	cleanup_free struct index_footer *footer = NULL;
+	uint32_t groups = 0, count = 2 * (INDEX_GROUPS_MAX + 10);
+	const uint8_t *bytes;
+	size_t length, tail;
+
+	(void)state;
+	for (uint32_t i = 0; i < count; i++) { /* two in a group are all the types that it holds */
+		make_types(&keys, i * CHUNK_KEYS_MAX, CHUNK_KEYS_MAX);
+		index_add(index, &member, &keys);
+	}
+	length = index_finish(index, "facts", &bytes, &tail);
+	footer = read_trailer(bytes, length, count * UINT64_C(100));
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		groups += footer->sections[i].type == INDEX_CONVERSATIONS;
+	assert_int_equal(groups, INDEX_GROUPS_MAX);
+	assert_true(footer->has_unlisted);
+	index_free(index);
+	assert_int_equal(atomic_load(&pool.used), 0);
+}
+
+/* The same conversations in many members: they take little room in the file, and much in who reads it. */
+static void test_an_index_does_not_become_too_large_unpacked(void **state)
+{
+	static struct chunk_keys keys;
+	struct index *index = index_new(&pool, &library, &ethernet);
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+	cleanup_free struct index_footer *footer = NULL;
+	uint64_t plain = 0;
+	const uint8_t *bytes;
+	size_t length, tail;
+
+	(void)state;
+	make_types(&keys, 0, CHUNK_KEYS_MAX);
+	for (uint32_t i = 0; i < 6000; i++)
+		index_add(index, &member, &keys);
+	length = index_finish(index, "facts", &bytes, &tail);
+	footer = read_trailer(bytes, length, 6000 * UINT64_C(100));
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		plain += footer->sections[i].plain_bytes;
+	assert_true(plain > INDEX_PLAIN_MAX / 2 && plain <= INDEX_PLAIN_MAX);
+	assert_int_equal(find_section(footer, INDEX_CONVERSATIONS, 0)->members, 128);
+	index_free(index);
+}
+
+static unsigned deflates_left;
+
+static size_t deflate_later(const uint8_t *bytes, size_t length, uint8_t *out, size_t capacity)
+{
+	if (deflates_left == 0) {
+		deflates_left = UINT_MAX;
+		return 0;
+	}
+	deflates_left--;
+	return deflate_raw(bytes, length, out, capacity);
+}
+
+/* Of a group that cannot be packed, whichever section it is, nothing is there, and its members say so. */
+static void test_a_group_that_cannot_be_packed_is_unlisted(void **state)
+{
+	const struct index_library failing = { deflate_bound, deflate_later, inflate_raw };
+	static struct chunk_keys keys;
+
+	(void)state;
+	for (unsigned which = 0; which < 2; which++) {
+		struct index *index = index_new(&pool, &failing, &ethernet);
+		struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+		cleanup_free struct index_footer *footer = NULL;
+		const uint8_t *bytes;
+		size_t length, tail;
+
+		deflates_left = which;
+		make_keys(&keys, 20, 100);
+		for (uint32_t i = 0; i < 20; i++)
+			index_add(index, &member, &keys);
+		length = index_finish(index, "facts", &bytes, &tail);
+		footer = read_trailer(bytes, length, 20 * UINT64_C(100));
+		assert_int_equal(footer->conversations, 0);
+		assert_true(footer->has_unlisted);
+		index_free(index);
+		assert_int_equal(atomic_load(&pool.used), 0);
+	}
+}
+
+/* More members than a group has numbers for, with keys, without, and with too many: each is where it belongs. */
+static void test_more_members_than_a_group_has(void **state)
+{
+	static struct chunk_keys keys;
+
+	(void)state;
+	for (int kind = 0; kind < 3; kind++) {
+		struct index *index = index_new(&pool, &library, &ethernet);
+		struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+		cleanup_free struct index_footer *footer = NULL;
+		uint32_t count = UINT16_MAX + 5;
+		const uint8_t *bytes;
+		size_t length, tail;
+
+		make_types(&keys, 0, 1);
+		for (uint32_t i = 0; i < count; i++) {
+			bool is_edge = i == 0 || i >= UINT16_MAX;
+
+			member.packets = kind == 1 && !is_edge ? 0 : 5;
+			keys.state = kind == 2 && !is_edge ? CHUNK_KEYS_SOME : CHUNK_KEYS_ALL;
+			index_add(index, &member, member.packets > 0 ? &keys : NULL);
+		}
+		length = index_finish(index, "facts", &bytes, &tail);
+		footer = read_trailer(bytes, length, count * UINT64_C(100));
+		assert_int_equal(footer->has_unlisted, kind == 2);
+		assert_int_equal(footer->conversations, 2);
+		assert_int_equal(find_section(footer, INDEX_CONVERSATIONS, 0)->members, UINT16_MAX);
+		assert_int_equal(find_section(footer, INDEX_CONVERSATIONS, UINT16_MAX)->members, 5);
+		index_free(index);
+	}
+}
+
+/* More than the format has: no index, in place of one that leaves some out. */
+static void test_a_file_of_too_many_members_has_none(void **state)
+{
+	struct index_pool large;
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+	const uint8_t *bytes;
+	size_t tail;
+
+	(void)state;
+	index_pool_init(&large, (size_t)64 << 20);
+	for (uint32_t count = INDEX_MEMBERS_MAX; count <= INDEX_MEMBERS_MAX + 1; count++) {
+		struct index *index = index_new(&large, &library, &ethernet);
+		size_t length;
+
+		for (uint32_t i = 0; i < count; i++)
+			index_add(index, &member, NULL);
+		length = index_finish(index, "facts", &bytes, &tail);
+		assert_int_equal(length > 0, count == INDEX_MEMBERS_MAX);
+		assert_int_equal(index_data_bytes(index), count * UINT64_C(100));
+		index_free(index);
+	}
+	assert_int_equal(atomic_load(&large.used), 0);
+}
+
+/* Without memory for its members there is none, either. */
+static void test_without_memory_for_members_there_is_none(void **state)
+{
+	struct index_pool small;
+	struct index *index;
+	struct index_member member = { 100, 1000, 5, 2000, 3000, false };
+	const uint8_t *bytes;
+	size_t tail;
+
+	(void)state;
+	index_pool_init(&small, 1000);
+	index = index_new(&small, &library, &ethernet);
+	for (uint32_t i = 0; i < 100000; i++)
+		index_add(index, &member, NULL);
+	assert_int_equal(index_finish(index, "facts", &bytes, &tail), 0);
+	index_free(index);
+	assert_int_equal(atomic_load(&small.used), 0);
+}
+
+/* Keys that collide in a group, as nobody can arrange: it is full where they are not found, and says what it lacks. */
+static void test_a_group_whose_keys_collide_is_full(void **state)
+{
+	static struct chunk_keys keys;
+	struct group group;
+
+	(void)state;
+	for (uint32_t count = 32; count <= 33; count++) {
+		group_begin(&group, &pool, 0);
+		group.hash = (struct hash_keys){ 1, 0 }; /* the pair below makes every product 0 */
+		make_types(&keys, 0, count);
+		assert_int_equal(group_add(&group, &keys), count == 32);
+		assert_int_equal(group.is_full, count == 33);
+		assert_int_equal(group.conversations.count, 32);
+		assert_int_equal(group.ends.count, 1);
+		make_types(&keys, 5, 1);
+		assert_int_equal(group_add(&group, &keys), count == 32);
+		group_end(&group);
+	}
 	assert_int_equal(atomic_load(&pool.used), 0);
 }
 
@@ -710,8 +941,8 @@ static void test_every_flipped_bit_is_noticed(void **state)
 
 		*byte ^= (uint8_t)(1u << bit % 8);
 		got = index_read_footer(file->bytes, file->length, file->length, &other);
-		/* What is around it, the gzip member, has bytes that nobody looks at. */
-		if (bit / 8 >= 10 && bit / 8 < 10 + 96 + 24 * footer->sections_count)
+		/* The member's end, which is the same for all, nobody looks at. */
+		if (bit / 8 >= 10)
 			assert_int_equal(got, 0);
 		*byte ^= (uint8_t)(1u << bit % 8);
 	}
@@ -812,6 +1043,75 @@ static void test_members_that_do_not_add_up_are_refused(void **state)
 	footer->members = UINT32_MAX;
 	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
 	free_file(file);
+}
+
+/* Members of which the sums are the file's because they are too large for a number. */
+static void test_sums_that_overflow_are_refused(void **state)
+{
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	struct error err;
+
+	(void)state;
+	for (int which = 0; which < 4; which++) {
+		cleanup_free struct index_member *members = NULL;
+		const uint64_t half = UINT64_C(1) << 63, one = 100;
+		uint8_t plain[8 * VARINT_BYTES_MAX];
+		size_t length = 0;
+
+		footer->members = 2;
+		footer->packets = 2 * one;
+		footer->data_bytes = 2 * one;
+		for (int i = 0; i < 2; i++) {
+			length += put_varint(plain + length, which == 1 ? half + one : one);
+			length += put_varint(plain + length, one);
+			length += put_varint(plain + length, which == 2 ? half + one : one);
+			length += put_varint(plain + length, zigzag(0));
+			length += put_varint(plain + length, which == 3 ? half : 0);
+		}
+		assert_int_equal(index_read_members(footer, plain, length, &members, &err),
+				 which == 0 ? 0 : -1);
+	}
+}
+
+static bool is_section_read(uint8_t *stored, size_t length, uint32_t plain_bytes)
+{
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	const struct index_section section = { .type = INDEX_FACTS,
+					       .stored_bytes = (uint32_t)length,
+					       .plain_bytes = plain_bytes,
+					       .crc32c = crc32c_update(0, stored, length) };
+	cleanup_free uint8_t *exact = exact_copy(stored, length), *plain = NULL;
+	struct error err;
+
+	return index_read_section(footer, &section, exact, &library, &plain, &err) == 0;
+}
+
+/* Pieces that are not whole, with a checksum that is right: nothing is read behind them. */
+static void test_pieces_that_are_none_are_refused(void **state)
+{
+	static const char text[] = "node=n";
+	uint8_t packed[100], stored[200], broken[200];
+	size_t length = deflate_raw((const uint8_t *)text, strlen(text), packed, sizeof packed);
+
+	(void)state;
+	length = wrap_section(INDEX_GZIP, packed, length, stored);
+	assert_true(is_section_read(stored, length, 6));
+	assert_false(is_section_read(stored, length, 5));
+	assert_false(is_section_read(stored, length, 7));
+	for (size_t cut = 1; cut < length; cut++)
+		assert_false(is_section_read(stored, cut, 6));
+	for (size_t at = 0; at < length; at++) {
+		bool is_content = at >= 16 && at < length - 10;
+
+		memcpy(broken, stored, length);
+		broken[at] ^= 0x40;
+		if (!is_content)
+			assert_false(is_section_read(broken, length, 6));
+	}
+	memcpy(broken, stored, length); /* longer than there are bytes */
+	put_u16(broken + 10, 0xfff4);
+	put_u16(broken + 14, 0xfff0);
+	assert_false(is_section_read(broken, length, 6));
 }
 
 /* No more is allocated than a group, or the file, can have, whatever the section says and however long it is. */
@@ -949,6 +1249,81 @@ static void test_more_groups_than_there_can_be_are_none(void **state)
 	}
 }
 
+/* A number somewhere in the fixed part of a footer, or, below 0, in the last entry of its directory. */
+struct forged_case {
+	const char *name;
+	int offset, bytes;
+	uint64_t value;
+	bool is_index;
+};
+
+#define FORGED_SECTIONS 2 /* MEMBERS, and one of type 5, which nobody knows */
+
+static const struct forged_case forged_cases[] = {
+	{ "nothing", 0, 1, INDEX_VERSION, true },
+	{ "another version", 0, 1, INDEX_VERSION + 1, false },
+	{ "version 0", 0, 1, 0, false },
+	{ "flags that may be ignored", 1, 1, 0xf8, true },
+	{ "flags that must be understood", 59, 1, 0x80, false },
+	{ "another key version", 58, 1, KEY_VERSION + 1, true },
+	{ "bytes that are ignored", 60, 8, UINT64_MAX, true },
+	{ "more data than the file has", 8, 8, 2000, false },
+	{ "less data than the file has", 8, 8, 999, false },
+	{ "data that overflow", 8, 8, UINT64_MAX, false },
+	{ "sections that are not so long", 48, 8, 61, false },
+	{ "another number of members", 40, 4, 11, false },
+	{ "fewer sections than there are", 56, 2, 1, false },
+	{ "a section that must be known", -22, 2, 1, false },
+	{ "a section that need not be known", -22, 2, 0xfffe, true },
+	{ "a known section that must be", -24, 4, 1 << 16 | INDEX_FACTS, true },
+	{ "a section of private type that must be known", -24, 4, 1 << 16 | 0x8000, false },
+	{ "a section behind the last member", -8, 8, 10, true },
+	{ "a section beyond the last member", -8, 8, 11, false },
+	{ "a section of too many members", -8, 8, UINT64_C(6) << 32 | 5, false },
+	{ "a section of members that overflow", -8, 8, UINT64_C(0xfffffffc) << 32 | 5, false },
+	{ "a section as large as can be", -16, 4, INDEX_PLAIN_MAX, true },
+	{ "a section that becomes too large", -16, 4, INDEX_PLAIN_MAX + 1, false },
+};
+
+/* With a checksum that is right: whoever writes another version of the format has one, and so has who wants to harm. */
+static bool is_forged_read(const struct forged_case *c, uint64_t file_bytes, uint32_t stored_bytes)
+{
+	cleanup_free struct index_footer *footer = mem_calloc(1, sizeof *footer);
+	cleanup_free struct index_footer *found = mem_calloc(1, sizeof *found);
+	uint8_t bytes[FOOTER_FIXED_BYTES + FORGED_SECTIONS * FOOTER_ENTRY_BYTES + 100], *fixed;
+	size_t length;
+
+	footer->data_bytes = 1000;
+	footer->members = 10;
+	footer->sections_count = FORGED_SECTIONS;
+	footer->sections[0] =
+		(struct index_section){ .type = INDEX_MEMBERS, .stored_bytes = 30, .members = 10 };
+	footer->sections[1] = (struct index_section){ .type = 5, .stored_bytes = stored_bytes };
+	length = footer_encode(footer, bytes);
+	fixed = bytes + length - 10 - FOOTER_FIXED_BYTES;
+	for (int i = 0; i < c->bytes; i++)
+		fixed[c->offset + i] = (uint8_t)(c->value >> 8 * i);
+	put_u32(fixed + 84, crc32c_update(0, fixed - FORGED_SECTIONS * FOOTER_ENTRY_BYTES,
+					  FORGED_SECTIONS * FOOTER_ENTRY_BYTES + 84));
+	return index_read_footer(bytes, length, file_bytes + length, found) > 0;
+}
+
+static void test_footers_of_another_kind_are_none(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(forged_cases); i++) {
+		print_message("# %s\n", forged_cases[i].name);
+		assert_int_equal(is_forged_read(&forged_cases[i], 1000 + 30 + 30, 30),
+				 forged_cases[i].is_index);
+	}
+	for (uint32_t more = 0; more <= 1; more++) {
+		uint32_t stored = INDEX_STORED_MAX - 30 + more;
+
+		assert_int_equal(is_forged_read(&forged_cases[0], 1000 + 30 + stored, stored),
+				 more == 0);
+	}
+}
+
 /* Whoever wrote the bitmap: what is in no group, and has packets, may have any key. */
 static void test_a_member_in_no_group_is_unlisted(void **state)
 {
@@ -1040,7 +1415,17 @@ UNIT_TESTS()
 		cmocka_unit_test(test_more_than_the_format_has_is_refused),
 		cmocka_unit_test(test_directories_that_cannot_be_are_none),
 		cmocka_unit_test(test_more_groups_than_there_can_be_are_none),
+		cmocka_unit_test(test_footers_of_another_kind_are_none),
 		cmocka_unit_test(test_a_member_in_no_group_is_unlisted),
+		cmocka_unit_test(test_no_more_groups_than_there_can_be_are_made),
+		cmocka_unit_test(test_an_index_does_not_become_too_large_unpacked),
+		cmocka_unit_test(test_a_group_that_cannot_be_packed_is_unlisted),
+		cmocka_unit_test(test_more_members_than_a_group_has),
+		cmocka_unit_test(test_a_file_of_too_many_members_has_none),
+		cmocka_unit_test(test_without_memory_for_members_there_is_none),
+		cmocka_unit_test(test_a_group_whose_keys_collide_is_full),
+		cmocka_unit_test(test_sums_that_overflow_are_refused),
+		cmocka_unit_test(test_pieces_that_are_none_are_refused),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
