@@ -50,7 +50,7 @@ static void test_a_key_is_listed_once_with_all_its_facts(void **state)
 	add_from(0x0a000001, 49153);
 	assert_int_equal(keys->state, CHUNK_KEYS_ALL);
 	assert_int_equal(keys->count, 2);
-	assert_int_equal(keys->list[0].hints, 1 << 14 | 1 << 15);
+	assert_int_equal(keys->list[0].hints, 1 << 14 | 1 << 15); /* 2 + 49152 % 14, and the next */
 	assert_int_equal(keys->list[1].hints, 1 << 14);
 	collector_begin(collector, keys);
 	assert_int_equal(keys->count, 0);
@@ -343,6 +343,41 @@ static void test_as_many_ipv6_addresses_as_there_can_be(void **state)
 	assert_int_equal(keys->count, CHUNK_KEYS_MAX);
 }
 
+/* IPv6 between two of many hosts, in either direction. */
+static void add_ipv6(uint32_t one, uint32_t other)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = frame_of(IPV6_OF("11") UDP_TO("0035"), frame);
+
+	for (int i = 0; i < 4; i++) {
+		frame[20 + i] = (uint8_t)(one >> (24 - 8 * i));
+		frame[36 + i] = (uint8_t)(other >> (24 - 8 * i));
+	}
+	add_frame(LINK_RAW, frame, length);
+}
+
+/* Addresses of the chunk before have no number in the next, neither the same nor others' in their places. */
+static void test_every_chunk_numbers_its_own_addresses(void **state)
+{
+	(void)state;
+	for (uint32_t chunk = 0; chunk < 10; chunk++) {
+		uint32_t count = chunk % 3 == 0 ? CHUNK_KEYS_MAX : 1 + chunk;
+
+		collector_begin(collector, keys);
+		for (uint32_t i = count; i > 0; i--)
+			add_ipv6(2 * i, 2 * i + 1);
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		assert_int_equal(keys->count, count);
+		assert_int_equal(keys->address_count, 2 * count);
+		for (uint32_t i = 0; i < count; i++) {
+			assert_true(keys->list[i].pair >> 32 < 2 * count);
+			assert_true((keys->list[i].pair & UINT32_MAX) < 2 * count);
+			assert_int_equal(keys->addresses[keys->list[i].pair >> 32][15],
+					 (uint8_t)(2 * (count - i)));
+		}
+	}
+}
+
 UNIT_TESTS()
 {
 	static const struct CMUnitTest tests[] = {
@@ -358,6 +393,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_a_full_neighbourhood_ends_the_search),
 		cmocka_unit_test(test_a_chunk_has_the_keys_of_its_packets),
 		cmocka_unit_test(test_too_many_usual_keys),
+		cmocka_unit_test(test_every_chunk_numbers_its_own_addresses),
 		cmocka_unit_test(test_as_many_ipv6_addresses_as_there_can_be),
 	};
 

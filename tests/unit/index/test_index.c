@@ -745,6 +745,25 @@ static void test_without_memory_for_members_there_is_none(void **state)
 	assert_int_equal(atomic_load(&small.used), 0);
 }
 
+/* Members whose keys are known, but too many, fill a group as well: what has no room is not noted, and nobody relies on it. */
+static void test_a_group_takes_no_more_known_keys_than_it_has_room_for(void **state)
+{
+	static struct chunk_keys keys;
+	struct group group;
+
+	(void)state;
+	group_begin(&group, &pool, 0);
+	make_types(&keys, 0, CHUNK_KEYS_MAX);
+	assert_true(group_add(&group, &keys));
+	for (uint32_t i = 1; i < 200; i++) {
+		assert_true(group_add_known(&group, &keys));
+		assert_int_equal(group.postings.count, (i < 128 ? i + 1 : 128) * CHUNK_KEYS_MAX);
+	}
+	assert_int_equal(group.ends.count, 200);
+	assert_false(group_add(&group, &keys));
+	group_end(&group);
+}
+
 /* Keys that collide in a group, as nobody can arrange: it is full where they are not found, and says what it lacks. */
 static void test_a_group_whose_keys_collide_is_full(void **state)
 {
@@ -1114,6 +1133,128 @@ static void test_pieces_that_are_none_are_refused(void **state)
 	assert_false(is_section_read(broken, length, 6));
 }
 
+static void count_visit(void *context, const struct index_conversation *conversation)
+{
+	size_t *visits = context;
+
+	assert_int_equal(conversation->flags[0], 0xaa); /* what is visited is there */
+	(*visits)++;
+}
+
+/* CONVERSATIONS of a group of 10 members from the fourth on; 3 addresses and 2 types. */
+struct conversations_case {
+	const char *name, *plain; /* digits, before the columns */
+	unsigned postings;        /* of which there are columns */
+	int visits;               /* -1: it is refused */
+};
+
+static const struct conversations_case conversations_cases[] = {
+	{ "two", "02  00 02 00 50 02 03 01   02 02 01 51 01 09", 3, 2 },
+	{ "a bitmap", "01  00 02 00 50 00 0702", 4, 1 },
+	{ "none", "00", 0, 0 },
+	{ "more than there are", "02  00 02 00 50 01 03", 1, -1 },
+	{ "fewer than there are", "01  00 02 00 50 01 03   02 02 01 51 01 09", 2, -1 },
+	{ "a member twice", "01  00 02 00 50 02 03 00", 2, -1 },
+	{ "a member that is not the group's", "01  00 02 00 50 02 03 07", 2, -1 },
+	{ "a member far beyond", "01  00 02 00 50 02 03 ffffffffffffffffff01", 2, -1 },
+	{ "no member", "01  00 02 00 50 00 0000", 0, -1 },
+	{ "columns that are too short", "01  00 02 00 50 02 03 01", 1, -1 },
+	{ "columns that are too long", "01  00 02 00 50 02 03 01", 3, -1 },
+	{ "an address before the first", "01  01 02 00 50 01 03", 1, -1 },
+	{ "an address behind the last", "01  06 00 00 50 01 03", 1, -1 },
+	{ "another before the first", "01  00 01 00 50 01 03", 1, -1 },
+	{ "another behind the last", "01  00 06 00 50 01 03", 1, -1 },
+	{ "an address beyond 32 bits", "01  8080808020 00 00 50 01 03", 1, -1 },
+	{ "a difference beyond 34 bits", "01  feffffffffffffffff01 00 00 50 01 03", 1, -1 },
+	{ "a type that there is not", "01  00 02 02 50 01 03", 1, -1 },
+	{ "a port beyond 16 bits", "01  00 02 00 808004 01 03", 1, -1 },
+	{ "a number beyond 64 bits", "01  00 02 00 50 01 83808080808080808002", 1, -1 },
+	{ "a number that is cut", "01  00 02 00 50 01 83", 0, -1 },
+};
+
+static int read_conversations_case(const struct conversations_case *c)
+{
+	uint32_t ipv4[3] = { 1, 2, 3 };
+	uint64_t types[2] = { type_of(0x800, 1, 0, 6, 0), type_of(0x800, 1, 0, 17, 0) };
+	const struct index_addresses addresses = {
+		.ipv4 = ipv4, .types = types, .ipv4_count = 3, .types_count = 2
+	};
+	struct index_section section = { .first_member = 3, .members = 10 };
+	uint8_t bytes[FRAME_MAX];
+	size_t visits = 0, length = frame_of(c->plain, bytes);
+	cleanup_free uint8_t *exact = NULL;
+	struct error err;
+
+	memset(bytes + length, 0xaa, (size_t)3 * c->postings);
+	length += (size_t)3 * c->postings;
+	exact = exact_copy(bytes, length);
+	section.plain_bytes = (uint32_t)length;
+	if (index_read_conversations(&section, exact, &addresses, count_visit, &visits, &err) < 0) {
+		assert_int_equal(err.kind, ERROR_REJECTED);
+		assert_int_equal(visits, 0);
+		return -1;
+	}
+	return (int)visits;
+}
+
+static void test_conversations_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(conversations_cases); i++) {
+		print_message("# %s\n", conversations_cases[i].name);
+		assert_int_equal(read_conversations_case(&conversations_cases[i]),
+				 conversations_cases[i].visits);
+	}
+}
+
+/* ADDRESSES: the same with the digits of a section. */
+static const struct {
+	const char *name, *plain;
+	bool is_good;
+} addresses_cases[] = {
+	{ "some of each", "02 05 01  02 00 20010db8000000000000000000000001 0f 02  01 000801000600",
+	  true },
+	{ "none", "00 00 00", true },
+	{ "an address twice", "02 05 00  00 00", false },
+	{ "addresses beyond 32 bits", "02 ffffffff0f 01  00 00", false },
+	{ "a difference beyond 32 bits", "01 8080808010  00 00", false },
+	{ "the first shares bytes", "00  01 01 010db8000000000000000000000001  00", false },
+	{ "more bytes than there are", "00  02 00 20010db8000000000000000000000001 10  00", false },
+	{ "IPv6 twice", "00  02 00 20010db8000000000000000000000001 0f 01  00", false },
+	{ "IPv6 in another order", "00  02 00 20010db8000000000000000000000002 0f 01  00", false },
+	{ "more types than there are", "00 00 02 000801000600", false },
+	{ "something behind", "00 00 00 00", false },
+	{ "cut", "00 00", false },
+};
+
+static void test_addresses_that_cannot_be_are_refused(void **state)
+{
+	uint8_t *types = mem_calloc(INDEX_TYPES_MAX + 2, 6);
+	struct index_addresses addresses;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(addresses_cases); i++) {
+		uint8_t bytes[FRAME_MAX];
+		size_t length = frame_of(addresses_cases[i].plain, bytes);
+		cleanup_free uint8_t *exact = exact_copy(bytes, length);
+
+		print_message("# %s\n", addresses_cases[i].name);
+		assert_int_equal(index_read_addresses(exact, length, &addresses, &err),
+				 addresses_cases[i].is_good ? 0 : -1);
+		index_free_addresses(&addresses);
+	}
+	for (uint32_t count = INDEX_TYPES_MAX; count <= INDEX_TYPES_MAX + 1; count++) {
+		size_t length = 2 + put_varint(types + 2, count);
+
+		assert_int_equal(
+			index_read_addresses(types, length + (size_t)6 * count, &addresses, &err),
+			count == INDEX_TYPES_MAX ? 0 : -1);
+		index_free_addresses(&addresses);
+	}
+	free(types);
+}
+
 /* No more is allocated than a group, or the file, can have, whatever the section says and however long it is. */
 static void test_more_than_the_format_has_is_refused(void **state)
 {
@@ -1426,6 +1567,9 @@ UNIT_TESTS()
 		cmocka_unit_test(test_a_group_whose_keys_collide_is_full),
 		cmocka_unit_test(test_sums_that_overflow_are_refused),
 		cmocka_unit_test(test_pieces_that_are_none_are_refused),
+		cmocka_unit_test(test_conversations_that_cannot_be_are_refused),
+		cmocka_unit_test(test_addresses_that_cannot_be_are_refused),
+		cmocka_unit_test(test_a_group_takes_no_more_known_keys_than_it_has_room_for),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
