@@ -51,12 +51,15 @@ static uint64_t count_interfaces(const struct conf *conf)
 	return count < conf->capture_max_interfaces ? count : conf->capture_max_interfaces;
 }
 
-/* The keys of each chunk, the tables by which captures find them, what recorders make of them, and what packs that. */
+/*
+ * The keys of each chunk, the tables by which captures find them (during a reload an interface has two), what recorders
+ * make of them, and what packs that. Recovery has one of each, too.
+ */
 static uint64_t count_index_bytes(const struct daemon *daemon, uint64_t interfaces)
 {
-	return daemon->pool.count * sizeof(struct chunk_keys) +
-	       interfaces * (sizeof(struct collector) + INDEX_OWN_BYTES) +
-	       daemon->index_pool.limit + INDEX_PACKING_BYTES;
+	return (daemon->pool.count + 1) * sizeof(struct chunk_keys) +
+	       (2 * interfaces + 1) * sizeof(struct collector) +
+	       (interfaces + 1) * INDEX_OWN_BYTES + daemon->index_pool.limit + INDEX_PACKING_BYTES;
 }
 
 /*

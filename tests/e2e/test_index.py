@@ -14,7 +14,6 @@ import index_reader  # the harness knows where
 from index_reader import Index
 from tap import Failure, Skip, check, equal, wait_until
 
-INDEX = ("--segment-index", "true")
 MAC = "02000000000202000000000a"
 V4 = "45000054000000004006%s0a0000010a000002"
 UDP4, GRE4, IPIP4 = (V4.replace("4006%s", "40%02x0000" % each) for each in (17, 47, 4))
@@ -95,7 +94,7 @@ def test_it_says_what_is_in_the_file(lab):
              ["-c", "gzip", "--capture-precision", "nano", "-s", "34"], ["-c", "zstd", "-s", "50"], ["-s", "68"],
              ["-s", "15"])
     for number, kind in enumerate(kinds):
-        daemon = lab.daemon(*INDEX, *kind, "-G", "0", "--capture-flush-interval", "1").start_ready()
+        daemon = lab.daemon(*kind, "-G", "0", "--capture-flush-interval", "1").start_ready()
         send_frames(lab, FRAMES)
         lab.send(300, stream=1 + number, sizes=[60, 200])
         equal(daemon.stop(), 0, "exit status")
@@ -114,7 +113,7 @@ def test_a_conversation_is_in_the_members_that_have_it(lab):
     """Not in others: that is what the index is for."""
     lab.link()
     lab.bucket()
-    daemon = lab.daemon(*INDEX, "-G", "0", "-s", "0", "--capture-flush-interval", "1").start_ready()
+    daemon = lab.daemon("-G", "0", "-s", "0", "--capture-flush-interval", "1").start_ready()
     lab.send(500, sizes=[1514])
     send_frames(lab, FRAMES[:1])
     lab.send(3000, stream=2, sizes=[1514])
@@ -130,7 +129,7 @@ def test_a_scan_costs_listings_only(lab):
     """More conversations than are listed: the members are marked, and everything is in the file."""
     lab.link()
     lab.bucket()
-    daemon = lab.daemon(*INDEX, "-G", "0").start_ready()
+    daemon = lab.daemon("-G", "0").start_ready()
     frame = FRAMES[0]
     frames = [frame[:26] + (0x0B000000 + i * 7919).to_bytes(4, "big") + frame[30:] for i in range(9000)]
     send_frames(lab, frames)
@@ -145,20 +144,27 @@ def has_index(one):
     return Index(read_bytes(one.path)).has_footer
 
 
-def test_there_is_none_by_default(lab):
-    """Neither from a recorder nor from recovery, and nothing of a file says otherwise."""
+def record_and_crash(lab, *arguments):
+    """Objects of a recorder that was killed, and of its recovery."""
     lab.link()
     lab.bucket()
-    daemon = lab.daemon(*SMALL).start_ready()
+    daemon = lab.daemon(*SMALL, *arguments).start_ready()
     lab.send(3 * MEGABYTE_PACKETS // 2, sizes=[1514], rate=20000)
+    send_frames(lab, FRAMES)
     wait_until(lambda: [name for name in lab.spool_files("capturing")
                         if os.path.getsize(os.path.join(lab.spool, name)) > 1000], 20, "an open segment with packets")
     daemon.kill()
-    daemon = lab.daemon(*SMALL).start_ready()
+    daemon = lab.daemon(*SMALL, *arguments).start_ready()
     wait_until(lambda: any(each.metadata["reason"] == "recovered" for each in lab.objects()), 20, "recovery")
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
     check(len(objects) >= 2, "%d objects" % len(objects))
+    return objects
+
+
+def test_without_it_there_is_none(lab):
+    """Neither from a recorder nor from recovery, and nothing of a file says otherwise."""
+    objects = record_and_crash(lab, "--segment-index", "false")
     equal([has_index(each) for each in objects], [False] * len(objects), "indexes")
     equal([each.metadata.get("index") for each in objects], [None] * len(objects), "metadata")
 
@@ -177,7 +183,7 @@ def test_it_can_be_switched_off(lab):
             lab.configure(text % switch)
             daemon.reload()
     equal(daemon.stop(), 0, "exit status")
-    daemon = lab.daemon(*INDEX, "-c", "none", "-G", "0").start_ready()
+    daemon = lab.daemon("-c", "none", "-G", "0").start_ready()
     lab.send(100, stream=4)
     equal(daemon.stop(), 0, "exit status")
     objects = lab.objects()
@@ -202,7 +208,7 @@ def with_and_without(lab, *arguments):
     """A file of ours with an index of several pieces; the same without, as others make it; what is in it."""
     lab.link()
     lab.bucket()
-    daemon = lab.daemon(*INDEX, "-G", "0", "-s", "0", *arguments).start_ready()
+    daemon = lab.daemon("-G", "0", "-s", "0", *arguments).start_ready()
     frame = FRAMES[0]
     anything = random.Random(1)
     for i in range(12):  # enough different ones for several pieces
@@ -308,21 +314,9 @@ def lines_of(*argv):
 
 
 def test_recovered_files_have_one(lab):
-    """After a kill -9; and what it says is in the file."""
-    lab.link()
-    lab.bucket()
-    daemon = lab.daemon(*INDEX, *SMALL).start_ready()
-    lab.send(3 * MEGABYTE_PACKETS // 2, sizes=[1514], rate=20000)
-    send_frames(lab, FRAMES)
-    wait_until(lambda: [name for name in lab.spool_files("capturing")
-                        if os.path.getsize(os.path.join(lab.spool, name)) > 1000], 20, "an open segment with packets")
-    daemon.kill()
-    daemon = lab.daemon(*INDEX, *SMALL).start_ready()
-    wait_until(lambda: any(each.metadata["reason"] == "recovered" for each in lab.objects()), 20, "recovery")
-    equal(daemon.stop(), 0, "exit status")
-    objects = lab.objects()
-    check(len(objects) >= 2, "%d objects" % len(objects))
-    for one in objects:
+    """Every file has, by default, also after a kill -9; and what it says is in the file."""
+    for one in record_and_crash(lab):
+        check(has_index(one), "no index in " + one.name)
         check_index(one)
 
 
