@@ -1054,6 +1054,10 @@ static void test_members_that_do_not_add_up_are_refused(void **state)
 	plain[0]++;
 	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
 	plain[0]--;
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes - 1, &found, &err),
+			 -1);
+	assert_int_equal(index_read_members(footer, plain, section->plain_bytes + 1, &found, &err),
+			 -1); /* the end of text, which is there */
 	footer->packets++;
 	assert_int_equal(index_read_members(footer, plain, section->plain_bytes, &found, &err), -1);
 	footer->packets--;

@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 #include "index/collector.h"
+#include "record/file_index.h"
 #include "record/record.h"
 #include "segment/deflate.h"
+#include "segment/losses.h"
 
 #define FILE_MAX  ((size_t)1 << 21)
 #define START_NS  UINT64_C(1764000000000000000)
@@ -57,6 +59,7 @@ static struct chunk *make_chunk(struct chunk_pool *pool, struct collector *colle
 
 	chunk->source = (struct chunk_source){ .interface = "eth0",
 					       .link_type_name = "EN10MB",
+					       .filter = "ip\nor arp",
 					       .link_type = LINK_ETHERNET,
 					       .snaplen = 96,
 					       .is_nano = format->is_nano_only,
@@ -214,6 +217,60 @@ static char *read_facts(const struct file *file)
 	return (char *)facts;
 }
 
+/* What the object's metadata say is in the file as well, but for what was not known yet. */
+static void expect_fact(void *context, const char *key, const char *value)
+{
+	cleanup_free char *line = mem_printf("%s=%s", key, value);
+
+	for (char *p = line; *p; p++)
+		*p = *p == '\n' ? ' ' : *p; /* a filter's lines are one */
+	if (strcmp(key, "bytes") != 0 && strcmp(key, "crc32c") != 0 && strcmp(key, "index") != 0 &&
+	    !strstr(context, line))
+		fail_msg("%s is not in the facts: %s", line, (const char *)context);
+}
+
+/* Also packets that were lost before: whoever has a copy of the file without its metadata is not told of too few. */
+static void test_facts_are_the_metadata(void **state)
+{
+	static struct file file;
+	struct fixture *fixture = *state;
+	const struct drops drops = { .count[DROP_DISK] = 7 };
+	cleanup_free char *facts = NULL;
+	struct losses losses;
+
+	spool_add_loss(fixture->spool, "eth0", START_NS - CLOCK_NS_PER_S, START_NS - 1, &drops);
+	record(fixture, &format_pcap, &codec_gzip, MEMBERS, true);
+	read_claim(fixture, &file);
+	read_index(&file);
+	losses_of_segment(&file.segment, &losses);
+	assert_int_equal(losses_packets(&losses), 7);
+	facts = read_facts(&file);
+	segment_each_field(&file.segment, expect_fact, facts);
+	assert_non_null(strstr(facts, "reason=age\n"));
+	assert_non_null(strstr(facts, "filter=ip or arp\n"));
+}
+
+/* One that is not about the bytes that were appended says nothing true of them. */
+static void test_an_index_of_other_members_is_not_written(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct file_index_source source = { .codec = &codec_gzip, .format = &format_pcap };
+
+	for (uint64_t bytes = 4; bytes <= 6; bytes++) {
+		cleanup_free char *name = mem_printf("n_20251123T083000.000Z_eth0_%08ju.pcap.gz",
+						     (uintmax_t)bytes);
+		struct spool_writer *writer = begin(fixture, name, "hello", 5);
+		const struct file_index_member member = { .stored_bytes = bytes };
+		struct index *index = file_index_begin(&index_pool, &source);
+
+		file_index_add(index, false, &member, NULL);
+		file_index_end(index, writer);
+		assert_int_equal(writer->file.bytes > 5, bytes == 5);
+		assert_int_equal(writer->segment.index[0] != '\0', bytes == 5);
+		assert_int_equal(spool_finish(writer), 0);
+	}
+}
+
 /* Wherever the crash was in the index, the packets are there, and the same index is made again. */
 static void check_every_cut(struct fixture *fixture, const struct format *format,
 			    const struct codec *codec)
@@ -221,12 +278,15 @@ static void check_every_cut(struct fixture *fixture, const struct format *format
 	static struct file whole, recovered;
 	cleanup_free char *extension = mem_printf("%s%s", format->extension, codec->extension);
 	char name[SEGMENT_NAME_MAX + 1];
-	uint64_t sequence = 1;
+	uint64_t sequence = 1, unit_ns = format->is_nano_only ? 1 : 1000;
 
 	record(fixture, format, codec, MEMBERS, true);
 	read_claim(fixture, &whole);
 	read_index(&whole);
 	assert_int_equal(whole.footer.members, MEMBERS + 1 + (format->encode_trailer ? 1 : 0));
+	assert_int_equal(whole.footer.earliest, START_NS / unit_ns);
+	assert_int_equal(whole.footer.latest,
+			 START_NS / unit_ns + (MEMBERS - 1) * 1000 + PER_CHUNK - 1);
 	for (size_t cut = whole.footer.data_bytes; cut <= whole.length; cut++)
 		for (int is_noted = 0; is_noted <= 1; is_noted++) {
 			cleanup_free char *facts = NULL;
@@ -606,6 +666,10 @@ UNIT_TESTS()
 		cmocka_unit_test_setup_teardown(test_cut_at_every_byte_of_the_index_zstd,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_cut_in_the_packets, set_up_pool, tear_down),
+		cmocka_unit_test_setup_teardown(test_facts_are_the_metadata, set_up_pool,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_an_index_of_other_members_is_not_written,
+						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_recovery_without_an_index, set_up_pool,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_an_index_with_a_hole_spoils_nothing,
