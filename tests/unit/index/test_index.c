@@ -1469,6 +1469,32 @@ static void test_footers_of_another_kind_are_none(void **state)
 	}
 }
 
+/* As many sections as there may be, and one more: by hand, since nobody writes so many. */
+static void test_more_sections_than_there_can_be_are_none(void **state)
+{
+	(void)state;
+	for (uint32_t sections = INDEX_SECTIONS_MAX; sections <= INDEX_SECTIONS_MAX + 1;
+	     sections++) {
+		size_t directory = (size_t)sections * FOOTER_ENTRY_BYTES;
+		cleanup_free uint8_t *plain = mem_calloc(1, directory + FOOTER_FIXED_BYTES);
+		cleanup_free uint8_t *bytes = mem_calloc(1, directory + FOOTER_FIXED_BYTES + 100);
+		cleanup_free struct index_footer *found = mem_calloc(1, sizeof *found);
+		uint8_t *fixed = plain + directory;
+		size_t length;
+
+		for (uint32_t i = 0; i < sections; i++)
+			put_u16(plain + (size_t)i * FOOTER_ENTRY_BYTES,
+				i == 0 ? INDEX_MEMBERS : 0x8000);
+		fixed[0] = INDEX_VERSION;
+		put_u16(fixed + 56, (uint16_t)sections);
+		memcpy(fixed + 88, "KNTINDEX", 8);
+		put_u32(fixed + 84, crc32c_update(0, plain, directory + 84));
+		length = wrap_section(INDEX_GZIP, plain, directory + FOOTER_FIXED_BYTES, bytes);
+		assert_int_equal(index_read_footer(bytes, length, length, found) > 0,
+				 sections == INDEX_SECTIONS_MAX);
+	}
+}
+
 /* Whoever wrote the bitmap: what is in no group, and has packets, may have any key. */
 static void test_a_member_in_no_group_is_unlisted(void **state)
 {
@@ -1574,6 +1600,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_conversations_that_cannot_be_are_refused),
 		cmocka_unit_test(test_addresses_that_cannot_be_are_refused),
 		cmocka_unit_test(test_a_group_takes_no_more_known_keys_than_it_has_room_for),
+		cmocka_unit_test(test_more_sections_than_there_can_be_are_none),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
