@@ -356,6 +356,35 @@ static void test_the_short_way_is_the_long_way(void **state)
 	assert_true(tunnels > 1000);
 }
 
+/* TCP's flags are those of the bytes that are stored, in either way of reading. */
+static void test_flags_that_were_not_captured_are_none(void **state)
+{
+	static const struct {
+		uint32_t link_type;
+		const char *frame;
+		size_t flags_at;
+	} frames[] = {
+		{ LINK_ETHERNET, ETHERNET "0800" IPV4_OF("06") TCP_SYN, 14 + 20 + 13 },
+		{ LINK_RAW, IPV4_OF("06") TCP_SYN, 20 + 13 },
+		{ LINK_RAW, IPV6_OF("06") TCP_SYN, 40 + 13 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(frames); i++) {
+		uint8_t frame[FRAME_MAX];
+		size_t length = frame_of(frames[i].frame, frame);
+
+		assert_int_equal(frame[frames[i].flags_at], 2);
+		for (size_t captured = 0; captured <= length; captured++) {
+			struct key keys[KEYS_MAX];
+
+			assert_int_equal(key_of_packet(frames[i].link_type, frame, captured, keys),
+					 1);
+			assert_int_equal(keys[0].tcp_flags, captured > frames[i].flags_at ? 2 : 0);
+		}
+	}
+}
+
 UNIT_TESTS()
 {
 	static const struct CMUnitTest tests[] = {
@@ -363,6 +392,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_every_length_is_safe),
 		cmocka_unit_test(test_tunnelled_packets_have_two),
 		cmocka_unit_test(test_the_short_way_is_the_long_way),
+		cmocka_unit_test(test_flags_that_were_not_captured_are_none),
 	};
 
 	unit_add(tests, NULL, NULL);
