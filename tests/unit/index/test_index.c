@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "index_fixture.h"
 
@@ -1172,6 +1175,8 @@ static const struct conversations_case conversations_cases[] = {
 	{ "another behind the last", "01  00 06 00 50 01 03", 1, -1 },
 	{ "an address beyond 32 bits", "01  8080808020 00 00 50 01 03", 1, -1 },
 	{ "a difference beyond 34 bits", "01  feffffffffffffffff01 00 00 50 01 03", 1, -1 },
+	{ "a sum beyond 63 bits", "02  02 00 00 50 01 03  feffffffffffffffff01 00 00 50 01 03", 2,
+	  -1 },
 	{ "a type that there is not", "01  00 02 02 50 01 03", 1, -1 },
 	{ "a port beyond 16 bits", "01  00 02 00 808004 01 03", 1, -1 },
 	{ "a number beyond 64 bits", "01  00 02 00 50 01 83808080808080808002", 1, -1 },
@@ -1211,6 +1216,71 @@ static void test_conversations_that_cannot_be_are_refused(void **state)
 		assert_int_equal(read_conversations_case(&conversations_cases[i]),
 				 conversations_cases[i].visits);
 	}
+}
+
+static int read_plain_conversations(const uint8_t *plain, size_t length, uint32_t members,
+				    size_t *ret_visits)
+{
+	uint32_t ipv4[1] = { 1 };
+	uint64_t types[1] = { type_of(0x800, 1, 0, 6, 0) };
+	const struct index_addresses addresses = {
+		.ipv4 = ipv4, .types = types, .ipv4_count = 1, .types_count = 1
+	};
+	const struct index_section section = { .members = members,
+					       .plain_bytes = (uint32_t)length };
+	struct error err;
+
+	*ret_visits = 0;
+	return index_read_conversations(&section, plain, &addresses, count_visit, ret_visits, &err);
+}
+
+static void test_more_conversations_than_a_group_has_are_refused(void **state)
+{
+	static const uint8_t one[] = { 0, 0, 0, 80, 1, 3 };
+
+	(void)state;
+	for (uint32_t count = INDEX_CONVERSATIONS_MAX; count <= INDEX_CONVERSATIONS_MAX + 1;
+	     count++) {
+		cleanup_free uint8_t *plain = mem_alloc(5 + (size_t)count * (sizeof one + 3));
+		size_t length = put_varint(plain, count), visits;
+
+		for (uint32_t i = 0; i < count; i++, length += sizeof one)
+			memcpy(plain + length, one, sizeof one);
+		memset(plain + length, 0xaa, (size_t)3 * count);
+		assert_int_equal(
+			read_plain_conversations(plain, length + (size_t)3 * count, 10, &visits),
+			count == INDEX_CONVERSATIONS_MAX ? 0 : -1);
+		assert_int_equal(visits, count == INDEX_CONVERSATIONS_MAX ? count : 0);
+	}
+}
+
+/* Bitmaps of bytes that are all ones: what is unpacked of them is bounded by the columns, which there would have to be. */
+static void test_bitmaps_take_no_more_memory_than_columns(void **state)
+{
+	const uint32_t conversations = 60;
+	const size_t bitmap = INDEX_MEMBERS_MAX / 8;
+	cleanup_free uint8_t *plain = mem_alloc(1 + conversations * (5 + bitmap));
+	size_t length = put_varint(plain, conversations), visits;
+	struct rusage before, used;
+	pid_t child;
+	int status;
+
+	(void)state;
+	for (uint32_t i = 0; i < conversations; i++, length += bitmap) {
+		memcpy(plain + length, "\0\0\0P", 5); /* the bitmap's 0, too */
+		length += 5;
+		memset(plain + length, 0xff, bitmap);
+	}
+	assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) /* it would be 240 MB, and as much again while it grows */
+		_exit(read_plain_conversations(plain, length, INDEX_MEMBERS_MAX, &visits) == -1
+			      ? 0
+			      : 1);
+	assert_int_equal(wait4(child, &status, 0, &used), child);
+	assert_int_equal(status, 0);
+	assert_true(used.ru_maxrss < before.ru_maxrss + (64 << 10)); /* KiB */
 }
 
 /* ADDRESSES: the same with the digits of a section. */
@@ -1603,6 +1673,8 @@ UNIT_TESTS()
 		cmocka_unit_test(test_addresses_that_cannot_be_are_refused),
 		cmocka_unit_test(test_a_group_takes_no_more_known_keys_than_it_has_room_for),
 		cmocka_unit_test(test_more_sections_than_there_can_be_are_none),
+		cmocka_unit_test(test_more_conversations_than_a_group_has_are_refused),
+		cmocka_unit_test(test_bitmaps_take_no_more_memory_than_columns),
 		cmocka_unit_test(test_it_is_in_pieces),
 	};
 
