@@ -86,13 +86,12 @@ int segment_file_append(struct segment_file *file, const void *member, size_t le
  */
 static int sync_file(struct segment_file *file, struct error *err)
 {
-	if (file->is_unsynced)
-		return error_set(err, ERROR_TRANSIENT, "an earlier sync failed");
-	if (fsync(file->fd) < 0) {
-		file->is_unsynced = true;
-		return error_errno(err, "sync");
-	}
-	return 0;
+	if (file->unsynced_errno == 0 && fsync(file->fd) < 0)
+		file->unsynced_errno = errno;
+	if (file->unsynced_errno == 0)
+		return 0;
+	errno = file->unsynced_errno; /* the reason, also of those that follow */
+	return error_errno(err, "sync");
 }
 
 int segment_file_cut(struct segment_file *file, uint64_t bytes, uint32_t crc32c, struct error *err)
@@ -112,7 +111,7 @@ int segment_file_cut_to_synced(struct segment_file *file, struct error *err)
 	if (file->synced_bytes == 0)
 		return error_set(err, ERROR_TRANSIENT, "nothing of it was synced");
 	/* All that a failure since then may have been about is cut off, or is written again. */
-	file->is_unsynced = false;
+	file->unsynced_errno = 0;
 	return segment_file_cut(file, file->synced_bytes, file->synced_crc32c, err);
 }
 

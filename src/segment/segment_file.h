@@ -20,7 +20,7 @@ struct segment_file {
 	uint64_t bytes;  /* of whole members */
 	uint32_t crc32c; /* of them */
 	bool is_uncut;   /* behind them there is something that could not be cut off */
-	bool is_unsynced; /* a sync failed: the kernel says so once, and what it was about may be lost */
+	int unsynced_errno; /* of a sync that failed: the kernel says so once, and what it was about may be lost; 0: none */
 	bool is_on_disk;        /* a local one: pages are written behind */
 	uint64_t synced_bytes;  /* up to here it is durable, whatever comes after */
 	uint32_t synced_crc32c; /* of these bytes */

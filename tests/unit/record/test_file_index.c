@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index of a file that a recorder wrote, and of the same file after a crash. */
+#include <errno.h>
 #include <fcntl.h>
 
 #include "spool_fixture.h"
@@ -618,6 +619,30 @@ static void test_packets_that_were_not_synced_are_not_published(void **state)
 	assert_int_equal(recovered.segment.drops.count[DROP_DISK], PER_CHUNK);
 }
 
+static bool refuse_each(const char *name)
+{
+	return name[0] != '.' && strstr(name, ".pcap.gz");
+}
+
+/* What is asked for after a sync that failed says why it did: the first answer was about an index, which nobody misses. */
+static void test_the_reason_of_a_failed_sync_is_kept(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spool_writer *writer = begin(fixture, "n_20251123T083000.000Z_eth0_00000099.pcap.gz",
+					    "hello", 5);
+	struct error err;
+
+	log_setup(LOG_LEVEL_ERROR - 1, LOG_FORMAT_TEXT); /* it is logged, rightly */
+	refuse_sync = refuse_each;
+	assert_int_equal(spool_settle(writer, &err), -1);
+	assert_int_equal(err.errnum, EIO);
+	refuse_sync = NULL;
+	assert_int_equal(segment_file_sync(&writer->file, false, &err), -1);
+	assert_int_equal(err.errnum, EIO);
+	assert_non_null(strstr(err.message, strerror(EIO)));
+	assert_int_equal(spool_finish(writer), -1);
+}
+
 /* Packets that are durable do not wait for an index that is not. */
 static void test_an_index_that_was_not_synced_is_cut_off(void **state)
 {
@@ -668,6 +693,8 @@ UNIT_TESTS()
 		cmocka_unit_test_setup_teardown(test_cut_in_the_packets, set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_facts_are_the_metadata, set_up_pool,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_the_reason_of_a_failed_sync_is_kept,
+						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_index_of_other_members_is_not_written,
 						set_up_pool, tear_down),
 		cmocka_unit_test_setup_teardown(test_recovery_without_an_index, set_up_pool,
