@@ -285,6 +285,8 @@ static void check_every_cut(struct fixture *fixture, const struct format *format
 	read_claim(fixture, &whole);
 	read_index(&whole);
 	assert_int_equal(whole.footer.members, MEMBERS + 1 + (format->encode_trailer ? 1 : 0));
+	assert_int_equal(whole.footer.file.wrapping,
+			 codec == &codec_zstd ? INDEX_ZSTD : INDEX_GZIP);
 	assert_int_equal(whole.footer.earliest, START_NS / unit_ns);
 	assert_int_equal(whole.footer.latest,
 			 START_NS / unit_ns + (MEMBERS - 1) * 1000 + PER_CHUNK - 1);
