@@ -20,8 +20,8 @@ size_t deflate_bound(size_t length)
 
 size_t deflate_raw(const uint8_t *bytes, size_t length, uint8_t *out, size_t capacity)
 {
-	cleanup_free struct isal_zstream *stream = mem_alloc(sizeof *stream);
-	cleanup_free uint8_t *buffer = mem_alloc(LEVEL_BUFFER);
+	cleanup_free struct isal_zstream *stream = mem_calloc(1, sizeof *stream);
+	cleanup_free uint8_t *buffer = mem_calloc(1, LEVEL_BUFFER);
 
 	isal_deflate_init(stream);
 	stream->level = LEVEL;
