@@ -9,16 +9,18 @@ void collector_init(struct collector *collector)
 {
 	memset(collector, 0, sizeof *collector);
 	hash_keys_init(&collector->hash);
+	collector->slots = COLLECTOR_SLOTS_MIN;
 }
 
 void collector_begin(struct collector *collector, struct chunk_keys *keys)
 {
-	/* 16 KiB each, once in thousands of packets. */
+	/* Up to 16 KiB each, once in thousands of packets. */
 	if (collector->has_keys)
-		memset(collector->keys, 0, sizeof collector->keys);
+		memset(collector->keys, 0, collector->slots * sizeof *collector->keys);
 	if (collector->has_addresses)
 		memset(collector->addresses, 0, sizeof collector->addresses);
 	collector->has_keys = collector->has_addresses = false;
+	collector->slots = COLLECTOR_SLOTS_MIN;
 	keys->state = CHUNK_KEYS_ALL;
 	keys->count = keys->address_count = 0;
 }
@@ -49,6 +51,25 @@ static int64_t number_address(struct collector *collector, struct chunk_keys *ke
 	return -1;
 }
 
+/* A larger table, with all keys in it; false: one of them would not be found there. */
+static __attribute__((noinline)) bool grow_table(struct collector *collector,
+						 const struct chunk_keys *keys)
+{
+	memset(collector->keys, 0, collector->slots * sizeof *collector->keys);
+	collector->slots *= COLLECTOR_GROWTH;
+	for (uint32_t i = 0; i < keys->count; i++) {
+		uint32_t hash = hash_words(&collector->hash, keys->list[i].pair,
+					   keys->list[i].what);
+		unsigned probes = 0;
+
+		while (collector->keys[(hash + probes) & (collector->slots - 1)] != 0)
+			if (++probes == PROBES_MAX)
+				return false;
+		collector->keys[(hash + probes) & (collector->slots - 1)] = (uint16_t)(i + 1);
+	}
+	return true;
+}
+
 /* The chunk's key of these words, new or not; NULL: there is no room. */
 static struct chunk_key *find_key(struct collector *collector, struct chunk_keys *keys,
 				  uint64_t pair, uint64_t what)
@@ -56,7 +77,7 @@ static struct chunk_key *find_key(struct collector *collector, struct chunk_keys
 	uint32_t hash = hash_words(&collector->hash, pair, what);
 
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
-		uint16_t *slot = &collector->keys[(hash + i) % COLLECTOR_SLOTS];
+		uint16_t *slot = &collector->keys[(hash + i) & (collector->slots - 1)];
 		struct chunk_key *key;
 
 		if (*slot == 0) {
@@ -66,6 +87,9 @@ static struct chunk_key *find_key(struct collector *collector, struct chunk_keys
 			*key = (struct chunk_key){ .pair = pair, .what = what };
 			*slot = (uint16_t)keys->count;
 			collector->has_keys = true;
+			if (keys->count > collector->slots / COLLECTOR_GROWTH &&
+			    collector->slots < COLLECTOR_SLOTS && !grow_table(collector, keys))
+				keys->state = CHUNK_KEYS_SOME;
 			return key;
 		}
 		key = &keys->list[*slot - 1];

@@ -9,13 +9,19 @@
 #include "index/key.h"
 #include "packet/packet.h"
 
-/* At most a quarter full, so that hardly any search is longer than a few steps. */
-#define COLLECTOR_SLOTS 8192
+/*
+ * At most a quarter full, so that hardly any search is longer than a few steps. Most chunks have some hundred keys: a
+ * table for these alone takes less of the first cache, which a capture thread shares with whoever runs between its packets.
+ */
+#define COLLECTOR_SLOTS     8192
+#define COLLECTOR_SLOTS_MIN 512
+#define COLLECTOR_GROWTH    4
 
 struct collector {
 	struct hash_keys hash;
 	/* Places in the chunk's lists + 1; 0: none. Small enough to stay in the first cache beside the lists. */
 	uint16_t keys[COLLECTOR_SLOTS];
+	uint32_t slots;                      /* in use of these: a power of two */
 	uint16_t addresses[COLLECTOR_SLOTS]; /* of IPv6 */
 	bool has_keys, has_addresses;        /* they are not all 0 */
 };

@@ -201,7 +201,10 @@ static void test_sequences_are_spread(void **state)
 				hashes[i] = hash_words(
 					&random, UINT64_C(0x0a0800000b000000) + i * steps[s].a,
 					UINT64_C(0x0035080001001100) + i * steps[s].b);
-			assert_true(longest_search(hashes, CHUNK_KEYS_MAX, COLLECTOR_SLOTS) < 32);
+			for (size_t slots = COLLECTOR_SLOTS_MIN; slots <= COLLECTOR_SLOTS;
+			     slots *= COLLECTOR_GROWTH)
+				assert_true(longest_search(hashes, slots / COLLECTOR_GROWTH,
+							   slots) < 32);
 		}
 	}
 }
@@ -378,6 +381,29 @@ static void test_every_chunk_numbers_its_own_addresses(void **state)
 	}
 }
 
+/* A table that grows keeps what is in it: keys that come again are the same, however many others came between. */
+static void test_a_table_that_grows_keeps_its_keys(void **state)
+{
+	const uint16_t two = 3 << 14,
+		       three = 3 << 14 | 1 << 2; /* 49154 is the first of the hints again */
+
+	(void)state;
+	for (int chunk = 0; chunk < 3; chunk++) { /* a chunk of few keys follows one of many */
+		uint32_t most = chunk == 1 ? 100 : CHUNK_KEYS_MAX;
+
+		collector_begin(collector, keys);
+		for (uint32_t count = 1; count <= most; count++) {
+			add_from(0x0b000000 + count, 49152);
+			add_from(0x0b000000 + (count + 1) / 2, 49153);
+			add_from(0x0b000001, 49154);
+			assert_int_equal(keys->count, count);
+		}
+		assert_int_equal(keys->state, CHUNK_KEYS_ALL);
+		for (uint32_t i = 0; i < (most + 1) / 2; i++)
+			assert_int_equal(keys->list[i].hints, i == 0 ? three : two);
+	}
+}
+
 UNIT_TESTS()
 {
 	static const struct CMUnitTest tests[] = {
@@ -393,6 +419,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_a_full_neighbourhood_ends_the_search),
 		cmocka_unit_test(test_a_chunk_has_the_keys_of_its_packets),
 		cmocka_unit_test(test_too_many_usual_keys),
+		cmocka_unit_test(test_a_table_that_grows_keeps_its_keys),
 		cmocka_unit_test(test_every_chunk_numbers_its_own_addresses),
 		cmocka_unit_test(test_as_many_ipv6_addresses_as_there_can_be),
 	};
