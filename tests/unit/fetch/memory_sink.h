@@ -32,6 +32,7 @@ struct memory {
 	enum error_kind fail_kind;
 	uint64_t retry_after_ms;
 	unsigned cancel_at;   /* the request at which cancel becomes true; 0: never */
+	const char *silent;   /* an object of which no read succeeds */
 	const char *vanishes; /* what is no longer there after the first failure */
 	atomic_uint workers;
 	atomic_uint by_worker[MEMORY_THREADS]; /* requests */
