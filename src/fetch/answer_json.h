@@ -7,5 +7,9 @@
 #include "fetch/merge.h"
 #include "fetch/search.h"
 
-/* total: of what was written; NULL: nothing was asked for. Ends with a line break. */
-void answer_write_json(const struct search *search, const struct merge_total *total, FILE *out);
+/*
+ * total: of what was written; NULL: nothing was asked for. warning: see result_warning(); may be NULL. Ends with a line
+ * break.
+ */
+void answer_write_json(const struct search *search, const struct merge_total *total,
+		       const char *warning, FILE *out);

@@ -88,12 +88,15 @@ static void say_result(const struct search *search, const struct merge_total *to
 	(void)fputc('\n', stderr);
 }
 
-static void say_answer(const struct search *search, const struct merge_total *total)
+static void say_answer(const struct search *search, const struct merge_total *total,
+		       const char *warning)
 {
 	if (search->order->is_json) {
-		answer_write_json(search, total, stderr);
+		answer_write_json(search, total, warning, stderr);
 		return;
 	}
+	if (warning && !search->order->is_quiet)
+		(void)fprintf(stderr, "%s\n", warning);
 	if (total)
 		say_result(search, total);
 	search_say_coverage(search, total ? total->packets > 0 : search->plan.admitted > 0);
@@ -126,7 +129,7 @@ static enum merge_end merge(struct search *search, struct result *result,
 	pieces_join(&search->plan.pieces, piece < PIECE_MIN   ? PIECE_MIN
 					  : piece > PIECE_MAX ? PIECE_MAX
 							      : piece);
-	end = merge_run(&wanted, search->coverage, search->plan.objects, ret_total, err);
+	end = merge_run(&wanted, search->coverage, ret_total, err);
 	progress_end(&progress);
 	return end;
 }
@@ -180,33 +183,40 @@ static int read_and_write(struct search *search, struct error *err)
 		return end_early(end, result, &total, err);
 	if (finish(search, result, &total, err) < 0)
 		return end_early(MERGE_NO_OUTPUT, result, &total, err);
-	if (result_warning(result) && !search->order->is_quiet)
-		(void)fprintf(stderr, "%s\n", result_warning(result));
+	say_answer(search, &total, result_warning(result));
 	result_abandon(result);
-	say_answer(search, &total);
 	free(total.sources);
 	return search_strict(search, total.packets > 0 ? FETCH_FOUND : FETCH_NOTHING);
+}
+
+static int stop_at_limit(const struct search *search)
+{
+	char limit[TEXT_SIZE_MAX], plan[TEXT_SIZE_MAX];
+
+	if (search->order->is_json) {
+		answer_write_json(search, NULL, NULL, stderr);
+		return FETCH_SHORT;
+	}
+	text_format_size(search->plan.pieces.bytes, plan);
+	text_format_size(search->order->limit_bytes, limit);
+	(void)fprintf(stderr,
+		      "%s are more than --limit %s: narrow the window or the filter, or raise it\n",
+		      plan, limit);
+	return FETCH_SHORT;
 }
 
 int fetch_run(const struct fetch_order *order, struct error *err)
 {
 	cleanup(search_close) struct search search;
 	int status = search_open(order, &search, err);
-	char limit[TEXT_SIZE_MAX];
 
 	if (status != 0)
 		return status;
 	say_plan(&search);
-	if (search.plan.pieces.bytes > order->limit_bytes) {
-		text_format_size(order->limit_bytes, limit);
-		(void)fprintf(stderr,
-			      "this is more than --limit %s: narrow the window or the filter, or "
-			      "raise it\n",
-			      limit);
-		return FETCH_SHORT;
-	}
+	if (search.plan.pieces.bytes > order->limit_bytes)
+		return stop_at_limit(&search);
 	if (order->is_dry_run) {
-		say_answer(&search, NULL);
+		say_answer(&search, NULL, NULL);
 		return search_strict(&search,
 				     search.plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING);
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "fetch/answer_json.h"
 #include "fetch/fetch.h"
@@ -61,7 +63,8 @@ static void print_table(const struct search *search)
 			print_object(search, i, width);
 	text_format_size(search->plan.pieces.bytes, wanted);
 	text_format_size(search->plan.window_bytes, all);
-	(void)fflush(stdout);
+	if (fflush(stdout) != 0)
+		return;
 	(void)fprintf(stderr, "%zu of %zu objects may hold matches: %s of %s\n",
 		      search->plan.admitted, search->plan.searched, wanted, all);
 }
@@ -73,6 +76,18 @@ static void print_names(const struct search *search)
 			(void)printf("%s\n", search->listing.objects[i].name);
 }
 
+/* Nobody reads the pipe any more: that needs no words. */
+static int explain_output(void)
+{
+	struct error err;
+
+	if (errno != EPIPE) {
+		(void)error_errno(&err, "standard output");
+		log_error(err.message);
+	}
+	return FETCH_NO_OUTPUT;
+}
+
 int find_run(const struct fetch_order *order, struct error *err)
 {
 	cleanup(search_close) struct search search;
@@ -81,13 +96,13 @@ int find_run(const struct fetch_order *order, struct error *err)
 	if (status != 0)
 		return status;
 	if (order->is_json)
-		answer_write_json(&search, NULL, stdout);
+		answer_write_json(&search, NULL, NULL, stdout);
 	else if (order->is_quiet)
 		print_names(&search);
 	else
 		print_table(&search);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return FETCH_NO_OUTPUT;
+		return explain_output();
 	if (!order->is_json)
 		search_say_coverage(&search, search.plan.admitted > 0);
 	return search_strict(&search, search.plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING);

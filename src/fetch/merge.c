@@ -40,6 +40,8 @@ struct gathering {
 	struct stream last; /* of the packet before */
 	uint32_t last_stream;
 	bool has_last;
+	uint16_t link_type; /* of the packet before, where has_link_type; can it be searched? */
+	bool has_link_type, is_searchable;
 	struct error failure;
 	bool is_failed;
 };
@@ -88,6 +90,27 @@ static int put_run(struct gathering *gathering, struct error *err)
 	return 0;
 }
 
+/* Can the filter be used for packets of this type? Where a file has no index, this is not known before. */
+static bool is_searchable(struct gathering *gathering, uint16_t link_type)
+{
+	struct merge *merge = gathering->merge;
+	struct plan *plan = merge->order->plan;
+	const char *problem;
+
+	if (gathering->has_link_type && gathering->link_type == link_type)
+		return gathering->is_searchable;
+	problem = match_problem(merge->order->match, link_type);
+	gathering->has_link_type = true;
+	gathering->link_type = link_type;
+	gathering->is_searchable = !problem;
+	if (problem) {
+		thread_lock(&merge->lock);
+		plan_note_problem(plan, &plan->objects[gathering->piece->object], problem);
+		(void)pthread_mutex_unlock(&merge->lock);
+	}
+	return !problem;
+}
+
 static void take_record(void *context, const struct format_record *record, bool is_nano)
 {
 	struct gathering *gathering = context;
@@ -102,7 +125,7 @@ static void take_record(void *context, const struct format_record *record, bool 
 	};
 
 	if (record->time_ns < order->window->from_ns || record->time_ns >= order->window->to_ns ||
-	    gathering->is_failed ||
+	    gathering->is_failed || !is_searchable(gathering, record->link_type) ||
 	    !match_packet(order->match, record->link_type, record->packet, record->captured,
 			  record->original))
 		return;
@@ -139,7 +162,7 @@ static int read_members(struct gathering *gathering, struct bucket_reader *reade
 	if (bucket_read(reader, object->name, object->version, piece->offset, piece->length, bytes,
 			err) < 0)
 		return -1;
-	decode = decode_members(&gathering->merge->objects[piece->object].file, take_record,
+	decode = decode_members(&gathering->merge->order->plan->objects[piece->object].file, take_record,
 				gathering);
 	result = decode_push(decode, bytes, piece->length, err);
 	if (result == 0)
@@ -212,9 +235,9 @@ static void lose_piece(struct merge *merge, const struct piece *piece, const cha
 	const struct source *source = &merge->order->listing->sources[object->source];
 	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
 
-	if (merge->objects[piece->object].state == PLANNED_LOST)
+	if (merge->order->plan->objects[piece->object].state == PLANNED_LOST)
 		return;
-	merge->objects[piece->object].state = PLANNED_LOST;
+	merge->order->plan->objects[piece->object].state = PLANNED_LOST;
 	(void)snprintf(segment->node, sizeof segment->node, "%s", source->node);
 	(void)snprintf(segment->interface, sizeof segment->interface, "%s", source->interface);
 	segment->sequence = object->sequence;
@@ -274,11 +297,10 @@ static int work(void *context, struct bucket_reader *reader, struct error *err)
 }
 
 enum merge_end merge_run(const struct merge_order *order, struct coverage *coverage,
-			 struct planned *objects, struct merge_total *ret_total, struct error *err)
+			 struct merge_total *ret_total, struct error *err)
 {
 	struct merge merge = { .order = order,
 			       .coverage = coverage,
-			       .objects = objects,
 			       .total = ret_total,
 			       .spill_fd = -1,
 			       .is_done = mem_calloc(order->plan->pieces.count + 1, 1) };

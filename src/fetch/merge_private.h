@@ -30,7 +30,6 @@ struct head {
 struct merge {
 	const struct merge_order *order;
 	struct coverage *coverage;
-	struct planned *objects;
 	struct merge_total *total;
 
 	pthread_mutex_t lock; /* of all that follows */

@@ -244,6 +244,16 @@ static void want_whole(struct subject *subject)
 
 /* Objects ---------------------------------------------------------------------------------------- */
 
+void plan_note_problem(struct plan *plan, struct planned *planned, const char *problem)
+{
+	if (planned->has_problem)
+		return;
+	planned->has_problem = true;
+	if (plan->not_searched++ == 0)
+		(void)snprintf(plan->not_searched_why, sizeof plan->not_searched_why, "%s",
+			       problem);
+}
+
 static bool is_searchable(struct subject *subject)
 {
 	struct plan *plan = subject->planner->plan;
@@ -254,9 +264,7 @@ static bool is_searchable(struct subject *subject)
 		return true;
 	subject->planned->state = PLANNED_NOT_SEARCHED;
 	thread_lock(&subject->planner->lock);
-	if (plan->not_searched++ == 0)
-		(void)snprintf(plan->not_searched_why, sizeof plan->not_searched_why, "%s",
-			       problem);
+	plan_note_problem(plan, subject->planned, problem);
 	(void)pthread_mutex_unlock(&subject->planner->lock);
 	return false;
 }

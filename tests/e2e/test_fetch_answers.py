@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What find and fetch say and how they end, where something is not as it should be: files that are damaged,
+hostile or of other tools, outputs that cannot be written, names that are no text."""
+
+import contextlib
+import gzip
+import json
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import tempfile
+
+import packets
+import tap
+from daemon import program
+from tap import check, contains, equal
+
+START_S = 1795442400  # 2026-11-23T14:00:00Z
+WINDOW = ("--from", "2026-11-23T14:00:00Z", "--to", "2026-11-23T14:03:00Z")
+ETHERNET, RAW = 1, 101
+UDP = bytes.fromhex("450000200000000040110000" "0a000001" "0a000002" "003500350010000000000000")
+FRAME = bytes.fromhex("020000000001" "020000000002" "0800") + UDP
+
+
+class Lab:
+    def __init__(self, directory):
+        self.directory = directory
+        self.bucket = os.path.join(directory, "bucket")
+        self.result = os.path.join(directory, "result.pcapng")
+
+    def put(self, content, node="node-1", minute=0, extension=".pcap", sequence=1, bucket=None):
+        folder = os.path.join(os.fsencode(bucket or self.bucket), os.fsencode(node))
+        os.makedirs(folder, exist_ok=True)
+        name = os.fsencode("%s_20261123T14%02d00.000Z_eth0_%08d%s" % (node, minute, sequence, extension))
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+
+    def search(self, command, *words, status=0, memory=None, stdout=subprocess.PIPE):
+        def limit():
+            if memory:
+                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        done = subprocess.run([program(), command, "-b", "file://" + self.bucket, *WINDOW, *words], check=False,
+                              stdout=stdout, stderr=subprocess.PIPE, timeout=120, preexec_fn=limit,
+                              env={**os.environ, "HOME": self.directory, "TZ": "UTC"})
+        said = done.stderr.decode("utf-8", "replace")
+        equal(done.returncode, status, "status of %s %s: %s" % (command, " ".join(words), said))
+        return done.stdout, said
+
+    def fetch(self, *words, **options):
+        """How many packets there are in the result, and what was said."""
+        if os.path.exists(self.result):
+            os.unlink(self.result)
+        _, said = self.search("fetch", "-w", self.result, *words, **options)
+        with open(self.result, "rb") as file:
+            return sum(1 for kind, _ in packets.blocks(file.read()) if kind == 6), said
+
+
+def pcap(link=ETHERNET, count=10, packet=FRAME, second=0, order="<"):
+    head = struct.pack(order + "IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, link)
+    return head + b"".join(struct.pack(order + "IIII", START_S + second + i, 1, len(packet), len(packet)) + packet
+                           for i in range(count))
+
+
+def block(kind, body):
+    body += b"\0" * (-len(body) % 4)
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+
+def pcapng(count=10, between=b""):
+    content = block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    content += block(1, struct.pack("<HHI", ETHERNET, 0, 262144)) + between
+    for i in range(count):
+        ticks = (START_S + i) * 10**6
+        content += block(6, struct.pack("<IIIII", 0, ticks >> 32, ticks & 0xffffffff, len(FRAME), len(FRAME)) + FRAME)
+    return content
+
+
+def test_json_is_all_there_is(lab):
+    """Also where there is a warning: on standard error is one JSON object, and nothing else."""
+    lab.put(pcap(ETHERNET))
+    lab.put(pcap(RAW, packet=UDP), node="node-2")
+    _, said = lab.fetch("--json", "udp")
+    answer = json.loads(said)
+    equal(answer["result"]["packets"], 20, "packets")
+    contains(answer["result"]["warning"], "several link types")
+    _, said = lab.search("fetch", "--json", "--limit", "10B", "-w", lab.result, "udp", status=2)
+    answer = json.loads(said)
+    check(answer["plan"]["bytes"] > answer["plan"]["limit"] == 10, "limit: %s" % answer["plan"])
+
+
+def test_names_that_are_no_text(lab):
+    lab.put(pcap(), node="node-\udcff")
+    out, _ = lab.search("find", "--json", "udp")
+    equal(json.loads(out)["objects"][0]["node"], "node-?", "node")
+    lab.fetch("--json", "udp")
+
+
+def test_output_that_cannot_be_written(lab):
+    """74, and why; but nothing where whoever read the pipe has seen enough."""
+    lab.put(pcap())
+    with open("/dev/full", "wb") as full:
+        for words in ((), ("-q",), ("--json",)):
+            _, said = lab.search("find", *words, stdout=full, status=74)
+            contains(said, "No space left")
+    for command, *words in (("find", "-q"), ("find", "--json", "-q"), ("fetch", "-q", "-w", "-")):
+        reader, writer = os.pipe()
+        os.close(reader)
+        _, said = lab.search(command, *words, stdout=writer, status=74)
+        os.close(writer)
+        check("error" not in said, "said of a closed pipe: %s" % said)
+
+
+def test_a_filter_that_some_files_have_no_use_for(lab):
+    """Of a file without an index its type of link is known only when it is read."""
+    lab.put(pcap(ETHERNET))
+    lab.put(pcap(RAW, packet=UDP), node="node-2")
+    count, said = lab.fetch("udp and not vlan")
+    equal(count, 10, "packets")
+    contains(said, "1 file was not searched")
+    count, said = lab.fetch("--json", "--strict", "udp and not vlan", status=2)
+    equal(json.loads(said)["plan"]["not_searched"], 1, "files in JSON")
+
+
+def test_quiet_says_what_is_missing(lab):
+    lab.put(gzip.compress(pcap())[:-30], extension=".pcap.gz")
+    _, said = lab.fetch("-q", "udp")
+    contains(said, "lost")
+    check("window" not in said and "plan" not in said, "said: %s" % said)
+
+
+@contextlib.contextmanager
+def around():
+    with tempfile.TemporaryDirectory(prefix="knt-fetch-") as directory:
+        yield Lab(directory)
+
+
+if __name__ == "__main__":
+    if not shutil.which("tcpdump"):
+        tap.skip_all("tcpdump is missing")
+    tap.run([value for name, value in list(globals().items()) if name.startswith("test_")], around)
