@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "fetch/decode.h"
+#include "segment/codec.h"
 
 #define RUN_BYTES   ((size_t)1 << 20)
 #define LEAD        8 /* pieces that are read ahead of the first one that is not done, for each thread */
@@ -177,7 +178,8 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 	const struct object *object = &order->listing->objects[gathering->piece->object];
 	size_t part = object->bytes < PIECES_PART_BYTES ? object->bytes : PIECES_PART_BYTES;
 	cleanup_free uint8_t *bytes = mem_alloc(part + 1);
-	struct decode *decode = decode_file(take_record, gathering);
+	struct decode *decode = decode_file(codec_of_name(object->name) == &codec_zstd,
+					    &gathering->merge->large, take_record, gathering);
 	int result = 0;
 
 	for (uint64_t at = 0; at < object->bytes && result == 0; at += part) {
@@ -195,13 +197,16 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 	return result;
 }
 
+/* The memory that it takes to read it. */
 static uint64_t piece_bytes(const struct merge *merge, const struct piece *piece)
 {
-	uint64_t bytes = merge->order->listing->objects[piece->object].bytes;
+	const struct object *object = &merge->order->listing->objects[piece->object];
+	uint64_t part = object->bytes < PIECES_PART_BYTES ? object->bytes : PIECES_PART_BYTES;
 
-	return piece->length > 0           ? piece->length
-	       : bytes < PIECES_PART_BYTES ? bytes
-					   : PIECES_PART_BYTES;
+	if (piece->length > 0)
+		return piece->length + DECODE_BYTES;
+	return part + DECODE_BYTES +
+	       (codec_of_name(object->name) == &codec_zstd ? DECODE_ZSTD_BYTES : 0);
 }
 
 /* The next piece to read, as soon as there is memory for it; NULL: there is none. */
@@ -306,6 +311,7 @@ enum merge_end merge_run(const struct merge_order *order, struct coverage *cover
 			       .is_done = mem_calloc(order->plan->pieces.count + 1, 1) };
 
 	*ret_total = (struct merge_total){ .packets = 0 };
+	(void)pthread_mutex_init(&merge.large, NULL);
 	(void)pthread_mutex_init(&merge.lock, NULL);
 	(void)pthread_cond_init(&merge.changed, NULL);
 	if (bucket_crew(order->bucket, order->threads, work, &merge, err) < 0)
@@ -321,5 +327,6 @@ enum merge_end merge_run(const struct merge_order *order, struct coverage *cover
 	close_fd(&merge.spill_fd);
 	(void)pthread_cond_destroy(&merge.changed);
 	(void)pthread_mutex_destroy(&merge.lock);
+	(void)pthread_mutex_destroy(&merge.large);
 	return merge.end;
 }

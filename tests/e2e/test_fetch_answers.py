@@ -78,6 +78,17 @@ def pcapng(count=10, between=b""):
     return content
 
 
+def needs(tool):
+    def wrap(test):
+        def run(lab):
+            if not shutil.which(tool):
+                raise tap.Skip("%s is missing" % tool)
+            test(lab)
+        run.__name__ = test.__name__
+        return run
+    return wrap
+
+
 def test_json_is_all_there_is(lab):
     """Also where there is a warning: on standard error is one JSON object, and nothing else."""
     lab.put(pcap(ETHERNET))
@@ -129,6 +140,42 @@ def test_quiet_says_what_is_missing(lab):
     _, said = lab.fetch("-q", "udp")
     contains(said, "lost")
     check("window" not in said and "plan" not in said, "said: %s" % said)
+
+
+def test_hostile_files(lab):
+    """Sixteen of a kind at a time, with little memory; each is a line of the answer at most, never its end."""
+    memory = 256 << 20
+    big = block(0x0bad, b"\0" * ((16 << 20) - 12))
+    zeros = gzip.compress(b"\0" * (64 << 20))
+    for node in range(16):
+        lab.put(pcapng(between=big), node="big-%d" % node, extension=".pcapng")
+        lab.put(zeros * 16, node="zeros-%d" % node, extension=".pcap.gz")
+        lab.put(gzip.compress(pcap()) + zeros * 16, node="tail-%d" % node, extension=".pcap.gz")
+    for words in (("-j", "16"), ("-j", "64", "--memory", "16MiB")):
+        count, said = lab.fetch(*words, memory=memory)
+        equal(count, 16 * 20, "packets")
+        for kind, is_lost in (("big", False), ("zeros", True), ("tail", True)):
+            equal(sum("%s-" % kind in line and "lost" in line for line in said.splitlines()), 16 * is_lost, kind)
+
+
+@needs("zstd")
+def test_large_windows(lab):
+    """Frames with windows of 8 MiB, also packed twice; and one of 2 GiB, for which there is no memory."""
+    path = os.path.join(lab.directory, "file")
+    with open(path, "wb") as file:
+        file.write(pcap(count=10) + b"".join(pcap(count=10, packet=FRAME + os.urandom(65000)) for _ in range(14)))
+    once = subprocess.run(["zstd", "-q", "--ultra", "-19", "-c", path], check=True, capture_output=True).stdout
+    twice = subprocess.run(["zstd", "-q", "--ultra", "-19", "-c"], input=once, check=True,
+                           capture_output=True).stdout
+    long = subprocess.run(["zstd", "-q", "--ultra", "--long=31", "-c"], input=pcap(), check=True,
+                          capture_output=True).stdout
+    for node in range(16):
+        lab.put(once, node="once-%d" % node, extension=".pcap.zst")
+        lab.put(twice, node="twice-%d" % node, extension=".pcap.zst")
+    lab.put(long, node="long", extension=".pcap.zst")
+    count, said = lab.fetch("-j", "16", memory=256 << 20)
+    equal(count, 32 * 150, "packets")
+    contains(said, "long eth0")
 
 
 @contextlib.contextmanager
