@@ -159,6 +159,18 @@ static bool find_format(struct decode *decode, bool is_end)
 	return true;
 }
 
+/* Not a record: a file of the other format that stands behind this one? */
+static bool change_format(struct decode *decode, const uint8_t *bytes, size_t length)
+{
+	bool is_pcapng = decode->format == &format_pcap && begins_pcapng(bytes, length);
+
+	if (!is_pcapng && (decode->format == &format_pcap || !begins_pcap(bytes, length)))
+		return false;
+	decode->format = is_pcapng ? &format_pcapng : &format_pcap;
+	decode->reader = (struct format_reader){ .has_header = false };
+	return true;
+}
+
 /* Take all records that are whole. */
 static int take_records(struct decode *decode, bool is_end, struct error *err)
 {
@@ -179,7 +191,10 @@ static int take_records(struct decode *decode, bool is_end, struct error *err)
 			decode->reader = (struct format_reader){ .has_header = false };
 		state = decode->format->next(&decode->reader, decode->plain, decode->length,
 					     &offset, &record);
-		if (state == FORMAT_RECORD)
+		if (state == FORMAT_CORRUPT &&
+		    change_format(decode, decode->plain + offset, decode->length - offset))
+			state = FORMAT_RECORD;
+		else if (state == FORMAT_RECORD)
 			decode->take(decode->context, &record,
 				     decode->reader.interface[record.interface].resolution != 6);
 	}

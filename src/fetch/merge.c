@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/merge_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -47,12 +50,25 @@ struct gathering {
 	bool is_failed;
 };
 
+static int open_unnamed(const char *folder)
+{
+	cleanup_free char *path = mem_printf("%s/.kube-node-tracer.XXXXXX", folder);
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)unlink(path);
+	return fd;
+}
+
 static int open_spill(struct merge *merge, struct error *err)
 {
 	const char *folder = merge->order->temporary_folder;
 
 	if (merge->spill_fd < 0)
 		merge->spill_fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	/* NFS and others have no files without a name. */
+	if (merge->spill_fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		merge->spill_fd = open_unnamed(folder);
 	if (merge->spill_fd >= 0)
 		return 0;
 	return error_errno(err,
@@ -82,9 +98,11 @@ static int put_run(struct gathering *gathering, struct error *err)
 	if (merge->run_bytes + run_bytes(head.run) > merge->order->memory_bytes / 2) {
 		uint64_t before = merge->spill_offset;
 
-		if (open_spill(merge, err) < 0 ||
-		    run_spill(head.run, merge->spill_fd, &merge->spill_offset, err) < 0)
+		if (open_spill(merge, err) < 0)
 			return -1;
+		if (run_spill(head.run, merge->spill_fd, &merge->spill_offset, err) < 0)
+			return error_wrap(err, "temporary file in %s",
+					  merge->order->temporary_folder);
 		merge->total->spilled_bytes += merge->spill_offset - before;
 	}
 	merge->run_bytes += run_bytes(head.run);
@@ -163,8 +181,8 @@ static int read_members(struct gathering *gathering, struct bucket_reader *reade
 	if (bucket_read(reader, object->name, object->version, piece->offset, piece->length, bytes,
 			err) < 0)
 		return -1;
-	decode = decode_members(&gathering->merge->order->plan->objects[piece->object].file, take_record,
-				gathering);
+	decode = decode_members(&gathering->merge->order->plan->objects[piece->object].file,
+				take_record, gathering);
 	result = decode_push(decode, bytes, piece->length, err);
 	if (result == 0)
 		result = decode_end(decode, err);

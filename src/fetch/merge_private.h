@@ -35,9 +35,9 @@ struct merge {
 	pthread_mutex_t large; /* see decode_file(); never waited for with the lock held */
 	pthread_mutex_t lock;  /* of all that follows */
 	pthread_cond_t changed;
-	size_t next;         /* piece to be read */
-	size_t first_undone; /* all before it are done */
-	uint8_t *is_done;    /* by piece */
+	size_t next;            /* piece to be read */
+	size_t first_undone;    /* all before it are done */
+	uint8_t *is_done;       /* by piece */
 	uint64_t reading_bytes; /* of memory */
 	uint64_t read_bytes;
 	struct head *heap;

@@ -204,12 +204,11 @@ static bool is_outside(const struct planner *planner, const struct object *objec
 {
 	const struct window *window = planner->order->window;
 
-	return object->has_metadata &&
-	       (object->latest_ns == 0 ||
-		(object->latest_ns < window->from_ns &&
-		 window->from_ns - object->latest_ns > PLAN_EARLY_NS) ||
-		(object->earliest_ns >= window->to_ns &&
-		 object->earliest_ns - window->to_ns >= PLAN_EARLY_NS));
+	return object->has_metadata && (object->latest_ns == 0 ||
+					(object->latest_ns < window->from_ns &&
+					 window->from_ns - object->latest_ns > PLAN_EARLY_NS) ||
+					(object->earliest_ns >= window->to_ns &&
+					 object->earliest_ns - window->to_ns >= PLAN_EARLY_NS));
 }
 
 static int plan_object(struct planner *planner, struct bucket_reader *reader, uint32_t number,

@@ -2,7 +2,8 @@
 #include "base/clock.h"
 #include "fetch/plan_private.h"
 
-#define MEMBER_BYTES_MAX (UINT64_C(16) << 20) /* ours have a chunk at most, which is less than 1 MiB */
+#define MEMBER_BYTES_MAX \
+	(UINT64_C(16) << 20) /* ours have a chunk at most, which is less than 1 MiB */
 
 static uint64_t to_ns(const struct subject *subject, int64_t time)
 {
@@ -92,6 +93,7 @@ void plan_want_whole(struct subject *subject)
 	subject->planned->state = PLANNED_WHOLE;
 	subject->planned->wanted_bytes = object->bytes;
 	pieces_add(&subject->planner->plan->pieces,
-		   &(struct piece){ .earliest_ns = start_ns > PLAN_EARLY_NS ? start_ns - PLAN_EARLY_NS : 0,
-				    .object = subject->number });
+		   &(struct piece){
+			   .earliest_ns = start_ns > PLAN_EARLY_NS ? start_ns - PLAN_EARLY_NS : 0,
+			   .object = subject->number });
 }

@@ -155,6 +155,8 @@ static int fill(struct run *run, size_t length, struct error *err)
 	run->at = 0;
 	run->length = left;
 	wanted = run->capacity > 0 ? run->capacity : BUFFER_BYTES;
+	if (wanted > left + (run->end - run->offset))
+		wanted = left + (size_t)(run->end - run->offset);
 	make_room(run, (length > wanted ? length : wanted) - left);
 	wanted = run->capacity - left;
 	if (wanted > run->end - run->offset)

@@ -9,8 +9,8 @@
 
 /* Of most files it has all but conversations. */
 #define TAIL_BYTES     UINT64_C(8192)
-#define TAIL_BYTES_MAX UINT64_C(262144)        /* before a footer was seen */
-#define BUDGET_BYTES   (UINT64_C(64) << 20)    /* of all threads; one that needs more is alone */
+#define TAIL_BYTES_MAX UINT64_C(262144)     /* before a footer was seen */
+#define BUDGET_BYTES   (UINT64_C(64) << 20) /* of all threads; one that needs more is alone */
 
 static const struct index_library inflating = { .inflate = inflate_raw };
 

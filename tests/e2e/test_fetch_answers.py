@@ -15,10 +15,11 @@ import tempfile
 
 import packets
 import tap
-from daemon import program
+from daemon import is_sanitized, program
 from tap import check, contains, equal
 
 START_S = 1795442400  # 2026-11-23T14:00:00Z
+TOP = os.environ.get("top_builddir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 WINDOW = ("--from", "2026-11-23T14:00:00Z", "--to", "2026-11-23T14:03:00Z")
 ETHERNET, RAW = 1, 101
 UDP = bytes.fromhex("450000200000000040110000" "0a000001" "0a000002" "003500350010000000000000")
@@ -28,8 +29,18 @@ FRAME = bytes.fromhex("020000000001" "020000000002" "0800") + UDP
 class Lab:
     def __init__(self, directory):
         self.directory = directory
-        self.bucket = os.path.join(directory, "bucket")
+        self.bucket = self.fleet = os.path.join(directory, "bucket")
         self.result = os.path.join(directory, "result.pcapng")
+
+    def make(self, nodes, objects, each, seed=5):
+        """A fleet, beside the bucket."""
+        self.fleet = os.path.join(self.directory, "fleet")
+        subprocess.run([os.path.join(TOP, "tests/e2e/make_fleet"), self.fleet, os.path.join(self.directory, "all"),
+                        str(seed), str(nodes), str(objects), str(each), str(START_S)], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def files(self):
+        return sorted(os.path.join(where, name) for where, _, names in os.walk(self.fleet) for name in names)
 
     def put(self, content, node="node-1", minute=0, extension=".pcap", sequence=1, bucket=None):
         folder = os.path.join(os.fsencode(bucket or self.bucket), os.fsencode(node))
@@ -40,7 +51,7 @@ class Lab:
 
     def search(self, command, *words, status=0, memory=None, stdout=subprocess.PIPE):
         def limit():
-            if memory:
+            if memory and not is_sanitized():
                 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         done = subprocess.run([program(), command, "-b", "file://" + self.bucket, *WINDOW, *words], check=False,
                               stdout=stdout, stderr=subprocess.PIPE, timeout=120, preexec_fn=limit,
@@ -176,6 +187,42 @@ def test_large_windows(lab):
     count, said = lab.fetch("-j", "16", memory=256 << 20)
     equal(count, 32 * 150, "packets")
     contains(said, "long eth0")
+
+
+def test_files_one_behind_the_other(lab):
+    """As after cat, rsync --append or a bucket's compose: the last one's index is not that of all."""
+    lab.make(nodes=1, objects=6, each=200)
+    lab.bucket = lab.fleet
+    total, _ = lab.fetch()
+    files = [each for each in lab.files() if each.endswith(".gz")]
+    contents = [open(each, "rb").read() for each in files]
+    for i, some in enumerate((contents[:2], contents[1:3], contents[:3], [contents[0], gzip.compress(pcap())])):
+        lab.bucket = os.path.join(lab.directory, "single-%d" % i)
+        counts = []
+        for j, each in enumerate(some + [b"".join(some)]):
+            lab.bucket = os.path.join(lab.directory, "single-%d-%d" % (i, j))
+            lab.put(each, extension=".pcap.gz")
+            counts.append(lab.fetch("--all")[0])
+        equal(counts[-1], sum(counts[:-1]), "packets of all and of each: %s" % counts)
+        check(0 < counts[-1] <= total + 10, "packets: %s" % counts)
+
+
+def test_a_temporary_file_that_is_not_possible(lab):
+    """More than there is memory for, in order: that needs a folder."""
+    for node in range(40):
+        lab.put(pcap(count=160, packet=FRAME + bytes(4000)), node="node-%d" % node)
+    words = ("--memory", "16MiB", "-w")
+    os.environ["TMPDIR"] = os.path.join(lab.directory, "nowhere")
+    try:
+        _, said = lab.search("fetch", *words, "-", status=74)
+        contains(said, "TMPDIR")
+        contains(said, os.environ["TMPDIR"])
+        _, said = lab.search("fetch", *words, lab.result)
+        # A pipe or a device is not where packets can wait.
+        _, said = lab.search("fetch", *words, "/dev/null", status=74)
+        contains(said, os.environ["TMPDIR"])
+    finally:
+        del os.environ["TMPDIR"]
 
 
 @contextlib.contextmanager

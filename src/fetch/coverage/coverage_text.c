@@ -343,8 +343,7 @@ static json_t *list_recordings(const struct coverage *coverage)
 		const char *recording = coverage->recordings.list[i];
 		json_t *object = json_object();
 
-		(void)json_object_set_new(object, "filter",
-					  json_text(strchr(recording, ' ') + 1));
+		(void)json_object_set_new(object, "filter", json_text(strchr(recording, ' ') + 1));
 		(void)json_object_set_new(object, "snaplen",
 					  make_integer(strtoull(recording, NULL, 10)));
 		(void)json_array_append_new(list, object);

@@ -158,6 +158,36 @@ static void test_files_in_files(void **state)
 		}
 }
 
+static void test_files_of_several_formats_in_one(void **state)
+{
+	struct making one, two;
+	cleanup_free uint8_t *all = mem_alloc(4 * FILE_BYTES);
+
+	(void)state;
+	for (size_t part = 1; part < FILE_BYTES; part *= 11)
+		for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
+			size_t length = 0;
+			struct seen seen = { 0 };
+			struct decode *decode = decode_file(false, &large, see, &seen);
+			struct error err;
+
+			make_file(&one, codecs[c], &format_pcap, false);
+			make_file(&two, codecs[c], &format_pcapng, true);
+			for (int i = 0; i < 4; i++) {
+				const struct making *file = i % 2 ? &one : &two;
+
+				memcpy(all + length, file->bytes, file->length);
+				length += file->length;
+			}
+			assert_int_equal(push(decode, all, length, part, &err), 0);
+			assert_int_equal(seen.packets, 4 * PACKETS);
+			assert_false(seen.is_wrong);
+			decode_free(decode);
+			free_file(&one);
+			free_file(&two);
+		}
+}
+
 /* A node of the other byte order: all numbers of a classic file are the other way round. */
 static void swap_pcap(uint8_t *bytes, size_t length, bool has_header)
 {
@@ -261,7 +291,8 @@ static void test_damage_is_said_and_what_was_before_it_is_kept(void **state)
 			if (codecs[c]->compress)
 				for (size_t at = 20; at < file.length; at += file.length / 97) {
 					struct seen seen = { 0 };
-					struct decode *decode = decode_file(false, &large, see, &seen);
+					struct decode *decode = decode_file(false, &large, see,
+									    &seen);
 					struct error err;
 
 					file.bytes[at] ^= 0x55;
@@ -354,9 +385,8 @@ static void test_long_blocks(void **state)
 
 			/* Cut off in the middle of it; or it has to be read. */
 			decode = decode_file(false, &large, see, &seen);
-			assert_int_equal(push(decode, bytes, file.length + lengths[i] / 2, part,
-					      &err),
-					 -1);
+			assert_int_equal(
+				push(decode, bytes, file.length + lengths[i] / 2, part, &err), -1);
 			assert_int_equal(seen.packets, PACKETS);
 			decode_free(decode);
 			put_block(bytes + file.length, 6, lengths[i]);
@@ -398,6 +428,7 @@ UNIT_TESTS()
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_kind_of_file_in_parts_of_every_size),
 		cmocka_unit_test(test_files_in_files),
+		cmocka_unit_test(test_files_of_several_formats_in_one),
 		cmocka_unit_test(test_members_from_the_middle),
 		cmocka_unit_test(test_the_other_byte_order),
 		cmocka_unit_test(test_damage_is_said_and_what_was_before_it_is_kept),

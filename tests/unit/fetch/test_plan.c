@@ -103,8 +103,7 @@ static const struct planned *make_plan(struct fixture *fixture)
 					  .match = fixture->match,
 					  .threads = 3 };
 
-	assert_int_equal(
-		plan_make(&order, fixture->coverage, &fixture->plan, &fixture->err), 0);
+	assert_int_equal(plan_make(&order, fixture->coverage, &fixture->plan, &fixture->err), 0);
 	return fixture->plan.objects;
 }
 
