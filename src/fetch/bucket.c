@@ -115,8 +115,17 @@ struct patience {
 	uint64_t since_ms, until_ms, pause_ms; /* 0: it has not failed yet */
 };
 
+/* Before the first answer, whoever waits is told for what: perhaps that will not come. */
+static void tell_waiting(struct bucket *bucket, const struct error *err)
+{
+	if (atomic_load(&bucket->answered_ms) == 0 && !atomic_exchange(&bucket->has_told, true))
+		log_warning("no answer yet, trying again for half a minute", log_reason(err));
+	else
+		log_debug("the bucket is asked again", log_reason(err));
+}
+
 /* After a failure: wait, and try again? Ctrl-C ends the waiting. */
-static bool is_worth_another(const struct bucket *bucket, struct patience *patience,
+static bool is_worth_another(struct bucket *bucket, struct patience *patience,
 			     const struct error *err)
 {
 	uint64_t now_ms = clock_monotonic_ms(), end_ms;
@@ -128,7 +137,7 @@ static bool is_worth_another(const struct bucket *bucket, struct patience *patie
 
 	if (err->kind != ERROR_TRANSIENT || end_ms > patience->until_ms)
 		return false;
-	log_debug("the bucket is asked again", log_reason(err));
+	tell_waiting(bucket, err);
 	for (; now_ms < end_ms && !atomic_load(bucket->cancel); now_ms = clock_monotonic_ms())
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 20 * (long)CLOCK_NS_PER_MS }, NULL);
 	patience->pause_ms *= 2;

@@ -17,6 +17,7 @@ struct bucket {
 	const atomic_bool *cancel; /* Ctrl-C: whatever is being done ends, with ERROR_TRANSIENT */
 	atomic_ulong requests, bytes, cached_bytes;
 	atomic_uint_fast64_t answered_ms; /* monotonic: when it answered last */
+	atomic_bool has_told;             /* that we wait for its first answer */
 	atomic_uint given_up;             /* reads in a row that had no answer, however often */
 };
 

@@ -148,6 +148,18 @@ def test_a_broken_run_goes_on(lab):
     check(lab.gcs.count("media") - before - first > 5, "damaged files were believed")
 
 
+def test_who_waits_knows_for_what(lab):
+    """Before the first answer: perhaps there is no network, or no credentials. Once."""
+    lab.put(pcap())
+    lab.gcs.fault("list", times=3, status=503)
+    _, said = lab.run("find")
+    equal(said.count("trying again"), 1, "lines about it in %s" % said)
+    contains(said, "503")
+    lab.gcs.fault("media", times=1, status=503)
+    _, said = lab.run("find")
+    equal(said.count("trying again"), 0, "lines about it in %s" % said)
+
+
 def test_json_of_a_failure(lab):
     """A bucket that answers nothing is 69, in words."""
     lab.gcs.fault("list", times=0, status=503, retry_after="3600")
