@@ -28,8 +28,10 @@ int bucket_open(const struct conf *conf, const char *cache, const atomic_bool *c
 
 	*bucket = (struct bucket){ .cache_fd = -1, .cancel = cancel };
 	if (cache) {
-		if (file_make_folders(cache, CACHE_MODE, err) < 0)
+		if (file_make_folders(cache, CACHE_MODE, err) < 0) {
+			err->kind = ERROR_USAGE;
 			return error_wrap(err, "--cache");
+		}
 		bucket->cache_fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (bucket->cache_fd < 0)
 			return error_errno_as(err, ERROR_USAGE, "--cache %s", cache);

@@ -136,10 +136,10 @@ int search_open(const struct fetch_order *order, struct search *ret_search, stru
 	if (window_parse(order->from, order->to, order->around, order->window, now_ns,
 			 &search->window, err) < 0 ||
 	    match_open(order->filter, order->is_inner, &search->match, err) < 0)
-		return -1;
+		return search_explain(err);
 	say_question(search);
 	if (bucket_open(order->conf, order->cache, &is_cancelled, &search->bucket, err) < 0)
-		return -1;
+		return search_explain(err);
 	search->has_bucket = true;
 	search->coverage = coverage_new(&search->window, now_ns);
 	expect_nodes(search);

@@ -100,6 +100,23 @@ def needs(tool):
     return wrap
 
 
+def test_failures_are_no_empty_answers(lab):
+    """1 says that nothing matched; a search that could not be made has another status."""
+    lab.put(pcap())
+    for command, *words in (("find",), ("fetch", "-w", lab.result)):
+        _, said = lab.search(command, *words, "host", "no-such-name.invalid", status=69)
+        contains(said, "no-such-name.invalid")
+        _, said = lab.search(command, *words, "--cache", "/proc/nothing/here", "udp", status=64)
+        contains(said, "--cache")
+        _, said = lab.search(command, *words, "--cache", os.path.join(lab.bucket, "node-1", "x\0"[:1] * 300), "udp",
+                             status=64)
+    _, said = lab.search("fetch", "-w", os.path.join(lab.directory, "nowhere", "x"), "udp", status=74)
+    contains(said, "nowhere")
+    lab.bucket = os.path.join(lab.directory, "nowhere")
+    _, said = lab.search("find", "udp", status=78)
+    contains(said, "does not exist")
+
+
 def test_json_is_all_there_is(lab):
     """Also where there is a warning: on standard error is one JSON object, and nothing else."""
     lab.put(pcap(ETHERNET))
