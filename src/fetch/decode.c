@@ -29,6 +29,7 @@ struct decode {
 	const struct format *format; /* NULL: not known yet */
 	struct format_reader reader;
 	bool is_order_known;
+	uint64_t left_out; /* packets of the files before this one */
 	struct layer *layers[LAYERS_MAX];
 	uint8_t *plain; /* PLAIN_BYTES, not taken yet */
 	size_t length;
@@ -159,6 +160,14 @@ static bool find_format(struct decode *decode, bool is_end)
 	return true;
 }
 
+/* Here begins another file. */
+static void begin_file(struct decode *decode, const struct format *format)
+{
+	decode->left_out += decode->reader.left_out;
+	decode->format = format;
+	decode->reader = (struct format_reader){ .has_header = false };
+}
+
 /* Not a record: a file of the other format that stands behind this one? */
 static bool change_format(struct decode *decode, const uint8_t *bytes, size_t length)
 {
@@ -166,8 +175,7 @@ static bool change_format(struct decode *decode, const uint8_t *bytes, size_t le
 
 	if (!is_pcapng && (decode->format == &format_pcap || !begins_pcap(bytes, length)))
 		return false;
-	decode->format = is_pcapng ? &format_pcapng : &format_pcap;
-	decode->reader = (struct format_reader){ .has_header = false };
+	begin_file(decode, is_pcapng ? &format_pcapng : &format_pcap);
 	return true;
 }
 
@@ -188,7 +196,7 @@ static int take_records(struct decode *decode, bool is_end, struct error *err)
 		if (decode->format == &format_pcap && left < MAGIC_BYTES && left > 0 && !is_end)
 			break;
 		if (decode->format == &format_pcap && begins_pcap(decode->plain + offset, left))
-			decode->reader = (struct format_reader){ .has_header = false };
+			begin_file(decode, &format_pcap);
 		state = decode->format->next(&decode->reader, decode->plain, decode->length,
 					     &offset, &record);
 		if (state == FORMAT_CORRUPT &&
@@ -373,7 +381,13 @@ int decode_end(struct decode *decode, struct error *err)
 	}
 	if (take_records(decode, true, err) < 0)
 		return -1;
-	return decode->length + decode->skipped > 0
-		       ? refuse(err, "it ends in the middle of a packet")
+	if (decode->length + decode->skipped > 0)
+		return refuse(err, "it ends in the middle of a packet");
+	decode->left_out += decode->reader.left_out;
+	return decode->left_out > 0
+		       ? error_set(err, ERROR_REJECTED,
+				   "%ju packets without a time, or of an interface that its file "
+				   "does not describe",
+				   (uintmax_t)decode->left_out)
 		       : 0;
 }

@@ -163,6 +163,34 @@ def test_a_filter_that_some_files_have_no_use_for(lab):
     equal(json.loads(said)["plan"]["not_searched"], 1, "files in JSON")
 
 
+def test_several_interfaces_in_a_file(lab):
+    """Each with its own type of link and unit of time; of what cannot be taken at least that is said."""
+    units = (10**6, 10**9, 10**3, 1 << 20)
+    content = block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    for code, link in ((6, ETHERNET), (9, RAW), (3, ETHERNET), (0x80 | 20, ETHERNET)):
+        content += block(1, struct.pack("<HHI", link, 0, 262144) + struct.pack("<HHBxxxHH", 9, 1, code, 0, 0))
+
+    def packet(interface, second, frame):
+        ticks = second * units[interface % 4]
+        return block(6, struct.pack("<IIIII", interface, ticks >> 32, ticks & 0xffffffff, len(frame), len(frame)) + frame)
+    for i in range(40):
+        content += packet(i % 4, START_S + 40 - i, UDP if i % 4 == 1 else FRAME)
+    lab.put(content, extension=".pcapng")
+    count, said = lab.fetch("--strict", "udp", status=2)
+    equal(count, 40, "packets")
+    check("lost" not in said and "behind later ones" not in said, "said: %s" % said)
+    with open(lab.result, "rb") as file:
+        kinds = packets.blocks(file.read())
+    equal(sum(1 for kind, _ in kinds if kind == 1), 4, "interfaces")
+    for sequence, more in enumerate((block(3, struct.pack("<I", len(FRAME)) + FRAME),
+                                     block(2, struct.pack("<HHIIII", 0, 0, 0, 0, len(FRAME), len(FRAME)) + FRAME),
+                                     packet(70, START_S, FRAME)), 2):
+        lab.put(content + more + content, node="node-%d" % sequence, extension=".pcapng")
+        count, said = lab.fetch("--node", "node-%d" % sequence, "udp")
+        equal(count, 80, "packets")
+        contains(said, "lost (1 packets without")
+
+
 def test_quiet_says_what_is_missing(lab):
     lab.put(gzip.compress(pcap())[:-30], extension=".pcap.gz")
     _, said = lab.fetch("-q", "udp")
