@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 
 import packets
 import tap
@@ -189,6 +190,22 @@ def test_several_interfaces_in_a_file(lab):
         count, said = lab.fetch("--node", "node-%d" % sequence, "udp")
         equal(count, 80, "packets")
         contains(said, "lost (1 packets without")
+
+
+def test_a_pipe_that_does_not_block(lab):
+    """As those of ssh and of many programs that start others: whoever writes has to wait by itself."""
+    lab.put(pcap(count=150, packet=FRAME + bytes(30000)))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with subprocess.Popen([program(), "fetch", "-b", "file://" + lab.bucket, *WINDOW, "-w", "-"], stdout=writer,
+                          stderr=subprocess.PIPE, env={**os.environ, "HOME": lab.directory}) as process:
+        os.close(writer)
+        time.sleep(0.5)
+        with os.fdopen(reader, "rb") as file:
+            content = file.read()
+        said = process.stderr.read()
+        equal(process.wait(), 0, "status: %s" % said)
+    equal(sum(1 for kind, _ in packets.blocks(content) if kind == 6), 150, "packets")
 
 
 def test_quiet_says_what_is_missing(lab):
