@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,12 +13,16 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import index_reader
 import packets
 import tap
 from daemon import program
 from fake_gcs import EVERYTHING, FakeGcs
 from tap import check, contains, equal
-from test_fetch_answers import FRAME, WINDOW, pcap
+from test_fetch_answers import FRAME, START_S, WINDOW, pcap
+from test_fetch_answers import Lab as Fleet
+
+QUERIES = int(os.environ.get("KNT_QUERIES", "12"))
 
 
 class Lab:
@@ -28,9 +33,10 @@ class Lab:
     def put(self, content, node="node-1", extension=".pcap"):
         self.gcs.put("bucket", "%s/%s_20261123T140000.000Z_eth0_00000001%s" % (node, node, extension), content)
 
-    def start(self, command, *words, **options):
+    def start(self, command, *words, bucket="gs://bucket", **options):
+        window = () if "--from" in words else WINDOW
         environment = {**os.environ, "HOME": self.directory, "TZ": "UTC", "STORAGE_EMULATOR_HOST": self.gcs.url}
-        return subprocess.Popen([program(), command, "-b", "gs://bucket", *WINDOW, *words],
+        return subprocess.Popen([program(), command, "-b", bucket, *window, *words],
                                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}, env=environment)
 
     def run(self, command, *words, status=0):
@@ -146,6 +152,46 @@ def test_a_broken_run_goes_on(lab):
     count, _ = lab.fetch("--cache", cache)
     equal(count, 150, "packets")
     check(lab.gcs.count("media") - before - first > 5, "damaged files were believed")
+
+
+def upload_fleet(lab, fleet):
+    """As its recorders would have: what is known of a file is in its metadata, but for old ones."""
+    for path in fleet.files():
+        with open(path, "rb") as file:
+            content = file.read()
+        facts = {}
+        try:
+            index = index_reader.Index(content)
+            if index.has_footer:
+                facts = {**index.facts, "index": "1:%d:%d" % (index.index_bytes, index.tail_bytes)}
+        except index_reader.Damaged:
+            pass
+        more = {"metadata": facts} if facts else {}
+        lab.gcs.put("bucket", os.path.relpath(path, fleet.fleet), content, **more)
+
+
+def test_metadata_leave_nothing_out(lab):
+    """The same packets from the bucket as from a folder, where nothing is known before a file is read."""
+    fleet = Fleet(lab.directory)
+    fleet.make(nodes=6, objects=8, each=240, seed=random.randrange(1 << 30))
+    upload_fleet(lab, fleet)
+    sizes = []
+    for _ in range(QUERIES):
+        since = START_S + random.randrange(0, 480, random.choice((1, 60)))
+        until = since + random.choice((1, 10, 60, 61, 180))
+        window = ("--from", "@%d" % since, "--to", "@%d" % until)
+        words = (*window, "--all", random.choice(("", "udp", "host 10.0.2.3 or host 10.0.4.7", "port 5432", "arp")))
+        both = []
+        for where in ("gs://bucket", "file://" + fleet.fleet):
+            done = lab.start("fetch", "-q", "-w", lab.result, *words, bucket=where)
+            _, said = done.communicate(timeout=60)
+            check(done.returncode in (0, 1), "status %d: %s" % (done.returncode, said))
+            with open(lab.result, "rb") as file:
+                both.append([body for kind, body in packets.blocks(file.read()) if kind == 6])
+        equal(len(both[0]), len(both[1]), "packets of %s" % (words,))
+        equal([each[4:] for each in both[0]], [each[4:] for each in both[1]], "packets of %s" % (words,))
+        sizes.append(len(both[0]))
+    check(sum(sizes) > 0, "nothing was found")
 
 
 def test_who_waits_knows_for_what(lab):
