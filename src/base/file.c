@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +17,14 @@
 #define PAGE_BYTES           ((size_t)4096)
 #define CHECKSUM_BLOCK_BYTES ((size_t)256 * 1024)
 
+/* Whoever gave us a pipe may have made it one that does not block. */
+static bool wait_for_room(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	return poll(&room, 1, -1) >= 0 || errno == EINTR;
+}
+
 int file_write_all(int fd, const void *bytes, size_t length, struct error *err)
 {
 	const char *p = bytes;
@@ -23,7 +33,7 @@ int file_write_all(int fd, const void *bytes, size_t length, struct error *err)
 		ssize_t written = write(fd, p, length);
 
 		if (written < 0) {
-			if (errno == EINTR)
+			if (errno == EINTR || (errno == EAGAIN && wait_for_room(fd)))
 				continue;
 			return error_errno(err, "write");
 		}

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define KEPT_BYTES  (4 << 20)
 #define LARGE_BYTES (128 * 1024) /* as at the start, where glibc adjusts it */
 
 void mem_setup(void)
@@ -18,6 +19,8 @@ void mem_share(void)
 {
 #ifdef M_ARENA_MAX
 	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, 4 * KEPT_BYTES);
 #endif
 }
 

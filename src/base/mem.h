@@ -17,7 +17,10 @@
  * raises its threshold to the largest block ever freed, and the buffers of the start stay resident for good.
  */
 void mem_setup(void);
-/* Have all threads that are started from now on share what glibc reserves: many short-lived threads, a small limit. */
+/*
+ * For a process that ends soon, in place of that: many short-lived threads share what glibc reserves, and buffers of
+ * some MiB, which they make and free all the time, are kept for the next ones.
+ */
 void mem_share(void);
 
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));

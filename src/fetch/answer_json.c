@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "fetch/json_text.h"
 
 static const char *const state_names[] = {
 	[PLANNED_NOTHING] = "nothing", [PLANNED_MEMBERS] = "members",
@@ -30,7 +31,7 @@ static void set_time(json_t *object, const char *key, uint64_t time_ns)
 
 static void set_number(json_t *object, const char *key, uint64_t number)
 {
-	set(object, key, json_integer((json_int_t)number));
+	set(object, key, json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
 }
 
 static json_t *describe_object(const struct search *search, size_t number)
@@ -40,9 +41,9 @@ static json_t *describe_object(const struct search *search, size_t number)
 	const struct source *source = &search->listing.sources[object->source];
 	json_t *out = json_object();
 
-	set(out, "node", json_string(source->node));
-	set(out, "interface", json_string(source->interface));
-	set(out, "object", json_string(object->name));
+	set(out, "node", json_text(source->node));
+	set(out, "interface", json_text(source->interface));
+	set(out, "object", json_text(object->name));
 	set_number(out, "size", object->bytes);
 	set(out, "read", json_string(state_names[planned->state]));
 	set_number(out, "bytes", planned->wanted_bytes);
@@ -61,6 +62,8 @@ static json_t *describe_plan(const struct search *search)
 	json_t *out = json_object();
 
 	set_number(out, "bytes", plan->pieces.bytes);
+	if (search->order->limit_bytes > 0)
+		set_number(out, "limit", search->order->limit_bytes);
 	set_number(out, "requests", plan->pieces.requests);
 	set_number(out, "objects", plan->admitted);
 	set_number(out, "of_objects", plan->searched);
@@ -68,24 +71,42 @@ static json_t *describe_plan(const struct search *search)
 	set_number(out, "too_complex", plan->too_complex);
 	set_number(out, "not_searched", plan->not_searched);
 	if (plan->not_searched > 0)
-		set(out, "not_searched_why", json_string(plan->not_searched_why));
+		set(out, "not_searched_why", json_text(plan->not_searched_why));
 	return out;
 }
 
-static json_t *describe_result(const struct merge_total *total)
+static json_t *describe_result(const struct merge_total *total, const char *warning)
 {
 	json_t *out = json_object();
 
 	set_number(out, "packets", total->packets);
 	set_number(out, "interfaces", total->interfaces);
 	set_number(out, "unordered", total->unordered);
+	set_number(out, "unwritable", total->unwritable);
+	set_number(out, "spilled_bytes", total->spilled_bytes);
+	if (warning)
+		set(out, "warning", json_text(warning));
 	set_time(out, "first", total->earliest_ns);
 	set_time(out, "last", total->latest_ns);
 	return out;
 }
 
+/* Where was looked, and what was met there. */
+static json_t *describe_listing(const struct search *search)
+{
+	const struct listing *listing = &search->listing;
+	json_t *out = json_object();
+
+	set_number(out, "nodes", listing->nodes);
+	set_number(out, "silent_nodes", listing->silent_nodes);
+	set_number(out, "foreign_objects", listing->foreign);
+	set_number(out, "looked_back_s", listing->looked_back_s);
+	set_number(out, "without_beginning", search_count_late(search));
+	return out;
+}
+
 void answer_write_json(const struct search *search, const struct merge_total *total,
-		       json_t *conversations, FILE *out)
+		       const char *warning, json_t *conversations, FILE *out)
 {
 	json_t *answer = json_object(), *window = json_object(), *objects = json_array();
 	json_t *bucket = json_object();
@@ -93,7 +114,7 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 	set_time(window, "from", search->window.from_ns);
 	set_time(window, "to", search->window.to_ns);
 	set(answer, "window", window);
-	set(answer, "filter", json_string(search->order->filter));
+	set(answer, "filter", json_text(search->order->filter));
 	set_number(answer, "nodes", search->listing.nodes);
 	for (size_t i = 0; i < search->listing.count; i++) {
 		enum planned_state state = search->plan.objects[i].state;
@@ -102,6 +123,7 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 		    json_array_append_new(objects, describe_object(search, i)) < 0)
 			abort();
 	}
+	set(answer, "listing", describe_listing(search));
 	set(answer, "objects", objects);
 	set(answer, "plan", describe_plan(search));
 	set(answer, "coverage", coverage_write_json(search->coverage));
@@ -112,7 +134,7 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 	if (conversations)
 		set(answer, "conversations", conversations);
 	if (total)
-		set(answer, "result", describe_result(total));
+		set(answer, "result", describe_result(total, warning));
 	(void)json_dumpf(answer, out, JSON_INDENT(1) | JSON_SORT_KEYS);
 	(void)fputc('\n', out);
 	json_decref(answer);

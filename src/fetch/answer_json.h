@@ -8,8 +8,8 @@
 #include "fetch/search.h"
 
 /*
- * total: of what was written; conversations: a list of them, which is taken over; NULL: nothing was asked for. Ends
- * with a line break.
+ * total: of what was written; conversations: a list of them, which is taken over; NULL: nothing was asked for. warning:
+ * see result_warning(); may be NULL. Ends with a line break.
  */
 void answer_write_json(const struct search *search, const struct merge_total *total,
-		       struct json_t *conversations, FILE *out);
+		       const char *warning, struct json_t *conversations, FILE *out);

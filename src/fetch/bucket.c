@@ -16,6 +16,7 @@
 #define PAUSE_FIRST_MS  UINT64_C(250)
 #define PAUSE_MAX_MS    UINT64_C(8000)
 #define PATIENCE_MS     UINT64_C(30000)
+#define GIVEN_UP_MAX    4
 #define STACK_BYTES     ((size_t)1 << 20) /* enough for TLS and name servers */
 #define CACHE_MODE      0700
 #define CACHE_FILE_MODE 0600 /* packets are private */
@@ -35,8 +36,10 @@ static int open_cache(struct bucket *bucket, const char *cache, struct error *er
 {
 	if (!cache)
 		return 0;
-	if (file_make_folders(cache, CACHE_MODE, err) < 0)
+	if (file_make_folders(cache, CACHE_MODE, err) < 0) {
+		err->kind = ERROR_USAGE;
 		return error_wrap(err, "--cache");
+	}
 	bucket->cache_fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return bucket->cache_fd < 0 ? error_errno_as(err, ERROR_USAGE, "--cache %s", cache) : 0;
 }
@@ -130,23 +133,32 @@ int bucket_crew(struct bucket *bucket, unsigned threads,
 
 /* How long one question has been asked in vain: since its first failure, not while it was answered. */
 struct patience {
-	uint64_t until_ms, pause_ms; /* 0: it has not failed yet */
+	uint64_t since_ms, until_ms, pause_ms; /* 0: it has not failed yet */
 };
 
+/* Before the first answer, whoever waits is told for what: perhaps that will not come. */
+static void tell_waiting(struct bucket *bucket, const struct error *err)
+{
+	if (atomic_load(&bucket->answered_ms) == 0 && !atomic_exchange(&bucket->has_told, true))
+		log_warning("no answer yet, trying again for half a minute", log_reason(err));
+	else
+		log_debug("the bucket is asked again", log_reason(err));
+}
+
 /* After a failure: wait, and try again? Ctrl-C ends the waiting. */
-static bool is_worth_another(const struct bucket *bucket, struct patience *patience,
+static bool is_worth_another(struct bucket *bucket, struct patience *patience,
 			     const struct error *err)
 {
 	uint64_t now_ms = clock_monotonic_ms(), end_ms;
 
 	if (patience->until_ms == 0)
-		*patience = (struct patience){ now_ms + PATIENCE_MS, PAUSE_FIRST_MS };
+		*patience = (struct patience){ now_ms, now_ms + PATIENCE_MS, PAUSE_FIRST_MS };
 	end_ms = now_ms + (err->retry_after_ms > patience->pause_ms ? err->retry_after_ms
 								    : patience->pause_ms);
 
 	if (err->kind != ERROR_TRANSIENT || end_ms > patience->until_ms)
 		return false;
-	log_debug("the bucket is asked again", log_reason(err));
+	tell_waiting(bucket, err);
 	for (; now_ms < end_ms && !atomic_load(bucket->cancel); now_ms = clock_monotonic_ms())
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 20 * (long)CLOCK_NS_PER_MS }, NULL);
 	patience->pause_ms *= 2;
@@ -202,6 +214,8 @@ int bucket_list(struct bucket_reader *reader, const struct sink_list *what,
 		atomic_fetch_add(&bucket->requests, requests);
 		if (visiting.count > before) /* it was answered */
 			patience.until_ms = 0;
+		if (visiting.count > before || result == 0)
+			atomic_store(&bucket->answered_ms, clock_monotonic_ms());
 	} while (result < 0 && !visiting.has_ended && is_worth_another(bucket, &patience, err));
 	free(visiting.last);
 	return visiting.has_ended ? 0 : result;
@@ -281,6 +295,43 @@ static void write_cached(struct bucket *bucket, const char *description, const u
 	log_debug("not kept in --cache", log_reason(&err));
 }
 
+static bool visit_none(void *context, const struct sink_item *item)
+{
+	(void)context;
+	(void)item;
+	return false;
+}
+
+/* Does the bucket answer a simple question? */
+static bool is_answering(struct bucket_reader *reader)
+{
+	struct bucket *bucket = reader->bucket;
+	const struct sink_list first = { .prefix = "", .from = "", .to = "", .limit = 1 };
+	unsigned requests = 0;
+	struct error err;
+	int result = sink_ops(bucket->sink)
+			     ->list(reader->worker, &first, visit_none, NULL, &requests, &err);
+
+	atomic_fetch_add(&bucket->requests, requests);
+	return result == 0;
+}
+
+/*
+ * An object was asked for in vain for as long as we are patient. If the bucket has answered others meanwhile, or does
+ * so now, that is about this object, and no reason to end the search; unless it is so with one after the other.
+ */
+static void judge_silence(struct bucket_reader *reader, const struct patience *patience,
+			  struct error *err)
+{
+	struct bucket *bucket = reader->bucket;
+
+	if (err->kind != ERROR_TRANSIENT || atomic_load(bucket->cancel) ||
+	    atomic_fetch_add(&bucket->given_up, 1) >= GIVEN_UP_MAX)
+		return;
+	if (atomic_load(&bucket->answered_ms) >= patience->since_ms || is_answering(reader))
+		err->kind = ERROR_REJECTED;
+}
+
 int bucket_read(struct bucket_reader *reader, const char *name, const char *version,
 		uint64_t offset, size_t length, uint8_t *out, struct error *err)
 {
@@ -300,8 +351,12 @@ int bucket_read(struct bucket_reader *reader, const char *name, const char *vers
 				 ->read(reader->worker, name, version, offset, length, out, err);
 		atomic_fetch_add(&bucket->requests, 1);
 	} while (result < 0 && is_worth_another(bucket, &patience, err));
-	if (result < 0)
+	if (result < 0) {
+		judge_silence(reader, &patience, err);
 		return -1;
+	}
+	atomic_store(&bucket->answered_ms, clock_monotonic_ms());
+	atomic_store(&bucket->given_up, 0);
 	atomic_fetch_add(&bucket->bytes, length);
 	if (bucket->cache_fd >= 0)
 		write_cached(bucket, description, out, length);

@@ -18,6 +18,9 @@ struct bucket {
 	struct here *here;         /* a search on the node, see here.h; NULL: it is none */
 	const atomic_bool *cancel; /* Ctrl-C: whatever is being done ends, with ERROR_TRANSIENT */
 	atomic_ulong requests, bytes, cached_bytes;
+	atomic_uint_fast64_t answered_ms; /* monotonic: when it answered last */
+	atomic_bool has_told;             /* that we wait for its first answer */
+	atomic_uint given_up;             /* reads in a row that had no answer, however often */
 };
 
 struct bucket_reader {
@@ -42,7 +45,10 @@ int bucket_crew(struct bucket *bucket, unsigned threads,
 		int (*work)(void *context, struct bucket_reader *reader, struct error *err),
 		void *context, struct error *err) __attribute__((warn_unused_result));
 
-/* As the sink's functions. Blocks: a failure that may pass is tried again for half a minute. */
+/*
+ * As the sink's functions. Blocks: a failure that may pass is tried again for half a minute. ERROR_TRANSIENT then means
+ * that the bucket does not answer at all: where it answers others, a read that fails for so long is ERROR_REJECTED.
+ */
 int bucket_list(struct bucket_reader *reader, const struct sink_list *what,
 		bool (*visit)(void *context, const struct sink_item *item), void *context,
 		struct error *err) __attribute__((warn_unused_result));

@@ -24,6 +24,7 @@ struct gathering {
 	struct conversations *all;
 	atomic_size_t next; /* object */
 	atomic_bool is_failing;
+	struct tail_budget budget;
 	pthread_mutex_t lock; /* of all that follows */
 	struct hash_keys keys;
 	uint32_t *places; /* numbers + 1, by hash */
@@ -224,7 +225,7 @@ static int gather_object(struct gathering *gathering, struct bucket_reader *read
 				   .file = { .footer = &subject.tail.footer,
 					     .has_our_tunnels = true,
 					     .steps_left = MATCH_STEPS } };
-	int result = tail_read(reader, object, &subject.tail, err);
+	int result = tail_read(reader, object, &gathering->budget, &subject.tail, err);
 
 	if (result == 0)
 		result = gather_groups(&subject, reader, object, err);
@@ -291,9 +292,11 @@ int conversations_gather(const struct plan_order *order, const struct plan *plan
 
 	*ret_conversations = (struct conversations){ .list = NULL };
 	hash_keys_init(&gathering.keys);
+	tail_budget_init(&gathering.budget);
 	(void)pthread_mutex_init(&gathering.lock, NULL);
 	result = bucket_crew(order->bucket, order->threads, work, &gathering, err);
 	(void)pthread_mutex_destroy(&gathering.lock);
+	tail_budget_done(&gathering.budget);
 	free(gathering.places);
 	if (ret_conversations->count > 0)
 		qsort(ret_conversations->list, ret_conversations->count,

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "packet/pcapng.h"
 #include "segment/codec.h"
 
 #define LAYERS_MAX    2 /* a file that was packed once more, on its way or by hand */
 #define PART_BYTES    ((size_t)64 << 10)
-#define PLAIN_BYTES   ((size_t)1 << 20)
-#define PLAIN_MAX     ((size_t)17 << 20) /* a block of pcapng has 16 MiB at most */
+#define PLAIN_BYTES   ((size_t)512 << 10) /* twice as long as the longest packet */
+#define WINDOW_LOG    21                  /* of our members, which have less than half of it */
 #define RECORDS_TRIED 8
 #define MAGIC_BYTES   8 /* of pcap: the number, and the version */
 
@@ -28,9 +29,14 @@ struct decode {
 	const struct format *format; /* NULL: not known yet */
 	struct format_reader reader;
 	bool is_order_known;
+	uint64_t left_out; /* packets of the files before this one */
 	struct layer *layers[LAYERS_MAX];
-	uint8_t *plain; /* not taken yet */
-	size_t length, capacity;
+	uint8_t *plain; /* PLAIN_BYTES, not taken yet */
+	size_t length;
+	size_t skipped; /* of what comes: the rest of a block that is of no use */
+	/* See decode_file(). */
+	bool expects_zstd, is_large;
+	pthread_mutex_t *large;
 };
 
 static int refuse(struct error *err, const char *what)
@@ -48,24 +54,27 @@ static struct layer *new_layer(const struct codec *codec)
 	return layer;
 }
 
-struct decode *decode_file(decode_take *take, void *context)
+struct decode *decode_file(bool expects_zstd, pthread_mutex_t *large, decode_take *take,
+			   void *context)
 {
 	struct decode *decode = mem_calloc(1, sizeof *decode);
 
 	decode->take = take;
 	decode->context = context;
-	decode->capacity = PLAIN_BYTES;
-	decode->plain = mem_alloc(decode->capacity);
+	decode->expects_zstd = expects_zstd;
+	decode->large = large;
+	decode->plain = mem_alloc(PLAIN_BYTES);
 	decode->layers[0] = new_layer(NULL);
 	return decode;
 }
 
 struct decode *decode_members(const struct index_file *file, decode_take *take, void *context)
 {
-	struct decode *decode = decode_file(take, context);
+	struct decode *decode = decode_file(false, NULL, take, context);
 
 	free(decode->layers[0]);
 	decode->layers[0] = new_layer(file->wrapping == INDEX_ZSTD ? &codec_zstd : &codec_gzip);
+	decode->layers[0]->stream.window_log_max = WINDOW_LOG;
 	decode->format = file->is_pcapng ? &format_pcapng : &format_pcap;
 	/* As the reader would be behind the file's header, in our byte order. */
 	decode->reader = (struct format_reader){
@@ -85,6 +94,8 @@ struct decode *decode_free(struct decode *decode)
 			codec_state_free(decode->layers[i]->codec, decode->layers[i]->state);
 		free(decode->layers[i]);
 	}
+	if (decode->is_large)
+		(void)pthread_mutex_unlock(decode->large);
 	free(decode->plain);
 	free(decode);
 	return NULL;
@@ -115,19 +126,26 @@ static bool begins_pcapng(const uint8_t *bytes, size_t length)
 	return length >= sizeof head && memcmp(bytes, head, sizeof head) == 0;
 }
 
-/* Members from the middle do not tell the byte order of the node: in one of them the records make sense. */
-static void find_order(struct decode *decode)
+/* How much sense the records make in this byte order: how many there are, if nothing behind them is wrong. */
+static int judge_order(const struct decode *decode, bool is_swapped)
 {
 	struct format_reader reader = decode->reader;
 	enum format_state state = FORMAT_RECORD;
 	struct format_record record;
 	size_t offset = 0;
+	int count = -1;
 
-	for (int i = 0; i < RECORDS_TRIED && state == FORMAT_RECORD; i++)
+	reader.is_swapped = is_swapped;
+	for (; count < RECORDS_TRIED && state == FORMAT_RECORD; count++)
 		state = decode->format->next(&reader, decode->plain, decode->length, &offset,
 					     &record);
-	if (state == FORMAT_CORRUPT && offset == 0)
-		decode->reader.is_swapped = !decode->reader.is_swapped;
+	return state == FORMAT_CORRUPT ? count - RECORDS_TRIED - 1 : count;
+}
+
+/* Members from the middle do not tell the byte order of the node: in one of them the records make sense. */
+static void find_order(struct decode *decode)
+{
+	decode->reader.is_swapped = judge_order(decode, true) > judge_order(decode, false);
 	decode->is_order_known = true;
 }
 
@@ -139,6 +157,25 @@ static bool find_format(struct decode *decode, bool is_end)
 	decode->format = begins_pcapng(decode->plain, decode->length) ? &format_pcapng
 								      : &format_pcap;
 	decode->is_order_known = true;
+	return true;
+}
+
+/* Here begins another file. */
+static void begin_file(struct decode *decode, const struct format *format)
+{
+	decode->left_out += decode->reader.left_out;
+	decode->format = format;
+	decode->reader = (struct format_reader){ .has_header = false };
+}
+
+/* Not a record: a file of the other format that stands behind this one? */
+static bool change_format(struct decode *decode, const uint8_t *bytes, size_t length)
+{
+	bool is_pcapng = decode->format == &format_pcap && begins_pcapng(bytes, length);
+
+	if (!is_pcapng && (decode->format == &format_pcap || !begins_pcap(bytes, length)))
+		return false;
+	begin_file(decode, is_pcapng ? &format_pcapng : &format_pcap);
 	return true;
 }
 
@@ -159,10 +196,13 @@ static int take_records(struct decode *decode, bool is_end, struct error *err)
 		if (decode->format == &format_pcap && left < MAGIC_BYTES && left > 0 && !is_end)
 			break;
 		if (decode->format == &format_pcap && begins_pcap(decode->plain + offset, left))
-			decode->reader = (struct format_reader){ .has_header = false };
+			begin_file(decode, &format_pcap);
 		state = decode->format->next(&decode->reader, decode->plain, decode->length,
 					     &offset, &record);
-		if (state == FORMAT_RECORD)
+		if (state == FORMAT_CORRUPT &&
+		    change_format(decode, decode->plain + offset, decode->length - offset))
+			state = FORMAT_RECORD;
+		else if (state == FORMAT_RECORD)
 			decode->take(decode->context, &record,
 				     decode->reader.interface[record.interface].resolution != 6);
 	}
@@ -173,20 +213,31 @@ static int take_records(struct decode *decode, bool is_end, struct error *err)
 	return 0;
 }
 
-/* Room for more plain bytes: a record can be longer than the buffer. */
+/* Something that the buffer has no room for: a block of pcapng. Is it one that has to be read? */
+static int skip_block(struct decode *decode, struct error *err)
+{
+	struct pcapng_block block;
+
+	memcpy(&block, decode->plain, sizeof block);
+	block.type = format_in_order(&decode->reader, block.type);
+	block.length = format_in_order(&decode->reader, block.length);
+	if (decode->format != &format_pcapng || block.type == PCAPNG_SECTION ||
+	    block.type == PCAPNG_INTERFACE || block.type == PCAPNG_PACKET)
+		return refuse(err, "a packet, or what describes it, is too long");
+	/* It was not taken, so it is longer than what is there. */
+	decode->skipped = block.length - decode->length;
+	decode->length = 0;
+	return 0;
+}
+
+/* Room for more plain bytes. */
 static int make_room(struct decode *decode, struct error *err)
 {
-	if (decode->length < decode->capacity)
+	if (decode->length < PLAIN_BYTES)
 		return 0;
 	if (take_records(decode, false, err) < 0)
 		return -1;
-	if (decode->length <= decode->capacity / 2)
-		return 0;
-	if (decode->capacity == PLAIN_MAX)
-		return refuse(err, "a block is larger than 16 MiB");
-	decode->capacity = 4 * decode->capacity < PLAIN_MAX ? 4 * decode->capacity : PLAIN_MAX;
-	decode->plain = mem_realloc(decode->plain, decode->capacity, 1);
-	return 0;
+	return decode->length < PLAIN_BYTES ? 0 : skip_block(decode, err);
 }
 
 /* Layers ----------------------------------------------------------------------------------------- */
@@ -201,14 +252,20 @@ static int push_plain(struct decode *decode, size_t number, const uint8_t *bytes
 	if (number + 1 < LAYERS_MAX && decode->layers[number + 1])
 		return push_layer(decode, number + 1, bytes, length, err);
 	while (length > 0) {
-		size_t part;
+		size_t part = decode->skipped < length ? decode->skipped : length;
 
-		if (make_room(decode, err) < 0)
-			return -1;
-		part = decode->capacity - decode->length;
-		part = part < length ? part : length;
-		memcpy(decode->plain + decode->length, bytes, part);
-		decode->length += part;
+		if (part > 0) {
+			decode->skipped -= part;
+		} else {
+			if (make_room(decode, err) < 0)
+				return -1;
+			if (decode->skipped > 0)
+				continue;
+			part = PLAIN_BYTES - decode->length;
+			part = part < length ? part : length;
+			memcpy(decode->plain + decode->length, bytes, part);
+			decode->length += part;
+		}
 		bytes += part;
 		length -= part;
 	}
@@ -255,6 +312,10 @@ static void identify(struct decode *decode, size_t number)
 	layer->codec = codec;
 	if (!codec->unpack)
 		return;
+	if (codec == &codec_zstd && (number > 0 || !decode->expects_zstd) && !decode->is_large) {
+		(void)pthread_mutex_lock(decode->large);
+		decode->is_large = true;
+	}
 	layer->state = codec_state_new(codec);
 	if (number + 1 < LAYERS_MAX)
 		decode->layers[number + 1] = new_layer(NULL);
@@ -320,5 +381,13 @@ int decode_end(struct decode *decode, struct error *err)
 	}
 	if (take_records(decode, true, err) < 0)
 		return -1;
-	return decode->length > 0 ? refuse(err, "it ends in the middle of a packet") : 0;
+	if (decode->length + decode->skipped > 0)
+		return refuse(err, "it ends in the middle of a packet");
+	decode->left_out += decode->reader.left_out;
+	return decode->left_out > 0
+		       ? error_set(err, ERROR_REJECTED,
+				   "%ju packets without a time, or of an interface that its file "
+				   "does not describe",
+				   (uintmax_t)decode->left_out)
+		       : 0;
 }

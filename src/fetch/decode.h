@@ -6,6 +6,7 @@
  * parts of any size. Used by one thread; memory is bounded, whatever the bytes say.
  */
 
+#include "base/thread.h"
 #include "index/index.h"
 #include "packet/packet.h"
 
@@ -14,8 +15,16 @@ struct decode;
 /* is_nano: the file has its times in nanoseconds, not microseconds. The record is borrowed. */
 typedef void decode_take(void *context, const struct format_record *record, bool is_nano);
 
-/* A file from its first byte on: what it is, its bytes say. */
-struct decode *decode_file(decode_take *take, void *context);
+/* Memory that one takes: of members, and of a file; and with zstd in it, of other tools, beside that. */
+#define DECODE_BYTES      ((size_t)1 << 20)
+#define DECODE_ZSTD_BYTES ((size_t)8 << 20)
+
+/*
+ * A file from its first byte on: what it is, its bytes say. large: held by whoever meets zstd and has not expected it,
+ * until decode_free(): of all that share it, one at a time takes DECODE_ZSTD_BYTES that nobody has counted.
+ */
+struct decode *decode_file(bool expects_zstd, pthread_mutex_t *large, decode_take *take,
+			   void *context);
 /* Members from the middle of a file that has an index. */
 struct decode *decode_members(const struct index_file *file, decode_take *take, void *context);
 struct decode *decode_free(struct decode *decode);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,6 +20,17 @@
 /* What it costs outside of the cloud that the bucket is in, in dollars: the traffic, and the requests. */
 #define DOLLARS_A_GIB      0.12
 #define DOLLARS_A_THOUSAND 0.0004
+
+/* As few requests as there is memory for: what is said of the plan is what is done. */
+static void join_pieces(struct search *search)
+{
+	uint64_t sources = search->plan.admitted > 0 ? search->plan.admitted : 1;
+	uint64_t piece = search->memory_bytes / 4 / sources;
+
+	pieces_join(&search->plan.pieces, piece < PIECE_MIN   ? PIECE_MIN
+					  : piece > PIECE_MAX ? PIECE_MAX
+							      : piece);
+}
 
 static void say_plan(const struct search *search)
 {
@@ -37,17 +49,20 @@ static void say_plan(const struct search *search)
 	(void)fputc('\n', stderr);
 }
 
-/* Where runs wait that memory has no room for: beside the result. The caller frees. */
+/* Where runs wait that memory has no room for: beside the result, unless that is a pipe or a device. The caller frees. */
 static char *temporary_folder(const struct fetch_order *order)
 {
 	const char *output = order->output, *slash = strrchr(output, '/');
 	const char *folder = environment_get("TMPDIR");
+	struct stat st;
 
-	if (strcmp(output, "-") != 0 && (order->is_split || !slash))
-		return mem_strdup(order->is_split ? output : ".");
-	if (strcmp(output, "-") != 0)
-		return mem_strndup(output, slash > output ? (size_t)(slash - output) : 1);
-	return mem_strdup(folder && *folder ? folder : "/tmp");
+	if (order->is_split)
+		return mem_strdup(output);
+	if (strcmp(output, "-") == 0 || (stat(output, &st) == 0 && !S_ISREG(st.st_mode)))
+		return mem_strdup(folder && *folder ? folder : "/tmp");
+	if (!slash)
+		return mem_strdup(".");
+	return mem_strndup(output, slash > output ? (size_t)(slash - output) : 1);
 }
 
 static struct result *open_result(const struct search *search, struct error *err)
@@ -89,12 +104,15 @@ static void say_result(const struct search *search, const struct merge_total *to
 	(void)fputc('\n', stderr);
 }
 
-static void say_answer(const struct search *search, const struct merge_total *total)
+static void say_answer(const struct search *search, const struct merge_total *total,
+		       const char *warning)
 {
 	if (search->order->is_json) {
-		answer_write_json(search, total, NULL, stderr);
+		answer_write_json(search, total, warning, NULL, stderr);
 		return;
 	}
+	if (warning && !search->order->is_quiet)
+		(void)fprintf(stderr, "%s\n", warning);
 	if (total)
 		say_result(search, total);
 	search_say_coverage(search, total ? total->packets > 0 : search->plan.admitted > 0);
@@ -106,8 +124,6 @@ static enum merge_end merge(struct search *search, struct result *result,
 {
 	const struct fetch_order *order = search->order;
 	cleanup_free char *folder = temporary_folder(order);
-	uint64_t sources = search->plan.admitted > 0 ? search->plan.admitted : 1;
-	uint64_t piece = search->memory_bytes / 4 / sources;
 	struct progress progress = progress_begin(order->is_quiet, search->plan.pieces.bytes);
 	const struct merge_order wanted = {
 		.bucket = &search->bucket,
@@ -124,10 +140,7 @@ static enum merge_end merge(struct search *search, struct result *result,
 	};
 	enum merge_end end;
 
-	pieces_join(&search->plan.pieces, piece < PIECE_MIN   ? PIECE_MIN
-					  : piece > PIECE_MAX ? PIECE_MAX
-							      : piece);
-	end = merge_run(&wanted, search->coverage, search->plan.objects, ret_total, err);
+	end = merge_run(&wanted, search->coverage, ret_total, err);
 	progress_end(&progress);
 	return end;
 }
@@ -181,33 +194,41 @@ static int read_and_write(struct search *search, struct error *err)
 		return end_early(end, result, &total, err);
 	if (finish(search, result, &total, err) < 0)
 		return end_early(MERGE_NO_OUTPUT, result, &total, err);
-	if (result_warning(result) && !search->order->is_quiet)
-		(void)fprintf(stderr, "%s\n", result_warning(result));
+	say_answer(search, &total, result_warning(result));
 	result_abandon(result);
-	say_answer(search, &total);
 	free(total.sources);
 	return search_strict(search, total.packets > 0 ? FETCH_FOUND : FETCH_NOTHING);
+}
+
+static int stop_at_limit(const struct search *search)
+{
+	char limit[TEXT_SIZE_MAX], plan[TEXT_SIZE_MAX];
+
+	if (search->order->is_json) {
+		answer_write_json(search, NULL, NULL, NULL, stderr);
+		return FETCH_SHORT;
+	}
+	text_format_size(search->plan.pieces.bytes, plan);
+	text_format_size(search->order->limit_bytes, limit);
+	(void)fprintf(stderr,
+		      "%s are more than --limit %s: narrow the window or the filter, or raise it\n",
+		      plan, limit);
+	return FETCH_SHORT;
 }
 
 int fetch_run(const struct fetch_order *order, struct error *err)
 {
 	cleanup(search_close) struct search search;
 	int status = search_open(order, &search, err);
-	char limit[TEXT_SIZE_MAX];
 
 	if (status != 0)
 		return status;
+	join_pieces(&search);
 	say_plan(&search);
-	if (search.plan.pieces.bytes > order->limit_bytes) {
-		text_format_size(order->limit_bytes, limit);
-		(void)fprintf(stderr,
-			      "this is more than --limit %s: narrow the window or the filter, or "
-			      "raise it\n",
-			      limit);
-		return FETCH_SHORT;
-	}
+	if (search.plan.pieces.bytes > order->limit_bytes)
+		return stop_at_limit(&search);
 	if (order->is_dry_run) {
-		say_answer(&search, NULL);
+		say_answer(&search, NULL, NULL);
 		return search_strict(&search,
 				     search.plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING);
 	}

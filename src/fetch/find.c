@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "fetch/answer_json.h"
 #include "fetch/conversations.h"
@@ -62,7 +64,8 @@ static void print_table(const struct search *search)
 			print_object(search, i, width);
 	text_format_size(search->plan.pieces.bytes, wanted);
 	text_format_size(search->plan.window_bytes, all);
-	(void)fflush(stdout);
+	if (fflush(stdout) != 0)
+		return;
 	(void)fprintf(stderr, "%zu of %zu objects may hold matches: %s of %s\n",
 		      search->plan.admitted, search->plan.searched, wanted, all);
 }
@@ -89,7 +92,7 @@ static int print_conversations(struct search *search, struct error *err)
 	if (result < 0)
 		return search_explain(err);
 	if (search->order->is_json)
-		answer_write_json(search, NULL, conversations_json(&conversations), stdout);
+		answer_write_json(search, NULL, NULL, conversations_json(&conversations), stdout);
 	else
 		conversations_write(&conversations, stdout);
 	(void)fflush(stdout);
@@ -108,12 +111,24 @@ static int print_conversations(struct search *search, struct error *err)
 static int print_objects(const struct search *search)
 {
 	if (search->order->is_json)
-		answer_write_json(search, NULL, NULL, stdout);
+		answer_write_json(search, NULL, NULL, NULL, stdout);
 	else if (search->order->is_quiet)
 		print_names(search);
 	else
 		print_table(search);
 	return search->plan.admitted > 0 ? FETCH_FOUND : FETCH_NOTHING;
+}
+
+/* Nobody reads the pipe any more: that needs no words. */
+static int explain_output(void)
+{
+	struct error err;
+
+	if (errno != EPIPE) {
+		(void)error_errno(&err, "standard output");
+		log_error(err.message);
+	}
+	return FETCH_NO_OUTPUT;
 }
 
 int find_run(const struct fetch_order *order, struct error *err)
@@ -128,7 +143,7 @@ int find_run(const struct fetch_order *order, struct error *err)
 	if (status < 0 || status > FETCH_NOTHING)
 		return status;
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return FETCH_NO_OUTPUT;
+		return explain_output();
 	if (!order->is_json)
 		search_say_coverage(&search, status == FETCH_FOUND);
 	return search_strict(&search, status);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch/merge_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "fetch/decode.h"
+#include "segment/codec.h"
 
 #define RUN_BYTES   ((size_t)1 << 20)
 #define LEAD        8 /* pieces that are read ahead of the first one that is not done, for each thread */
@@ -40,9 +44,21 @@ struct gathering {
 	struct stream last; /* of the packet before */
 	uint32_t last_stream;
 	bool has_last;
+	uint16_t link_type; /* of the packet before, where has_link_type; can it be searched? */
+	bool has_link_type, is_searchable;
 	struct error failure;
 	bool is_failed;
 };
+
+static int open_unnamed(const char *folder)
+{
+	cleanup_free char *path = mem_printf("%s/.kube-node-tracer.XXXXXX", folder);
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)unlink(path);
+	return fd;
+}
 
 static int open_spill(struct merge *merge, struct error *err)
 {
@@ -50,6 +66,9 @@ static int open_spill(struct merge *merge, struct error *err)
 
 	if (merge->spill_fd < 0)
 		merge->spill_fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	/* NFS and others have no files without a name. */
+	if (merge->spill_fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		merge->spill_fd = open_unnamed(folder);
 	if (merge->spill_fd >= 0)
 		return 0;
 	return error_errno(err,
@@ -79,13 +98,36 @@ static int put_run(struct gathering *gathering, struct error *err)
 	if (merge->run_bytes + run_bytes(head.run) > merge->order->memory_bytes / 2) {
 		uint64_t before = merge->spill_offset;
 
-		if (open_spill(merge, err) < 0 ||
-		    run_spill(head.run, merge->spill_fd, &merge->spill_offset, err) < 0)
+		if (open_spill(merge, err) < 0)
 			return -1;
+		if (run_spill(head.run, merge->spill_fd, &merge->spill_offset, err) < 0)
+			return error_wrap(err, "temporary file in %s",
+					  merge->order->temporary_folder);
 		merge->total->spilled_bytes += merge->spill_offset - before;
 	}
 	merge->run_bytes += run_bytes(head.run);
 	return 0;
+}
+
+/* Can the filter be used for packets of this type? Where a file has no index, this is not known before. */
+static bool is_searchable(struct gathering *gathering, uint16_t link_type)
+{
+	struct merge *merge = gathering->merge;
+	struct plan *plan = merge->order->plan;
+	const char *problem;
+
+	if (gathering->has_link_type && gathering->link_type == link_type)
+		return gathering->is_searchable;
+	problem = match_problem(merge->order->match, link_type);
+	gathering->has_link_type = true;
+	gathering->link_type = link_type;
+	gathering->is_searchable = !problem;
+	if (problem) {
+		thread_lock(&merge->lock);
+		plan_note_problem(plan, &plan->objects[gathering->piece->object], problem);
+		(void)pthread_mutex_unlock(&merge->lock);
+	}
+	return !problem;
 }
 
 static void take_record(void *context, const struct format_record *record, bool is_nano)
@@ -102,7 +144,7 @@ static void take_record(void *context, const struct format_record *record, bool 
 	};
 
 	if (record->time_ns < order->window->from_ns || record->time_ns >= order->window->to_ns ||
-	    gathering->is_failed ||
+	    gathering->is_failed || !is_searchable(gathering, record->link_type) ||
 	    !match_packet(order->match, record->link_type, record->packet, record->captured,
 			  record->original))
 		return;
@@ -139,8 +181,8 @@ static int read_members(struct gathering *gathering, struct bucket_reader *reade
 	if (bucket_read(reader, object->name, object->version, piece->offset, piece->length, bytes,
 			err) < 0)
 		return -1;
-	decode = decode_members(&gathering->merge->objects[piece->object].file, take_record,
-				gathering);
+	decode = decode_members(&gathering->merge->order->plan->objects[piece->object].file,
+				take_record, gathering);
 	result = decode_push(decode, bytes, piece->length, err);
 	if (result == 0)
 		result = decode_end(decode, err);
@@ -154,7 +196,8 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 	const struct object *object = &order->listing->objects[gathering->piece->object];
 	size_t part = object->bytes < PIECES_PART_BYTES ? object->bytes : PIECES_PART_BYTES;
 	cleanup_free uint8_t *bytes = mem_alloc(part + 1);
-	struct decode *decode = decode_file(take_record, gathering);
+	struct decode *decode = decode_file(codec_of_name(object->name) == &codec_zstd,
+					    &gathering->merge->large, take_record, gathering);
 	bool is_decoding = false;
 	int result = 0;
 
@@ -177,13 +220,16 @@ static int read_whole(struct gathering *gathering, struct bucket_reader *reader,
 	return result;
 }
 
+/* The memory that it takes to read it. */
 static uint64_t piece_bytes(const struct merge *merge, const struct piece *piece)
 {
-	uint64_t bytes = merge->order->listing->objects[piece->object].bytes;
+	const struct object *object = &merge->order->listing->objects[piece->object];
+	uint64_t part = object->bytes < PIECES_PART_BYTES ? object->bytes : PIECES_PART_BYTES;
 
-	return piece->length > 0           ? piece->length
-	       : bytes < PIECES_PART_BYTES ? bytes
-					   : PIECES_PART_BYTES;
+	if (piece->length > 0)
+		return piece->length + DECODE_BYTES;
+	return part + DECODE_BYTES +
+	       (codec_of_name(object->name) == &codec_zstd ? DECODE_ZSTD_BYTES : 0);
 }
 
 /* The next piece to read, as soon as there is memory for it; NULL: there is none. */
@@ -217,9 +263,9 @@ static void lose_piece(struct merge *merge, const struct piece *piece, const cha
 	const struct source *source = &merge->order->listing->sources[object->source];
 	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
 
-	if (merge->objects[piece->object].state == PLANNED_LOST)
+	if (merge->order->plan->objects[piece->object].state == PLANNED_LOST)
 		return;
-	merge->objects[piece->object].state = PLANNED_LOST;
+	merge->order->plan->objects[piece->object].state = PLANNED_LOST;
 	(void)snprintf(segment->node, sizeof segment->node, "%s", source->node);
 	(void)snprintf(segment->interface, sizeof segment->interface, "%s", source->interface);
 	segment->sequence = object->sequence;
@@ -279,16 +325,16 @@ static int work(void *context, struct bucket_reader *reader, struct error *err)
 }
 
 enum merge_end merge_run(const struct merge_order *order, struct coverage *coverage,
-			 struct planned *objects, struct merge_total *ret_total, struct error *err)
+			 struct merge_total *ret_total, struct error *err)
 {
 	struct merge merge = { .order = order,
 			       .coverage = coverage,
-			       .objects = objects,
 			       .total = ret_total,
 			       .spill_fd = -1,
 			       .is_done = mem_calloc(order->plan->pieces.count + 1, 1) };
 
 	*ret_total = (struct merge_total){ .packets = 0 };
+	(void)pthread_mutex_init(&merge.large, NULL);
 	(void)pthread_mutex_init(&merge.lock, NULL);
 	(void)pthread_cond_init(&merge.changed, NULL);
 	if (bucket_crew(order->bucket, order->threads, work, &merge, err) < 0)
@@ -304,5 +350,6 @@ enum merge_end merge_run(const struct merge_order *order, struct coverage *cover
 	close_fd(&merge.spill_fd);
 	(void)pthread_cond_destroy(&merge.changed);
 	(void)pthread_mutex_destroy(&merge.lock);
+	(void)pthread_mutex_destroy(&merge.large);
 	return merge.end;
 }

@@ -14,7 +14,7 @@ struct merge_order {
 	const struct listing *listing;
 	const struct window *window;
 	struct match *match;
-	const struct plan *plan;
+	struct plan *plan; /* what is learned of its objects goes there */
 	struct result *result;
 	unsigned threads;
 	uint64_t memory_bytes;        /* of pieces and runs */
@@ -42,4 +42,4 @@ enum merge_end {
 
 /* Blocks until the end. Files that cannot be read are told to coverage, and the rest goes on. */
 enum merge_end merge_run(const struct merge_order *order, struct coverage *coverage,
-			 struct planned *objects, struct merge_total *ret_total, struct error *err);
+			 struct merge_total *ret_total, struct error *err);

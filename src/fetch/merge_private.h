@@ -30,15 +30,16 @@ struct head {
 struct merge {
 	const struct merge_order *order;
 	struct coverage *coverage;
-	struct planned *objects;
 	struct merge_total *total;
 
-	pthread_mutex_t lock; /* of all that follows */
+	pthread_mutex_t large; /* see decode_file(); never waited for with the lock held */
+	pthread_mutex_t lock;  /* of all that follows */
 	pthread_cond_t changed;
-	size_t next;         /* piece to be read */
-	size_t first_undone; /* all before it are done */
-	uint8_t *is_done;    /* by piece */
-	uint64_t reading_bytes, read_bytes;
+	size_t next;            /* piece to be read */
+	size_t first_undone;    /* all before it are done */
+	uint8_t *is_done;       /* by piece */
+	uint64_t reading_bytes; /* of memory */
+	uint64_t read_bytes;
 	struct head *heap;
 	size_t heap_count, heap_capacity;
 	uint64_t run_bytes; /* in memory */

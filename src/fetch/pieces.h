@@ -10,7 +10,7 @@
 /* Between two pieces of an object: these bytes are read, too, rather than asked for once more. */
 #define PIECES_HOLE_BYTES UINT64_C(131072)
 /* A whole object is read in parts of this size. */
-#define PIECES_PART_BYTES UINT64_C(4194304)
+#define PIECES_PART_BYTES UINT64_C(1048576)
 
 /* What has to be read at once. */
 struct piece {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/plan.h"
+#include "fetch/plan_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,40 +7,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/thread.h"
-#include "fetch/tail.h"
 #include "index/decap.h"
 #include "index/key.h"
 
-#define PIECES_HOLE_BYTES \
-	UINT64_C(131072)              /* between two members: read rather than another request */
-#define PIECE_BYTES UINT64_C(1048576) /* until pieces_join() */
-/* Packets outside the times that a name tells, or metadata of before 0.9: of the first and the last record. */
-#define EARLY_NS    (2 * CLOCK_NS_PER_S)
 #define TUNNELS_KEY "tunnels"
-
-struct planner {
-	const struct plan_order *order;
-	struct coverage *coverage;
-	struct plan *plan;
-	atomic_size_t next; /* object */
-	atomic_bool is_failing;
-	pthread_mutex_t lock; /* of coverage and plan */
-};
-
-/* One object while it is looked at, by one thread. */
-struct subject {
-	struct planner *planner;
-	struct bucket_reader *reader;
-	const struct object *object;
-	struct planned *planned;
-	struct tail tail;
-	uint32_t number;
-	uint64_t unit_ns; /* of the file's times */
-	uint8_t *wanted;  /* a bit for each member: may it have a match, by its conversations? */
-	struct match_file file;
-	bool is_by_time; /* the index can say nothing else */
-};
 
 /* Facts ------------------------------------------------------------------------------------------ */
 
@@ -94,28 +64,11 @@ static void cover(struct subject *subject, const char *facts)
 
 /* Members ---------------------------------------------------------------------------------------- */
 
-static uint64_t to_ns(const struct subject *subject, int64_t time)
-{
-	uint64_t ns;
-
-	if (time < 0)
-		return 0;
-	return __builtin_mul_overflow((uint64_t)time, subject->unit_ns, &ns) ? UINT64_MAX : ns;
-}
-
-static bool overlaps(const struct subject *subject, const struct index_member *member)
-{
-	const struct window *window = subject->planner->order->window;
-
-	return member->packets > 0 && to_ns(subject, member->latest) >= window->from_ns &&
-	       to_ns(subject, member->earliest) < window->to_ns;
-}
-
 /* Has the group a member with packets of the window? */
 static bool is_group_in_window(const struct subject *subject, const struct index_section *section)
 {
 	for (uint32_t i = 0; i < section->members; i++)
-		if (overlaps(subject, &subject->tail.members[section->first_member + i]))
+		if (plan_overlaps(subject, &subject->tail.members[section->first_member + i]))
 			return true;
 	return false;
 }
@@ -175,74 +128,17 @@ static int judge_conversations(struct subject *subject, struct error *err)
 	return result;
 }
 
-/* Pieces ----------------------------------------------------------------------------------------- */
-
-static void want_member(struct planned *planned, const struct index_member *member,
-			uint64_t earliest_ns, uint64_t latest_ns)
-{
-	if (planned->wanted++ == 0 || earliest_ns < planned->earliest_ns)
-		planned->earliest_ns = earliest_ns;
-	if (latest_ns > planned->latest_ns)
-		planned->latest_ns = latest_ns;
-	planned->wanted_bytes += member->stored_bytes;
-}
-
-static bool is_wanted(const struct subject *subject, uint32_t member)
-{
-	return subject->is_by_time || subject->tail.members[member].is_unlisted ||
-	       subject->wanted[member / 8] >> member % 8 & 1;
-}
-
-/* What is wanted, in pieces: what lies between two wanted members that are near each other is read, too. */
-static void want_members(struct subject *subject)
-{
-	struct planned *planned = subject->planned;
-	struct piece piece = { .object = subject->number };
-	uint64_t offset = 0;
-
-	for (uint32_t i = 0; i < subject->tail.footer.members; i++) {
-		const struct index_member *member = &subject->tail.members[i];
-		uint64_t end = offset + member->stored_bytes;
-
-		if (is_wanted(subject, i) && overlaps(subject, member) &&
-		    member->stored_bytes <= UINT32_MAX) {
-			uint64_t earliest_ns = to_ns(subject, member->earliest);
-
-			want_member(planned, member, earliest_ns, to_ns(subject, member->latest));
-			if (piece.length > 0 &&
-			    (offset - (piece.offset + piece.length) > PIECES_HOLE_BYTES ||
-			     end - piece.offset > PIECE_BYTES)) {
-				pieces_add(&subject->planner->plan->pieces, &piece);
-				piece.length = 0;
-			}
-			if (piece.length == 0) {
-				piece.offset = offset;
-				piece.earliest_ns = earliest_ns;
-			}
-			if (earliest_ns < piece.earliest_ns)
-				piece.earliest_ns = earliest_ns;
-			piece.length = (uint32_t)(end - piece.offset);
-		}
-		offset = end;
-	}
-	if (piece.length > 0)
-		pieces_add(&subject->planner->plan->pieces, &piece);
-}
-
-static void want_whole(struct subject *subject)
-{
-	const struct object *object = subject->object;
-	uint64_t start_ns = object->earliest_ns ? object->earliest_ns : object->start_ns;
-	cleanup_unlock pthread_mutex_t *lock = thread_lock(&subject->planner->lock);
-
-	subject->planned->state = PLANNED_WHOLE;
-	subject->planned->wanted_bytes = object->bytes;
-	pieces_add(&subject->planner->plan->pieces,
-		   &(struct piece){ .earliest_ns = start_ns > EARLY_NS ? start_ns - EARLY_NS : 0,
-				    .object = subject->number });
-}
-
 /* Objects ---------------------------------------------------------------------------------------- */
+
+void plan_note_problem(struct plan *plan, struct planned *planned, const char *problem)
+{
+	if (planned->has_problem)
+		return;
+	planned->has_problem = true;
+	if (plan->not_searched++ == 0)
+		(void)snprintf(plan->not_searched_why, sizeof plan->not_searched_why, "%s",
+			       problem);
+}
 
 static bool is_searchable(struct subject *subject)
 {
@@ -254,9 +150,7 @@ static bool is_searchable(struct subject *subject)
 		return true;
 	subject->planned->state = PLANNED_NOT_SEARCHED;
 	thread_lock(&subject->planner->lock);
-	if (plan->not_searched++ == 0)
-		(void)snprintf(plan->not_searched_why, sizeof plan->not_searched_why, "%s",
-			       problem);
+	plan_note_problem(plan, subject->planned, problem);
 	(void)pthread_mutex_unlock(&subject->planner->lock);
 	return false;
 }
@@ -268,7 +162,7 @@ static bool is_file_in_window(const struct subject *subject)
 					  .earliest = footer->earliest,
 					  .latest = footer->latest };
 
-	return overlaps(subject, &all);
+	return plan_overlaps(subject, &all);
 }
 
 /* With an index. 1: it is damaged. */
@@ -288,8 +182,10 @@ static int plan_members(struct subject *subject, struct error *err)
 		result = judge_conversations(subject, err);
 	if (result != 0)
 		return result;
+	if (!plan_can_want_members(subject))
+		return 1;
 	thread_lock(&subject->planner->lock);
-	want_members(subject);
+	plan_want_members(subject);
 	subject->planner->plan->too_complex += subject->file.is_too_complex;
 	(void)pthread_mutex_unlock(&subject->planner->lock);
 	if (subject->planned->wanted > 0)
@@ -308,9 +204,11 @@ static bool is_outside(const struct planner *planner, const struct object *objec
 {
 	const struct window *window = planner->order->window;
 
-	return object->has_metadata &&
-	       (object->latest_ns == 0 || object->latest_ns + EARLY_NS < window->from_ns ||
-		object->earliest_ns >= window->to_ns + EARLY_NS);
+	return object->has_metadata && (object->latest_ns == 0 ||
+					(object->latest_ns < window->from_ns &&
+					 window->from_ns - object->latest_ns > PLAN_EARLY_NS) ||
+					(object->earliest_ns >= window->to_ns &&
+					 object->earliest_ns - window->to_ns >= PLAN_EARLY_NS));
 }
 
 static int plan_object(struct planner *planner, struct bucket_reader *reader, uint32_t number,
@@ -329,7 +227,7 @@ static int plan_object(struct planner *planner, struct bucket_reader *reader, ui
 
 	if (is_outside(planner, subject.object))
 		return 0;
-	result = tail_read(reader, subject.object, &subject.tail, err);
+	result = tail_read(reader, subject.object, &planner->budget, &subject.tail, err);
 	if (result == 0) {
 		subject.unit_ns = subject.tail.footer.file.is_nano ? 1 : 1000;
 		facts = tail_facts(subject.object, &subject.tail);
@@ -343,7 +241,7 @@ static int plan_object(struct planner *planner, struct bucket_reader *reader, ui
 		result = 0;
 	}
 	if (result == 1)
-		want_whole(&subject);
+		plan_want_whole(&subject);
 	return result < 0 ? -1 : 0;
 }
 
@@ -373,7 +271,9 @@ int plan_make(const struct plan_order *order, struct coverage *coverage, struct 
 	*ret_plan =
 		(struct plan){ .objects = mem_calloc(listing->count, sizeof *ret_plan->objects) };
 	(void)pthread_mutex_init(&planner.lock, NULL);
+	tail_budget_init(&planner.budget);
 	result = bucket_crew(order->bucket, order->threads, work, &planner, err);
+	tail_budget_done(&planner.budget);
 	(void)pthread_mutex_destroy(&planner.lock);
 	if (result < 0)
 		return -1;
@@ -386,7 +286,7 @@ int plan_make(const struct plan_order *order, struct coverage *coverage, struct 
 						  : listing->objects[i].bytes;
 	}
 	pieces_sum(&ret_plan->pieces, listing->objects);
-	pieces_join(&ret_plan->pieces, PIECE_BYTES);
+	pieces_join(&ret_plan->pieces, PLAN_PIECE_BYTES);
 	return 0;
 }
 

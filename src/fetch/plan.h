@@ -29,6 +29,7 @@ struct planned {
 	uint64_t wanted_bytes;           /* of these members */
 	uint64_t earliest_ns, latest_ns; /* and of their packets; of a whole file 0 */
 	struct index_file file;          /* with an index */
+	bool has_problem;                /* counted in not_searched */
 };
 
 struct plan_order {
@@ -46,7 +47,10 @@ struct plan {
 	uint64_t window_bytes;     /* of all objects that may have packets of the window */
 	size_t admitted, searched; /* objects: with something to read; that were looked at */
 	size_t too_complex; /* objects where the filter took too long to judge: all was taken */
-	/* The first type of link for which the filter cannot be used, and why. */
+	/*
+	 * Files with packets of a type of link for which the filter cannot be used, and why not for the first one. Of a
+	 * file that has no index this is known when it was read.
+	 */
 	size_t not_searched;
 	char not_searched_why[256];
 };
@@ -57,4 +61,6 @@ struct plan {
  */
 int plan_make(const struct plan_order *order, struct coverage *coverage, struct plan *ret_plan,
 	      struct error *err) __attribute__((warn_unused_result));
+/* The filter cannot be used for packets of this object, and this is why. */
+void plan_note_problem(struct plan *plan, struct planned *planned, const char *problem);
 void plan_free(struct plan *plan);

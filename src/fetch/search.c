@@ -161,7 +161,7 @@ int search_open(const struct fetch_order *order, struct search *ret_search, stru
 	if (window_parse(order->from, order->to, order->around, order->window, now_ns,
 			 &search->window, err) < 0 ||
 	    match_open(order->filter, order->is_inner, &search->match, err) < 0)
-		return -1;
+		return search_explain(err);
 	say_question(search);
 	if (open_bucket(search, err) < 0)
 		return search_explain(err);
@@ -202,15 +202,41 @@ static void say_recording(const struct search *search)
 		(void)fprintf(stderr, "%s\n", bytes);
 }
 
+size_t search_count_late(const struct search *search)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < search->listing.sources_count; i++)
+		count += search->listing.is_late[i];
+	return count;
+}
+
+/* What the listing could not know. */
+static void say_reach(const struct search *search)
+{
+	const struct listing *listing = &search->listing;
+	size_t late = search_count_late(search);
+
+	if (late > 0)
+		(void)fprintf(stderr,
+			      "of %zu interfaces no file begins before the window; looked back "
+			      "%ju h (--lookback looks further)\n",
+			      late, (uintmax_t)(listing->looked_back_s + 1800) / 3600);
+	if (listing->silent_nodes > 0)
+		(void)fprintf(stderr, "%zu more nodes have files, but none near the window\n",
+			      listing->silent_nodes);
+}
+
 void search_say_coverage(const struct search *search, bool is_found)
 {
 	const struct plan *plan = &search->plan;
 
 	if (plan->not_searched > 0)
 		(void)fprintf(stderr,
-			      "%zu files were not searched, as this filter cannot be used for "
+			      "%zu file%s not searched, as this filter cannot be used for "
 			      "their type of link: %s\n",
-			      plan->not_searched, plan->not_searched_why);
+			      plan->not_searched, plan->not_searched == 1 ? " was" : "s were",
+			      plan->not_searched_why);
 	if (plan->too_complex > 0)
 		(void)fprintf(stderr,
 			      "the filter is too complex to narrow %zu files: all of their packets "
@@ -218,8 +244,11 @@ void search_say_coverage(const struct search *search, bool is_found)
 			      plan->too_complex);
 	if (!is_found)
 		say_recording(search);
+	if (search->order->is_quiet && coverage_is_complete(search->coverage))
+		return;
+	coverage_write_text(search->coverage, stderr, false);
 	if (!search->order->is_quiet)
-		coverage_write_text(search->coverage, stderr, false);
+		say_reach(search);
 }
 
 int search_strict(const struct search *search, int status)

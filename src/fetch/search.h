@@ -30,6 +30,8 @@ void search_close(struct search *search);
 const atomic_bool *search_cancel(void);
 /* An exit status for a failure of the bucket: explains it, or returns -1. */
 int search_explain(struct error *err);
+/* Interfaces for which no file was found that begins before the window, though one may be further back. */
+size_t search_count_late(const struct search *search);
 /* Beneath the answer: what was not searched, and what it is worth. */
 void search_say_coverage(const struct search *search, bool is_found);
 /* FETCH_SHORT with --strict, where something is missing; else what it was. */

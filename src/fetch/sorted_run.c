@@ -92,6 +92,15 @@ static int compare_places(const void *a, const void *b)
 	return left->at < right->at ? -1 : left->at > right->at;
 }
 
+/* Give back what was taken for more packets: many runs wait at a time. */
+static void fit(struct run *run)
+{
+	if (run->length == 0)
+		return;
+	run->bytes = mem_realloc(run->bytes, run->length, 1);
+	run->capacity = run->length;
+}
+
 void run_sort(struct run *run)
 {
 	cleanup_free struct place *places = NULL;
@@ -99,8 +108,10 @@ void run_sort(struct run *run)
 	size_t at = 0;
 	struct head head;
 
-	if (!run->is_unsorted)
+	if (!run->is_unsorted) {
+		fit(run);
 		return;
+	}
 	places = mem_calloc(run->packets, sizeof *places);
 	for (size_t i = 0; i < run->packets; i++) {
 		memcpy(&head, run->bytes + at, sizeof head);
@@ -108,7 +119,7 @@ void run_sort(struct run *run)
 		at += sizeof head + head.captured;
 	}
 	qsort(places, run->packets, sizeof *places, compare_places);
-	sorted = mem_alloc(run->capacity);
+	sorted = mem_alloc(run->length);
 	at = 0;
 	for (size_t i = 0; i < run->packets; i++) {
 		const uint8_t *from = run->bytes + places[i].at;
@@ -121,6 +132,7 @@ void run_sort(struct run *run)
 	}
 	free(run->bytes);
 	run->bytes = sorted;
+	run->capacity = run->length;
 	run->is_unsorted = false;
 }
 
@@ -155,6 +167,8 @@ static int fill(struct run *run, size_t length, struct error *err)
 	run->at = 0;
 	run->length = left;
 	wanted = run->capacity > 0 ? run->capacity : BUFFER_BYTES;
+	if (wanted > left + (run->end - run->offset))
+		wanted = left + (size_t)(run->end - run->offset);
 	make_room(run, (length > wanted ? length : wanted) - left);
 	wanted = run->capacity - left;
 	if (wanted > run->end - run->offset)

@@ -8,9 +8,49 @@
 #include "segment/deflate.h"
 
 /* Of most files it has all but conversations. */
-#define TAIL_BYTES UINT64_C(8192)
+#define TAIL_BYTES     UINT64_C(8192)
+#define TAIL_BYTES_MAX UINT64_C(262144)     /* before a footer was seen */
+#define BUDGET_BYTES   (UINT64_C(64) << 20) /* of all threads; one that needs more is alone */
 
 static const struct index_library inflating = { .inflate = inflate_raw };
+
+void tail_budget_init(struct tail_budget *budget)
+{
+	(void)pthread_mutex_init(&budget->lock, NULL);
+	(void)pthread_cond_init(&budget->changed, NULL);
+	budget->used = 0;
+}
+
+void tail_budget_done(struct tail_budget *budget)
+{
+	(void)pthread_cond_destroy(&budget->changed);
+	(void)pthread_mutex_destroy(&budget->lock);
+}
+
+/* Wait until there is memory for all that the footer says. */
+static void take_budget(struct tail *tail, struct tail_budget *budget)
+{
+	const struct index_footer *footer = &tail->footer;
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&budget->lock);
+	uint64_t bytes = (uint64_t)footer->members * sizeof(struct index_member);
+
+	for (uint32_t i = 0; i < footer->sections_count; i++)
+		bytes += (uint64_t)footer->sections[i].stored_bytes +
+			 footer->sections[i].plain_bytes;
+	while (budget->used > 0 && budget->used + bytes > BUDGET_BYTES)
+		(void)pthread_cond_wait(&budget->changed, &budget->lock);
+	budget->used += bytes;
+	tail->budget = budget;
+	tail->taken = bytes;
+}
+
+static void return_budget(struct tail *tail)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&tail->budget->lock);
+
+	tail->budget->used -= tail->taken;
+	(void)pthread_cond_broadcast(&tail->budget->changed);
+}
 
 /* Have the last `length` bytes of the object, of which some may be there. */
 static int read_back(struct bucket_reader *reader, const struct object *object, struct tail *tail,
@@ -43,7 +83,7 @@ static int read_footer(struct bucket_reader *reader, const struct object *object
 		       struct error *err)
 {
 	uint64_t wanted = object->index_tail_bytes > TAIL_BYTES / 8 &&
-					  object->index_tail_bytes < INDEX_STORED_MAX
+					  object->index_tail_bytes <= TAIL_BYTES_MAX
 				  ? object->index_tail_bytes
 				  : TAIL_BYTES;
 
@@ -76,9 +116,11 @@ int tail_section(struct bucket_reader *reader, const struct object *object, cons
 {
 	uint64_t start = object->bytes - tail->length;
 	cleanup_free uint8_t *stored = NULL;
-	const uint8_t *bytes = tail->bytes + (section->offset - start);
+	const uint8_t *bytes;
 
-	if (section->offset < start) {
+	if (section->offset >= start) {
+		bytes = tail->bytes + (section->offset - start);
+	} else {
 		stored = mem_alloc((size_t)section->stored_bytes + 1);
 		if (bucket_read(reader, object->name, object->version, section->offset,
 				section->stored_bytes, stored, err) < 0)
@@ -110,24 +152,29 @@ static int read_members(struct bucket_reader *reader, const struct object *objec
 	       0;
 }
 
-int tail_read(struct bucket_reader *reader, const struct object *object, struct tail *ret_tail,
-	      struct error *err)
+int tail_read(struct bucket_reader *reader, const struct object *object, struct tail_budget *budget,
+	      struct tail *ret_tail, struct error *err)
 {
 	int result;
 
 	*ret_tail = (struct tail){ .bytes = NULL };
 	result = read_footer(reader, object, ret_tail, err);
-	if (result == 0)
-		result = read_back(
-			reader, object, ret_tail,
-			object->bytes - find_small_sections(&ret_tail->footer, object->bytes), err);
-	return result == 0 ? read_members(reader, object, ret_tail, err) : result;
+	if (result != 0)
+		return result;
+	take_budget(ret_tail, budget);
+	if (read_back(reader, object, ret_tail,
+		      object->bytes - find_small_sections(&ret_tail->footer, object->bytes),
+		      err) < 0)
+		return -1;
+	return read_members(reader, object, ret_tail, err);
 }
 
 void tail_free(struct tail *tail)
 {
 	free(tail->bytes);
 	free(tail->members);
+	if (tail->budget)
+		return_budget(tail);
 }
 
 char *tail_facts(const struct object *object, const struct tail *tail)

@@ -242,6 +242,9 @@ static enum format_state next_pcapng_record(struct format_reader *reader, const 
 			state = read_packet(reader, bytes + *offset, block.length, ret_record);
 		if (state == FORMAT_CORRUPT)
 			return state;
+		reader->left_out += state == FORMAT_END && (block.type == PCAPNG_PACKET ||
+							    block.type == PCAPNG_PACKET_OLD ||
+							    block.type == PCAPNG_PACKET_SIMPLE);
 		*offset += block.length;
 		if (state == FORMAT_RECORD)
 			return state;

@@ -139,6 +139,7 @@ struct format_reader {
 	bool has_header;
 	bool is_swapped; /* the other byte order */
 	uint32_t interfaces;
+	uint64_t left_out; /* packets without a time, or of an interface that is not known */
 	struct format_interface {
 		uint16_t link_type;
 		uint8_t resolution; /* as pcapng's if_tsresol */

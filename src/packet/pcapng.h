@@ -14,6 +14,8 @@ enum {
 	PCAPNG_INTERFACE = 1,        /* 4.2 */
 	PCAPNG_STATISTICS = 5,       /* 4.6 */
 	PCAPNG_PACKET = 6,           /* 4.3 */
+	PCAPNG_PACKET_SIMPLE = 3,    /* 4.4; it has no time */
+	PCAPNG_PACKET_OLD = 2,       /* A.1; nobody writes it any more */
 
 	PCAPNG_OPTION_END = 0, /* 3.5 */
 	PCAPNG_OPTION_COMMENT = 1,

@@ -27,6 +27,8 @@ struct codec_stream {
 	uint8_t *out;
 	size_t out_length; /* room */
 	bool is_in_member; /* at the end it has to be false */
+	/* Of members that ask for more memory than this, none is unpacked: a power of two, 0 for 8 MiB. */
+	unsigned window_log_max;
 };
 #define CODEC_BEFORE 16
 

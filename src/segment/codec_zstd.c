@@ -96,7 +96,9 @@ static enum codec_unpacked unpack(struct codec_state *state, struct codec_stream
 
 	if (!stream->is_in_member) {
 		(void)ZSTD_DCtx_reset(decompressor, ZSTD_reset_session_only);
-		(void)ZSTD_DCtx_setParameter(decompressor, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+		(void)ZSTD_DCtx_setParameter(
+			decompressor, ZSTD_d_windowLogMax,
+			(int)(stream->window_log_max ? stream->window_log_max : WINDOW_LOG_MAX));
 	}
 	stream->is_in_member = true;
 	result = ZSTD_decompressStream(decompressor, &out, &in);

@@ -21,6 +21,13 @@
 
 /* -- opening ------------------------------------------------------------------------------------------ */
 
+/* Also if it was typed: that there is no such folder is no mistake in how the command is used. */
+static int refuse_folder(struct error *err)
+{
+	err->kind = ERROR_CONFIG;
+	return -1;
+}
+
 /* Where names begin. */
 static int open_root(const struct sink *sink, struct error *err)
 {
@@ -31,16 +38,19 @@ static int open_root(const struct sink *sink, struct error *err)
 		return fd;
 	switch (errno) {
 	case ENOENT:
-		return conf_error(conf, CONF_upload_destination, err, "%s does not exist",
-				  sink->folder);
+		(void)conf_error(conf, CONF_upload_destination, err, "%s does not exist",
+				 sink->folder);
+		return refuse_folder(err);
 	case ENOTDIR:
-		return conf_error(conf, CONF_upload_destination, err, "%s is not a folder",
-				  sink->folder);
+		(void)conf_error(conf, CONF_upload_destination, err, "%s is not a folder",
+				 sink->folder);
+		return refuse_folder(err);
 	case EACCES:
 	case ENAMETOOLONG:
 	case ELOOP:
-		return conf_error(conf, CONF_upload_destination, err, "%s: %s", sink->folder,
-				  strerror(errno));
+		(void)conf_error(conf, CONF_upload_destination, err, "%s: %s", sink->folder,
+				 strerror(errno));
+		return refuse_folder(err);
 	default:
 		return error_errno_as(err, ERROR_TRANSIENT, "destination %s", sink->folder);
 	}
@@ -189,9 +199,10 @@ static int fail_folder(const struct walk *walk, struct error *err)
 		return error_errno_as(err, ERROR_TRANSIENT, "cannot list the folder %s/%s",
 				      root[1] ? root : "", walk->path.bytes);
 	account = file_account();
-	return conf_error(sink->base.context.conf, CONF_upload_destination, err,
-			  "%s cannot list the folder %s/%s: %s", account, root[1] ? root : "",
-			  walk->path.bytes, strerror(reason));
+	(void)conf_error(sink->base.context.conf, CONF_upload_destination, err,
+			 "%s cannot list the folder %s/%s: %s", account, root[1] ? root : "",
+			 walk->path.bytes, strerror(reason));
+	return refuse_folder(err);
 }
 
 static int read_names(struct walk *walk, DIR *dir, struct names *names, struct error *err)

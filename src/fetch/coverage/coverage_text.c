@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fetch/coverage/coverage_private.h"
+#include "fetch/json_text.h"
 #include "packet/packet.h"
 
 #define LINES_MAX 50
@@ -268,21 +269,6 @@ void coverage_write_text(struct coverage *coverage, FILE *out, bool is_verbose)
 
 /* JSON ----------------------------------------------------------------------------------------- */
 
-/* Names come from outside, and may be no UTF-8. */
-static json_t *make_string(const char *text)
-{
-	json_t *string = json_string(text);
-	cleanup_free char *copy = NULL;
-
-	if (string)
-		return string;
-	copy = mem_strdup(text);
-	for (char *p = copy; *p; p++)
-		if ((unsigned char)*p > 0x7f)
-			*p = '?';
-	return json_string(copy);
-}
-
 static void add_time(json_t *object, const char *key, uint64_t ns)
 {
 	char time[TEXT_TIME_MAX];
@@ -314,8 +300,8 @@ static void add_interval(void *context, const struct coverage_interval *interval
 		list->node = interval->node;
 		list->interface = interval->interface;
 		list->intervals = json_array();
-		(void)json_object_set_new(source, "node", make_string(interval->node));
-		(void)json_object_set_new(source, "interface", make_string(interval->interface));
+		(void)json_object_set_new(source, "node", json_text(interval->node));
+		(void)json_object_set_new(source, "interface", json_text(interval->interface));
 		(void)json_object_set_new(source, "intervals", list->intervals);
 		(void)json_array_append_new(list->sources, source);
 	}
@@ -325,7 +311,7 @@ static void add_interval(void *context, const struct coverage_interval *interval
 	add_time(object, "to", interval->to_ns);
 	(void)json_object_set_new(object, "packets", make_integer(interval->packets));
 	if (interval->detail[0])
-		(void)json_object_set_new(object, "detail", make_string(interval->detail));
+		(void)json_object_set_new(object, "detail", json_text(interval->detail));
 	(void)json_array_append_new(list->intervals, object);
 }
 
@@ -340,7 +326,7 @@ static json_t *list_clocks(const struct coverage *coverage)
 		if (!is_clock_wrong(node))
 			continue;
 		object = json_object();
-		(void)json_object_set_new(object, "node", make_string(coverage->nodes.list[i]));
+		(void)json_object_set_new(object, "node", json_text(coverage->nodes.list[i]));
 		(void)json_object_set_new(object, "synchronised",
 					  json_boolean(!node->is_unsynchronised));
 		(void)json_object_set_new(object, "error_us", make_integer(node->clock_error_us));
@@ -357,8 +343,7 @@ static json_t *list_recordings(const struct coverage *coverage)
 		const char *recording = coverage->recordings.list[i];
 		json_t *object = json_object();
 
-		(void)json_object_set_new(object, "filter",
-					  make_string(strchr(recording, ' ') + 1));
+		(void)json_object_set_new(object, "filter", json_text(strchr(recording, ' ') + 1));
 		(void)json_object_set_new(object, "snaplen",
 					  make_integer(strtoull(recording, NULL, 10)));
 		(void)json_array_append_new(list, object);

@@ -97,7 +97,7 @@ static bool visit_object(struct memory *memory, size_t place,
 	struct segment segment;
 	char version[32];
 	struct sink_item item = { .name = object->name,
-				  .bytes = 100 + place,
+				  .bytes = object->bytes ? object->bytes : 100 + place,
 				  .version = version,
 				  .storage_class = "",
 				  .segment = object->has_metadata ? &segment : NULL };
@@ -143,19 +143,34 @@ static int list_objects(struct sink_worker *worker, const struct sink_list *what
 	}
 }
 
+static void copy_tail(const struct memory *memory, const char *name, uint64_t offset, size_t length,
+		      uint8_t *out)
+{
+	const struct memory_object *object = &memory->objects[find_lower(memory, name)];
+	uint64_t at;
+
+	if (object == memory->objects + memory->count || !object->tail)
+		return;
+	at = object->bytes - object->tail_bytes;
+	for (size_t i = 0; i < length; i++)
+		out[i] = offset + i < at ? 0 : object->tail[offset + i - at];
+}
+
 static int read_object(struct sink_worker *worker, const char *name, const char *version,
 		       uint64_t offset, size_t length, uint8_t *out, struct error *err)
 {
 	struct memory *memory = worker->memory;
 	bool is_failing = count_request(worker);
 
-	(void)name;
 	(void)version;
 	atomic_fetch_add(&memory->reads, 1);
-	if (is_failing)
+	if (is_failing || (memory->silent && strcmp(name, memory->silent) == 0))
 		return fail_request(memory, err);
+	if (length > atomic_load(&memory->longest_read))
+		atomic_store(&memory->longest_read, length);
 	for (size_t i = 0; i < length; i++)
 		out[i] = (uint8_t)(offset + i);
+	copy_tail(memory, name, offset, length, out);
 	return 0;
 }
 

@@ -16,6 +16,10 @@ struct memory_object {
 	/* For the tests alone: when its packets are, whatever the metadata say. */
 	uint64_t true_earliest_ns, true_latest_ns;
 	bool is_wanted, is_found;
+	/* What read() gives from its end; what is before that is zeros. NULL: the low byte of each offset. */
+	const uint8_t *tail;
+	size_t tail_bytes;
+	uint64_t bytes; /* its size; 0: some */
 };
 
 struct memory {
@@ -32,11 +36,12 @@ struct memory {
 	enum error_kind fail_kind;
 	uint64_t retry_after_ms;
 	unsigned cancel_at;   /* the request at which cancel becomes true; 0: never */
+	const char *silent;   /* an object of which no read succeeds */
 	const char *vanishes; /* what is no longer there after the first failure */
 	atomic_uint workers;
 	atomic_uint by_worker[MEMORY_THREADS]; /* requests */
-	/* What read() gives: the low byte of each offset. */
 	atomic_uint reads;
+	atomic_ulong longest_read;
 };
 
 void memory_open(struct memory *memory);

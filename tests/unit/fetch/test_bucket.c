@@ -160,11 +160,51 @@ static void half_a_minute_of_failures_is_enough(void **state)
 	fixture->memory.fail_to = UINT32_MAX;
 	assert_int_equal(bucket_read(&fixture->reader, "a", "1", 0, 1, &byte, &fixture->err), -1);
 	assert_in_range(clock_monotonic_ms() - start_ms, 20000, 31000);
-	/* 0.25, 0.5, 1, 2, 4, 8 and 8 s apart. */
-	assert_int_equal(atomic_load(&fixture->memory.requests), 8);
+	/* 0.25, 0.5, 1, 2, 4, 8 and 8 s apart; and then whether anybody is there. */
+	assert_int_equal(atomic_load(&fixture->memory.requests), 8 + 1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
 	start_ms = clock_monotonic_ms();
 	assert_int_equal(list(fixture, 0), -1);
 	assert_in_range(clock_monotonic_ms() - start_ms, 20000, 31000);
+}
+
+/* One object that has no answer is lost; the rest of the bucket is not. */
+static void a_bucket_that_answers_others(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t byte;
+
+	skew.is_set = true;
+	fixture->memory.silent = "a";
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(
+			bucket_read(&fixture->reader, "a", "1", 0, 1, &byte, &fixture->err), -1);
+		assert_int_equal(fixture->err.kind, ERROR_REJECTED);
+		assert_string_equal(fixture->err.message, "made to fail");
+		assert_int_equal(
+			bucket_read(&fixture->reader, "b", "1", 0, 1, &byte, &fixture->err), 0);
+	}
+	/* If no object at all can be read, that is the bucket. */
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(
+			bucket_read(&fixture->reader, "a", "1", 0, 1, &byte, &fixture->err), -1);
+		assert_int_equal(fixture->err.kind, ERROR_REJECTED);
+	}
+	assert_int_equal(bucket_read(&fixture->reader, "a", "1", 0, 1, &byte, &fixture->err), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
+}
+
+/* And whoever interrupts it has lost nothing. */
+static void an_interrupted_read_is_no_loss(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t byte;
+
+	skew.is_set = true;
+	fixture->memory.silent = "a";
+	fixture->memory.cancel_at = 2;
+	assert_int_equal(bucket_read(&fixture->reader, "a", "1", 0, 1, &byte, &fixture->err), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TRANSIENT);
 }
 
 static void a_limit_holds_after_a_failure(void **state)
@@ -424,6 +464,8 @@ UNIT_TESTS()
 		TEST(a_listing_goes_on_where_it_broke_off),
 		TEST(a_long_listing_that_breaks_off_often),
 		TEST(half_a_minute_of_failures_is_enough),
+		TEST(a_bucket_that_answers_others),
+		TEST(an_interrupted_read_is_no_loss),
 		TEST(a_limit_holds_after_a_failure),
 		TEST(a_limit_holds_when_the_last_name_vanishes),
 		TEST(who_has_seen_enough_is_not_asked_again),

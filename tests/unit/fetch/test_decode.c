@@ -72,6 +72,8 @@ static void free_file(struct making *making)
 	free(making->bytes);
 }
 
+static pthread_mutex_t large = PTHREAD_MUTEX_INITIALIZER;
+
 struct seen {
 	uint32_t packets;
 	bool is_wrong, is_nano;
@@ -105,7 +107,7 @@ static void check_all(const uint8_t *bytes, size_t length, size_t part, uint32_t
 		      bool is_nano)
 {
 	struct seen seen = { 0 };
-	struct decode *decode = decode_file(see, &seen);
+	struct decode *decode = decode_file(false, &large, see, &seen);
 	struct error err;
 
 	assert_int_equal(push(decode, bytes, length, part, &err), 0);
@@ -153,6 +155,36 @@ static void test_files_in_files(void **state)
 			check_all(outer.bytes, outer.length, 1000, PACKETS, is_nano);
 			free_file(&outer);
 			free_file(&file);
+		}
+}
+
+static void test_files_of_several_formats_in_one(void **state)
+{
+	struct making one, two;
+	cleanup_free uint8_t *all = mem_alloc(4 * FILE_BYTES);
+
+	(void)state;
+	for (size_t part = 1; part < FILE_BYTES; part *= 11)
+		for (size_t c = 0; c < ARRAY_LENGTH(codecs); c++) {
+			size_t length = 0;
+			struct seen seen = { 0 };
+			struct decode *decode = decode_file(false, &large, see, &seen);
+			struct error err;
+
+			make_file(&one, codecs[c], &format_pcap, false);
+			make_file(&two, codecs[c], &format_pcapng, true);
+			for (int i = 0; i < 4; i++) {
+				const struct making *file = i % 2 ? &one : &two;
+
+				memcpy(all + length, file->bytes, file->length);
+				length += file->length;
+			}
+			assert_int_equal(push(decode, all, length, part, &err), 0);
+			assert_int_equal(seen.packets, 4 * PACKETS);
+			assert_false(seen.is_wrong);
+			decode_free(decode);
+			free_file(&one);
+			free_file(&two);
 		}
 }
 
@@ -246,7 +278,7 @@ static void test_damage_is_said_and_what_was_before_it_is_kept(void **state)
 			make_file(&file, codecs[c], formats[f], formats[f] == &format_pcapng);
 			for (size_t cut = 1; cut < file.length; cut += file.length / 97) {
 				struct seen seen = { 0 };
-				struct decode *decode = decode_file(see, &seen);
+				struct decode *decode = decode_file(false, &large, see, &seen);
 				struct error err = { .kind = ERROR_NONE };
 				int result = push(decode, file.bytes, cut, 5000, &err);
 
@@ -259,7 +291,8 @@ static void test_damage_is_said_and_what_was_before_it_is_kept(void **state)
 			if (codecs[c]->compress)
 				for (size_t at = 20; at < file.length; at += file.length / 97) {
 					struct seen seen = { 0 };
-					struct decode *decode = decode_file(see, &seen);
+					struct decode *decode = decode_file(false, &large, see,
+									    &seen);
 					struct error err;
 
 					file.bytes[at] ^= 0x55;
@@ -273,14 +306,135 @@ static void test_damage_is_said_and_what_was_before_it_is_kept(void **state)
 		}
 }
 
+/* Packets of so many bytes, the first of which is the only one in its part. */
+static size_t make_swapped(uint8_t *bytes, uint32_t captured, uint32_t packets)
+{
+	cleanup_free uint8_t *packet = mem_calloc(1, captured);
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < packets; i++)
+		length += format_pcap.encode_record(bytes + length, 1700000000 + i, 1, captured,
+						    captured, packet);
+	swap_pcap(bytes, length, false);
+	return length;
+}
+
+static void count(void *context, const struct format_record *record, bool is_nano)
+{
+	(void)is_nano;
+	*(uint32_t *)context += record->time_ns / CLOCK_NS_PER_S - 1700000000 < 1000000;
+}
+
+/* Lengths that could be some in either byte order. */
+static void test_lengths_that_do_not_tell_the_byte_order(void **state)
+{
+	static const uint32_t lengths[] = { 256, 512, 768, 1024, 65536 };
+	const struct index_file about = { .wrapping = INDEX_GZIP, .link_type = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++)
+		for (uint32_t packets = 1; packets <= 300; packets += 23) {
+			struct making members = { .codec = &codec_gzip };
+			cleanup_free uint8_t *plain = mem_alloc(packets * (lengths[i] + 16));
+			uint32_t seen = 0;
+			struct decode *decode = decode_members(&about, count, &seen);
+			struct error err;
+
+			members.bytes = mem_alloc(2 * FILE_BYTES);
+			members.state = codec_state_new(&codec_gzip);
+			add_member(&members, plain, make_swapped(plain, lengths[i], packets));
+			assert_int_equal(
+				push(decode, members.bytes, members.length, FILE_BYTES, &err), 0);
+			assert_int_equal(seen, packets);
+			decode_free(decode);
+			free_file(&members);
+		}
+}
+
+static size_t put_block(uint8_t *out, uint32_t type, uint32_t length)
+{
+	memset(out, 0, length);
+	memcpy(out, &type, sizeof type);
+	memcpy(out + 4, &length, sizeof length);
+	memcpy(out + length - 4, &length, sizeof length);
+	return length;
+}
+
+/* What other tools put between packets is of any length; only what has to be read has to fit. */
+static void test_long_blocks(void **state)
+{
+	static const uint32_t lengths[] = { (1 << 19) + 4, 600004, 3 << 20, 16 << 20 };
+	struct making file;
+	cleanup_free uint8_t *bytes = mem_alloc(2 * FILE_BYTES + ((size_t)32 << 20));
+
+	(void)state;
+	make_file(&file, &codec_none, &format_pcapng, true);
+	for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++)
+		for (size_t part = 5000; part < 100 << 20; part *= 130) {
+			size_t length = file.length;
+			struct seen seen = { 0 };
+			struct decode *decode;
+			struct error err;
+
+			memcpy(bytes, file.bytes, file.length);
+			length += put_block(bytes + length, 0x0bad, lengths[i]);
+			length += put_block(bytes + length, 0x0bad, lengths[i]);
+			memcpy(bytes + length, file.bytes, file.length);
+			length += file.length;
+			check_all(bytes, length, part, 2 * PACKETS, true);
+
+			/* Cut off in the middle of it; or it has to be read. */
+			decode = decode_file(false, &large, see, &seen);
+			assert_int_equal(
+				push(decode, bytes, file.length + lengths[i] / 2, part, &err), -1);
+			assert_int_equal(seen.packets, PACKETS);
+			decode_free(decode);
+			put_block(bytes + file.length, 6, lengths[i]);
+			decode = decode_file(false, &large, see, &seen);
+			assert_int_equal(push(decode, bytes, length, part, &err), -1);
+			assert_int_equal(seen.packets, 2 * PACKETS);
+			assert_false(seen.is_wrong);
+			decode_free(decode);
+		}
+	free_file(&file);
+}
+
+/* The longest packet that there can be, wherever the buffer ends. */
+static void test_the_longest_packets(void **state)
+{
+	(void)state;
+	for (size_t f = 0; f < ARRAY_LENGTH(formats); f++) {
+		const struct chunk_source source = { .link_type = 1, .snaplen = 262144 };
+		const struct format_origin origin = { "node", "", "", "" };
+		cleanup_free uint8_t *packet = mem_calloc(1, FORMAT_CAPTURED_MAX);
+		cleanup_free uint8_t *bytes = mem_alloc((size_t)20 * 263000);
+		size_t length = formats[f]->encode_header(&source, &origin, bytes);
+		uint32_t seen = 0;
+		struct decode *decode = decode_file(false, &large, count, &seen);
+		struct error err;
+
+		for (uint32_t i = 0; i < 20; i++)
+			length += formats[f]->encode_record(bytes + length, 1700000000 + i, 0,
+							    FORMAT_CAPTURED_MAX - i, 300000,
+							    packet);
+		assert_int_equal(push(decode, bytes, length, 77777, &err), 0);
+		assert_int_equal(seen, 20);
+		decode_free(decode);
+	}
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_kind_of_file_in_parts_of_every_size),
 		cmocka_unit_test(test_files_in_files),
+		cmocka_unit_test(test_files_of_several_formats_in_one),
 		cmocka_unit_test(test_members_from_the_middle),
 		cmocka_unit_test(test_the_other_byte_order),
 		cmocka_unit_test(test_damage_is_said_and_what_was_before_it_is_kept),
+		cmocka_unit_test(test_lengths_that_do_not_tell_the_byte_order),
+		cmocka_unit_test(test_long_blocks),
+		cmocka_unit_test(test_the_longest_packets),
 	};
 
 	unit_add(tests, NULL, NULL);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Texts in the answers for programs. */
+
+struct json_t;
+
+/*
+ * A JSON string. Names come from outside, and may be no UTF-8: then a question mark stands for each byte that is not
+ * ASCII. Never NULL.
+ */
+struct json_t *json_text(const char *text) __attribute__((warn_unused_result, returns_nonnull));
