@@ -190,10 +190,13 @@ static int read_and_write(struct search *search, struct error *err)
 
 int fetch_run(const struct fetch_order *order, struct error *err)
 {
-	cleanup(search_close) struct search search;
-	int status = search_open(order, &search, err);
+	cleanup(search_close) struct search search = { .order = order };
 	char limit[TEXT_SIZE_MAX];
+	int status;
 
+	if (!order->is_dry_run && result_check(order->output, order->is_split, err) < 0)
+		return err->kind == ERROR_USAGE ? -1 : search_explain(err);
+	status = search_open(order, &search, err);
 	if (status != 0)
 		return status;
 	say_plan(&search);
