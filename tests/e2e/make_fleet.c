@@ -51,6 +51,7 @@ static struct recipe {
 	uint64_t drift;   /* so many others in the next member */
 	uint64_t fill;    /* bytes that cannot be compressed, in each packet */
 	uint64_t drops;   /* packets that the kernel dropped in the third file of node-00's eth0 */
+	uint64_t tick;    /* times are multiples of so many nanoseconds */
 	uint64_t reset;   /* there is one RST in all, on node-01, in this object (from 1) */
 } recipe = { .members = 12, .flows = 120 };
 
@@ -61,6 +62,7 @@ static const struct word {
 	{ "plain", &recipe.plain },     { "clean", &recipe.clean }, { "time", &recipe.time },
 	{ "members", &recipe.members }, { "flows", &recipe.flows }, { "drift", &recipe.drift },
 	{ "fill", &recipe.fill },       { "drops", &recipe.drops }, { "reset", &recipe.reset },
+	{ "tick", &recipe.tick },
 };
 
 static uint32_t draw(uint32_t below)
@@ -336,9 +338,13 @@ static size_t add_packet(struct file *file, uint8_t *out, uint64_t time_ns,
 {
 	struct frame frame;
 	uint64_t unit = file->is_nano ? 1 : 1000;
-	int64_t time = (int64_t)(time_ns / unit);
-	uint32_t captured, fraction = (uint32_t)(time_ns % CLOCK_NS_PER_S / unit);
+	int64_t time;
+	uint32_t captured, fraction;
 
+	if (recipe.tick > 0)
+		time_ns -= time_ns % recipe.tick;
+	time = (int64_t)(time_ns / unit);
+	fraction = (uint32_t)(time_ns % CLOCK_NS_PER_S / unit);
 	make_frame(&frame, file->link_type, file->node_number, file->member);
 	captured = (uint32_t)frame.length < file->snaplen ? (uint32_t)frame.length : file->snaplen;
 	collector_add(file->collector, file->keys, file->link_type, frame.bytes, captured);

@@ -16,11 +16,11 @@ from tap import check, contains, equal
 
 # How each node records: format, codec, index, times.
 NODES = {
-    "node-a": [],
-    "node-b": ["-c", "gzip"],
-    "node-c": ["--capture-format", "pcapng", "-c", "zstd"],
-    "node-d": ["--capture-format", "pcapng", "--segment-index", "false"],
-    "node-e": ["-c", "zstd", "--segment-index", "false", "--upload-layout", "time"],
+    "node-a": ["--segment-index", "true"],
+    "node-b": ["--segment-index", "true", "-c", "zstd", "--capture-format", "pcapng"],
+    "node-c": ["--segment-index", "true", "-c", "zstd", "--upload-layout", "time"],
+    "node-d": ["--segment-index", "false", "--capture-format", "pcapng"],
+    "node-e": ["--segment-index", "false", "-c", "zstd"],
     "node-f": ["-c", "none", "--capture-precision", "nano"],
 }
 
@@ -95,7 +95,7 @@ def test_part_of_the_time(lab):
     lab.link()
     lab.bucket()
     since = time.time()
-    daemons = recorders(lab, {"node-a": [], "node-c": NODES["node-c"]}, "-G", "0")
+    daemons = recorders(lab, {node: NODES[node] for node in ("node-a", "node-b")}, "-G", "0")
     with lab.traffic(stream=7, rate=2000) as sent:
         for each in daemons:
             time.sleep(0.4)

@@ -3,6 +3,7 @@
 """fetch --inner: what is in a tunnel is judged as tcpdump judges it on the inner interface. With real tunnels where the
 kernel has them, and with all kinds of frames made by hand."""
 
+import json
 import os
 import random
 import signal
@@ -29,6 +30,13 @@ def fetch(lab, since, *words):
         env={"PATH": os.environ["PATH"], "HOME": lab.directory, "STORAGE_EMULATOR_HOST": lab.gcs.url})
     check(done.returncode in (0, 1), "status %d: %s" % (done.returncode, done.stderr.decode()))
     return [each[3] for each in packets_of(path)]
+
+
+def plan(lab, since, *words):
+    done = subprocess.run([program(), "find", "-b", BUCKET, "--from", stamp(int(since * SECOND)), "--json", *words],
+                          capture_output=True, timeout=60, check=False,
+                          env={"PATH": os.environ["PATH"], "STORAGE_EMULATOR_HOST": lab.gcs.url})
+    return json.loads(done.stdout)["plan"]
 
 
 def check_same(found, wanted, what):
@@ -115,7 +123,7 @@ def test_tunnels_of_the_kernel(lab):
     tunnels = [each for each in tunnels if each[2]]
     if not tunnels:
         raise Skip("this kernel has no tunnels")
-    daemon = lab.daemon("-G", "0", "-s", "0").start_ready()
+    daemon = lab.daemon("-G", "0", "-s", "0", "--segment-index", "true").start_ready()
     wait_capturing()
     inner = {}
     for _, number, name in tunnels:
@@ -223,9 +231,9 @@ def test_frames_of_all_kinds(lab):
     since = time.time()
     draw = random.Random(os.environ["KNT_SEED"])
     frames = [any_frame(draw) for _ in range(600)]
-    indexed = lab.daemon("-G", "0", "-s", "0", "-N", "indexed").start_ready()
-    plain = lab.daemon("-G", "0", "-s", "0", "-N", "plain", "-o", lab.spool + "2", "--segment-index",
-                       "false").start_ready()
+    words = ["-G", "0", "-s", "0", "--status-listen", "", "--segment-index"]
+    indexed = lab.daemon(*words, "true", "-N", "indexed").start_ready()
+    plain = lab.daemon(*words, "false", "-N", "plain", "-o", lab.spool + "2").start_ready()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         sender.bind(("veth0", 0))
         for frame, _, _ in frames:
@@ -234,6 +242,10 @@ def test_frames_of_all_kinds(lab):
         equal(each.stop(), 0, "exit status")
     sent = sorted(frame for frame, _, _ in frames)
     equal(sorted(fetch(lab, since, "-N", "indexed", "--inner")), sent, "everything")
+    # The index knows what is inside, and that it is not outside.
+    for words, bytes_read in ((["--inner", "host 1.2.3.4"], False), (["host 10.244.0.1"], True),
+                              (["--inner", "host 10.244.0.1"], True)):
+        equal(plan(lab, since, "-N", "indexed", *words)["bytes"] > 0, bytes_read, "what is to be read: %s" % words)
     for expression in ("port 53", "not port 53", "host 10.244.0.1", "host fd00:244::2", "tcp[tcpflags] & tcp-rst != 0",
                        "ip6", "udp and not port 5432", "port 4789 or port 6081", "net 10.7.0.0/24 or host fd00:7::2",
                        "net 10.244.1.0/24 and tcp", "proto 47", "vlan 7", "not ip", "greater 80"):
