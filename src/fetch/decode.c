@@ -33,6 +33,7 @@ struct decode {
 	struct layer *layers[LAYERS_MAX];
 	uint8_t *plain; /* PLAIN_BYTES, not taken yet */
 	size_t length;
+	size_t checked; /* of these, by the checksums of the members that they are of */
 	size_t skipped; /* of what comes: the rest of a block that is of no use */
 	/* See decode_file(). */
 	bool expects_zstd, is_large;
@@ -150,12 +151,11 @@ static void find_order(struct decode *decode)
 }
 
 /* What the beginning says; false: more bytes are needed. */
-static bool find_format(struct decode *decode, bool is_end)
+static bool find_format(struct decode *decode, size_t length, bool is_end)
 {
-	if (decode->length < MAGIC_BYTES && !is_end)
+	if (length < MAGIC_BYTES && !is_end)
 		return false;
-	decode->format = begins_pcapng(decode->plain, decode->length) ? &format_pcapng
-								      : &format_pcap;
+	decode->format = begins_pcapng(decode->plain, length) ? &format_pcapng : &format_pcap;
 	decode->is_order_known = true;
 	return true;
 }
@@ -179,34 +179,35 @@ static bool change_format(struct decode *decode, const uint8_t *bytes, size_t le
 	return true;
 }
 
-/* Take all records that are whole. */
-static int take_records(struct decode *decode, bool is_end, struct error *err)
+/* Take all records that are whole, of the first bytes. */
+static int take_records(struct decode *decode, size_t length, bool is_end, struct error *err)
 {
 	enum format_state state = FORMAT_RECORD;
 	struct format_record record;
 	size_t offset = 0;
 
-	if (decode->length == 0 || (!decode->format && !find_format(decode, is_end)))
+	if (length == 0 || (!decode->format && !find_format(decode, length, is_end)))
 		return 0;
 	if (!decode->is_order_known)
 		find_order(decode);
 	while (state == FORMAT_RECORD) {
-		size_t left = decode->length - offset;
+		size_t left = length - offset;
 
 		if (decode->format == &format_pcap && left < MAGIC_BYTES && left > 0 && !is_end)
 			break;
 		if (decode->format == &format_pcap && begins_pcap(decode->plain + offset, left))
 			begin_file(decode, &format_pcap);
-		state = decode->format->next(&decode->reader, decode->plain, decode->length,
-					     &offset, &record);
+		state = decode->format->next(&decode->reader, decode->plain, length, &offset,
+					     &record);
 		if (state == FORMAT_CORRUPT &&
-		    change_format(decode, decode->plain + offset, decode->length - offset))
+		    change_format(decode, decode->plain + offset, length - offset))
 			state = FORMAT_RECORD;
 		else if (state == FORMAT_RECORD)
 			decode->take(decode->context, &record,
 				     decode->reader.interface[record.interface].resolution != 6);
 	}
 	decode->length -= offset;
+	decode->checked -= offset < decode->checked ? offset : decode->checked;
 	memmove(decode->plain, decode->plain + offset, decode->length);
 	if (state == FORMAT_CORRUPT)
 		return refuse(err, "there is something that is no packet");
@@ -226,7 +227,7 @@ static int skip_block(struct decode *decode, struct error *err)
 		return refuse(err, "a packet, or what describes it, is too long");
 	/* It was not taken, so it is longer than what is there. */
 	decode->skipped = block.length - decode->length;
-	decode->length = 0;
+	decode->length = decode->checked = 0;
 	return 0;
 }
 
@@ -235,7 +236,10 @@ static int make_room(struct decode *decode, struct error *err)
 {
 	if (decode->length < PLAIN_BYTES)
 		return 0;
-	if (take_records(decode, false, err) < 0)
+	if (take_records(decode, decode->checked, false, err) < 0)
+		return -1;
+	/* A member that is longer than this cannot be held back until its end. */
+	if (decode->length == PLAIN_BYTES && take_records(decode, decode->length, false, err) < 0)
 		return -1;
 	return decode->length < PLAIN_BYTES ? 0 : skip_block(decode, err);
 }
@@ -272,6 +276,14 @@ static int push_plain(struct decode *decode, size_t number, const uint8_t *bytes
 	return 0;
 }
 
+/* Are the bytes that this layer gives those of the file? */
+static bool is_last_packed(const struct decode *decode, size_t number)
+{
+	const struct layer *next = number + 1 < LAYERS_MAX ? decode->layers[number + 1] : NULL;
+
+	return !next || !next->codec || !next->codec->unpack;
+}
+
 /* Unpack all that the layer has. Its rest, of no use yet, stays. */
 static int unpack(struct decode *decode, size_t number, struct error *err)
 {
@@ -289,9 +301,11 @@ static int unpack(struct decode *decode, size_t number, struct error *err)
 		stream->out = out;
 		stream->out_length = sizeof out;
 		unpacked = layer->codec->unpack(layer->state, stream);
-		/* Also before damage: what came out until then is good. */
 		if (push_plain(decode, number, out, sizeof out - stream->out_length, err) < 0)
 			return -1;
+		/* Its checksum was right: what came out is what went in. */
+		if (unpacked == CODEC_MEMBER_ENDS && is_last_packed(decode, number))
+			decode->checked = decode->length;
 		is_full = stream->out_length == 0;
 		if (unpacked == CODEC_DAMAGED ||
 		    (unpacked == CODEC_GOES_ON && stream->in == before && stream->in_length > 0 &&
@@ -332,7 +346,12 @@ static int pass_on(struct decode *decode, size_t number, struct error *err)
 	if (layer->codec->unpack)
 		return unpack(decode, number, err);
 	layer->in_length = 0;
-	return push_plain(decode, number, layer->in + CODEC_BEFORE, length, err);
+	if (push_plain(decode, number, layer->in + CODEC_BEFORE, length, err) < 0)
+		return -1;
+	/* What is not packed has no checksum. */
+	if (number == 0)
+		decode->checked = decode->length;
+	return 0;
 }
 
 static int push_layer(struct decode *decode, size_t number, const uint8_t *bytes, size_t length,
@@ -360,8 +379,8 @@ int decode_push(struct decode *decode, const uint8_t *bytes, size_t length, stru
 	struct error ignored;
 
 	if (push_layer(decode, 0, bytes, length, err) == 0)
-		return take_records(decode, false, err);
-	(void)take_records(decode, false, &ignored); /* what was whole before it */
+		return take_records(decode, decode->checked, false, err);
+	(void)take_records(decode, decode->checked, false, &ignored); /* what was whole before it */
 	return -1;
 }
 
@@ -375,11 +394,11 @@ int decode_end(struct decode *decode, struct error *err)
 		if (layer->stream.is_in_member) {
 			struct error ignored;
 
-			(void)take_records(decode, true, &ignored);
+			(void)take_records(decode, decode->checked, true, &ignored);
 			return refuse(err, "it is cut off");
 		}
 	}
-	if (take_records(decode, true, err) < 0)
+	if (take_records(decode, decode->length, true, err) < 0)
 		return -1;
 	if (decode->length + decode->skipped > 0)
 		return refuse(err, "it ends in the middle of a packet");

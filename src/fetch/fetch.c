@@ -218,9 +218,12 @@ static int stop_at_limit(const struct search *search)
 
 int fetch_run(const struct fetch_order *order, struct error *err)
 {
-	cleanup(search_close) struct search search;
-	int status = search_open(order, &search, err);
+	cleanup(search_close) struct search search = { .order = order };
+	int status;
 
+	if (!order->is_dry_run && result_check(order->output, order->is_split, err) < 0)
+		return err->kind == ERROR_USAGE ? -1 : search_explain(err);
+	status = search_open(order, &search, err);
 	if (status != 0)
 		return status;
 	join_pieces(&search);

@@ -3,11 +3,14 @@
  * Writes what recorders of many nodes would have uploaded, as a folder, for the tests of searches; and all of the
  * packets once more, in a capture file for each type of link, for tcpdump to say what has to be found.
  *
- *     make_fleet BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S
+ *     make_fleet BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S [WORD[=NUMBER]...]
  *
  * Each object is 60 s long and has so many packets. Formats, codecs, resolutions and link types are mixed; some files
  * have no index, or a damaged one; some are missing; packets are a little out of order, over the ends of members and
- * files, too. Prints one line of JSON.
+ * files, too. The metadata that the objects would have are in ORACLE.facts, as lines "key=value" behind the object's
+ * name, with an empty line behind each. Prints one line of JSON.
+ *
+ * Words: see struct recipe.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,9 +29,8 @@
 #include "segment/segment.h"
 
 #define SECONDS     60
-#define FRAME_MAX   600
-#define MEMBERS     12 /* of an object */
-#define MEMBER_MAX  ((size_t)1 << 20)
+#define FRAME_MAX   2048
+#define MEMBER_MAX  ((size_t)2 << 20)
 #define INTERFACES  2
 #define LINK_TYPES  3
 #define DISORDER_NS UINT64_C(30000000)
@@ -36,6 +38,32 @@
 static const struct index_library library = { deflate_bound, deflate_raw, inflate_raw };
 static const uint32_t link_types[LINK_TYPES] = { LINK_ETHERNET, LINK_RAW, LINK_SLL2 };
 static uint64_t random_state;
+static FILE *facts_file;
+
+/* What the words at the end of the command line say. */
+static struct recipe {
+	uint64_t
+		plain; /* 1: all files are there, classic pcap of Ethernet in gzip, with an index */
+	uint64_t clean;   /* 1: no IP options, fragments, tags or tunnels, as in a data centre */
+	uint64_t time;    /* 1: layout by time */
+	uint64_t members; /* of an object */
+	uint64_t flows;   /* conversations of a node at a time */
+	uint64_t drift;   /* so many others in the next member */
+	uint64_t fill;    /* bytes that cannot be compressed, in each packet */
+	uint64_t drops;   /* packets that the kernel dropped in the third file of node-00's eth0 */
+	uint64_t tick;    /* times are multiples of so many nanoseconds */
+	uint64_t reset;   /* there is one RST in all, on node-01, in this object (from 1) */
+} recipe = { .members = 12, .flows = 120 };
+
+static const struct word {
+	const char *word;
+	uint64_t *number;
+} words[] = {
+	{ "plain", &recipe.plain },     { "clean", &recipe.clean }, { "time", &recipe.time },
+	{ "members", &recipe.members }, { "flows", &recipe.flows }, { "drift", &recipe.drift },
+	{ "fill", &recipe.fill },       { "drops", &recipe.drops }, { "reset", &recipe.reset },
+	{ "tick", &recipe.tick },
+};
 
 static uint32_t draw(uint32_t below)
 {
@@ -73,18 +101,33 @@ static void put32(struct frame *frame, uint32_t value)
 	put16(frame, value & 0xffff);
 }
 
+/* The one reset that is hidden, and where the next packet would be it. */
+static bool is_reset_due;
+
+static uint32_t draw_flags(uint32_t flow)
+{
+	static const uint8_t flags[] = { 0x10, 0x10, 0x18, 0x10, 0x02, 0x12, 0x11, 0x10 };
+	uint32_t drawn = draw(300) == 0 ? 0x04 : flags[draw(8)];
+
+	if (recipe.reset == 0)
+		return drawn;
+	if (!is_reset_due || flow % 6 != 2 || flow % 5 == 0)
+		return drawn & ~0x04U;
+	is_reset_due = false;
+	return 0x14;
+}
+
 static void put_transport(struct frame *frame, uint8_t protocol, uint32_t flow, bool is_back)
 {
 	static const uint16_t services[] = { 53, 443, 5432, 8080, 6379, 10250 };
 	uint32_t service = services[flow % 6], client = 32768 + flow * 7919 % 28000;
-	static const uint8_t flags[] = { 0x10, 0x10, 0x18, 0x10, 0x02, 0x12, 0x11, 0x10 };
 
 	put16(frame, is_back ? service : client);
 	put16(frame, is_back ? client : service);
 	if (protocol == PROTOCOL_TCP) {
 		put32(frame, draw(1 << 30));
 		put32(frame, draw(1 << 30));
-		put16(frame, 0x5000U | (draw(300) == 0 ? 0x04 : flags[draw(8)]));
+		put16(frame, 0x5000U | draw_flags(flow));
 		put16(frame, 65535);
 		put32(frame, 0);
 	} else {
@@ -103,7 +146,8 @@ static void put_ip(struct frame *frame, uint32_t node, uint32_t flow)
 	uint32_t pod = 0x0a000000U | node << 8 | (flow % 20 + 2);
 	uint32_t peer = flow % 5 == 0 ? 0x65000000U | flow * 2654435761U % 0xffffff
 				      : 0x0a000000U | flow * 31 % 20 << 8 | (flow % 17 + 2);
-	uint32_t options = flow % 29 == 3 ? 4 : 0, fragment = draw(60) == 0 ? 100 : 0;
+	uint32_t options = flow % 29 == 3 && !recipe.clean ? 4 : 0;
+	uint32_t fragment = draw(60) == 0 && !recipe.clean ? 100 : 0;
 	uint32_t source = is_back ? peer : pod, destination = is_back ? pod : peer;
 
 	if (is_v6 && protocol != PROTOCOL_ICMP) {
@@ -145,7 +189,7 @@ static void put_ethernet(struct frame *frame, uint32_t node, uint32_t ethertype)
 	put32(frame, 1);
 	put16(frame, 0x0200);
 	put32(frame, node << 8 | 2);
-	if (draw(12) == 0) {
+	if (draw(12) == 0 && !recipe.clean) {
 		put16(frame, 0x8100);
 		put16(frame, draw(4) + 100);
 	}
@@ -179,9 +223,20 @@ static void put_tunnel(struct frame *frame, uint32_t node, uint32_t flow)
 	put_ip(frame, node, flow);
 }
 
-static void make_frame(struct frame *frame, uint32_t link_type, uint32_t node)
+static void fill_frame(struct frame *frame)
 {
-	uint32_t flow = draw(120) + node * 3, size;
+	for (uint64_t left = recipe.fill; left >= 8 && frame->length < FRAME_MAX - 200; left -= 8) {
+		random_state = random_state * UINT64_C(6364136223846793005) +
+			       UINT64_C(1442695040888963407);
+		put(frame, (const uint32_t[2]){ (uint32_t)(random_state >> 32), draw(1U << 31) },
+		    8);
+	}
+}
+
+static void make_frame(struct frame *frame, uint32_t link_type, uint32_t node, uint32_t member)
+{
+	uint32_t flow = draw((uint32_t)recipe.flows) + node * 3 + member * (uint32_t)recipe.drift;
+	uint32_t size;
 
 	frame->length = 0;
 	if (link_type == LINK_ETHERNET && draw(40) == 0) {
@@ -192,7 +247,7 @@ static void make_frame(struct frame *frame, uint32_t link_type, uint32_t node)
 			put32(frame, node);
 			put32(frame, 0x0a000000U | node << 8 | (i + 2));
 		}
-	} else if (link_type == LINK_ETHERNET && draw(10) == 0) {
+	} else if (link_type == LINK_ETHERNET && draw(10) == 0 && !recipe.clean) {
 		put_tunnel(frame, node, flow);
 	} else if (link_type == LINK_ETHERNET) {
 		put_ethernet(frame, node, ethertype_of(flow));
@@ -208,6 +263,7 @@ static void make_frame(struct frame *frame, uint32_t link_type, uint32_t node)
 	} else {
 		put_ip(frame, node, flow);
 	}
+	fill_frame(frame);
 	for (size = draw(100); size > 0 && frame->length < FRAME_MAX - 4; size--)
 		put(frame, "abc", 1);
 }
@@ -221,7 +277,8 @@ struct file {
 	const struct codec *codec;
 	const struct format *format;
 	bool is_nano, has_index, is_damaged;
-	uint32_t snaplen;
+	uint32_t snaplen, member;
+	uint64_t drops, bytes, index_bytes, index_tail;
 
 	struct codec_state *state;
 	struct index *index;
@@ -255,6 +312,7 @@ static void write_member(struct file *file, size_t length, const struct index_me
 	} else {
 		write_or_die(file->fd, file->plain, length);
 	}
+	file->bytes += stored;
 	member.stored_bytes = stored;
 	member.plain_bytes = length;
 	if (file->index)
@@ -280,10 +338,14 @@ static size_t add_packet(struct file *file, uint8_t *out, uint64_t time_ns,
 {
 	struct frame frame;
 	uint64_t unit = file->is_nano ? 1 : 1000;
-	int64_t time = (int64_t)(time_ns / unit);
-	uint32_t captured, fraction = (uint32_t)(time_ns % CLOCK_NS_PER_S / unit);
+	int64_t time;
+	uint32_t captured, fraction;
 
-	make_frame(&frame, file->link_type, file->node_number);
+	if (recipe.tick > 0)
+		time_ns -= time_ns % recipe.tick;
+	time = (int64_t)(time_ns / unit);
+	fraction = (uint32_t)(time_ns % CLOCK_NS_PER_S / unit);
+	make_frame(&frame, file->link_type, file->node_number, file->member);
 	captured = (uint32_t)frame.length < file->snaplen ? (uint32_t)frame.length : file->snaplen;
 	collector_add(file->collector, file->keys, file->link_type, frame.bytes, captured);
 	if (member->packets++ == 0)
@@ -309,15 +371,8 @@ static void append_fact(void *context, const char *key, const char *value)
 	text_append(context, "%s=%s\n", key, value);
 }
 
-static void write_index(struct file *file)
+static void describe(const struct file *file, struct segment *segment)
 {
-	char bytes[SEGMENT_METADATA_MAX];
-	struct text facts = text_over(bytes, sizeof bytes);
-	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
-	cleanup_free uint8_t *copy = NULL;
-	const uint8_t *index;
-	size_t length, tail;
-
 	segment->sequence = file->sequence;
 	segment->previous = file->previous;
 	segment->start_ns = file->start_ns;
@@ -327,9 +382,26 @@ static void write_index(struct file *file)
 	segment->latest_ns = file->latest_ns;
 	segment->packets = file->packets;
 	segment->snaplen = file->snaplen;
+	segment->max_age_s = SECONDS;
+	segment->drops.count[DROP_KERNEL] = file->drops;
+	segment->bytes = file->bytes;
 	(void)snprintf(segment->node, sizeof segment->node, "%s", file->node);
 	(void)snprintf(segment->interface, sizeof segment->interface, "%s", file->interface);
+	(void)snprintf(segment->interfaces, sizeof segment->interfaces, "%s",
+		       file->node_number % 5 == 0 ? "eth0 eth1" : "eth0");
 	(void)snprintf(segment->reason, sizeof segment->reason, "age");
+}
+
+static void write_index(struct file *file)
+{
+	char bytes[SEGMENT_METADATA_MAX];
+	struct text facts = text_over(bytes, sizeof bytes);
+	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
+	cleanup_free uint8_t *copy = NULL;
+	const uint8_t *index;
+	size_t length, tail;
+
+	describe(file, segment);
 	segment_each_field(segment, append_fact, &facts);
 	text_append(&facts, "tunnels=%s\n", DECAP_TUNNELS);
 	length = index_finish(file->index, bytes, &index, &tail);
@@ -340,6 +412,28 @@ static void write_index(struct file *file)
 	if (file->is_damaged)
 		copy[length / 3] ^= 0x10;
 	write_or_die(file->fd, copy, length);
+	file->bytes += length;
+	file->index_bytes = length;
+	file->index_tail = tail;
+}
+
+static void write_fact(void *context, const char *key, const char *value)
+{
+	(void)context;
+	(void)fprintf(facts_file, "%s=%s\n", key, value);
+}
+
+static void write_facts(const struct file *file, const char *name)
+{
+	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
+
+	describe(file, segment);
+	if (file->index_bytes > 0)
+		(void)snprintf(segment->index, sizeof segment->index, "1:%ju:%ju",
+			       (uintmax_t)file->index_bytes, (uintmax_t)file->index_tail);
+	(void)fprintf(facts_file, "%s\n", name);
+	segment_each_field(segment, write_fact, NULL);
+	(void)fputc('\n', facts_file);
 }
 
 static void write_packets(struct file *file, uint32_t packets)
@@ -347,11 +441,12 @@ static void write_packets(struct file *file, uint32_t packets)
 	uint64_t step = SECONDS * CLOCK_NS_PER_S / (packets + 1), at = file->start_ns;
 	uint32_t done = 0;
 
-	for (uint32_t m = 0; m < MEMBERS; m++) {
+	for (uint32_t m = 0; m < recipe.members; m++) {
 		struct index_member member = { .packets = 0 };
-		uint32_t until = packets * (m + 1) / MEMBERS;
+		uint32_t until = (uint32_t)((uint64_t)packets * (m + 1) / recipe.members);
 		size_t length = 0;
 
+		file->member = m;
 		collector_begin(file->collector, file->keys);
 		for (; done < until; done++) {
 			uint64_t back = draw(20) == 0 ? draw((uint32_t)DISORDER_NS) : 0;
@@ -379,17 +474,23 @@ static void write_file(struct file *file, uint32_t packets, const char *bucket)
 		.is_nano = file->is_nano,
 		.is_pcapng = file->format == &format_pcapng,
 	};
-	char name[SEGMENT_NAME_MAX + 1], extension[32];
+	char name[SEGMENT_NAME_MAX + 1], extension[32], object_bytes[1024];
+	struct text object = text_over(object_bytes, sizeof object_bytes);
 	cleanup_free char *path = NULL;
+	struct error err;
 
 	(void)snprintf(source.interface, sizeof source.interface, "%s", file->interface);
 	(void)snprintf(extension, sizeof extension, "%s%s", file->format->extension,
 		       file->codec->extension);
 	name_format(file->node, file->interface, file->start_ns, file->sequence, extension, name);
-	path = mem_printf("%s/%s", bucket, file->node);
-	(void)mkdir(path, 0755);
-	free(path);
-	path = mem_printf("%s/%s/%s", bucket, file->node, name);
+	name_object("", recipe.time ? CONF_LAYOUT_TIME : CONF_LAYOUT_NODE, file->node, name,
+		    &object);
+	path = mem_printf("%s/%s", bucket, object_bytes);
+	*strrchr(path, '/') = '\0';
+	if (file_make_folders(path, 0755, &err) < 0)
+		die(err.message);
+	path[strlen(path)] = '/';
+	file->bytes = file->index_bytes = file->index_tail = 0;
 	file->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (file->fd < 0)
 		die(path);
@@ -403,10 +504,20 @@ static void write_file(struct file *file, uint32_t packets, const char *bucket)
 	file->packets_sum += file->packets;
 	if (file->index)
 		write_index(file);
+	write_facts(file, object_bytes);
 	file->index = index_free(file->index);
 	if (file->state)
 		codec_state_free(file->codec, file->state);
 	(void)close(file->fd);
+}
+
+static void choose_plain(struct file *file)
+{
+	file->codec = &codec_gzip;
+	file->format = &format_pcap;
+	file->is_nano = file->has_index = true;
+	file->is_damaged = false;
+	file->snaplen = 262144;
 }
 
 static void write_interface(struct file *file, uint32_t objects, uint32_t packets,
@@ -422,7 +533,8 @@ static void write_interface(struct file *file, uint32_t objects, uint32_t packet
 
 		file->start_ns = start_ns + i * SECONDS * CLOCK_NS_PER_S;
 		file->sequence++;
-		if (i % 17 == 9) { /* the recorder was not there, and began anew */
+		is_reset_due = recipe.reset == i + 1 && file->node_number == 1;
+		if (i % 17 == 9 && !recipe.plain) { /* the recorder was not there, and began anew */
 			file->since_ns = file->start_ns + SECONDS * CLOCK_NS_PER_S;
 			file->previous = 0;
 			continue;
@@ -433,6 +545,11 @@ static void write_interface(struct file *file, uint32_t objects, uint32_t packet
 		file->snaplen = kind / 32 ? 262144 : 96;
 		file->has_index = draw(10) > 0;
 		file->is_damaged = draw(25) == 0;
+		file->drops = i == 2 && file->node_number == 0 && file->interface[3] == '0'
+				      ? recipe.drops
+				      : 0;
+		if (recipe.plain)
+			choose_plain(file);
 		write_file(file, packets, bucket);
 		file->previous = file->sequence;
 	}
@@ -449,6 +566,11 @@ static uint64_t number(const char *text)
 
 static void open_oracles(const char *folder)
 {
+	cleanup_free char *facts = mem_printf("%s.facts", folder);
+
+	facts_file = fopen(facts, "we");
+	if (!facts_file)
+		die(facts);
 	for (int i = 0; i < LINK_TYPES; i++) {
 		const struct chunk_source source = { .link_type = link_types[i],
 						     .snaplen = 262144,
@@ -463,6 +585,32 @@ static void open_oracles(const char *folder)
 	}
 }
 
+static void take_word(char *word)
+{
+	const char *value = strchr(word, '=');
+	size_t length = value ? (size_t)(value - word) : strlen(word);
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strncmp(words[i].word, word, length) == 0 && !words[i].word[length]) {
+			*words[i].number = value ? number(value + 1) : 1;
+			return;
+		}
+	die(word);
+}
+
+static void take_words(char **list)
+{
+	for (; *list; list++)
+		take_word(*list);
+}
+
+static uint32_t link_type_of(uint32_t node, uint32_t interface)
+{
+	if (recipe.plain || interface > 0)
+		return LINK_ETHERNET;
+	return node % 7 == 3 ? LINK_RAW : node % 7 == 5 ? LINK_SLL2 : LINK_ETHERNET;
+}
+
 int main(int argc, char **argv)
 {
 	struct file file = { .plain = mem_alloc(MEMBER_MAX),
@@ -470,8 +618,9 @@ int main(int argc, char **argv)
 			     .collector = mem_calloc(1, sizeof *file.collector),
 			     .keys = mem_calloc(1, sizeof *file.keys) };
 
-	if (argc != 8)
+	if (argc < 8)
 		die("needs BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S");
+	take_words(argv + 8);
 	random_state = number(argv[3]);
 	open_oracles(argv[2]);
 	(void)mkdir(argv[1], 0755);
@@ -487,13 +636,13 @@ int main(int argc, char **argv)
 			cleanup_free char *interface = mem_printf("eth%u", i);
 
 			file.interface = interface;
-			file.link_type = node % 7 == 3 && i == 0   ? LINK_RAW
-					 : node % 7 == 5 && i == 0 ? LINK_SLL2
-								   : LINK_ETHERNET;
+			file.link_type = link_type_of(node, i);
 			write_interface(&file, (uint32_t)number(argv[5]), (uint32_t)number(argv[6]),
 					number(argv[7]) * CLOCK_NS_PER_S, argv[1]);
 		}
 	}
+	if (fclose(facts_file) != 0)
+		die("facts");
 	(void)printf("{\"packets\": %ju}\n", (uintmax_t)file.packets_sum);
 	free(file.plain);
 	free(file.packed);

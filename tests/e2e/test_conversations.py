@@ -9,10 +9,10 @@ import shutil
 import subprocess
 
 import tap
+from fleet import MINUTE, START, laboratory
 from tap import check, equal
-from test_fetch import MINUTE, START_S, around
 
-WINDOW = (START_S * 10**9 + MINUTE, START_S * 10**9 + 4 * MINUTE)
+WINDOW = (START + MINUTE, START + 4 * MINUTE)
 LINE = re.compile(r"IP6? (\S+)\.(\d+) > (\S+)\.(\d+): Flags \[([^\]]*)\]")
 
 
@@ -79,4 +79,4 @@ def test_no_packet_is_read(lab):
 if __name__ == "__main__":
     if not shutil.which("tcpdump"):
         tap.skip_all("tcpdump is missing")
-    tap.run([value for name, value in list(globals().items()) if name.startswith("test_")], around)
+    tap.run([value for name, value in list(globals().items()) if name.startswith("test_")], laboratory)

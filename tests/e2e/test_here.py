@@ -9,9 +9,9 @@ import time
 
 import packets
 from daemon import program
+from fleet import packets_of
 from harness import main
 from tap import Failure, check, contains, equal, wait_until
-from test_fetch import packets_of
 
 
 def search(lab, command, *words, status=(0,)):

@@ -62,19 +62,25 @@ static uint32_t add_part(struct result *result)
 	return (uint32_t)result->part_count++;
 }
 
+int result_check(const char *path, bool is_split, struct error *err)
+{
+	if (!is_split)
+		return result_file_check(path, err);
+	if (strcmp(path, "-") == 0)
+		return error_set(err, ERROR_USAGE,
+				 "--split-by-node needs -w FOLDER, not standard output");
+	return 0;
+}
+
 int result_open(const char *path, bool is_split, const char *comment, struct result **ret_result,
 		struct error *err)
 {
 	struct result *result;
 	size_t length = strlen(path);
 
-	if (is_split) {
-		if (strcmp(path, "-") == 0)
-			return error_set(err, ERROR_USAGE,
-					 "--split-by-node needs -w FOLDER, not standard output");
-		if (result_folder_open(path, err) < 0)
-			return -1;
-	}
+	if (result_check(path, is_split, err) < 0 ||
+	    (is_split && result_folder_open(path, err) < 0))
+		return -1;
 	result = mem_calloc(1, sizeof *result);
 	result->path = mem_strdup(path);
 	result->comment = mem_strdup(comment);

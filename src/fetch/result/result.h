@@ -28,6 +28,13 @@ struct result;
 int result_open(const char *path, bool is_split, const char *comment, struct result **ret_result,
 		struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * Could a result be opened there? Asked before the bucket is, which takes time and money; opens and changes nothing.
+ * Fails as result_open() does.
+ */
+int result_check(const char *path, bool is_split, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* Copied. Its number, from 0; the same one for the same node, interface, link type and precision. Writes nothing. */
 uint32_t result_add_source(struct result *result, const struct result_source *source)
 	__attribute__((warn_unused_result));

@@ -17,14 +17,41 @@ static const char *file_name(const struct result_file *file)
 	return !file->path ? "standard output" : file->part ? file->part : file->path;
 }
 
-static int open_standard_output(struct result_file *file, struct error *err)
+/* The folder that a path's file is in. The caller frees. */
+static char *name_folder(const char *path)
 {
-	if (isatty(STDOUT_FILENO))
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return mem_strdup(".");
+	return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+int result_file_check(const char *path, struct error *err)
+{
+	cleanup_free char *target = realpath(path, NULL); /* of a symbolic link */
+	cleanup_free char *folder = name_folder(target ? target : path);
+	struct stat status;
+	bool is_there;
+
+	if (strcmp(path, "-") == 0) {
+		if (!isatty(STDOUT_FILENO))
+			return 0;
 		return error_set(
 			err, ERROR_USAGE,
 			"-w -: packets are not for a terminal; give a file or a pipe, and kubectl exec "
 			"without -t");
-	file->fd = STDOUT_FILENO;
+	}
+	is_there = stat(path, &status) == 0;
+	if (!*path || path[strlen(path) - 1] == '/' || (is_there && S_ISDIR(status.st_mode)))
+		return error_set(
+			err, ERROR_USAGE,
+			"-w %s: is a folder; --split-by-node writes a file for each node into it",
+			path);
+	/* A regular file is replaced by another one, whatever its mode. */
+	if (is_there && !S_ISREG(status.st_mode) ? access(path, W_OK) < 0
+						 : access(folder, W_OK | X_OK) < 0)
+		return error_errno(err, "%s", path);
 	return 0;
 }
 
@@ -58,17 +85,13 @@ static int open_part(struct result_file *file, const char *path, struct error *e
 int result_file_open(struct result_file *file, const char *path, struct error *err)
 {
 	struct stat status;
-	bool is_there = strcmp(path, "-") != 0 && stat(path, &status) == 0;
 
 	*file = (struct result_file){ .fd = -1 };
-	if (strcmp(path, "-") == 0)
-		return open_standard_output(file, err);
-	if (!*path || path[strlen(path) - 1] == '/' || (is_there && S_ISDIR(status.st_mode)))
-		return error_set(
-			err, ERROR_USAGE,
-			"-w %s: is a folder; --split-by-node writes a file for each node into it",
-			path);
-	if (is_there && !S_ISREG(status.st_mode))
+	if (strcmp(path, "-") == 0) {
+		file->fd = STDOUT_FILENO;
+		return 0;
+	}
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
 		return open_in_place(file, path, err);
 	return open_part(file, path, err);
 }
@@ -137,11 +160,7 @@ int result_file_rest(struct result_file *file, struct error *err)
 
 static int sync_folder(const struct result_file *file, struct error *err)
 {
-	const char *slash = strrchr(file->path, '/');
-	cleanup_free char *folder = !slash ? mem_strdup(".")
-				    : slash == file->path
-					    ? mem_strdup("/")
-					    : mem_strndup(file->path, (size_t)(slash - file->path));
+	cleanup_free char *folder = name_folder(file->path);
 	cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) /* one that may be searched but not read */

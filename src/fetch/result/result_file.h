@@ -21,7 +21,9 @@ struct result_file {
 	bool is_failed;       /* nothing is written any more */
 };
 
-/* path: "-" for standard output. */
+/* path: "-" for standard output. Could it be opened? Changes nothing. */
+int result_file_check(const char *path, struct error *err) __attribute__((warn_unused_result));
+/* One that was checked. */
 int result_file_open(struct result_file *file, const char *path, struct error *err)
 	__attribute__((warn_unused_result));
 /* Room for a block of this length, which is the caller's to fill before the next call. NULL: failed. */

@@ -72,7 +72,8 @@ static const char *visit_item(struct gcs_page *page, json_t *json)
 		return "an object has no name, size or generation";
 	if (!sink_is_name(name))
 		return NULL;
-	if (strcmp(name, page->last) <= 0)
+	page->is_unsorted = strcmp(name, page->last) <= 0;
+	if (page->is_unsorted)
 		return "the objects are not in the order of their names";
 	memcpy(page->last, name, strlen(name) + 1);
 	page->is_enough = page->what->to[0] && strcmp(name, page->what->to) >= 0;

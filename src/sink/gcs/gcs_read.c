@@ -37,8 +37,10 @@ static int list_page(struct sink_worker *worker, struct gcs_page *page, char **t
 		return -1;
 	if (page->is_enough || gcs_page_end(page, token))
 		return 0;
-	return error_set(err, ERROR_TRANSIENT, "bucket %s: this is no listing of objects: %s",
-			 sink->bucket, page->problem);
+	/* Whoever goes on behind the last name, as after a failure that passes, would miss some. */
+	return error_set(err, page->is_unsorted ? ERROR_CONFIG : ERROR_TRANSIENT,
+			 "bucket %s: this is no listing of objects: %s", sink->bucket,
+			 page->problem);
 }
 
 static int list_pages(struct sink_worker *worker, struct gcs_page *page, struct error *err)

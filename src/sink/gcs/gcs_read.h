@@ -31,6 +31,7 @@ struct gcs_page {
 	unsigned visited;
 	bool is_enough;               /* visit wants no more, or there cannot be more */
 	const char *problem;          /* why this is no such page; NULL: none so far */
+	bool is_unsorted;             /* that is the problem */
 	char last[SINK_NAME_MAX + 1]; /* whole name of the last object */
 	/* Of this page. */
 	unsigned depth;    /* of objects and lists */

@@ -493,9 +493,18 @@ static void test_paths_that_are_refused(void **state)
 	struct result *result = NULL;
 	struct error err;
 
+	assert_int_equal(result_check(absent, false, &err), -1);
+	assert_int_equal(err.errnum, ENOENT);
+	assert_int_equal(result_check(fixture->folder, false, &err), -1);
+	assert_int_equal(err.kind, ERROR_USAGE);
+	assert_int_equal(result_check("-", true, &err), -1);
+	assert_int_equal(err.kind, ERROR_USAGE);
+	assert_int_equal(result_check("x.pcapng", false, &err), 0);
+	assert_int_equal(result_check("/dev/null", false, &err), 0);
+	assert_int_equal(access("x.pcapng.part", F_OK), -1);
 	assert_int_equal(result_open(absent, false, "", &result, &err), -1);
 	assert_int_equal(err.errnum, ENOENT);
-	assert_non_null(strstr(err.message, "absent/x.pcapng.part: No such file or directory"));
+	assert_non_null(strstr(err.message, "absent/x.pcapng: No such file or directory"));
 	assert_int_equal(result_open(absent, true, "", &result, &err), -1);
 	assert_int_equal(err.errnum, ENOENT);
 	assert_int_equal(result_open(fixture->folder, false, "", &result, &err), -1);

@@ -678,7 +678,7 @@ static void test_listings_that_fail(void **state)
 		{ CLOSE_CONNECTION, ERROR_TRANSIENT, "127.0.0.1: " },
 		{ OK("<html>Log in</html>"), ERROR_TRANSIENT,
 		  "bucket bucket: this is no listing of objects: it is not JSON of Cloud Storage" },
-		{ OK(PAGE(ITEM("top/b") "," ITEM("top/a"))), ERROR_TRANSIENT, "not in the order" },
+		{ OK(PAGE(ITEM("top/b") "," ITEM("top/a"))), ERROR_CONFIG, "not in the order" },
 		{ REPLY("200 OK", "Content-Length: 9999\r\n", PAGE(ITEM("top/a"))), ERROR_TRANSIENT,
 		  "127.0.0.1: " },
 		{ REPLY("204 No Content", "", ""), ERROR_TRANSIENT, "no listing" },
@@ -695,7 +695,7 @@ static void test_listings_that_fail(void **state)
 	/* The second page is not behind the first one. */
 	SCRIPT(fixture, OK("{\"items\":[" ITEM("top/b") "],\"nextPageToken\":\"t\"}"),
 	       OK(PAGE(ITEM("top/b"))));
-	expect_list_failed(fixture, ERROR_TRANSIENT, "not in the order");
+	expect_list_failed(fixture, ERROR_CONFIG, "not in the order");
 	SCRIPT(fixture, OK("{\"items\":[" ITEM("top/b") "],\"nextPageToken\":\"t\"}"), NO_BUCKET);
 	expect_list_failed(fixture, ERROR_CONFIG, "404");
 	assert_int_equal(fixture->seen.count, 1);
