@@ -3,11 +3,11 @@
  * Writes what recorders of many nodes would have uploaded, as a folder, for the tests of searches; and all of the
  * packets once more, in a capture file for each type of link, for tcpdump to say what has to be found.
  *
- *     make_fleet BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S
+ *     make_fleet BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S [UNIT_NS]
  *
  * Each object is 60 s long and has so many packets. Formats, codecs, resolutions and link types are mixed; some files
  * have no index, or a damaged one; some are missing; packets are a little out of order, over the ends of members and
- * files, too. Prints one line of JSON.
+ * files, too. With UNIT_NS, times are multiples of it, so that many packets have the same. Prints one line of JSON.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@
 
 static const struct index_library library = { deflate_bound, deflate_raw, inflate_raw };
 static const uint32_t link_types[LINK_TYPES] = { LINK_ETHERNET, LINK_RAW, LINK_SLL2 };
-static uint64_t random_state;
+static uint64_t random_state, time_unit_ns = 1;
 
 static uint32_t draw(uint32_t below)
 {
@@ -359,7 +359,8 @@ static void write_packets(struct file *file, uint32_t packets)
 			at += draw((uint32_t)(2 * step));
 			if (at > file->start_ns + SECONDS * CLOCK_NS_PER_S)
 				at = file->start_ns + SECONDS * CLOCK_NS_PER_S;
-			length += add_packet(file, file->plain + length, at - back, &member);
+			length += add_packet(file, file->plain + length,
+					     (at - back) / time_unit_ns * time_unit_ns, &member);
 		}
 		if (length > 0)
 			write_member(file, length, &member);
@@ -470,8 +471,10 @@ int main(int argc, char **argv)
 			     .collector = mem_calloc(1, sizeof *file.collector),
 			     .keys = mem_calloc(1, sizeof *file.keys) };
 
-	if (argc != 8)
-		die("needs BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S");
+	if (argc != 8 && argc != 9)
+		die("needs BUCKET ORACLE SEED NODES OBJECTS PACKETS START_S [UNIT_NS]");
+	if (argc == 9)
+		time_unit_ns = number(argv[8]);
 	random_state = number(argv[3]);
 	open_oracles(argv[2]);
 	(void)mkdir(argv[1], 0755);

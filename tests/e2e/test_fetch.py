@@ -34,11 +34,11 @@ class Lab:
         self.links = (1, 101, 276)
         self.nodes = 0
 
-    def make(self, nodes=8, objects=12, each=600):
+    def make(self, nodes=8, objects=12, each=600, unit_ns=1):
         self.nodes = nodes
         subprocess.run([os.path.join(TOP, "tests/e2e/make_fleet"), self.bucket,
                         os.path.join(self.directory, "all"), str(self.seed), str(nodes), str(objects),
-                        str(each), str(START_S)], check=True, stdout=subprocess.DEVNULL)
+                        str(each), str(START_S), str(unit_ns)], check=True, stdout=subprocess.DEVNULL)
 
     def run(self, *words, status=0, **options):
         done = subprocess.run([program(), *words], capture_output=True, timeout=120, check=False,
@@ -90,17 +90,24 @@ def pcap_records(content):
 
 def packets_of(path):
     """Of a result: pcapng with any number of interfaces."""
+    return [each for _, each in packets_and_links_of(path)]
+
+
+def packets_and_links_of(path):
+    """The same, each behind its type of link."""
     with open(path, "rb") as file:
         content = file.read()
-    resolutions, found = [], []
+    resolutions, links, found = [], [], []
     for kind, body in packets.blocks(content):
         if kind == 1:
             resolutions.append(packets.options(body[8:])[9][0])
+            links.append(int.from_bytes(body[:2], "little"))
         elif kind == 6:
             interface, high, low, captured, original = (int.from_bytes(body[i:i + 4], "little")
                                                         for i in range(0, 20, 4))
             unit = 10 ** (9 - resolutions[interface])
-            found.append(((high << 32 | low) * unit, captured, original, body[20:20 + captured]))
+            found.append((links[interface], ((high << 32 | low) * unit, captured, original,
+                                             body[20:20 + captured])))
     return found
 
 
@@ -168,6 +175,26 @@ def test_random_queries(lab):
             len(wanted), said))
         sizes[expression] = len(found)
     check(sum(1 for each in sizes.values() if each) > QUERIES // 4, "hardly anything was found: %s" % sizes)
+
+
+def test_packets_of_the_same_time(lab):
+    """By node, interface, file and place in it, however many threads there are, and with little memory."""
+    lab.make(unit_ns=10**8)
+    window = (START_S * 10**9 + 7 * MINUTE // 10, START_S * 10**9 + 9 * MINUTE)
+    path = os.path.join(lab.directory, "result.pcapng")
+    for expression in ("", "host 10.0.3.5 or host 10.0.1.7 or port 53"):
+        wanted = {}
+        for link in lab.links:
+            lab.links = (link,)
+            # The file has them in this order; it is kept where times are the same.
+            wanted[link] = sorted(lab.expected(window, expression), key=lambda each: each[0])
+        lab.links = tuple(wanted)
+        for words in (("-j", "1"), ("-j", "16"), ("-j", "64", "--memory", "16MiB")):
+            lab.fetch(window, *words, expression)
+            found = packets_and_links_of(path)
+            equal(len(found), sum(len(each) for each in wanted.values()), "packets")
+            for link, each in wanted.items():
+                check([one for other, one in found if other == link] == each, "order with %s, of %s" % (words, link))
 
 
 def test_names_of_interfaces(lab):
