@@ -44,7 +44,9 @@ void pieces_sum(struct pieces *pieces, const struct object *objects)
 		if (bytes == 0)
 			bytes = objects[piece->object].bytes;
 		pieces->bytes += bytes;
-		pieces->requests += 1 + (piece->length == 0 ? bytes / PIECES_PART_BYTES : 0);
+		pieces->requests += piece->length > 0
+					    ? 1
+					    : (bytes + PIECES_PART_BYTES - 1) / PIECES_PART_BYTES;
 	}
 }
 

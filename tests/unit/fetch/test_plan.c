@@ -62,8 +62,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Put an object with members of this length, each with a packet a second later than the one before. */
-static void put_object(struct fixture *fixture, unsigned members, uint64_t stored_bytes)
+/* Put an object with members of this length, the n-th of which has a packet at the second n % 60, or 59 - n. */
+static void put_members(struct fixture *fixture, unsigned members, uint64_t stored_bytes,
+			bool is_backward)
 {
 	const struct index_file about = { .wrapping = INDEX_GZIP, .link_type = 1, .snaplen = 96 };
 	struct memory_object *object = memory_add(&fixture->memory, "%s", NAME);
@@ -75,7 +76,7 @@ static void put_object(struct fixture *fixture, unsigned members, uint64_t store
 	index_pool_init(&pool, INDEX_POOL_BYTES);
 	index = index_new(&pool, &library, &about);
 	for (unsigned i = 0; i < members; i++) {
-		int64_t time = (START_S + i % 60) * 1000000;
+		int64_t time = (START_S + (is_backward ? 59 - i : i) % 60) * 1000000;
 
 		index_add(index,
 			  &(struct index_member){ .stored_bytes = stored_bytes,
@@ -93,6 +94,11 @@ static void put_object(struct fixture *fixture, unsigned members, uint64_t store
 	object->bytes = index_data_bytes(index) + object->tail_bytes;
 	fixture->object.bytes = object->bytes;
 	index_free(index);
+}
+
+static void put_object(struct fixture *fixture, unsigned members, uint64_t stored_bytes)
+{
+	put_members(fixture, members, stored_bytes, false);
 }
 
 static const struct planned *make_plan(struct fixture *fixture)
@@ -119,6 +125,17 @@ static void members_of_the_window(void **state)
 	assert_int_equal(planned->state, PLANNED_MEMBERS);
 	assert_int_equal(planned->wanted, 20);
 	assert_int_equal(planned->earliest_ns, fixture->window.from_ns);
+}
+
+/* Of all members of a piece, the earliest counts: what is written waits for it. */
+static void members_in_no_order(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_members(fixture, 60, 1000, true);
+	(void)make_plan(fixture);
+	assert_int_equal(fixture->plan.pieces.count, 1);
+	assert_int_equal(fixture->plan.pieces.list[0].earliest_ns, START_S * CLOCK_NS_PER_S);
 }
 
 /* No member of ours is so long: whoever says so is not to be believed, and nothing is passed over. */
@@ -168,6 +185,7 @@ UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(members_of_the_window, setup, teardown),
+		cmocka_unit_test_setup_teardown(members_in_no_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(members_that_are_too_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(metadata_with_times_beyond_all_times, setup,
 						teardown),
