@@ -69,6 +69,7 @@ static json_t *describe_plan(const struct search *search)
 	set_number(out, "of_objects", plan->searched);
 	set_number(out, "of_bytes", plan->window_bytes);
 	set_number(out, "too_complex", plan->too_complex);
+	set_number(out, "with_tunnels", plan->with_tunnels);
 	set_number(out, "not_searched", plan->not_searched);
 	if (plan->not_searched > 0)
 		set(out, "not_searched_why", json_text(plan->not_searched_why));

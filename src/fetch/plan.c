@@ -97,6 +97,8 @@ static int judge_group(struct subject *subject, const struct index_section *conv
 		return result;
 	if (index_read_addresses(plain, places->plain_bytes, &addresses, err) < 0)
 		return 1;
+	for (uint32_t i = 0; i < addresses.types_count; i++)
+		subject->has_tunnels |= (addresses.types[i] & KEY_FLAG_INNER) != 0;
 	if (!match_may_have(match, &subject->file, &addresses))
 		return 0;
 	result = tail_section(subject->reader, subject->object, tail, conversations, &listed, err);
@@ -187,6 +189,7 @@ static int plan_members(struct subject *subject, struct error *err)
 	thread_lock(&subject->planner->lock);
 	plan_want_members(subject);
 	subject->planner->plan->too_complex += subject->file.is_too_complex;
+	subject->planner->plan->with_tunnels += subject->has_tunnels;
 	(void)pthread_mutex_unlock(&subject->planner->lock);
 	if (subject->planned->wanted > 0)
 		subject->planned->state = PLANNED_MEMBERS;

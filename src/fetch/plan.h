@@ -46,6 +46,7 @@ struct plan {
 	struct pieces pieces;      /* in order of time */
 	uint64_t window_bytes;     /* of all objects that may have packets of the window */
 	size_t admitted, searched; /* objects: with something to read; that were looked at */
+	size_t with_tunnels; /* objects with packets in tunnels, as far as their indexes were asked */
 	size_t too_complex; /* objects where the filter took too long to judge: all was taken */
 	/*
 	 * Files with packets of a type of link for which the filter cannot be used, and why not for the first one. Of a

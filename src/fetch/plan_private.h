@@ -31,7 +31,8 @@ struct subject {
 	uint64_t unit_ns; /* of the file's times */
 	uint8_t *wanted;  /* a bit for each member: may it have a match, by its conversations? */
 	struct match_file file;
-	bool is_by_time; /* the index can say nothing else */
+	bool has_tunnels; /* in groups that have packets of the window */
+	bool is_by_time;  /* the index can say nothing else */
 };
 
 /* Has the member a packet of the window? */

@@ -237,6 +237,11 @@ void search_say_coverage(const struct search *search, bool is_found)
 			      "their type of link: %s\n",
 			      plan->not_searched, plan->not_searched == 1 ? " was" : "s were",
 			      plan->not_searched_why);
+	if (plan->with_tunnels > 0 && !search->order->is_inner && !search->order->is_quiet)
+		(void)fprintf(stderr,
+			      "%zu file%s packets in tunnels, of which the outer headers were "
+			      "searched: --inner searches inside\n",
+			      plan->with_tunnels, plan->with_tunnels > 1 ? "s have" : " has");
 	if (plan->too_complex > 0)
 		(void)fprintf(stderr,
 			      "the filter is too complex to narrow %zu files: all of their packets "

@@ -69,6 +69,15 @@ def test_the_filter_narrows(lab):
     equal(len(done.stdout.splitlines()), 1, "lines")
 
 
+def test_tunnels_are_named(lab):
+    """That a host was not found may be because it talks inside of them."""
+    lab.make(nodes=2, objects=3)
+    said = lab.search("find", WINDOW, "tcp").stderr.decode()
+    check(re.search(r"\d+ files? ha(s|ve) packets in tunnels, .* --inner searches inside", said), said)
+    said = lab.search("find", WINDOW, "--inner", "tcp").stderr.decode()
+    check("packets in tunnels" not in said, said)
+
+
 def test_no_packet_is_read(lab):
     lab.make(nodes=4, objects=5)
     answer, _ = conversations(lab)
