@@ -88,6 +88,17 @@ def test_missing_rights(lab):
     search(lab, "find", *key)
 
 
+def test_requester_pays(lab):
+    """The bucket's owner does not: whoever asks has to name a project."""
+    wanted = fill(lab)
+    lab.gcs.payer = "billing-1"
+    key = ["--gcs-credentials", key_file(lab)]
+    said = search(lab, "find", "-j", "1", *key, status=78)
+    contains(said, "requester pays", "the reason")
+    contains(said, "GOOGLE_CLOUD_QUOTA_PROJECT", "the way out")
+    check_fetches(lab, wanted, *key, environment={"GOOGLE_CLOUD_QUOTA_PROJECT": "billing-1"})
+
+
 def test_wrong_credentials(lab):
     fill(lab)
     broken = lab.configure("{}", "broken.json")
