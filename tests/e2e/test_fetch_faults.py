@@ -42,10 +42,12 @@ def without(lab, wanted, names):
 
 def test_what_passes_is_asked_again(lab):
     gcs = make(lab)
-    for fault in ({"status": 503}, {"status": 429, "retry_after": 1}, {"status": 500}, {"close": "before"},
-                  {"reset": "before"}, {"reply": "half"}, {"reply": "garbage"}):
-        gcs.fault("list", after=1, **fault)
-        gcs.fault("media", after=3, **fault)
+    # Not one after the other, of one request: each time it is waited for longer.
+    for number, fault in enumerate(({"status": 503}, {"status": 429, "retry_after": 1}, {"status": 500},
+                                    {"close": "before"}, {"reset": "before"}, {"reply": "half"},
+                                    {"reply": "garbage"})):
+        gcs.fault("list", after=number % 3, **fault)
+        gcs.fault("media", after=2 * number, **fault)
     gcs.fault("media", after=2, times=2, cut=100)
     said = lab.check_fetches(WINDOW, FILTER)
     contains(said, "coverage: 3 of 3 nodes complete", "coverage")
@@ -158,7 +160,6 @@ def test_no_bucket(lab):
     said = lab.search("find", WINDOW, FILTER, status=78).stderr.decode()
     contains(said, "storage.objects.get", "the right")
     contains(said, "roles/storage.objectViewer", "the role")
-    # What is typed is an error of whoever types.
     lab.run("find", "-b", "file:///no/such/folder", "--from", "10m ago", status=78)
     for server, process in started:
         _, said = process.communicate(timeout=PATIENCE_S)
