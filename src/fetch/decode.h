@@ -7,13 +7,10 @@
  */
 
 #include "base/thread.h"
+#include "fetch/records.h"
 #include "index/index.h"
-#include "packet/packet.h"
 
 struct decode;
-
-/* is_nano: the file has its times in nanoseconds, not microseconds. The record is borrowed. */
-typedef void decode_take(void *context, const struct format_record *record, bool is_nano);
 
 /* Memory that one takes: of members, and of a file; and with zstd in it, of other tools, beside that. */
 #define DECODE_BYTES      ((size_t)1 << 20)
@@ -23,10 +20,10 @@ typedef void decode_take(void *context, const struct format_record *record, bool
  * A file from its first byte on: what it is, its bytes say. large: held by whoever meets zstd and has not expected it,
  * until decode_free(): of all that share it, one at a time takes DECODE_ZSTD_BYTES that nobody has counted.
  */
-struct decode *decode_file(bool expects_zstd, pthread_mutex_t *large, decode_take *take,
+struct decode *decode_file(bool expects_zstd, pthread_mutex_t *large, records_take *take,
 			   void *context);
 /* Members from the middle of a file that has an index. */
-struct decode *decode_members(const struct index_file *file, decode_take *take, void *context);
+struct decode *decode_members(const struct index_file *file, records_take *take, void *context);
 struct decode *decode_free(struct decode *decode);
 
 /* The next bytes. ERROR_REJECTED: they are damaged; what was whole before has been taken. */
