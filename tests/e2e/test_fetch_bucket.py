@@ -206,6 +206,17 @@ def test_who_waits_knows_for_what(lab):
     equal(said.count("trying again"), 0, "lines about it in %s" % said)
 
 
+def test_a_bucket_that_falls_silent(lab):
+    """While packets are read: no result that looks as if it were all."""
+    for node in range(12):
+        lab.put(pcap(), node="node-%d" % node)
+    lab.gcs.fault("media", after=14, times=0, status=503, retry_after="3600")
+    for command in (("fetch", "-w", lab.result), ("fetch", "-j", "1", "-w", lab.result)):
+        _, said = lab.run(*command, status=69)
+        contains(said, "503")
+        check(not os.path.exists(lab.result), "there is a result")
+
+
 def test_json_of_a_failure(lab):
     """A bucket that answers nothing is 69, in words."""
     lab.gcs.fault("list", times=0, status=503, retry_after="3600")

@@ -23,9 +23,10 @@ struct fixture {
 	struct coverage *coverage;
 	struct listing listing;
 	struct source source;
-	struct object object;
+	struct object object, objects[3];
 	struct plan plan;
 	struct error err;
+	bool has_filter;
 	uint8_t *index;
 };
 
@@ -107,6 +108,7 @@ static const struct planned *make_plan(struct fixture *fixture)
 					  .listing = &fixture->listing,
 					  .window = &fixture->window,
 					  .match = fixture->match,
+					  .has_filter = fixture->has_filter,
 					  .threads = 3 };
 
 	assert_int_equal(plan_make(&order, fixture->coverage, &fixture->plan, &fixture->err), 0);
@@ -136,6 +138,36 @@ static void members_in_no_order(void **state)
 	(void)make_plan(fixture);
 	assert_int_equal(fixture->plan.pieces.count, 1);
 	assert_int_equal(fixture->plan.pieces.list[0].earliest_ns, START_S * CLOCK_NS_PER_S);
+}
+
+/* Members that may have other keys than those listed, and those of no group, are read whatever the filter is. */
+static void unlisted_members(void **state)
+{
+	struct fixture *fixture = *state;
+
+	match_close(fixture->match);
+	assert_int_equal(match_open("host 1.2.3.4", false, &fixture->match, &fixture->err), 0);
+	fixture->has_filter = true;
+	put_object(fixture, 60, 1000);
+	assert_int_equal(make_plan(fixture)->state, PLANNED_MEMBERS);
+	assert_int_equal(fixture->plan.objects[0].wanted, 60);
+}
+
+/* Each takes most of the memory that there is for all: they are looked at one after the other. */
+static void large_indexes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_object(fixture, 1000000, 100);
+	for (size_t i = 0; i < ARRAY_LENGTH(fixture->objects); i++)
+		fixture->objects[i] = fixture->object;
+	fixture->listing.objects = fixture->objects;
+	fixture->listing.count = ARRAY_LENGTH(fixture->objects);
+	(void)make_plan(fixture);
+	for (size_t i = 0; i < ARRAY_LENGTH(fixture->objects); i++) {
+		assert_int_equal(fixture->plan.objects[i].state, PLANNED_MEMBERS);
+		assert_int_equal(fixture->plan.objects[i].wanted, 1000000);
+	}
 }
 
 /* No member of ours is so long: whoever says so is not to be believed, and nothing is passed over. */
@@ -186,6 +218,8 @@ UNIT_TESTS()
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(members_of_the_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(members_in_no_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(unlisted_members, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_indexes, setup, teardown),
 		cmocka_unit_test_setup_teardown(members_that_are_too_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(metadata_with_times_beyond_all_times, setup,
 						teardown),
