@@ -209,7 +209,7 @@ def test_a_pipe_that_does_not_block(lab):
 
 
 def test_quiet_says_what_is_missing(lab):
-    lab.put(gzip.compress(pcap())[:-30], extension=".pcap.gz")
+    lab.put(gzip.compress(pcap()) + gzip.compress(pcap(second=20))[:-30], extension=".pcap.gz")
     _, said = lab.fetch("-q", "udp")
     contains(said, "lost")
     check("window" not in said and "plan" not in said, "said: %s" % said)
