@@ -95,11 +95,13 @@ static void say_result(const struct search *search, const struct merge_total *to
 			      (uintmax_t)total->unwritable);
 	if (search->order->is_quiet)
 		return;
-	(void)fprintf(stderr, "%s: %ju packets", search->order->output, (uintmax_t)total->packets);
+	(void)fprintf(stderr, "%s: %ju packet%s", search->order->output, (uintmax_t)total->packets,
+		      total->packets == 1 ? "" : "s");
 	if (total->packets > 0) {
 		text_format_time(total->earliest_ns, from);
 		text_format_time(total->latest_ns, to);
-		(void)fprintf(stderr, ", %zu interfaces, %s to %s", total->interfaces, from, to);
+		(void)fprintf(stderr, " of %zu interface%s, %s to %s", total->interfaces,
+			      total->interfaces == 1 ? "" : "s", from, to);
 	}
 	(void)fputc('\n', stderr);
 }

@@ -5,6 +5,7 @@ in order of time, and no more is read than has to be."""
 
 import os
 import random
+import shlex
 import shutil
 import struct
 import subprocess
@@ -443,7 +444,32 @@ def test_three_in_the_morning(lab):
     reset, = found
     equal(names, lab.names("node-01", "T140700"), "the file")
     equal(found, lab.expected(minutes(0, 12), expression), "the packet")
-    contains(said, ": 1 packets, 1 interfaces, %s" % stamp(reset[0])[:23], "what is said")
+    contains(said, ": 1 packet of 1 interface, %s" % stamp(reset[0])[:23], "what is said")
+
+
+def test_the_commands_of_the_readme(lab):
+    """As they stand there, but for the bucket, the day and the connection: they find the reset."""
+    lab.make(3, 12, 1500, "plain", "clean", "fill=400", "reset=8")
+    lab.serve()
+    reset, = lab.expected(minutes(0, 12), "port 5432 and tcp[tcpflags] & tcp-rst != 0")
+    source = ".".join(map(str, reset[3][26:30]))
+    moment = stamp(reset[0])[:19] + "Z"
+    with open(os.path.join(fleet.HERE, "..", "..", "README.md"), encoding="utf-8") as file:
+        commands = [line for line in file if line.startswith(("kube-node-tracer find ", "kube-node-tracer fetch -b"))]
+    equal(len(commands), 2, "commands of the README")
+    for line in commands:
+        words = shlex.split(line)
+        check(words[-1] == "host 10.8.17.15 and port 5432", words[-1])
+        words[-1] = words[-1].replace("10.8.17.15", source)
+        words[words.index("my-bucket")] = lab.where()
+        for flag, value in (("--around", moment), ("--from", "2026-11-23T14:00:00Z"), ("--to", "2026-11-23T14:12:00Z"),
+                            ("-w", lab.path("case.pcapng"))):
+            if flag in words:
+                words[words.index(flag) + 1] = value
+        done = lab.run(*words[1:])
+        if words[1] == "find":
+            contains(done.stdout.decode(), "node-01", "files")
+    check(reset in fleet.packets_of(lab.path("case.pcapng")), "the reset")
 
 
 def test_many_sources_in_little_memory(lab):

@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 for other in ("..", "../e2e", "../kubernetes"):
@@ -433,6 +434,38 @@ segment: { size = 20; compression = "zstd:19"; };
     check(made.events("recorder-behind"), "the recorder was never behind")
     equal(made.stop(150), 0, "exit status")
     lab.check_accounted(lab.objects(), 60000)
+
+
+def test_a_search_in_the_pod(lab):
+    """In the recorder's container, with its limits, while it has much to do: it finds what is there, and nothing is
+    dropped or killed."""
+    metadata_server(lab)
+    daemonset, text = overlay("base")
+    spool = os.path.join(os.environ["KNT_DISK"], "searched")
+    os.mkdir(spool)
+    os.chmod(spool, 0o777)
+    daemonset["spec"]["template"]["spec"]["containers"][0]["args"] += [
+        "--segment-age=5", "--spool-keep=600", "--capture-buffer=8MiB"]
+    made = container(lab, daemonset, {"configuration": configuration(lab, text), "spool": spool})
+    made.start().wait_event("recording", 20)
+    command = command_of(daemonset, "livenessProbe")
+    at = command.index("healthz")
+    searches, found = 0, 0
+    with lab.traffic(rate=20000) as sent:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            done = subprocess.run(
+                ["runc", "--root", made.state, "exec", made.name, *command[:at], "fetch", *command[at + 1:], "--here",
+                 "--from", "1m ago", "-w", "-", "udp"], capture_output=True, check=False, timeout=60)
+            check(done.returncode in (0, 1), "status %d: %s" % (done.returncode, done.stderr.decode()))
+            searches, found = searches + 1, max(found, len(done.stdout))
+    check(made.is_running(), "the pod was killed")
+    tap.diagnose("%d searches, the largest of %d kB; peak %d MiB of the cgroup" % (
+        searches, found // 1000, made.memory_peak() // 2**20))
+    check(searches > 2 and found > 1000000, "%d searches found at most %d bytes" % (searches, found))
+    equal(made.stop(60), 0, "exit status")
+    lab.check_accounted(lab.objects(), sent["sent"])
+    lab.check_numbers(lab.objects(), sent["sent"])
 
 
 # ---- other ways to run it --------------------------------------------------------------------------
