@@ -16,6 +16,8 @@
 /* A piece is read at once: as long as many sources at a time leave room for. */
 #define PIECE_MIN UINT64_C(65536)
 #define PIECE_MAX UINT64_C(8388608)
+/* And what it is unpacked, since a few of them wait for an earlier one. */
+#define PLAIN_PART 32
 
 /* What it costs outside of the cloud that the bucket is in, in dollars: the traffic, and the requests. */
 #define DOLLARS_A_GIB      0.12
@@ -27,9 +29,11 @@ static void join_pieces(struct search *search)
 	uint64_t sources = search->plan.admitted > 0 ? search->plan.admitted : 1;
 	uint64_t piece = search->memory_bytes / 4 / sources;
 
-	pieces_join(&search->plan.pieces, piece < PIECE_MIN   ? PIECE_MIN
-					  : piece > PIECE_MAX ? PIECE_MAX
-							      : piece);
+	pieces_join(&search->plan.pieces,
+		    piece < PIECE_MIN   ? PIECE_MIN
+		    : piece > PIECE_MAX ? PIECE_MAX
+					: piece,
+		    search->memory_bytes / PLAIN_PART);
 }
 
 static void say_plan(const struct search *search)

@@ -50,7 +50,7 @@ void pieces_sum(struct pieces *pieces, const struct object *objects)
 	}
 }
 
-void pieces_join(struct pieces *pieces, size_t max_bytes)
+void pieces_join(struct pieces *pieces, size_t max_bytes, size_t max_plain_bytes)
 {
 	size_t kept = 0;
 
@@ -63,13 +63,15 @@ void pieces_join(struct pieces *pieces, size_t max_bytes)
 
 		if (last->object != piece->object || last->length == 0 || piece->length == 0 ||
 		    piece->offset - end > PIECES_HOLE_BYTES ||
-		    piece->offset + piece->length - last->offset > max_bytes) {
+		    piece->offset + piece->length - last->offset > max_bytes ||
+		    (uint64_t)last->plain_bytes + piece->plain_bytes > max_plain_bytes) {
 			pieces->list[++kept] = *piece;
 			continue;
 		}
 		pieces->bytes += piece->offset - end;
 		pieces->requests--;
 		last->length = (uint32_t)(piece->offset + piece->length - last->offset);
+		last->plain_bytes += piece->plain_bytes;
 		if (piece->earliest_ns < last->earliest_ns)
 			last->earliest_ns = piece->earliest_ns;
 	}

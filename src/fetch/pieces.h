@@ -17,6 +17,7 @@ struct piece {
 	uint64_t offset;
 	uint64_t earliest_ns; /* no packet in it is earlier */
 	uint32_t length;      /* 0: all of the object, from its first byte */
+	uint32_t plain_bytes; /* of what is wanted in it, unpacked: no more can match */
 	uint32_t object;      /* its number in the listing */
 };
 
@@ -31,7 +32,7 @@ void pieces_add(struct pieces *pieces, const struct piece *piece);
 void pieces_sum(struct pieces *pieces, const struct object *objects);
 /*
  * Have pieces of the same object that are close to each other read at once, as far as they are not longer than
- * max_bytes; and put all in order of time.
+ * max_bytes, and max_plain_bytes unpacked; and put all in order of time.
  */
-void pieces_join(struct pieces *pieces, size_t max_bytes);
+void pieces_join(struct pieces *pieces, size_t max_bytes, size_t max_plain_bytes);
 void pieces_done(struct pieces *pieces);

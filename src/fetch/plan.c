@@ -289,7 +289,7 @@ int plan_make(const struct plan_order *order, struct coverage *coverage, struct 
 						  : listing->objects[i].bytes;
 	}
 	pieces_sum(&ret_plan->pieces, listing->objects);
-	pieces_join(&ret_plan->pieces, PLAN_PIECE_BYTES);
+	pieces_join(&ret_plan->pieces, PLAN_PIECE_BYTES, PLAN_PIECE_BYTES);
 	return 0;
 }
 

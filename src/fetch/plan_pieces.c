@@ -59,6 +59,9 @@ void plan_want_members(struct subject *subject)
 	for (uint32_t i = 0; i < subject->tail.footer.members; i++) {
 		const struct index_member *member = &subject->tail.members[i];
 		uint64_t end = offset + member->stored_bytes;
+		/* Of a file that is not ours it may be anything. */
+		uint64_t plain_bytes = member->plain_bytes < PLAN_PIECE_BYTES ? member->plain_bytes
+									      : PLAN_PIECE_BYTES;
 
 		if (is_wanted(subject, i) && plan_overlaps(subject, member)) {
 			uint64_t earliest_ns = to_ns(subject, member->earliest);
@@ -66,17 +69,20 @@ void plan_want_members(struct subject *subject)
 			want_member(planned, member, earliest_ns, to_ns(subject, member->latest));
 			if (piece.length > 0 &&
 			    (offset - (piece.offset + piece.length) > PIECES_HOLE_BYTES ||
-			     end - piece.offset > PLAN_PIECE_BYTES)) {
+			     end - piece.offset > PLAN_PIECE_BYTES ||
+			     piece.plain_bytes + plain_bytes > PLAN_PIECE_BYTES)) {
 				pieces_add(&subject->planner->plan->pieces, &piece);
 				piece.length = 0;
 			}
 			if (piece.length == 0) {
 				piece.offset = offset;
+				piece.plain_bytes = 0;
 				piece.earliest_ns = earliest_ns;
 			}
 			if (earliest_ns < piece.earliest_ns)
 				piece.earliest_ns = earliest_ns;
 			piece.length = (uint32_t)(end - piece.offset);
+			piece.plain_bytes += (uint32_t)plain_bytes;
 		}
 		offset = end;
 	}

@@ -6,7 +6,7 @@
 #include "fetch/plan.h"
 #include "fetch/tail.h"
 
-#define PLAN_PIECE_BYTES UINT64_C(1048576) /* until pieces_join() */
+#define PLAN_PIECE_BYTES UINT64_C(1048576) /* until pieces_join(); unpacked, too */
 /* Packets outside the times that a name tells, or metadata of before 0.9: of the first and the last record. */
 #define PLAN_EARLY_NS UINT64_C(2000000000)
 

@@ -456,7 +456,7 @@ def test_a_search_in_the_pod(lab):
         while time.monotonic() < until:
             done = subprocess.run(
                 ["runc", "--root", made.state, "exec", made.name, *command[:at], "fetch", *command[at + 1:], "--here",
-                 "--from", "1m ago", "-w", "-", "udp"], capture_output=True, check=False, timeout=60)
+                 "--from", "2s ago", "-w", "-", "udp"], capture_output=True, check=False, timeout=60)
             check(done.returncode in (0, 1), "status %d: %s" % (done.returncode, done.stderr.decode()))
             searches, found = searches + 1, max(found, len(done.stdout))
     check(made.is_running(), "the pod was killed")

@@ -29,7 +29,7 @@ static void test_neighbours_are_read_at_once(void **state)
 	pieces_sum(&pieces, objects);
 	assert_int_equal(pieces.bytes, 212000 + (5 << 20) / 2);
 	assert_int_equal(pieces.requests, 5 + 3);
-	pieces_join(&pieces, 200000);
+	pieces_join(&pieces, 200000, 1 << 20);
 	assert_int_equal(pieces.count, 5);
 	assert_int_equal(pieces.bytes, 212000 + (5 << 20) / 2 + 131072);
 	assert_int_equal(pieces.requests, 4 + 3);
@@ -62,10 +62,33 @@ static void test_requests_of_whole_objects(void **state)
 	}
 }
 
+/* What compresses well is not read at once, for it is not small when it waits. */
+static void test_pieces_that_are_large_unpacked(void **state)
+{
+	const struct object object = { .bytes = 1 << 20 };
+	struct pieces pieces = { .list = NULL };
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++)
+		pieces_add(&pieces, &(struct piece){ .offset = 1000 * i,
+						     .length = 1000,
+						     .plain_bytes = 300000,
+						     .earliest_ns = i });
+	pieces_sum(&pieces, &object);
+	pieces_join(&pieces, 200000, 1 << 20);
+	assert_int_equal(pieces.count, 3);
+	assert_int_equal(pieces.list[0].length, 3000);
+	assert_int_equal(pieces.list[0].plain_bytes, 900000);
+	assert_int_equal(pieces.list[2].length, 2000);
+	assert_int_equal(pieces.requests, 3);
+	pieces_done(&pieces);
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_neighbours_are_read_at_once),
+		cmocka_unit_test(test_pieces_that_are_large_unpacked),
 		cmocka_unit_test(test_requests_of_whole_objects),
 	};
 
