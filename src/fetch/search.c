@@ -154,6 +154,7 @@ int search_open(const struct fetch_order *order, struct search *ret_search, stru
 {
 	uint64_t now_ns = clock_real_ns();
 	struct search *search = ret_search;
+	bool is_fetch = order->output || order->is_dry_run;
 
 	*search = (struct search){ .order = order };
 	listen_for_interrupts();
@@ -167,10 +168,12 @@ int search_open(const struct fetch_order *order, struct search *ret_search, stru
 		return search_explain(err);
 	search->has_bucket = true;
 	search->coverage = coverage_new(&search->window, now_ns);
+	if (order->is_here)
+		coverage_set_here(search->coverage);
 	expect_nodes(search);
 	if (list(search, err) < 0)
 		return search_explain(err);
-	if (!order->filter[0] && !order->is_all && search->listing.nodes > 1 &&
+	if (is_fetch && !order->filter[0] && !order->is_all && search->listing.nodes > 1 &&
 	    search->window.to_ns - search->window.from_ns > LONG_WINDOW_NS)
 		return error_set(err, ERROR_USAGE,
 				 "no filter, %zu nodes and more than 10 minutes: say --all if "
@@ -217,11 +220,14 @@ static void say_reach(const struct search *search)
 	const struct listing *listing = &search->listing;
 	size_t late = search_count_late(search);
 
-	if (late > 0)
+	if (listing->count == 0)
+		(void)fprintf(stderr, "no file of these nodes and interfaces is near the window\n");
+	if (late > 0 && !coverage_is_complete(search->coverage))
 		(void)fprintf(stderr,
-			      "of %zu interfaces no file begins before the window; looked back "
+			      "of %zu interface%s no file begins before the window; looked back "
 			      "%ju h (--lookback looks further)\n",
-			      late, (uintmax_t)(listing->looked_back_s + 1800) / 3600);
+			      late, late == 1 ? "" : "s",
+			      (uintmax_t)(listing->looked_back_s + 1800) / 3600);
 	if (listing->silent_nodes > 0)
 		(void)fprintf(stderr, "%zu more nodes have files, but none near the window\n",
 			      listing->silent_nodes);

@@ -43,6 +43,11 @@ void coverage_free(struct coverage *coverage)
 	free(coverage);
 }
 
+void coverage_set_here(struct coverage *coverage)
+{
+	coverage->is_here = true;
+}
+
 static uint32_t find_node(struct coverage *coverage, const char *name)
 {
 	uint32_t count = coverage->nodes.count, node;

@@ -45,6 +45,8 @@ struct coverage;
 struct coverage *coverage_new(const struct window *window, uint64_t now_ns)
 	__attribute__((warn_unused_result, returns_nonnull));
 void coverage_free(struct coverage *coverage);
+/* The files are those that the node itself has, not a bucket's. */
+void coverage_set_here(struct coverage *coverage);
 
 /*
  * A file of the bucket, in any order, also from before and behind the window: those say what gaps are. is_known: by

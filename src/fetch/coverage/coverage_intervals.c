@@ -13,9 +13,8 @@
 #include "fetch/coverage/coverage_private.h"
 
 /* A file is uploaded this long after its end, at the latest, if all is well. */
-#define UPLOAD_NS (UINT64_C(600) * CLOCK_NS_PER_S)
-#define STILL_THERE \
-	"still on the node: kubectl exec POD -- kube-node-tracer flush, then fetch again"
+#define UPLOAD_NS   (UINT64_C(600) * CLOCK_NS_PER_S)
+#define STILL_THERE "still on the node: run kube-node-tracer flush there, then fetch again"
 /* The file that ended last is one of those right before. */
 #define LOOK_BACK 64
 
@@ -102,8 +101,8 @@ static void add_break(struct walk *walk, size_t i, uint64_t from_ns, uint64_t to
 
 	if (!before) {
 		when_format(piece->since_ns, walk->coverage->window.from_ns, since);
-		(void)snprintf(detail, sizeof detail,
-			       "recorded since %s; nothing earlier is in the bucket", since);
+		(void)snprintf(detail, sizeof detail, "recorded since %s; nothing earlier is %s",
+			       since, walk->coverage->is_here ? "on this node" : "in the bucket");
 	} else {
 		(void)snprintf(detail, sizeof detail, "%s%s",
 			       before->reason == REASON_INTERFACE ? "interface was away"
@@ -140,10 +139,11 @@ static void explain_gap(struct walk *walk, size_t i)
 		add_interval(walk, COVERAGE_SILENT, from, to, 0, "");
 		return;
 	}
-	(void)snprintf(detail, sizeof detail,
-		       "segment %" PRIu64
-		       " of %s is not in the bucket: not uploaded yet, or deleted",
-		       piece->previous, walk->coverage->names.list[walk->source->name]);
+	(void)snprintf(detail, sizeof detail, "segment %" PRIu64 " of %s is %s", piece->previous,
+		       walk->coverage->names.list[walk->source->name],
+		       walk->coverage->is_here
+			       ? "no longer on this node: uploaded, and deleted here (spool.keep)"
+			       : "not in the bucket: not uploaded yet, or deleted");
 	add_interval(walk, COVERAGE_MISSING, from, to, 0, detail);
 }
 

@@ -54,6 +54,7 @@ struct coverage {
 	struct window window;
 	uint64_t now_ns, earliest_ns;
 	bool is_sorted;
+	bool is_here; /* of a node's spool, not of a bucket */
 	struct interned nodes, names, keys, whys,
 		recordings; /* keys: of sources; names: of interfaces */
 	struct coverage_node *node_list;

@@ -197,11 +197,10 @@ static void write_newer(struct lines *lines, const struct summary *summary)
 
 	coverage_append_count(&text, summary->newer);
 	text_append(&text,
-		    " interfaces: the newest packets are not in the bucket, the earliest from ");
+		    " interfaces: the newest packets are not in the bucket, of the first from ");
 	append_time(lines->coverage, summary->newer_from_ns, &text);
-	text_append(&text,
-		    " on; if they are still on the nodes: kubectl exec POD -- kube-node-tracer "
-		    "flush, then fetch again");
+	text_append(&text, " on; if they are still on the nodes: run kube-node-tracer flush "
+			   "there, then fetch again");
 	write_line(lines, line);
 }
 

@@ -138,7 +138,7 @@ static int list_folders(struct by_time *by_time, const struct by_time_job *job, 
 		cleanup_free char *to = name_folder(by_time, next - 1);
 
 		if (list_year(by_time, from, to, is_found, reader, err) < 0)
-			return error_wrap(err, "list by time");
+			return -1;
 	}
 	return 0;
 }

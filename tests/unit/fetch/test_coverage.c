@@ -14,9 +14,8 @@
 #define MIDNIGHT_NS (UINT64_C(1795392000) * CLOCK_NS_PER_S) /* 2026-11-23 */
 #define FROM        7200
 #define TO          7500
-#define STILL_THERE \
-	"still on the node: kubectl exec POD -- kube-node-tracer flush, then fetch again"
-#define ABSENT "not in the bucket: not uploaded yet, or deleted"
+#define STILL_THERE "still on the node: run kube-node-tracer flush there, then fetch again"
+#define ABSENT      "not in the bucket: not uploaded yet, or deleted"
 
 /* Seconds of that day. */
 static uint64_t at(unsigned seconds)
@@ -489,9 +488,9 @@ static void test_text_is_short(void **state)
 	assert_int_equal(count_lines(brief), 1 + 50 + 1);
 	assert_non_null(strstr(
 		brief,
-		"101 nodes complete\n  5 interfaces: the newest packets are not in the bucket, the "
-		"earliest from 02:03:20 on; if they are still on the nodes: kubectl exec POD -- "
-		"kube-node-tracer flush, then fetch again\n  node-004 eth0 "));
+		"101 nodes complete\n  5 interfaces: the newest packets are not in the bucket, of "
+		"the first from 02:03:20 on; if they are still on the nodes: run kube-node-tracer "
+		"flush there, then fetch again\n  node-004 eth0 "));
 	assert_null(strstr(brief, "newer than"));
 	assert_non_null(strstr(brief, "\n  ... and 47 more (--json has all)\n"));
 	all = write_text(coverage, true);
