@@ -135,9 +135,15 @@ static int compile_known(struct match *match, struct error *err)
 		problem = program->problem;
 		is_usable |= !problem;
 		if (problem && is_name_problem(problem))
-			return error_set(err, ERROR_TRANSIENT, "filter: %s", problem);
+			return error_set(err, ERROR_TRANSIENT,
+					 "filter: %s: use its address, or ask again", problem);
 	}
-	return is_usable ? 0 : error_set(err, ERROR_USAGE, "filter: %s", problem);
+	return is_usable ? 0
+			 : error_set(err, ERROR_USAGE, "filter: %s%s", problem,
+				     strstr(problem, "syntax error")
+					     ? "; tcpdump's language is wanted, such as 'host "
+					       "10.0.0.1 and tcp port 443', see pcap-filter(7)"
+					     : "");
 }
 
 int match_open(const char *filter, bool is_inner, struct match **ret_match, struct error *err)
