@@ -63,6 +63,25 @@ def test_zstd_and_pcapng(lab):
     check_while_written(lab, "-c", "zstd", "--capture-format", "pcapng")
 
 
+def test_much_of_it_in_little_memory(lab):
+    """A pod has no folder for what memory has no room for: the file is read piece by piece."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0", "-C", "1000", "-B", "65536").start_ready()
+    lab.send(200000, rate=60000)
+    time.sleep(1.5)
+    config = lab.configure("# nothing\n", "empty.conf")
+    path = os.path.join(lab.directory, "much.pcapng")
+    with open(path, "wb") as file:
+        done = subprocess.run([program(), "fetch", "--config", config, "-o", lab.spool, "--here", "--from", "5m ago",
+                               "--memory", "8MiB", "-w", "-", "udp"], stdout=file, stderr=subprocess.PIPE, check=False,
+                              timeout=120, env={"PATH": os.environ["PATH"], "TMPDIR": "/nowhere"})
+    equal(done.returncode, 0, "status: " + done.stderr.decode())
+    equal([packets.number_of(each[3])[1] for each in packets_of(path)], list(range(200000)), "packets")
+    equal(daemon.stop(), 0, "exit status")
+    lab.check_numbers(lab.objects(), 200000)
+
+
 def test_what_waits_and_what_is_kept(lab):
     """The bucket away: files wait; there again: they are kept. Each packet is found once, all the time."""
     lab.link()
