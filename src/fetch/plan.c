@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/scan.h"
+#include "fetch/find_members.h"
 #include "index/decap.h"
 #include "index/key.h"
 
@@ -233,7 +233,7 @@ static int plan_object(struct planner *planner, struct bucket_reader *reader, ui
 		return 0;
 	result = tail_read(reader, subject.object, &planner->budget, &subject.tail, err);
 	if (result == 1 && subject.object->is_growing)
-		result = scan_members(reader, subject.object, &subject.tail, err);
+		result = find_members(reader, subject.object, &subject.tail, err);
 	if (result == 0) {
 		subject.unit_ns = subject.tail.footer.file.is_nano ? 1 : 1000;
 		facts = tail_facts(subject.object, &subject.tail);

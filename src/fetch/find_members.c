@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch/scan.h"
+#include "fetch/find_members.h"
 
 #include <string.h>
 
@@ -116,7 +116,7 @@ static int read_members(struct scan *scan, struct bucket_reader *reader,
 	return 0;
 }
 
-int scan_members(struct bucket_reader *reader, const struct object *object, struct tail *tail,
+int find_members(struct bucket_reader *reader, const struct object *object, struct tail *tail,
 		 struct error *err)
 {
 	struct scan scan = { .tail = tail };
