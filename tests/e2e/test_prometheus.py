@@ -140,7 +140,7 @@ def test_dashboard_is_answered(lab):
     lab.link()
     lab.bucket()
     with prometheus_of(lab) as prometheus:
-        daemon = lab.daemon(*SMALL).start_ready()
+        daemon = lab.daemon(*SMALL, "--spool-keep", "600").start_ready()
         with lab.traffic(rate=2000, sizes=[1514]):
             wait_until(lambda: (prometheus.value('%suploads_total{result="success"}' % PREFIX) or 0) >= 2
                        and prometheus.query("rate(%srecorded_packets_total[10s]) > 0" % PREFIX), 60, "load")

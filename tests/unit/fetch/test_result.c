@@ -438,7 +438,7 @@ static void test_an_older_file_stays_until_the_end(void **state)
 	struct fixture *fixture = *state;
 	cleanup_free char *part = mem_printf("%s.part", fixture->path);
 	cleanup_free char *link = mem_printf("%s/link", fixture->folder);
-	cleanup_free uint8_t *old = NULL, *linked = NULL;
+	cleanup_free uint8_t *old = NULL;
 	struct result *result;
 	struct stat status;
 	size_t length;
