@@ -495,7 +495,7 @@ static void expect_read(struct fixture *fixture, const char *version, uint64_t o
 
 	if (read_object(fixture, FILE_NAME, version, offset, length, out) < 0)
 		fail_msg("%s", fixture->err.message);
-	assert_memory_equal(out, CONTENT + offset, length);
+	assert_memory_equal(out, &CONTENT[offset], length);
 	assert_int_equal(out[length], '?');
 }
 
