@@ -103,7 +103,8 @@ static void expect_nodes(struct search *search)
 static int list(struct search *search, struct error *err)
 {
 	const struct fetch_order *order = search->order;
-	cleanup_free char *cache = cache_folder();
+	/* On the node there is one node, and no memory for a list of others. */
+	cleanup_free char *cache = order->is_here ? NULL : cache_folder();
 	const struct listing_order wanted = {
 		.from_ns = search->window.from_ns,
 		.to_ns = search->window.to_ns,

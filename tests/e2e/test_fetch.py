@@ -474,10 +474,9 @@ def test_the_commands_of_the_readme(lab):
 
 def test_many_sources_in_little_memory(lab):
     """1,000 of them, of one minute, and all of their packets: within 256 MiB of addresses, whatever that is."""
-    if is_sanitized():
-        raise tap.Skip("sanitizers need addresses")
     lab.make(840, 1, 250, "plain", "fill=600", "members=2")
-    wrapper = ["prlimit", "--as=%d" % (256 << 20)]
+    # A sanitizer needs terabytes of them.
+    wrapper = [] if is_sanitized() else ["prlimit", "--as=%d" % (256 << 20)]
     found, said = lab.fetch_json(minutes(0, 1), "--memory", "128MiB", wrapper=wrapper)
     equal(len(found), len(lab.expected(minutes(0, 1))), "packets")
     equal([each[0] for each in found], sorted(each[0] for each in found), "order")

@@ -146,10 +146,11 @@ static int list_objects(struct sink_worker *worker, const struct sink_list *what
 static void copy_tail(const struct memory *memory, const char *name, uint64_t offset, size_t length,
 		      uint8_t *out)
 {
-	const struct memory_object *object = &memory->objects[find_lower(memory, name)];
+	size_t place = find_lower(memory, name);
+	const struct memory_object *object = place < memory->count ? &memory->objects[place] : NULL;
 	uint64_t at;
 
-	if (object == memory->objects + memory->count || !object->tail)
+	if (!object || !object->tail)
 		return;
 	at = object->bytes - object->tail_bytes;
 	for (size_t i = 0; i < length; i++)
