@@ -14,6 +14,7 @@
 #include "base/checksum.h"
 #include "base/mem.h"
 
+#define PARENT_MODE          0755 /* of folders that are made on the way: they hold only the next one */
 #define PAGE_BYTES           ((size_t)4096)
 #define CHECKSUM_BLOCK_BYTES ((size_t)256 * 1024)
 
@@ -219,8 +220,13 @@ int file_make_folders(const char *path, mode_t mode, struct error *err)
 		end = strchr(end + 1, '/');
 		if (end)
 			*end = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
+		if (mkdir(part, end ? PARENT_MODE : mode) == 0) {
+			/* Whatever the umask says: another account may have to go through it. */
+			if (end && chmod(part, PARENT_MODE) < 0)
+				return error_errno(err, "create folder %s", part);
+		} else if (errno != EEXIST) {
 			return error_errno(err, "create folder %s", part);
+		}
 		if (end)
 			*end = '/';
 	}

@@ -53,7 +53,7 @@ int file_read_text(int folder_fd, const char *path, size_t limit, char **ret_tex
 int file_publish(int folder_fd, const char *temporary, const char *name, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* mkdir -p: create the folders of a path that do not exist, with this mode. */
+/* mkdir -p: create the folders of a path that do not exist; the last one with this mode, those above it with 0755. */
 int file_make_folders(const char *path, mode_t mode, struct error *err)
 	__attribute__((warn_unused_result));
 

@@ -273,9 +273,19 @@ static void test_folders_are_made_with_their_parents(void **state)
 	cleanup_free char *file = mem_printf("%s/file", (char *)*state);
 	cleanup_free char *below = mem_printf("%s/file/x", (char *)*state);
 	cleanup_close int folder = open(*state, O_RDONLY | O_DIRECTORY);
+	mode_t umask_before = umask(027);
 	struct error err;
+	struct stat st;
 
 	assert_int_equal(file_make_folders(deep, 0750, &err), 0);
+	(void)umask(umask_before);
+	/* Another account, whose the last one will be, has to go through those above it. */
+	assert_int_equal(fstatat(folder, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	assert_int_equal(fstatat(folder, "a/b", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	assert_int_equal(stat(deep, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0750);
 	assert_int_equal(file_make_folders(deep, 0750, &err), 0);
 	assert_int_equal(file_replace(folder, "file", 0640, "", 0, &err), 0);
 	assert_int_equal(file_make_folders(file, 0750, &err), -1);
