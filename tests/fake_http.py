@@ -48,6 +48,7 @@ class Request:
         self.query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
         self.headers = handler.headers
         self.client = handler.client_address[:2]
+        self.descriptor = handler.connection.fileno()
         self.came_at = time.monotonic()
         self.kind = "?"
         self.fault = {}
@@ -57,6 +58,16 @@ class Request:
 
     def parameter(self, name, default=None):
         return self.query.get(name, [default])[0]
+
+    def is_client_gone(self):
+        """Has it closed the connection, as one that was killed? Then it waits for no answer."""
+        try:
+            with socket.socket(fileno=os.dup(self.descriptor)) as copy:
+                return copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
 
 class Reply:
