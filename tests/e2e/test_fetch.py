@@ -409,7 +409,7 @@ def test_times_that_mean_something_else(lab):
     far = time.strftime("%H:%M", time.gmtime(now + 2 * 3600))  # of yesterday, 22 hours ago
     said = lab.search("find", (far, "now"), status=64).stderr.decode()
     contains(said, "was yesterday", "the reason")
-    here = {"TZ": "XXX-3"}  # three hours ahead of UTC; there it is one hour ago
+    here = {"TZ": "ABC-3"}  # three hours ahead of UTC; there it is one hour ago
     done = lab.run(*lab.command("find", (far, "now"))[1:], status=64, environment=here)
     contains(done.stderr.decode(), far + " here is " + time.strftime("%H:%M", time.gmtime(now - 3600)) + "Z",
              "what may have been meant")
