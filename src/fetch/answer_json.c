@@ -13,12 +13,6 @@ static const char *const state_names[] = {
 	[PLANNED_LOST] = "lost",
 };
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	if (!value || json_object_set_new(object, key, value) < 0)
-		abort(); /* no memory, as mem_alloc() does */
-}
-
 static void set_time(json_t *object, const char *key, uint64_t time_ns)
 {
 	char text[TEXT_TIME_MAX];
@@ -26,12 +20,12 @@ static void set_time(json_t *object, const char *key, uint64_t time_ns)
 	if (time_ns == 0)
 		return;
 	text_format_time(time_ns, text);
-	set(object, key, json_string(text));
+	json_set(object, key, json_string(text));
 }
 
 static void set_number(json_t *object, const char *key, uint64_t number)
 {
-	set(object, key, json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
+	json_set(object, key, json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number));
 }
 
 static json_t *describe_object(const struct search *search, size_t number)
@@ -41,11 +35,11 @@ static json_t *describe_object(const struct search *search, size_t number)
 	const struct source *source = &search->listing.sources[object->source];
 	json_t *out = json_object();
 
-	set(out, "node", json_text(source->node));
-	set(out, "interface", json_text(source->interface));
-	set(out, "object", json_text(object->name));
+	json_set(out, "node", json_text(source->node));
+	json_set(out, "interface", json_text(source->interface));
+	json_set(out, "object", json_text(object->name));
 	set_number(out, "size", object->bytes);
-	set(out, "read", json_string(state_names[planned->state]));
+	json_set(out, "read", json_string(state_names[planned->state]));
 	set_number(out, "bytes", planned->wanted_bytes);
 	if (planned->state == PLANNED_MEMBERS) {
 		set_number(out, "members", planned->wanted);
@@ -72,7 +66,7 @@ static json_t *describe_plan(const struct search *search)
 	set_number(out, "with_tunnels", plan->with_tunnels);
 	set_number(out, "not_searched", plan->not_searched);
 	if (plan->not_searched > 0)
-		set(out, "not_searched_why", json_text(plan->not_searched_why));
+		json_set(out, "not_searched_why", json_text(plan->not_searched_why));
 	return out;
 }
 
@@ -86,7 +80,7 @@ static json_t *describe_result(const struct merge_total *total, const char *warn
 	set_number(out, "unwritable", total->unwritable);
 	set_number(out, "spilled_bytes", total->spilled_bytes);
 	if (warning)
-		set(out, "warning", json_text(warning));
+		json_set(out, "warning", json_text(warning));
 	set_time(out, "first", total->earliest_ns);
 	set_time(out, "last", total->latest_ns);
 	return out;
@@ -114,8 +108,8 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 
 	set_time(window, "from", search->window.from_ns);
 	set_time(window, "to", search->window.to_ns);
-	set(answer, "window", window);
-	set(answer, "filter", json_text(search->order->filter));
+	json_set(answer, "window", window);
+	json_set(answer, "filter", json_text(search->order->filter));
 	set_number(answer, "nodes", search->listing.nodes);
 	for (size_t i = 0; i < search->listing.count; i++) {
 		enum planned_state state = search->plan.objects[i].state;
@@ -124,18 +118,18 @@ void answer_write_json(const struct search *search, const struct merge_total *to
 		    json_array_append_new(objects, describe_object(search, i)) < 0)
 			abort();
 	}
-	set(answer, "listing", describe_listing(search));
-	set(answer, "objects", objects);
-	set(answer, "plan", describe_plan(search));
-	set(answer, "coverage", coverage_write_json(search->coverage));
+	json_set(answer, "listing", describe_listing(search));
+	json_set(answer, "objects", objects);
+	json_set(answer, "plan", describe_plan(search));
+	json_set(answer, "coverage", coverage_write_json(search->coverage));
 	set_number(bucket, "requests", atomic_load(&search->bucket.requests));
 	set_number(bucket, "bytes", atomic_load(&search->bucket.bytes));
 	set_number(bucket, "cached_bytes", atomic_load(&search->bucket.cached_bytes));
-	set(answer, "read", bucket);
+	json_set(answer, "read", bucket);
 	if (conversations)
-		set(answer, "conversations", conversations);
+		json_set(answer, "conversations", conversations);
 	if (total)
-		set(answer, "result", describe_result(total, warning));
+		json_set(answer, "result", describe_result(total, warning));
 	(void)json_dumpf(answer, out, JSON_INDENT(1) | JSON_SORT_KEYS);
 	(void)fputc('\n', out);
 	json_decref(answer);

@@ -124,15 +124,9 @@ static void copy_address(const struct index_addresses *addresses, uint32_t place
 static bool is_in_window(const struct subject *subject, uint32_t member)
 {
 	const struct window *window = subject->gathering->order->window;
-	const struct index_member *times = &subject->tail.members[member];
-	uint64_t unit_ns = subject->tail.footer.file.is_nano ? 1 : 1000, earliest, latest;
 
-	return times->packets > 0 && times->latest >= 0 &&
-	       !__builtin_mul_overflow((uint64_t)(times->earliest < 0 ? 0 : times->earliest),
-				       unit_ns, &earliest) &&
-	       earliest < window->to_ns &&
-	       (__builtin_mul_overflow((uint64_t)times->latest, unit_ns, &latest) ||
-		latest >= window->from_ns);
+	return tail_overlaps(&subject->tail, &subject->tail.members[member], window->from_ns,
+			     window->to_ns);
 }
 
 /* Of one file: added up before the lock is taken. */

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "fetch/conversations.h"
+#include "fetch/json_text.h"
 #include "index/decap.h"
 #include "index/key.h"
 
@@ -72,12 +73,6 @@ void conversations_write(const struct conversations *conversations, FILE *out)
 	}
 }
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	if (!value || json_object_set_new(object, key, value) < 0)
-		abort(); /* no memory, as mem_alloc() does */
-}
-
 json_t *conversations_json(const struct conversations *conversations)
 {
 	char low[INET6_ADDRSTRLEN], high[INET6_ADDRSTRLEN], protocol[PROTOCOL_TEXT_MAX];
@@ -92,14 +87,14 @@ json_t *conversations_json(const struct conversations *conversations)
 		if (json_array_append_new(addresses, json_string(low)) < 0 ||
 		    json_array_append_new(addresses, json_string(high)) < 0)
 			abort();
-		set(row, "addresses", addresses);
-		set(row, "protocol", json_string(protocol));
-		set(row, "port", json_integer(conversation->port));
-		set(row, "members", json_integer(conversation->members));
-		set(row, "with_syn", json_integer(conversation->with_syn));
-		set(row, "with_rst", json_integer(conversation->with_rst));
-		set(row, "with_fin", json_integer(conversation->with_fin));
-		set(row, "in_tunnel", json_boolean(conversation->type & KEY_FLAG_INNER));
+		json_set(row, "addresses", addresses);
+		json_set(row, "protocol", json_string(protocol));
+		json_set(row, "port", json_integer(conversation->port));
+		json_set(row, "members", json_integer(conversation->members));
+		json_set(row, "with_syn", json_integer(conversation->with_syn));
+		json_set(row, "with_rst", json_integer(conversation->with_rst));
+		json_set(row, "with_fin", json_integer(conversation->with_fin));
+		json_set(row, "in_tunnel", json_boolean(conversation->type & KEY_FLAG_INNER));
 		if (!list || json_array_append_new(list, row) < 0)
 			abort();
 	}

@@ -22,3 +22,9 @@ json_t *json_text(const char *text)
 		abort(); /* no memory, as mem_alloc() does */
 	return string;
 }
+
+void json_set(json_t *object, const char *key, json_t *value)
+{
+	if (!value || json_object_set_new(object, key, value) < 0)
+		abort();
+}

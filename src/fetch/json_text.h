@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Texts in the answers for programs. */
+/* What the answers for programs are made of. No memory ends the program, as everywhere. */
 
 struct json_t;
 
@@ -9,3 +9,5 @@ struct json_t;
  * ASCII. Never NULL.
  */
 struct json_t *json_text(const char *text) __attribute__((warn_unused_result, returns_nonnull));
+/* Set a member of an object; value is taken over. */
+void json_set(struct json_t *object, const char *key, struct json_t *value);

@@ -259,17 +259,14 @@ static const struct piece *claim_piece(struct merge *merge)
 /* A file, or the rest of it, that cannot be read. */
 static void lose_piece(struct merge *merge, const struct piece *piece, const char *why)
 {
-	const struct object *object = &merge->order->listing->objects[piece->object];
-	const struct source *source = &merge->order->listing->sources[object->source];
-	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
+	const struct listing *listing = merge->order->listing;
+	struct planned *planned = &merge->order->plan->objects[piece->object];
+	cleanup_free struct segment *segment = mem_alloc(sizeof *segment);
 
-	if (merge->order->plan->objects[piece->object].state == PLANNED_LOST)
+	if (planned->state == PLANNED_LOST)
 		return;
-	merge->order->plan->objects[piece->object].state = PLANNED_LOST;
-	(void)snprintf(segment->node, sizeof segment->node, "%s", source->node);
-	(void)snprintf(segment->interface, sizeof segment->interface, "%s", source->interface);
-	segment->sequence = object->sequence;
-	segment->start_ns = object->start_ns;
+	planned->state = PLANNED_LOST;
+	listing_describe(listing, &listing->objects[piece->object], segment);
 	coverage_lose(merge->coverage, segment, why);
 }
 

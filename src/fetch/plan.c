@@ -15,29 +15,13 @@
 
 /* Facts ------------------------------------------------------------------------------------------ */
 
-/* What can be said of an object by its name. */
-static void describe(const struct planner *planner, const struct object *object,
-		     struct segment *ret_segment)
-{
-	const struct source *source = &planner->order->listing->sources[object->source];
-
-	*ret_segment = (struct segment){
-		.sequence = object->sequence,
-		.start_ns = object->start_ns,
-		.bytes = object->bytes,
-	};
-	(void)snprintf(ret_segment->node, sizeof ret_segment->node, "%s", source->node);
-	(void)snprintf(ret_segment->interface, sizeof ret_segment->interface, "%s",
-		       source->interface);
-}
-
 static void lose(struct planner *planner, const struct object *object, struct planned *planned,
 		 const char *why)
 {
 	cleanup_free struct segment *segment = mem_alloc(sizeof *segment);
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&planner->lock);
 
-	describe(planner, object, segment);
+	listing_describe(planner->order->listing, object, segment);
 	coverage_lose(planner->coverage, segment, why);
 	planned->state = PLANNED_LOST;
 }
@@ -54,7 +38,7 @@ static void cover(struct subject *subject, const char *facts)
 	if (is_known)
 		segment_attachment(segment, TUNNELS_KEY, tunnels, sizeof tunnels);
 	else
-		describe(planner, subject->object, segment);
+		listing_describe(planner->order->listing, subject->object, segment);
 	subject->file.has_our_tunnels = strcmp(tunnels, DECAP_TUNNELS) == 0;
 	if (!subject->object->has_metadata && !subject->object->is_growing) {
 		cleanup_unlock pthread_mutex_t *lock = thread_lock(&planner->lock);
@@ -234,10 +218,8 @@ static int plan_object(struct planner *planner, struct bucket_reader *reader, ui
 	result = tail_read(reader, subject.object, &planner->budget, &subject.tail, err);
 	if (result == 1 && subject.object->is_growing)
 		result = find_members(reader, subject.object, &subject.tail, err);
-	if (result == 0) {
-		subject.unit_ns = subject.tail.footer.file.is_nano ? 1 : 1000;
+	if (result == 0)
 		facts = tail_facts(subject.object, &subject.tail);
-	}
 	if (result >= 0)
 		cover(&subject, facts);
 	if (result == 0)

@@ -5,21 +5,11 @@
 #define MEMBER_BYTES_MAX \
 	(UINT64_C(16) << 20) /* ours have a chunk at most, which is less than 1 MiB */
 
-static uint64_t to_ns(const struct subject *subject, int64_t time)
-{
-	uint64_t ns;
-
-	if (time < 0)
-		return 0;
-	return __builtin_mul_overflow((uint64_t)time, subject->unit_ns, &ns) ? UINT64_MAX : ns;
-}
-
 bool plan_overlaps(const struct subject *subject, const struct index_member *member)
 {
 	const struct window *window = subject->planner->order->window;
 
-	return member->packets > 0 && to_ns(subject, member->latest) >= window->from_ns &&
-	       to_ns(subject, member->earliest) < window->to_ns;
+	return tail_overlaps(&subject->tail, member, window->from_ns, window->to_ns);
 }
 
 /* Pieces ----------------------------------------------------------------------------------------- */
@@ -64,9 +54,10 @@ void plan_want_members(struct subject *subject)
 									      : PLAN_PIECE_BYTES;
 
 		if (is_wanted(subject, i) && plan_overlaps(subject, member)) {
-			uint64_t earliest_ns = to_ns(subject, member->earliest);
+			uint64_t earliest_ns = tail_to_ns(&subject->tail, member->earliest);
 
-			want_member(planned, member, earliest_ns, to_ns(subject, member->latest));
+			want_member(planned, member, earliest_ns,
+				    tail_to_ns(&subject->tail, member->latest));
 			if (piece.length > 0 &&
 			    (offset - (piece.offset + piece.length) > PIECES_HOLE_BYTES ||
 			     end - piece.offset > PLAN_PIECE_BYTES ||

@@ -7,7 +7,7 @@
 #include "fetch/tail.h"
 
 #define PLAN_PIECE_BYTES UINT64_C(1048576) /* until pieces_join(); unpacked, too */
-/* Packets outside the times that a name tells, or metadata of before 0.9: of the first and the last record. */
+/* Packets outside the times that a name says, or metadata of the first and the last record, as they were once. */
 #define PLAN_EARLY_NS UINT64_C(2000000000)
 
 struct planner {
@@ -28,8 +28,7 @@ struct subject {
 	struct planned *planned;
 	struct tail tail;
 	uint32_t number;
-	uint64_t unit_ns; /* of the file's times */
-	uint8_t *wanted;  /* a bit for each member: may it have a match, by its conversations? */
+	uint8_t *wanted; /* a bit for each member: may it have a match, by its conversations? */
 	struct match_file file;
 	bool has_tunnels; /* in groups that have packets of the window */
 	bool is_by_time;  /* the index can say nothing else */

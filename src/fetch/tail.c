@@ -194,3 +194,21 @@ char *tail_facts(const struct object *object, const struct tail *tail)
 	}
 	return NULL;
 }
+
+uint64_t tail_to_ns(const struct tail *tail, int64_t time)
+{
+	uint64_t ns;
+
+	if (time < 0)
+		return 0;
+	return __builtin_mul_overflow((uint64_t)time, tail->footer.file.is_nano ? 1 : 1000, &ns)
+		       ? UINT64_MAX
+		       : ns;
+}
+
+bool tail_overlaps(const struct tail *tail, const struct index_member *member, uint64_t from_ns,
+		   uint64_t to_ns)
+{
+	return member->packets > 0 && tail_to_ns(tail, member->latest) >= from_ns &&
+	       tail_to_ns(tail, member->earliest) < to_ns;
+}

@@ -40,5 +40,10 @@ void tail_free(struct tail *tail);
 int tail_section(struct bucket_reader *reader, const struct object *object, const struct tail *tail,
 		 const struct index_section *section, uint8_t **ret_plain, struct error *err)
 	__attribute__((warn_unused_result));
+/* A time of the file, in nanoseconds since 1970; before that 0. */
+uint64_t tail_to_ns(const struct tail *tail, int64_t time);
+/* Has the member a packet of [from, to)? */
+bool tail_overlaps(const struct tail *tail, const struct index_member *member, uint64_t from_ns,
+		   uint64_t to_ns);
 /* FACTS as text, which the caller frees; NULL: there are none. */
 char *tail_facts(const struct object *object, const struct tail *tail);

@@ -291,3 +291,18 @@ int listing_make(struct bucket *bucket, const struct listing_order *order,
 	end_work(work);
 	return result;
 }
+
+void listing_describe(const struct listing *listing, const struct object *object,
+		      struct segment *ret_segment)
+{
+	const struct source *source = &listing->sources[object->source];
+
+	*ret_segment = (struct segment){
+		.sequence = object->sequence,
+		.start_ns = object->start_ns,
+		.bytes = object->bytes,
+	};
+	(void)snprintf(ret_segment->node, sizeof ret_segment->node, "%s", source->node);
+	(void)snprintf(ret_segment->interface, sizeof ret_segment->interface, "%s",
+		       source->interface);
+}

@@ -43,3 +43,6 @@ int listing_make(struct bucket *bucket, const struct listing_order *order,
 		 void *context, struct listing *ret_listing, struct error *err)
 	__attribute__((warn_unused_result));
 void listing_free(struct listing *listing);
+/* What can be said of one of its objects by the name. */
+void listing_describe(const struct listing *listing, const struct object *object,
+		      struct segment *ret_segment);
