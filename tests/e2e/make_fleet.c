@@ -111,7 +111,8 @@ static uint32_t draw_flags(uint32_t flow)
 
 	if (recipe.reset == 0)
 		return drawn;
-	if (!is_reset_due || flow % 6 != 2 || flow % 5 == 0)
+	/* To a pod, and by IPv4: tcp[…] means no other. */
+	if (!is_reset_due || flow % 6 != 2 || flow % 5 == 0 || flow % 11 == 7)
 		return drawn & ~0x04U;
 	is_reset_due = false;
 	return 0x14;

@@ -9,7 +9,7 @@ from google_lab import laboratory  # noqa: F401 (what main() takes)
 from harness import main
 from own_packets import tcp_ports
 from fake_proxy import FakeTunnel  # beside the folder that harness is in
-from tap import check, equal
+from tap import check, equal, wait_until
 
 AT_FULL_LENGTH = ["-s", "0", "-B", "65536"]
 
@@ -35,9 +35,13 @@ def check_delivers_through(lab, made, url, interface="lo"):
         lab, *AT_FULL_LENGTH, "-i", interface, "--upload-proxy", url,
         environment={"GOOGLE_APPLICATION_CREDENTIALS": google_lab.key_file(lab)}).start_ready()
     for count in (1, 2, 3):
-        daemon.end_segment()
-        # What the proxy itself sends and gets is somebody else's, and makes the next segment.
-        lab.gcs.wait_for(lambda: len(lab.gcs.names()) >= count, 20, "%d objects" % count)
+        # What the proxy itself sends and gets is somebody else's, and makes the next segment; on a slow machine, the
+        # first of it comes after READY.
+        def is_there():
+            daemon.end_segment()
+            return len(lab.gcs.names()) >= count  # pylint: disable=cell-var-from-loop
+
+        wait_until(is_there, 20, "%d objects" % count, pause=0.5)
     equal(daemon.stop(), 0, "exit status")
     own, others = own_ports(lab)
     seen = tcp_ports(lab.objects())
