@@ -66,6 +66,11 @@ int thread_start_small(struct thread *thread, const char *name, size_t stack_byt
 	return result;
 }
 
+void thread_give_way(void)
+{
+	(void)nanosleep(&(struct timespec){ .tv_nsec = (long)CLOCK_NS_PER_MS }, NULL);
+}
+
 void thread_join(struct thread *thread)
 {
 	if (!thread->is_running)

@@ -28,6 +28,11 @@ int thread_start_small(struct thread *thread, const char *name, size_t stack_byt
 	__attribute__((warn_unused_result));
 /* Wait for the thread to end; does nothing if it was not started. */
 void thread_join(struct thread *thread);
+/*
+ * Between two times that a loop holds a lock: whoever waits for it has it now. A mutex is not fair: without this the loop
+ * takes it again before they are awake.
+ */
+void thread_give_way(void);
 
 /*
  * Record progress of the calling thread; thread_last_beat_ms() returns the monotonic time of the last progress,

@@ -210,7 +210,7 @@ void spool_kept_expire(struct spool *spool)
 
 	for (unsigned batches = 0;
 	     batches < BATCH_MAX && expire_some(spool, keep_ns, now_ns, &place); batches++)
-		;
+		thread_give_way();
 	(void)pthread_mutex_lock(&spool->lock);
 	if (spool_folder_is_kept_gone(spool))
 		forget_all(spool);

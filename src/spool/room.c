@@ -260,6 +260,8 @@ static int make_room(struct spool *spool, const struct request *request, struct 
 		(void)pthread_mutex_unlock(&spool->lock);
 		if (result == 0)
 			spool_ledger_save(spool);
+		if (result == 0 && request->is_for_all)
+			thread_give_way();
 	} while (result == 0);
 	return result > 0 ? 0 : -1;
 }

@@ -130,26 +130,31 @@ void spool_metadata_recall(const struct spool *spool, const struct spool_entry *
 		ret_segment->packets = entry->packets;
 }
 
+/* Of some of them; false: there are no more. Locks. */
+static bool learn_some(struct spool *spool, size_t *place)
+{
+	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+
+	for (unsigned read = 0; *place < spool->count && read < LEARN_BATCH; ++*place) {
+		struct spool_entry *entry = spool->entries[*place];
+		struct segment segment;
+
+		if (entry->is_known || entry->is_claimed || entry->folder == SPOOL_KEPT)
+			continue;
+		spool_metadata_recall(spool, entry, &segment);
+		spool_entry_learn(entry, &segment);
+		read++;
+	}
+	return *place < spool->count;
+}
+
 void spool_metadata_learn(struct spool *spool)
 {
 	size_t place = 0;
-	bool is_done;
 
-	do { /* where the list changes in between, the next call finds what was passed over */
-		cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
-
-		for (unsigned read = 0; place < spool->count && read < LEARN_BATCH; place++) {
-			struct spool_entry *entry = spool->entries[place];
-			struct segment segment;
-
-			if (entry->is_known || entry->is_claimed || entry->folder == SPOOL_KEPT)
-				continue;
-			spool_metadata_recall(spool, entry, &segment);
-			spool_entry_learn(entry, &segment);
-			read++;
-		}
-		is_done = place >= spool->count;
-	} while (!is_done);
+	/* Where the list changes in between, the next call finds what was passed over. */
+	while (learn_some(spool, &place))
+		thread_give_way();
 }
 
 /* An empty note takes no room: a full disk may have a place for it. O_TRUNC: whatever was known. */

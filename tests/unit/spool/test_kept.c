@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "spool_fixture.h"
 
@@ -222,6 +226,49 @@ static void test_many_go_at_once(void **state)
 	spool_maintain(fixture->spool);
 	(void)assert_spool(fixture, 1, 0);
 	assert_true(is_there(fixture, "ready", first));
+}
+
+static atomic_uint reads;
+
+static void read_slowly(size_t capacity, uint64_t offset)
+{
+	(void)capacity;
+	(void)offset;
+	reads++;
+	(void)nanosleep(&(struct timespec){ .tv_nsec = (long)CLOCK_NS_PER_MS }, NULL);
+}
+
+static void *expire(void *spool)
+{
+	spool_kept_expire(spool);
+	return NULL;
+}
+
+/* A recorder that wants the lock has it after the batch that is under way, and not when all of them are through. */
+static void test_many_of_them_hold_nobody_up(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[SEGMENT_NAME_MAX + 1];
+	unsigned before, after;
+	pthread_t thread;
+
+	set_budget(fixture, &keeping);
+	for (uint64_t i = 1; i <= 256; i++) {
+		name_format("n", "eth0", (1700000000 + i) * CLOCK_NS_PER_S, i, ".pcap", name);
+		upload(fixture, name, seconds_ago(0));
+	}
+	before_read = read_slowly;
+	assert_int_equal(pthread_create(&thread, NULL, expire, fixture->spool), 0);
+	while (reads == 0)
+		(void)sched_yield();
+	before = reads;
+	(void)pthread_mutex_lock(&fixture->spool->lock);
+	after = reads;
+	(void)pthread_mutex_unlock(&fixture->spool->lock);
+	(void)pthread_join(thread, NULL);
+	before_read = NULL;
+	assert_in_range(reads, 256, 1024);
+	assert_in_range(after - before, 0, reads / 4);
 }
 
 /* Where the metadata are gone or damaged, the file's own time counts. */
@@ -750,6 +797,7 @@ UNIT_TESTS()
 		KEPT_TEST(test_it_goes_by_age_from_its_end),
 		KEPT_TEST(test_a_shorter_time_counts_at_once),
 		KEPT_TEST(test_many_go_at_once),
+		KEPT_TEST(test_many_of_them_hold_nobody_up),
 		KEPT_TEST(test_age_without_metadata),
 		KEPT_TEST(test_it_goes_before_all_else),
 		KEPT_TEST(test_it_makes_room_for_an_index),
