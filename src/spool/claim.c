@@ -152,7 +152,8 @@ static void list_kept(struct spool *spool, struct spool_entry *entry)
 {
 	spool_entry_set_upload_state(entry, NULL);
 	entry->is_claimed = entry->is_proven = entry->is_known = false;
-	entry->end_ns = 0;
+	entry->end_ns = entry->not_before_ms = 0;
+	entry->failures = 0;
 	spool_entry_set_folder(spool, entry, SPOOL_KEPT);
 	spool_measure_sidecars(spool, entry);
 	spool_measure_folders(spool);

@@ -21,6 +21,7 @@
 
 #define BATCH     16  /* files read or deleted while the lock is held */
 #define BATCH_MAX 256 /* batches a second */
+#define HOLD_MS   (10 * CLOCK_MS_PER_S) /* until one that could not be deleted is tried again */
 
 uint64_t spool_keep_ns(struct spool *spool)
 {
@@ -130,9 +131,14 @@ static void learn_end(const struct spool *spool, struct spool_entry *entry)
 
 int spool_kept_delete(struct spool *spool, struct spool_entry *entry, struct error *err)
 {
-	if (unlinkat(spool->folder_fd[SPOOL_KEPT], entry->name, 0) < 0 && errno != ENOENT)
-		return error_errno(err, "remove %s from %s", entry->name,
-				   spool_folder_names[SPOOL_KEPT]);
+	if (unlinkat(spool->folder_fd[SPOOL_KEPT], entry->name, 0) < 0 && errno != ENOENT) {
+		error_errno(err, "remove %s from %s", entry->name, spool_folder_names[SPOOL_KEPT]);
+		if (entry->failures++ == 0)
+			log_warning("cannot delete kept segment; making room without it",
+				    log_reason(err));
+		entry->not_before_ms = clock_monotonic_ms() + HOLD_MS;
+		return -1;
+	}
 	spool_entries_delete(spool, entry);
 	return 0;
 }
@@ -163,6 +169,7 @@ void spool_kept_note_short(struct spool *spool, const struct spool_entry *entry)
 static bool expire_some(struct spool *spool, uint64_t keep_ns, uint64_t now_ns, size_t *place)
 {
 	cleanup_unlock pthread_mutex_t *lock = thread_lock(&spool->lock);
+	uint64_t now_ms = clock_monotonic_ms();
 	unsigned looked = 0;
 	struct error err;
 
@@ -174,13 +181,15 @@ static bool expire_some(struct spool *spool, uint64_t keep_ns, uint64_t now_ns, 
 			learn_end(spool, entry);
 			looked++;
 		}
-		if (!is_expired(entry, keep_ns, now_ns) ||
-		    spool_kept_delete(spool, entry, &err) < 0) {
-			(*place)++; /* a failing disk is reported elsewhere */
+		if (!is_expired(entry, keep_ns, now_ns) || entry->not_before_ms > now_ms) {
+			(*place)++;
 			continue;
 		}
 		looked++;
-		spool->is_keeping_less = false;
+		if (spool_kept_delete(spool, entry, &err) < 0)
+			(*place)++;
+		else
+			spool->is_keeping_less = false;
 	}
 	return looked >= BATCH;
 }

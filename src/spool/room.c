@@ -139,7 +139,7 @@ static struct spool_entry *find_victim(struct spool *spool, enum conf_spool_when
 	struct spool_entry *victim = NULL;
 
 	if (spool->counts[SPOOL_KEPT] > 0 && !interface)
-		victim = spool_entries_first(spool, SPOOL_KEPT, NULL, UINT64_MAX);
+		victim = spool_entries_first(spool, SPOOL_KEPT, NULL, clock_monotonic_ms());
 	if (!victim && spool->counts[SPOOL_REJECTED] > 0)
 		victim = spool_entries_first(spool, SPOOL_REJECTED, interface, UINT64_MAX);
 	if (!victim && policy == CONF_WHEN_FULL_DROP_OLDEST)
@@ -232,6 +232,8 @@ static int make_some_room(struct spool *spool, const struct request *request,
 		if (!first->option && !is_kept) /* those in kept/ are no shortage */
 			*first = now;
 		if (!victim || delete_for_room(spool, victim, err) < 0) {
+			if (is_kept)
+				continue; /* others go in its place */
 			if (!victim)
 				error_set(err, ERROR_TRANSIENT, "%s is reached", now.option);
 			if (!request->is_spare)
@@ -312,15 +314,19 @@ bool spool_evict_one(struct spool *spool)
 	static const struct spool_shortage disk = { "the disk", "" };
 	struct spool_entry *victim;
 	struct error err;
-	bool is_kept;
 
-	victim = find_victim(spool, spool_budget(spool).policy, NULL);
-	is_kept = victim && victim->folder == SPOOL_KEPT;
-	if (!victim || delete_for_room(spool, victim, &err) < 0)
-		return false;
-	if (!is_kept)
-		spool_note_shortage(spool, &disk, false);
-	return true;
+	while ((victim = find_victim(spool, spool_budget(spool).policy, NULL))) {
+		bool is_kept = victim->folder == SPOOL_KEPT;
+
+		if (delete_for_room(spool, victim, &err) == 0) {
+			if (!is_kept)
+				spool_note_shortage(spool, &disk, false);
+			return true;
+		}
+		if (!is_kept)
+			return false;
+	}
+	return false;
 }
 
 void spool_enforce(struct spool *spool)

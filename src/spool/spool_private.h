@@ -427,7 +427,7 @@ uint64_t spool_keep_ns(struct spool *spool);
 bool spool_kept_add(struct spool *spool, const char *name, const char *sent);
 /* What an earlier run, or a power failure, left of its files in other folders moves to where it belongs. */
 void spool_kept_tidy(struct spool *spool);
-/* Delete one; it was uploaded, so nothing is lost. */
+/* Delete one; it was uploaded, so nothing is lost. After an error it is nobody's victim for a while. */
 int spool_kept_delete(struct spool *spool, struct spool_entry *entry, struct error *err)
 	__attribute__((warn_unused_result));
 /* The next to go is younger than it may become: say so, once. */

@@ -339,6 +339,43 @@ static void test_it_goes_before_all_else(void **state)
 	assert_true(is_there(fixture, "ready", fourth));
 }
 
+/* One that the disk does not delete costs no packet: others go in its place, and it goes when it can. */
+static void test_one_that_stays_is_in_nobodys_way(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *path = mem_printf("%s/kept/%s", fixture->directory, first);
+	struct conf conf = keeping;
+	struct error err;
+
+	set_budget(fixture, &conf);
+	upload(fixture, first, seconds_ago(0));
+	upload(fixture, second, seconds_ago(0));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	conf.spool_max_size = du(fixture) + 2 * FILE_BYTES;
+	set_budget(fixture, &conf);
+	assert_int_equal(spool_make_room(fixture->spool, "eth0", FILE_BYTES, &err), 0);
+	assert_nowhere(fixture, second);
+	assert_false(spool_is_full(fixture->spool, NULL));
+	conf.spool_max_size = 0;
+	set_budget(fixture, &conf);
+	/* What waits is the next; a full disk finds it as well. */
+	publish(fixture, third, seconds_ago(0));
+	publish(fixture, fourth, seconds_ago(0));
+	assert_true(spool_evict_one(fixture->spool));
+	assert_false(is_there(fixture, "ready", third));
+	assert_true(is_there(fixture, "ready", fourth));
+	/* It is tried again. */
+	spool_retry_now(fixture->spool);
+	assert_int_equal(rmdir(path), 0);
+	conf.spool_keep = 0;
+	set_budget(fixture, &conf);
+	spool_maintain(fixture->spool);
+	assert_nowhere(fixture, first);
+	assert_int_equal(fixture->spool->counts[SPOOL_KEPT], 0);
+	assert_true(is_there(fixture, "ready", fourth));
+}
+
 /* An index is worth no segment, but more than what is uploaded. */
 static void test_it_makes_room_for_an_index(void **state)
 {
@@ -800,6 +837,7 @@ UNIT_TESTS()
 		KEPT_TEST(test_many_of_them_hold_nobody_up),
 		KEPT_TEST(test_age_without_metadata),
 		KEPT_TEST(test_it_goes_before_all_else),
+		KEPT_TEST(test_one_that_stays_is_in_nobodys_way),
 		KEPT_TEST(test_it_makes_room_for_an_index),
 		KEPT_TEST(test_it_is_no_waiting_segment),
 		KEPT_TEST(test_it_is_no_shortage),
