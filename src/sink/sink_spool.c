@@ -233,8 +233,18 @@ static char *name_in_place(const struct place *place, const char *found)
 	return mem_printf("%.*s/%s", (int)parts.node_length, file, file);
 }
 
-static int add_name(struct names *names, char *name, struct error *err)
+static int compare_names(const void *a, const void *b)
 {
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The first `sorted` ones are in order; one that is among them is no other one. */
+static int add_name(struct names *names, size_t sorted, char *name, struct error *err)
+{
+	if (sorted > 0 && bsearch(&name, names->list, sorted, sizeof *names->list, compare_names)) {
+		free(name);
+		return 0;
+	}
 	if (names->count == FILES_MAX) {
 		free(name);
 		return error_set(err, ERROR_CONFIG,
@@ -249,12 +259,14 @@ static int add_name(struct names *names, char *name, struct error *err)
 	return 0;
 }
 
+/* What is in one folder, behind what is in the list, which is in order. */
 static int list_place(const struct sink_worker *worker, const struct place *place,
 		      const struct sink_list *what, struct names *names, struct error *err)
 {
 	int fd = openat(worker->root_fd, place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *item;
+	size_t sorted = names->count;
 
 	if (!dir) {
 		close_fd(&fd);
@@ -270,16 +282,11 @@ static int list_place(const struct sink_worker *worker, const struct place *plac
 
 		if (name && !is_asked_for(what, name))
 			free(take_ptr(name));
-		if (name && add_name(names, name, err) < 0)
+		if (name && add_name(names, sorted, name, err) < 0)
 			return -1;
 	}
 	return errno == 0 ? 0
 			  : error_errno_as(err, ERROR_TRANSIENT, "list folder %s", place->folder);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void sort_names(struct names *names)

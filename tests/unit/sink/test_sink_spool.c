@@ -216,6 +216,46 @@ static void test_what_is_asked_for(void **state)
 	found.limit = 0;
 }
 
+static bool count(void *context, const struct sink_item *item)
+{
+	(void)item;
+	++*(size_t *)context;
+	return true;
+}
+
+/* As many as it says, and not the half of them: each is looked for more than once. */
+static void test_very_many_files(void **state)
+{
+	enum { MANY = 65536 };
+	struct fixture *fixture = *state;
+	const struct sink_ops *ops = sink_ops(fixture->sink);
+	struct sink_list few = { .prefix = "", .from = "", .to = "node-1/node-1_20261123T083001" };
+	unsigned requests = 0;
+	size_t found = 0;
+
+	put(fixture, "kept", first, "");
+	for (unsigned i = 0; i < MANY; i++) {
+		cleanup_free char *file = path_of(fixture, "kept", first);
+		cleanup_free char *name = mem_printf(
+			"node-1_20261123T083001.123Z_eth0_%08u.pcap.gz", i + 10);
+		cleanup_free char *path = path_of(fixture, "kept", name);
+
+		assert_int_equal(link(file, path) == 0 || errno == EMLINK, true);
+	}
+	assert_int_equal(
+		ops->list(fixture->worker, &few, count, &found, &requests, &fixture->err), 0);
+	assert_int_equal(found, 1);
+	few = (struct sink_list){ .prefix = "", .from = few.to, .to = "" };
+	found = 0;
+	if (ops->list(fixture->worker, &few, count, &found, &requests, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.message);
+	assert_int_equal(found, MANY);
+	/* And one more is refused. */
+	assert_int_equal(
+		ops->list(fixture->worker, &all, count, &found, &requests, &fixture->err), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+}
+
 static void test_read_wherever_it_is_by_now(void **state)
 {
 	static const char *const ways[] = { "ready",   "sending",  "ready",
@@ -479,6 +519,7 @@ UNIT_TESTS()
 	static const struct CMUnitTest tests[] = {
 		SPOOL_TEST(test_all_folders_are_one),
 		SPOOL_TEST(test_what_is_asked_for),
+		SPOOL_TEST(test_very_many_files),
 		SPOOL_TEST(test_read_wherever_it_is_by_now),
 		SPOOL_TEST(test_another_file_is_not_taken_for_it),
 		SPOOL_TEST(test_only_files),
