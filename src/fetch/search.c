@@ -70,7 +70,7 @@ static void learn(void *context, const struct object *object, const struct segme
 {
 	cleanup_free struct segment *now = NULL;
 
-	if (object->is_growing) {
+	if (object->is_growing && segment->end_ns == 0) {
 		now = mem_alloc(sizeof *now);
 		*now = *segment;
 		now->end_ns = clock_real_ns();

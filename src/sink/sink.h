@@ -81,7 +81,7 @@ struct sink_item {
 	const struct segment *segment;
 	/*
 	 * It is being written, in the spool: its last member may be torn or not be there when it is read. What cannot be
-	 * unpacked is its end, and no damage.
+	 * unpacked is its end, and no damage. Its metadata have an end if no recorder works there: that was its last write.
 	 */
 	bool is_growing;
 };

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,6 +29,7 @@
 #define ROUNDS_MAX 3     /* of a listing, until two of them agree */
 #define LOOKS_MAX  3     /* for one file that is nowhere */
 #define DAMAGED    ".damaged"
+#define LOCK_FILE  "lock" /* held while a recorder works: src/spool/layout.c */
 
 struct sink {
 	struct sink_base base;
@@ -336,6 +338,18 @@ static bool read_metadata(const struct sink_worker *worker, const char *file,
 	return false;
 }
 
+/* Does a recorder work here? Its lock is asked for, and not taken. Where that cannot be known, one does. */
+static bool has_recorder(const struct sink_worker *worker)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	cleanup_close int fd =
+		openat(worker->root_fd, LOCK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno != ENOENT;
+	return fcntl(fd, F_OFD_GETLK, &whole) < 0 || whole.l_type != F_UNLCK;
+}
+
 /* 1: go on; 0: the visitor has enough; 2: it was not visited, as it is gone or no file; -1. */
 static int visit_name(const struct sink_worker *worker, const char *name, struct segment *segment,
 		      bool (*visit)(void *context, const struct sink_item *item), void *context,
@@ -356,6 +370,10 @@ static int visit_name(const struct sink_worker *worker, const char *name, struct
 	item.bytes = (uint64_t)st.st_size;
 	if (read_metadata(worker, strrchr(name, '/') + 1, segment))
 		item.segment = segment;
+	/* Nobody writes it: what came later is in no file. */
+	if (item.segment && item.is_growing && segment->end_ns == 0 && !has_recorder(worker))
+		segment->end_ns = (uint64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_S +
+				  (uint64_t)st.st_mtim.tv_nsec;
 	return visit(context, &item);
 }
 

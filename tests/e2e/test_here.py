@@ -106,6 +106,22 @@ def test_what_waits_and_what_is_kept(lab):
     lab.check_numbers(lab.objects(), 2000)
 
 
+def test_a_recorder_that_was_killed(lab):
+    """Nothing is known of the time since: it is not claimed to be recorded."""
+    lab.link()
+    lab.bucket()
+    daemon = lab.daemon("-G", "0").start_ready()
+    lab.send(300, rate=20000)
+    wait_until(lambda: len(numbers_here(lab)) == 300, 10, "all packets on the node", pause=0.3)
+    contains(search(lab, "find", "--from", "1s ago", "udp", status=(0, 1)).stderr.decode(), "1 of 1 node complete",
+             "while it runs")
+    daemon.kill()
+    time.sleep(3)
+    done = search(lab, "find", "--from", "2s ago", "udp", status=(1, 2))
+    check("complete" not in done.stderr.decode().replace("0 of 1 node complete", ""), done.stderr.decode())
+    equal(sorted(numbers_here(lab)), list(range(300)), "packets")
+
+
 def test_what_cannot_be(lab):
     lab.link()
     lab.bucket()

@@ -115,7 +115,7 @@ struct found {
 	size_t count, limit;
 	char names[FOUND_MAX][SEGMENT_NAME_MAX * 2];
 	char versions[FOUND_MAX][SINK_VERSION_MAX];
-	uint64_t bytes[FOUND_MAX], packets[FOUND_MAX];
+	uint64_t bytes[FOUND_MAX], packets[FOUND_MAX], end_ns[FOUND_MAX];
 	bool is_growing[FOUND_MAX];
 };
 
@@ -130,6 +130,7 @@ static bool note(void *context, const struct sink_item *item)
 	found->bytes[found->count] = item->bytes;
 	found->is_growing[found->count] = item->is_growing;
 	found->packets[found->count] = item->segment ? item->segment->packets : 0;
+	found->end_ns[found->count] = item->segment ? item->segment->end_ns : 0;
 	return ++found->count != found->limit;
 }
 
@@ -214,6 +215,37 @@ static void test_what_is_asked_for(void **state)
 	list(fixture, &all, &found);
 	assert_int_equal(found.count, 1);
 	found.limit = 0;
+}
+
+/* Of a recorder that was killed, nobody knows more than when it last wrote; one that runs is writing. */
+static void test_who_is_writing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { 1800000000, 5 } };
+	cleanup_free struct found *found = mem_calloc(1, sizeof *found);
+	cleanup_free char *path = path_of(fixture, "capturing", first);
+	cleanup_free char *lock = path_of(fixture, ".", SPOOL_LOCK_FILE);
+	cleanup_close int fd = -1;
+
+	put(fixture, "capturing", first, "abc");
+	put(fixture, "metadata", first, "node=node-1\ninterface=eth0\n");
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	list(fixture, &all, found);
+	assert_int_equal(found->count, 1);
+	assert_true(found->is_growing[0]);
+	assert_int_equal(found->end_ns[0], UINT64_C(1800000000000000005));
+	put(fixture, ".", SPOOL_LOCK_FILE, "");
+	list(fixture, &all, found);
+	assert_int_equal(found->end_ns[0], UINT64_C(1800000000000000005));
+	fd = open(lock, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
+	list(fixture, &all, found);
+	assert_int_equal(found->end_ns[0], 0);
+	/* It had ended, and its move is what is missing. */
+	put(fixture, "metadata", first, "node=node-1\ninterface=eth0\nend=2026-11-23T08:30:09Z\n");
+	list(fixture, &all, found);
+	assert_in_range(found->end_ns[0], 1, UINT64_C(1800000000000000004));
 }
 
 static bool count(void *context, const struct sink_item *item)
@@ -519,6 +551,7 @@ UNIT_TESTS()
 	static const struct CMUnitTest tests[] = {
 		SPOOL_TEST(test_all_folders_are_one),
 		SPOOL_TEST(test_what_is_asked_for),
+		SPOOL_TEST(test_who_is_writing),
 		SPOOL_TEST(test_very_many_files),
 		SPOOL_TEST(test_read_wherever_it_is_by_now),
 		SPOOL_TEST(test_another_file_is_not_taken_for_it),
