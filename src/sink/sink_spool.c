@@ -24,10 +24,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "sink/name_list.h"
 
-#define FILES_MAX  65536 /* in one listing */
-#define ROUNDS_MAX 3     /* of a listing, until two of them agree */
-#define LOOKS_MAX  3     /* for one file that is nowhere */
+#define ROUNDS_MAX 3 /* of a listing, until two of them agree */
+#define LOOKS_MAX  3 /* for one file that is nowhere */
 #define DAMAGED    ".damaged"
 #define LOCK_FILE  "lock" /* held while a recorder works: src/spool/layout.c */
 
@@ -53,19 +53,6 @@ static const struct place {
 #define CAPTURING 0
 
 static const char *const metadata_folders[] = { "metadata", "kept/metadata" };
-
-struct names {
-	char **list; /* "NODE/FILE" */
-	size_t count, capacity;
-};
-
-static void free_names(struct names *names)
-{
-	while (names->count > 0)
-		free(names->list[--names->count]);
-	free(names->list);
-}
-#define cleanup_names cleanup(free_names)
 
 static int spool_open(const struct sink_context *context, const char *folder,
 		      struct sink **ret_sink, struct error *err)
@@ -235,35 +222,9 @@ static char *name_in_place(const struct place *place, const char *found)
 	return mem_printf("%.*s/%s", (int)parts.node_length, file, file);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The first `sorted` ones are in order; one that is among them is no other one. */
-static int add_name(struct names *names, size_t sorted, char *name, struct error *err)
-{
-	if (sorted > 0 && bsearch(&name, names->list, sorted, sizeof *names->list, compare_names)) {
-		free(name);
-		return 0;
-	}
-	if (names->count == FILES_MAX) {
-		free(name);
-		return error_set(err, ERROR_CONFIG,
-				 "the spool has more than %d such files: ask for a shorter time",
-				 FILES_MAX);
-	}
-	if (names->count == names->capacity) {
-		names->capacity = names->capacity > 0 ? 2 * names->capacity : 64;
-		names->list = mem_realloc(names->list, names->capacity, sizeof *names->list);
-	}
-	names->list[names->count++] = name;
-	return 0;
-}
-
 /* What is in one folder, behind what is in the list, which is in order. */
 static int list_place(const struct sink_worker *worker, const struct place *place,
-		      const struct sink_list *what, struct names *names, struct error *err)
+		      const struct sink_list *what, struct name_list *names, struct error *err)
 {
 	int fd = openat(worker->root_fd, place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -284,37 +245,26 @@ static int list_place(const struct sink_worker *worker, const struct place *plac
 
 		if (name && !is_asked_for(what, name))
 			free(take_ptr(name));
-		if (name && add_name(names, sorted, name, err) < 0)
-			return -1;
+		if (name && !name_list_add(names, sorted, name))
+			return error_set(err, ERROR_CONFIG,
+					 "the spool has more than %d such files: ask for a shorter "
+					 "time",
+					 NAME_LIST_MAX);
 	}
 	return errno == 0 ? 0
 			  : error_errno_as(err, ERROR_TRANSIENT, "list folder %s", place->folder);
 }
 
-static void sort_names(struct names *names)
-{
-	size_t kept = 0;
-
-	if (names->count > 0)
-		qsort(names->list, names->count, sizeof *names->list, compare_names);
-	for (size_t i = 0; i < names->count; i++)
-		if (kept > 0 && strcmp(names->list[i], names->list[kept - 1]) == 0)
-			free(names->list[i]);
-		else
-			names->list[kept++] = names->list[i];
-	names->count = kept;
-}
-
 /* All places, once; 1: there was nothing that was not known, 0: there was. */
 static int list_round(const struct sink_worker *worker, const struct sink_list *what,
-		      struct names *known, struct error *err)
+		      struct name_list *known, struct error *err)
 {
 	size_t before = known->count;
 	int result = 0;
 
 	for (size_t i = 0; i < PLACES && result == 0; i++) {
 		result = list_place(worker, &places[i], what, known, err);
-		sort_names(known);
+		name_list_sort(known);
 	}
 	return result < 0 ? -1 : known->count == before;
 }
@@ -342,8 +292,8 @@ static bool read_metadata(const struct sink_worker *worker, const char *file,
 static bool has_recorder(const struct sink_worker *worker)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	cleanup_close int fd =
-		openat(worker->root_fd, LOCK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	cleanup_close int fd = openat(worker->root_fd, LOCK_FILE,
+				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno != ENOENT;
@@ -382,7 +332,7 @@ static int spool_list(struct sink_worker *worker, const struct sink_list *what,
 		      unsigned *requests, struct error *err)
 {
 	cleanup_free struct segment *segment = mem_calloc(1, sizeof *segment);
-	cleanup_names struct names names = { .count = 0 };
+	cleanup_name_list struct name_list names = { .count = 0 };
 	size_t visited = 0;
 	int result = 0;
 

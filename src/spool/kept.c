@@ -19,8 +19,8 @@
 #include "base/log.h"
 #include "spool/spool_private.h"
 
-#define BATCH     16  /* files read or deleted while the lock is held */
-#define BATCH_MAX 256 /* batches a second */
+#define BATCH     16                    /* files read or deleted while the lock is held */
+#define BATCH_MAX 256                   /* batches a second */
 #define HOLD_MS   (10 * CLOCK_MS_PER_S) /* until one that could not be deleted is tried again */
 
 uint64_t spool_keep_ns(struct spool *spool)

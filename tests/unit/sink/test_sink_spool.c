@@ -258,7 +258,9 @@ static bool count(void *context, const struct sink_item *item)
 /* As many as it says, and not the half of them: each is looked for more than once. */
 static void test_very_many_files(void **state)
 {
-	enum { MANY = 65536 };
+	enum {
+		MANY = 65536
+	};
 	struct fixture *fixture = *state;
 	const struct sink_ops *ops = sink_ops(fixture->sink);
 	struct sink_list few = { .prefix = "", .from = "", .to = "node-1/node-1_20261123T083001" };
@@ -268,14 +270,14 @@ static void test_very_many_files(void **state)
 	put(fixture, "kept", first, "");
 	for (unsigned i = 0; i < MANY; i++) {
 		cleanup_free char *file = path_of(fixture, "kept", first);
-		cleanup_free char *name = mem_printf(
-			"node-1_20261123T083001.123Z_eth0_%08u.pcap.gz", i + 10);
+		cleanup_free char *name =
+			mem_printf("node-1_20261123T083001.123Z_eth0_%08u.pcap.gz", i + 10);
 		cleanup_free char *path = path_of(fixture, "kept", name);
 
 		assert_int_equal(link(file, path) == 0 || errno == EMLINK, true);
 	}
-	assert_int_equal(
-		ops->list(fixture->worker, &few, count, &found, &requests, &fixture->err), 0);
+	assert_int_equal(ops->list(fixture->worker, &few, count, &found, &requests, &fixture->err),
+			 0);
 	assert_int_equal(found, 1);
 	few = (struct sink_list){ .prefix = "", .from = few.to, .to = "" };
 	found = 0;
@@ -283,8 +285,8 @@ static void test_very_many_files(void **state)
 		fail_msg("%s", fixture->err.message);
 	assert_int_equal(found, MANY);
 	/* And one more is refused. */
-	assert_int_equal(
-		ops->list(fixture->worker, &all, count, &found, &requests, &fixture->err), -1);
+	assert_int_equal(ops->list(fixture->worker, &all, count, &found, &requests, &fixture->err),
+			 -1);
 	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
 }
 
