@@ -84,9 +84,10 @@ static void return_metadata(struct spool *spool, const char *name)
 
 	if (entry && entry->folder == SPOOL_KEPT)
 		return;
-	if (entry && !spool_folder_has(spool, SPOOL_METADATA, name))
-		(void)renameat(spool->folder_fd[SPOOL_KEPT_METADATA], name,
-			       spool->folder_fd[SPOOL_METADATA], name);
+	if (entry && !spool_folder_has(spool, SPOOL_METADATA, name) &&
+	    spool_rename(spool->folder_fd[SPOOL_KEPT_METADATA], name,
+			 spool->folder_fd[SPOOL_METADATA], name) < 0)
+		return; /* the next start tries it again */
 	(void)unlinkat(spool->folder_fd[SPOOL_KEPT_METADATA], name, 0);
 	if (entry)
 		spool_measure_sidecars(spool, entry);

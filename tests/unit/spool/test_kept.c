@@ -576,6 +576,31 @@ static void test_a_start_goes_on_with_it(void **state)
 			}
 }
 
+static bool refuse_return(const char *folder, const char *to)
+{
+	return strcmp(folder, "metadata") == 0 && strcmp(to, first) == 0;
+}
+
+/* What is known of one that is back among the others may be all that knows of its losses: it is not thrown away. */
+static void test_metadata_that_cannot_return_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *from = mem_printf("%s/kept/%s", fixture->directory, first);
+	cleanup_free char *to = mem_printf("%s/ready/%s", fixture->directory, first);
+
+	set_budget(fixture, &keeping);
+	upload(fixture, first, seconds_ago(0));
+	assert_int_equal(rename(from, to), 0);
+	refuse_rename = refuse_return;
+	open_again(fixture);
+	refuse_rename = NULL;
+	assert_true(is_there(fixture, "kept/metadata", first));
+	open_again(fixture);
+	assert_true(is_there(fixture, "metadata", first));
+	assert_false(is_there(fixture, "kept/metadata", first));
+	(void)assert_spool(fixture, 1, 0);
+}
+
 /* What a version without this option makes of it: no loss, and the folder is left alone. */
 static void test_an_older_version_sees_no_loss(void **state)
 {
@@ -844,6 +869,7 @@ UNIT_TESTS()
 		KEPT_TEST(test_it_ends_no_shortage),
 		KEPT_TEST(test_it_goes_when_the_disk_is_full),
 		KEPT_TEST(test_a_start_goes_on_with_it),
+		KEPT_TEST(test_metadata_that_cannot_return_stay),
 		KEPT_TEST(test_an_older_version_sees_no_loss),
 		KEPT_TEST(test_an_operator_moves_it),
 		KEPT_TEST(test_an_operator_copies_it),
