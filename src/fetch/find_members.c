@@ -9,7 +9,9 @@
 
 #define PART_BYTES  ((size_t)256 << 10)
 #define PLAIN_BYTES ((size_t)64 << 10)
-#define NS_PER_US   1000
+#define MEMBERS_MAX \
+	(UINT32_C(1) << 17) /* for more there is no memory on a node: it is read as a whole */
+#define NS_PER_US 1000
 
 struct scan {
 	struct tail *tail;
@@ -19,6 +21,7 @@ struct scan {
 	struct records records;
 	struct index_member member; /* the one that is being read */
 	size_t capacity;            /* of members */
+	bool has_too_many;
 };
 
 static void take_record(void *context, const struct format_record *record, bool is_nano)
@@ -41,7 +44,8 @@ static int end_member(struct scan *scan, struct error *err)
 	struct index_footer *footer = &scan->tail->footer;
 
 	records_confirm(&scan->records);
-	if (records_flush(&scan->records, false, err) < 0 || footer->members == INDEX_MEMBERS_MAX)
+	scan->has_too_many = footer->members == MEMBERS_MAX;
+	if (scan->has_too_many || records_flush(&scan->records, false, err) < 0)
 		return -1;
 	if (footer->members == scan->capacity) {
 		scan->capacity = scan->capacity > 0 ? 2 * scan->capacity : 64;
@@ -113,7 +117,7 @@ static int read_members(struct scan *scan, struct bucket_reader *reader,
 		if (unpack(scan, &ignored) < 0)
 			break; /* what was whole is all there is */
 	}
-	return 0;
+	return scan->has_too_many;
 }
 
 int find_members(struct bucket_reader *reader, const struct object *object, struct tail *tail,

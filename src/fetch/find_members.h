@@ -10,7 +10,7 @@
 
 /*
  * Fill members and footer of the tail, as far as the file can be read, and whatever the footer needs for that; keys it
- * has none. 1: it has no members, as it is not compressed. ERROR_REJECTED and others: as bucket_read().
+ * has none. 1: it has no members, as it is not compressed, or too many. ERROR_REJECTED and others: as bucket_read().
  */
 int find_members(struct bucket_reader *reader, const struct object *object, struct tail *tail,
 		 struct error *err) __attribute__((warn_unused_result));

@@ -181,12 +181,36 @@ static void a_file_that_is_not_packed_has_none(void **state)
 	free(made.bytes);
 }
 
+/* More than there is memory for: it is read from its beginning, and nothing behind the last one is left out. */
+static void very_many_are_not_listed(void **state)
+{
+	static const uint8_t empty[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3,
+					 3,    0,    0, 0, 0, 0, 0, 0, 0, 0 };
+	struct tail tail;
+	struct made made;
+	size_t head;
+
+	(void)state;
+	make(&made, &codec_gzip, &format_pcap, false);
+	head = made.length = made.members[0].stored_bytes;
+	for (size_t i = 1; i < 131073; i++, made.length += sizeof empty)
+		memcpy(made.bytes + made.length, empty, sizeof empty);
+	assert_int_equal(find(&made, made.length - sizeof empty, &tail), 0);
+	assert_int_equal(tail.footer.members, 131072);
+	assert_int_equal(tail.footer.data_bytes, head + 131071 * sizeof empty);
+	tail_free(&tail);
+	assert_int_equal(find(&made, made.length, &tail), 1);
+	tail_free(&tail);
+	free(made.bytes);
+}
+
 UNIT_TESTS()
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_are_found_up_to_where_the_file_ends),
 		cmocka_unit_test(behind_damage_is_the_end),
 		cmocka_unit_test(a_file_that_is_not_packed_has_none),
+		cmocka_unit_test(very_many_are_not_listed),
 	};
 
 	unit_add(tests, NULL, NULL);
