@@ -248,13 +248,19 @@ static void explain_end(struct walk *walk)
 {
 	const struct piece *last = &walk->list[walk->count - 1];
 	uint64_t patience_ns = last->max_age_s * CLOCK_NS_PER_S + UPLOAD_NS;
-	const char *detail = "no newer file is in the bucket: no packets, or not uploaded";
+	bool is_here = walk->coverage->is_here;
+	const char *detail =
+		is_here ? "no newer file is on this node: no packets, or not recorded"
+			: "no newer file is in the bucket: no packets, or not uploaded";
 
 	if (last->reason == REASON_STOP)
-		detail = "recorder was stopped; no newer file is in the bucket";
+		detail = is_here ? "recorder was stopped; no newer file is on this node"
+				 : "recorder was stopped; no newer file is in the bucket";
 	else if (last->reason == REASON_INTERFACE)
-		detail = "interface was away; no newer file is in the bucket";
-	else if (last->max_age_s == 0 || walk->coverage->now_ns < walk->cursor_ns + patience_ns)
+		detail = is_here ? "interface was away; no newer file is on this node"
+				 : "interface was away; no newer file is in the bucket";
+	else if (!is_here &&
+		 (last->max_age_s == 0 || walk->coverage->now_ns < walk->cursor_ns + patience_ns))
 		detail = STILL_THERE;
 	add_interval(walk, COVERAGE_NEWER, walk->cursor_ns, walk->coverage->window.to_ns, 0,
 		     detail);

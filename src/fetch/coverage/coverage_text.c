@@ -43,7 +43,10 @@ void coverage_append_interval(const struct coverage *coverage,
 	append_time(coverage, interval->from_ns, text);
 	text_append(text, " to ");
 	append_time(coverage, interval->to_ns, text);
-	text_append(text, " %s", words[interval->state]);
+	text_append(text, " %s",
+		    interval->state == COVERAGE_NEWER && coverage->is_here
+			    ? "newer than what is on this node"
+			    : words[interval->state]);
 	if (interval->detail[0])
 		text_append(text, " (%s)", interval->detail);
 }
@@ -196,11 +199,15 @@ static void write_newer(struct lines *lines, const struct summary *summary)
 	struct text text = text_over(line, sizeof line);
 
 	coverage_append_count(&text, summary->newer);
-	text_append(&text,
-		    " interfaces: the newest packets are not in the bucket, of the first from ");
+	text_append(&text, " interfaces: %s, of the first from ",
+		    lines->coverage->is_here ? "nothing newer is on this node"
+					     : "the newest packets are not in the bucket");
 	append_time(lines->coverage, summary->newer_from_ns, &text);
-	text_append(&text, " on; if they are still on the nodes: run kube-node-tracer flush "
-			   "there, then fetch again");
+	text_append(&text, " on%s",
+		    lines->coverage->is_here
+			    ? ""
+			    : "; if they are still on the nodes: run kube-node-tracer flush "
+			      "there, then fetch again");
 	write_line(lines, line);
 }
 

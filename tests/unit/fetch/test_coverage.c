@@ -498,6 +498,40 @@ static void test_text_is_short(void **state)
 	coverage_free(coverage);
 }
 
+/* On the node itself nothing newer is anywhere: no bucket is spoken of, and no flush would help. */
+static void test_the_end_on_the_node(void **state)
+{
+	static const struct file ends[] = { { 7000, 7300, 6000, 2, 1, .packets = 5 },
+					    { 7000, 7300, 6000, 2, 1, "stop", .packets = 5 } };
+	static const char *const details[] = {
+		"no newer file is on this node: no packets, or not recorded",
+		"recorder was stopped; no newer file is on this node"
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct coverage *coverage = coverage_new(the_window(), at(7500));
+		cleanup_free char *few = NULL, *many = NULL;
+		char node[32];
+
+		coverage_set_here(coverage);
+		add_node(coverage, "node", "eth0", &ends[i]);
+		few = write_text(coverage, false);
+		assert_non_null(strstr(few, "02:05:00 newer than what is on this node ("));
+		assert_non_null(strstr(few, details[i]));
+		for (unsigned j = 0; j < 6; j++) {
+			(void)snprintf(node, sizeof node, "eth%u", j + 1);
+			add_node(coverage, "node", node, &ends[i]);
+		}
+		many = write_text(coverage, false);
+		assert_non_null(strstr(many, "7 interfaces: nothing newer is on this node, of the "
+					     "first from 02:01:40 on\n"));
+		assert_null(strstr(many, "bucket"));
+		assert_null(strstr(many, "flush"));
+		coverage_free(coverage);
+	}
+}
+
 static void test_clocks_and_recordings(void **state)
 {
 	static const struct {
@@ -866,6 +900,7 @@ UNIT_TESTS()
 		cmocka_unit_test(test_nodes_and_interfaces_that_are_expected),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_is_short),
+		cmocka_unit_test(test_the_end_on_the_node),
 		cmocka_unit_test(test_clocks_and_recordings),
 		cmocka_unit_test(test_totals_of_an_interface),
 		cmocka_unit_test(test_json),
